@@ -16,22 +16,19 @@ impl LayoutBuilder {
 
     /// A linear layer with bias: `<name>.weight` `[n_out, n_in]` and `<name>.bias` `[n_out]`.
     pub fn linear(self, name: &str, n_out: usize, n_in: usize) -> Self {
-        self.param(&format!("{name}.weight"), &[n_out, n_in], ParamKind::Linear).param(
-            &format!("{name}.bias"),
-            &[n_out],
-            ParamKind::Bias,
-        )
+        self.param(&format!("{name}.weight"), &[n_out, n_in], ParamKind::Linear)
+            .param(&format!("{name}.bias"), &[n_out], ParamKind::Bias)
     }
 
     /// A BatchNorm over `n` channels: `.weight`, `.bias`, `.running_mean`, `.running_var`.
     pub fn batch_norm(mut self, name: &str, n: usize) -> Self {
-        self = self.param(&format!("{name}.weight"), &[n], ParamKind::BatchNormScale).param(
-            &format!("{name}.bias"),
-            &[n],
-            ParamKind::BatchNormShift,
-        );
-        self.buffers.push((format!("{name}.running_mean"), n, BufferKind::RunningMean));
-        self.buffers.push((format!("{name}.running_var"), n, BufferKind::RunningVar));
+        self = self
+            .param(&format!("{name}.weight"), &[n], ParamKind::BatchNormScale)
+            .param(&format!("{name}.bias"), &[n], ParamKind::BatchNormShift);
+        self.buffers
+            .push((format!("{name}.running_mean"), n, BufferKind::RunningMean));
+        self.buffers
+            .push((format!("{name}.running_var"), n, BufferKind::RunningVar));
         self
     }
 
@@ -58,7 +55,13 @@ impl LayoutBuilder {
             if kind.is_prunable() {
                 n_prunable += n;
             }
-            params.push(Param { name, shape, range: n_params..n_params + n, kind, prunable_range });
+            params.push(Param {
+                name,
+                shape,
+                range: n_params..n_params + n,
+                kind,
+                prunable_range,
+            });
             n_params += n;
         }
         let mut buffers = Vec::with_capacity(self.buffers.len());
@@ -67,17 +70,30 @@ impl LayoutBuilder {
             if !names.insert(name.clone()) {
                 return Err(LayoutError::NameTwice { name });
             }
-            buffers.push(Buffer { name, range: n_buffers..n_buffers + n, kind });
+            buffers.push(Buffer {
+                name,
+                range: n_buffers..n_buffers + n,
+                kind,
+            });
             n_buffers += n;
         }
-        Ok(Layout { params, buffers, n_params, n_buffers, n_prunable })
+        Ok(Layout {
+            params,
+            buffers,
+            n_params,
+            n_buffers,
+            n_prunable,
+        })
     }
 }
 
 fn element_count(name: &str, shape: &[usize]) -> Result<usize, LayoutError> {
     match shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim)) {
         Some(n) if n > 0 => Ok(n),
-        Some(_) | None => Err(LayoutError::BadShape { name: name.to_owned(), shape: shape.to_vec() }),
+        Some(_) | None => Err(LayoutError::BadShape {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+        }),
     }
 }
 
@@ -88,13 +104,23 @@ mod tests {
     /// conv1 2·3·1·1 = 6, bn1 2 + 2, fc 4·2 = 8 and 4: ranges 0..6, 6..8, 8..10, 10..18, 18..22.
     #[test]
     fn ranges_follow_each_other() {
-        let layout =
-            Layout::builder().conv("conv1", [2, 3, 1, 1]).batch_norm("bn1", 2).linear("fc", 4, 2).build().unwrap();
+        let layout = Layout::builder()
+            .conv("conv1", [2, 3, 1, 1])
+            .batch_norm("bn1", 2)
+            .linear("fc", 4, 2)
+            .build()
+            .unwrap();
         let ranges: Vec<_> = layout.params().iter().map(Param::range).collect();
         assert_eq!(ranges, [0..6, 6..8, 8..10, 10..18, 18..22]);
-        let prunable: Vec<_> = layout.prunable().map(|p| (p.name(), p.prunable_range().unwrap())).collect();
+        let prunable: Vec<_> = layout
+            .prunable()
+            .map(|p| (p.name(), p.prunable_range().unwrap()))
+            .collect();
         assert_eq!(prunable, [("conv1.weight", 0..6), ("fc.weight", 6..14)]);
-        assert_eq!((layout.n_params(), layout.n_buffers(), layout.n_prunable()), (22, 4, 14));
+        assert_eq!(
+            (layout.n_params(), layout.n_buffers(), layout.n_prunable()),
+            (22, 4, 14)
+        );
         let conv1 = layout.param("conv1.weight").unwrap();
         assert_eq!((conv1.fan_in(), conv1.fan_out()), (3, 2));
     }
@@ -102,10 +128,23 @@ mod tests {
     #[test]
     fn a_name_stands_once_and_has_elements() {
         let twice = Layout::builder().linear("fc", 1, 1).linear("fc", 1, 1).build();
-        assert_eq!(twice, Err(LayoutError::NameTwice { name: "fc.weight".into() }));
+        assert_eq!(
+            twice,
+            Err(LayoutError::NameTwice {
+                name: "fc.weight".into()
+            })
+        );
         let empty = Layout::builder().linear("fc", 0, 1).build();
-        assert_eq!(empty, Err(LayoutError::BadShape { name: "fc.weight".into(), shape: vec![0, 1] }));
-        let huge = Layout::builder().param("w", &[usize::MAX, 2], ParamKind::Linear).build();
+        assert_eq!(
+            empty,
+            Err(LayoutError::BadShape {
+                name: "fc.weight".into(),
+                shape: vec![0, 1]
+            })
+        );
+        let huge = Layout::builder()
+            .param("w", &[usize::MAX, 2], ParamKind::Linear)
+            .build();
         assert!(matches!(huge, Err(LayoutError::BadShape { .. })));
     }
 }
