@@ -1,0 +1,54 @@
+use thiserror::Error;
+
+/// Why training cannot start or go on.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// A hyper-parameter outside its range.
+    #[error("{what} {value} is not in [0, 1)")]
+    HyperParameter {
+        /// Which one.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// The loss is no longer a number.
+    #[error("the training loss is {loss} in epoch {epoch}, from learning rate {learning_rate}: training diverged; lower the rate")]
+    Diverged {
+        /// Epoch of the cycle, from 1.
+        epoch: u32,
+        /// Mean loss of the epoch.
+        loss: f64,
+        /// Rate of the epoch's last step.
+        learning_rate: f64,
+    },
+    /// A vector has not the length of the network's layout.
+    #[error("{what} has {found} entries where the network has {expected}")]
+    Length {
+        /// Which vector.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The layout's.
+        expected: usize,
+    },
+    /// A pruned weight is not `+0.0`.
+    #[error("parameter {index} ({tensor}) is pruned but holds {value:e}, not +0.0")]
+    PrunedNotZero {
+        /// Place in θ.
+        index: usize,
+        /// The tensor it belongs to.
+        tensor: String,
+        /// What it holds.
+        value: f32,
+    },
+    /// The schedule was made for another number of steps an epoch.
+    #[error("the schedule has {schedule} steps in the cycle, {epochs} epochs of the data have {data}")]
+    StepsDiffer {
+        /// Steps of the schedule.
+        schedule: u64,
+        /// Epochs of the schedule.
+        epochs: u32,
+        /// Steps of that many epochs of the data.
+        data: u64,
+    },
+}

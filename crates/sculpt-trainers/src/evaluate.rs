@@ -1,0 +1,45 @@
+use sculpt_network::{Mode, Network};
+use tch::{Kind, Reduction, Tensor, no_grad};
+
+/// What a network makes of a set of labelled images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean cross-entropy, nats.
+    pub loss: f64,
+    /// Images whose largest logit is their label's.
+    pub n_correct: u64,
+    /// Images.
+    pub n: u64,
+}
+
+impl Evaluation {
+    /// Fraction correct, in [0, 1].
+    pub fn accuracy(&self) -> f64 {
+        self.n_correct as f64 / self.n as f64
+    }
+}
+
+/// Loss and accuracy over all batches, BatchNorm in evaluation mode, nothing changed.
+///
+/// # Panics
+/// When there is no image.
+pub fn evaluate(
+    network: &dyn Network<Tensor>,
+    theta: &Tensor,
+    buffers: &Tensor,
+    batches: impl IntoIterator<Item = (Tensor, Tensor)>,
+) -> Evaluation {
+    no_grad(|| {
+        let (mut loss, mut n_correct, mut n) = (0.0, 0, 0);
+        for (images, labels) in batches {
+            let logits = network.forward(theta, buffers, &images, Mode::Eval);
+            let batch_loss =
+                logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
+            loss += batch_loss.double_value(&[]);
+            n_correct += logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64).int64_value(&[]) as u64;
+            n += labels.size()[0] as u64;
+        }
+        assert!(n > 0, "an evaluation needs at least one image");
+        Evaluation { loss: loss / n as f64, n_correct, n }
+    })
+}

@@ -1,0 +1,236 @@
+use crate::{Batches, Sgd, State, TrainError};
+use sculpt_network::{Mode, Network};
+use sculpt_schedules::Schedule;
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Reduction, Tensor, no_grad};
+
+/// One cycle of training: what stays fixed while it runs.
+pub struct Training<'a> {
+    /// The function to train.
+    pub network: &'a dyn Network<Tensor>,
+    /// Its data.
+    pub batches: &'a dyn Batches,
+    /// Learning rates of the cycle.
+    pub schedule: &'a Schedule,
+    /// Epochs of the cycle.
+    pub epochs: u32,
+    /// The optimiser.
+    pub sgd: Sgd,
+    /// Epochs trained since initialisation before this cycle: the first epoch that `batches` is asked for.
+    pub epochs_before: u64,
+}
+
+/// Where in a cycle training stands: at a boundary between two steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// Finished epochs of the cycle.
+    pub epoch: u32,
+    /// Finished steps of the current epoch.
+    pub step: u32,
+    /// Sum of the losses of the epoch's images so far, nats.
+    pub loss_sum: f64,
+    /// Images of the epoch classified correctly so far, each before its own step.
+    pub n_correct: u64,
+    /// Images of the epoch so far.
+    pub n_seen: u64,
+}
+
+/// What an epoch of training amounted to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochMetrics {
+    /// Epoch of the cycle, from 1.
+    pub epoch: u32,
+    /// Rate of the epoch's last step.
+    pub learning_rate: f64,
+    /// Mean loss over the epoch's augmented images, each before its own step, nats.
+    pub train_loss: f64,
+    /// Fraction of those classified correctly.
+    pub train_accuracy: f64,
+}
+
+/// A step just taken.
+pub struct Step<'a> {
+    /// Where training stands now.
+    pub position: Position,
+    /// Steps taken in the cycle.
+    pub steps_done: u64,
+    /// Steps of the whole cycle.
+    pub n_steps: u64,
+    /// The state after the step.
+    pub state: &'a State,
+}
+
+/// Whether training goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    GoOn,
+    /// It stops at this boundary.
+    Stop,
+}
+
+/// Something that watches training: metrics, checkpoints, progress bars. It cannot change it.
+pub trait Observer<E> {
+    /// Called after every step but the last of an epoch; `step.position` and `step.state` are what a resume needs.
+    ///
+    /// `progress` reads the running sums, which costs a synchronisation on a GPU: call it only when saving.
+    ///
+    /// # Errors
+    /// Whatever the observer does may fail; training stops and hands the error on.
+    fn on_step(&mut self, step: &dyn Fn() -> Step<'_>) -> Result<Flow, E> {
+        let _ = step;
+        Ok(Flow::GoOn)
+    }
+
+    /// Called after every epoch. `step.position` already stands at the next epoch's beginning.
+    ///
+    /// # Errors
+    /// As [`Observer::on_step`].
+    fn on_epoch(&mut self, metrics: &EpochMetrics, step: &Step<'_>) -> Result<Flow, E> {
+        let _ = (metrics, step);
+        Ok(Flow::GoOn)
+    }
+}
+
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// All epochs of the cycle are done.
+    Finished,
+    /// An observer stopped it here.
+    Stopped(Position),
+}
+
+impl Training<'_> {
+    /// Trains `state` from `from` to the end of the cycle, or to where an observer stops it.
+    ///
+    /// # Errors
+    /// A schedule that does not fit the data, a loss that is no number, or an observer's own error.
+    ///
+    /// # Panics
+    /// When a pruned weight moved, or libtorch refuses an operation.
+    pub fn run<E: From<TrainError>>(
+        &self,
+        state: &mut State,
+        from: Position,
+        observers: &mut [&mut dyn Observer<E>],
+    ) -> Result<Outcome, E> {
+        let steps_per_epoch = self.batches.steps_per_epoch() as u32;
+        let n_steps = u64::from(self.epochs) * u64::from(steps_per_epoch);
+        if self.schedule.n_steps() != n_steps {
+            let (schedule, epochs) = (self.schedule.n_steps(), self.epochs);
+            return Err(TrainError::StepsDiffer { schedule, epochs, data: n_steps }.into());
+        }
+        let mut sums = Sums::from(&from, state);
+        for epoch in from.epoch..self.epochs {
+            let first = if epoch == from.epoch { from.step } else { 0 };
+            let mut learning_rate = 0.0;
+            for step in first..steps_per_epoch {
+                let steps_before = u64::from(epoch) * u64::from(steps_per_epoch) + u64::from(step);
+                learning_rate = self.schedule.lr(steps_before);
+                self.step(state, &mut sums, u64::from(epoch), step, learning_rate);
+                if step + 1 < steps_per_epoch {
+                    let state = &*state;
+                    let now = || Step {
+                        position: sums.position(epoch, step + 1),
+                        steps_done: steps_before + 1,
+                        n_steps,
+                        state,
+                    };
+                    if notify(observers, |o| o.on_step(&now))? == Flow::Stop {
+                        return Ok(Outcome::Stopped(sums.position(epoch, step + 1)));
+                    }
+                }
+            }
+            let metrics = sums.finish(epoch, learning_rate)?;
+            state.assert_pruned_stay_zero(self.network.layout());
+            sums = Sums::new(state);
+            let position = Position { epoch: epoch + 1, ..Position::default() };
+            let steps_done = u64::from(epoch + 1) * u64::from(steps_per_epoch);
+            let step = Step { position, steps_done, n_steps, state };
+            if notify(observers, |o| o.on_epoch(&metrics, &step))? == Flow::Stop && epoch + 1 < self.epochs {
+                return Ok(Outcome::Stopped(position));
+            }
+        }
+        Ok(Outcome::Finished)
+    }
+
+    fn step(&self, state: &mut State, sums: &mut Sums, epoch: u64, step: u32, learning_rate: f64) {
+        let (images, labels) = self.batches.batch(self.epochs_before + epoch, step as usize);
+        let theta = state.theta.detach().set_requires_grad(true);
+        let logits = self.network.forward(&theta, &state.buffers, &images, Mode::Train);
+        let loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, 0.0);
+        let gradient = Tensor::run_backward(&[&loss], &[&theta], false, false).swap_remove(0);
+        no_grad(|| {
+            sums.add(&loss, &logits, &labels);
+            self.sgd.step(&mut state.theta, &mut state.momentum, gradient, &state.keep, learning_rate);
+        });
+    }
+}
+
+fn notify<E>(
+    observers: &mut [&mut dyn Observer<E>],
+    mut call: impl FnMut(&mut dyn Observer<E>) -> Result<Flow, E>,
+) -> Result<Flow, E> {
+    let mut flow = Flow::GoOn;
+    // All are told, also after one asked to stop: the checkpoint must be written before the bar is closed.
+    for observer in observers {
+        if call(&mut **observer)? == Flow::Stop {
+            flow = Flow::Stop;
+        }
+    }
+    Ok(flow)
+}
+
+/// Running sums of an epoch, on the device: reading them waits for it.
+struct Sums {
+    loss: Tensor,
+    n_correct: Tensor,
+    n_seen: u64,
+}
+
+impl Sums {
+    fn new(state: &State) -> Self {
+        Self::from(&Position::default(), state)
+    }
+
+    fn from(position: &Position, state: &State) -> Self {
+        let device = state.theta.device();
+        Self {
+            loss: Tensor::from(position.loss_sum).to_device(device),
+            n_correct: Tensor::from(position.n_correct as i64).to_device(device),
+            n_seen: position.n_seen,
+        }
+    }
+
+    fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) {
+        let n = labels.size()[0];
+        let _ = self.loss.g_add_(&(loss.detach().to_kind(Kind::Double) * n as f64));
+        let correct = logits.detach().argmax(1, false).eq_tensor(labels).sum(Kind::Int64);
+        let _ = self.n_correct.g_add_(&correct);
+        self.n_seen += n as u64;
+    }
+
+    fn position(&self, epoch: u32, step: u32) -> Position {
+        Position {
+            epoch,
+            step,
+            loss_sum: self.loss.double_value(&[]),
+            n_correct: self.n_correct.int64_value(&[]) as u64,
+            n_seen: self.n_seen,
+        }
+    }
+
+    fn finish(&self, epoch: u32, learning_rate: f64) -> Result<EpochMetrics, TrainError> {
+        let total = self.position(epoch, 0);
+        let n = total.n_seen as f64;
+        let loss = total.loss_sum / n;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged { epoch: epoch + 1, loss, learning_rate });
+        }
+        let train_accuracy = total.n_correct as f64 / n;
+        Ok(EpochMetrics { epoch: epoch + 1, learning_rate, train_loss: loss, train_accuracy })
+    }
+}
