@@ -133,7 +133,7 @@ pub enum DatasetError {
         archive: &'static str,
     },
     /// The name of published data for other data.
-    #[error("the data in {path} are not the published {title}: `{name}` cannot be their name")]
+    #[error("the data in {path} are not known to be the published {title}: `{name}` cannot be their name")]
     NameTaken {
         /// The folder.
         path: PathBuf,
@@ -184,6 +184,18 @@ pub enum DatasetError {
         /// The incomplete file.
         path: PathBuf,
     },
+    /// The connection failed in mid-transfer; what came is kept.
+    #[error("{url} broke off after {received} bytes ({source}); the next attempt goes on from {path}")]
+    BrokenOff {
+        /// The address.
+        url: String,
+        /// Bytes in the file so far.
+        received: u64,
+        /// The incomplete file.
+        path: PathBuf,
+        /// What the connection said.
+        source: io::Error,
+    },
     /// More bytes than the archive has; they are thrown away.
     #[error("{url} sends more than the {expected} bytes of the archive")]
     TooLong {
@@ -202,7 +214,7 @@ pub enum DatasetError {
         /// SHA-256 of the published archive.
         expected: &'static str,
     },
-    /// An archive entry that would be written elsewhere, that is no file, or that unpacks to another size.
+    /// An archive entry that points elsewhere, or a record file that is none or has another size.
     #[error("{archive}: entry {entry} is not what this archive should hold")]
     BadEntry {
         /// The archive.

@@ -1,1 +1,11 @@
 #![doc = include_str!("../README.md")]
+
+mod error;
+mod kind;
+mod rows;
+mod schedule;
+
+pub use error::ScheduleError;
+pub use kind::Kind;
+pub use rows::Row;
+pub use schedule::Schedule;

@@ -78,7 +78,11 @@ pub fn mean(values: &[f64]) -> Result<f64, StatsError> {
             value: values[index],
         });
     }
-    finite(values.iter().sum::<f64>() / values.len() as f64, "mean")
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    // The second pass takes out the rounding of the first, so that the mean of equal values is that value.
+    let correction = values.iter().map(|x| x - mean).sum::<f64>() / n;
+    finite(mean + correction, "mean")
 }
 
 /// Sample standard deviation, with divisor `n − 1`; `None` for a single value.
@@ -185,9 +189,10 @@ mod tests {
             (one.n, one.mean, one.standard_deviation, one.interval),
             (1, 0.5, None, None)
         );
-        let equal = mean_t_interval(&[0.5, 0.5], 0.95).unwrap();
-        assert_eq!(equal.standard_deviation, Some(0.0));
-        assert_eq!(equal.interval.map(|i| (i.low, i.high)), Some((0.5, 0.5)));
+        // In f64, 0.1 + 0.1 + 0.1 is more than 0.3.
+        let equal = mean_t_interval(&[0.1; 3], 0.95).unwrap();
+        assert_eq!((equal.mean, equal.standard_deviation), (0.1, Some(0.0)));
+        assert_eq!(equal.interval.map(|i| (i.low, i.high)), Some((0.1, 0.1)));
     }
 
     #[test]

@@ -75,11 +75,11 @@ pub enum Flow {
 pub trait Observer<E> {
     /// Called after every step but the last of an epoch; `step.position` and `step.state` are what a resume needs.
     ///
-    /// `progress` reads the running sums, which costs a synchronisation on a GPU: call it only when saving.
+    /// Calling `step` reads the running sums, which on a GPU waits for the device: call it only when saving.
     ///
     /// # Errors
     /// Whatever the observer does may fail; training stops and hands the error on.
-    fn on_step(&mut self, step: &dyn Fn() -> Step<'_>) -> Result<Flow, E> {
+    fn on_step<'s>(&mut self, step: &dyn Fn() -> Step<'s>) -> Result<Flow, E> {
         let _ = step;
         Ok(Flow::GoOn)
     }

@@ -121,16 +121,16 @@ impl Method {
             Self::Lrr => (Rgb::BLACK, Marker::filled(Shape::Circle), Dash::Solid),
             Self::Wr => (Rgb::BLUE, Marker::filled(Shape::Square), Dash::Solid),
             Self::Imp => (Rgb::ORANGE, Marker::filled(Shape::TriangleUp), Dash::Dashed),
-            Self::LrrMaskRandomInit => {
-                (Rgb::SKY_BLUE, Marker::filled(Shape::TriangleDown), Dash::DashDot)
-            }
-            Self::LrrMaskWarmupInit => (Rgb::BLUISH_GREEN, Marker::filled(Shape::Diamond), Dash::LongDashed),
+            Self::LrrMaskRandomInit => (Rgb::SKY_BLUE, Marker::filled(Shape::TriangleDown), Dash::DashDot),
+            Self::LrrMaskWarmupInit => (
+                Rgb::BLUISH_GREEN,
+                Marker::filled(Shape::Diamond),
+                Dash::LongDashed,
+            ),
             Self::LrrMaskLrrInit => (Rgb::VERMILLION, Marker::open(Shape::Circle), Dash::Dashed),
             Self::WrMaskWarmupInit => (Rgb::REDDISH_PURPLE, Marker::open(Shape::Square), Dash::DashDotDot),
             Self::LrrMaskWarmupSigns => (Rgb::REDDISH_PURPLE, Marker::filled(Shape::Square), Dash::Dashed),
-            Self::LrrMaskFlippedSigns => {
-                (Rgb::ORANGE, Marker::filled(Shape::TriangleUp), Dash::DashDot)
-            }
+            Self::LrrMaskFlippedSigns => (Rgb::ORANGE, Marker::filled(Shape::TriangleUp), Dash::DashDot),
             Self::RandomCyclic => (Rgb::GREY, Marker::open(Shape::Cross), Dash::Solid),
             Self::ErkCyclic => (Rgb::VERMILLION, Marker::open(Shape::Plus), Dash::Dashed),
             Self::RandomOneCycle => (Rgb::ORANGE, Marker::open(Shape::TriangleUp), Dash::LongDashed),
@@ -144,7 +144,11 @@ impl Method {
             Self::Sculpt20 => (Rgb::SKY_BLUE, Marker::open(Shape::Diamond), Dash::Solid),
             Self::Sculpt50 => (Rgb::VERMILLION, Marker::open(Shape::Star), Dash::LongDashed),
             Self::Sculpt70 => (Rgb::BLUISH_GREEN, Marker::filled(Shape::TriangleUp), Dash::Solid),
-            Self::Sculpt80 => (Rgb::REDDISH_PURPLE, Marker::filled(Shape::TriangleDown), Dash::Dashed),
+            Self::Sculpt80 => (
+                Rgb::REDDISH_PURPLE,
+                Marker::filled(Shape::TriangleDown),
+                Dash::Dashed,
+            ),
             Self::Sculpt90 => (Rgb::ORANGE, Marker::open(Shape::Diamond), Dash::DashDot),
             Self::SculptByRandom => (Rgb::GREY, Marker::open(Shape::Cross), Dash::Dashed),
             Self::SculptBySnip => (Rgb::ORANGE, Marker::open(Shape::TriangleUp), Dash::DashDotDot),
@@ -251,14 +255,36 @@ impl From<Method> for Series {
 
 /// Dark blue over purple to orange, which also grow lighter; neighbours differ in marker and dash.
 fn stage_look(stage: usize) -> Look {
-    let shapes = [Shape::Circle, Shape::Square, Shape::TriangleUp, Shape::TriangleDown, Shape::Diamond];
-    let dashes = [Dash::Solid, Dash::Dashed, Dash::LongDashed, Dash::DashDot, Dash::DashDotDot];
+    let shapes = [
+        Shape::Circle,
+        Shape::Square,
+        Shape::TriangleUp,
+        Shape::TriangleDown,
+        Shape::Diamond,
+    ];
+    let dashes = [
+        Dash::Solid,
+        Dash::Dashed,
+        Dash::LongDashed,
+        Dash::DashDot,
+        Dash::DashDotDot,
+    ];
     let t = stage as f64 / 9.0;
     let (dark, middle, light) = (Rgb(26, 28, 96), Rgb(176, 52, 116), Rgb(240, 165, 48));
-    let colour =
-        if t < 0.5 { dark.towards(middle, 2.0 * t) } else { middle.towards(light, 2.0 * t - 1.0) };
-    let marker = Marker { shape: shapes[stage % 5], filled: stage < 5 };
-    Look { colour, marker, dash: dashes[(stage + stage / 5) % 5] }
+    let colour = if t < 0.5 {
+        dark.towards(middle, 2.0 * t)
+    } else {
+        middle.towards(light, 2.0 * t - 1.0)
+    };
+    let marker = Marker {
+        shape: shapes[stage % 5],
+        filled: stage < 5,
+    };
+    Look {
+        colour,
+        marker,
+        dash: dashes[(stage + stage / 5) % 5],
+    }
 }
 
 #[cfg(test)]
@@ -270,17 +296,29 @@ mod tests {
     fn ids_round_trip() {
         for method in Method::ALL {
             assert_eq!(method.id().parse(), Ok(method));
-            assert!(method.id().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            assert!(
+                method
+                    .id()
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            );
         }
         let unknown = "LRR".parse::<Method>().unwrap_err();
-        assert!(unknown.to_string().starts_with("\"LRR\" is no method, known are lrr, wr, imp"));
+        assert!(
+            unknown
+                .to_string()
+                .starts_with("\"LRR\" is no method, known are lrr, wr, imp")
+        );
     }
 
     /// Without colour, as in grey print, marker and dash tell every method apart.
     #[test]
     fn looks_differ_without_colour() {
         let grey = |look: Look| (look.marker, look.dash);
-        let methods: HashSet<_> = Method::ALL.map(|method| grey(method.look())).into_iter().collect();
+        let methods: HashSet<_> = Method::ALL
+            .map(|method| grey(method.look()))
+            .into_iter()
+            .collect();
         assert_eq!(methods.len(), Method::ALL.len());
         let stages: HashSet<_> = (0..10).map(|stage| grey(Series::Stage(stage).look())).collect();
         assert_eq!(stages.len(), 10);
@@ -288,7 +326,11 @@ mod tests {
 
     #[test]
     fn dotted_belongs_to_no_method() {
-        assert!(Method::ALL.iter().all(|method| method.look().dash != Dash::Dotted));
+        assert!(
+            Method::ALL
+                .iter()
+                .all(|method| method.look().dash != Dash::Dotted)
+        );
     }
 
     #[test]

@@ -18,6 +18,8 @@ mod legend;
 mod look;
 mod method;
 mod paint;
+#[cfg(test)]
+mod tests;
 mod text;
 mod ticks;
 

@@ -1,0 +1,260 @@
+//! Every file name of the project.
+//!
+//! Functions of a node take its folder, those of a store `runs` (default `runs/`), those of the published
+//! suites `data`, those of the reports `reports`. Nothing here touches the disk.
+
+use std::path::{Path, PathBuf};
+
+/// Folder of a node: `runs/<first 2>/<id>/`.
+pub fn node_folder(runs: &Path, id: &str) -> PathBuf {
+    runs.join(first_two(id)).join(id)
+}
+
+/// Description and environment of a node, written first.
+pub fn node_json(node: &Path) -> PathBuf {
+    node.join("node.json")
+}
+
+/// State at the end of a node; where it stands, the node is done.
+pub fn checkpoint(node: &Path) -> PathBuf {
+    node.join("checkpoint.safetensors")
+}
+
+/// State after a kept epoch.
+pub fn checkpoint_at(node: &Path, epoch: u32) -> PathBuf {
+    node.join(format!("checkpoint-{epoch}.safetensors"))
+}
+
+/// The epoch of a kept checkpoint's file name; none for every other name.
+pub fn checkpoint_epoch(file_name: &str) -> Option<u32> {
+    let epoch = file_name
+        .strip_prefix("checkpoint-")?
+        .strip_suffix(".safetensors")?
+        .parse()
+        .ok()?;
+    (file_name == format!("checkpoint-{epoch}.safetensors")).then_some(epoch)
+}
+
+/// Metrics by epoch: of a node's folder, or of all nodes in a published suite's.
+pub fn metrics(folder: &Path) -> PathBuf {
+    folder.join("metrics.parquet")
+}
+
+/// Wall time of a node, which is no part of its result.
+pub fn timing(node: &Path) -> PathBuf {
+    node.join("timing.json")
+}
+
+/// Folder of what an unfinished node needs to go on.
+pub fn progress_folder(node: &Path) -> PathBuf {
+    node.join("progress")
+}
+
+/// Training state of an unfinished node.
+pub fn progress_state(node: &Path) -> PathBuf {
+    progress_folder(node).join("state.safetensors")
+}
+
+/// Lock file that keeps two processes off one node.
+pub fn lock(node: &Path) -> PathBuf {
+    node.join("lock")
+}
+
+/// Folder of the store's suites.
+pub fn suites_folder(runs: &Path) -> PathBuf {
+    runs.join("suites")
+}
+
+/// A suite of the store: which nodes belong to it, and what for.
+pub fn suite(runs: &Path, name: &str) -> PathBuf {
+    suites_folder(runs).join(format!("{name}.json"))
+}
+
+/// Folder of cached measurements: of a store (`runs`), or of reports where a published suite is read.
+pub fn measures_folder(parent: &Path) -> PathBuf {
+    parent.join("measures")
+}
+
+/// A cached measurement under the SHA-256 of what it depends on.
+pub fn measure(parent: &Path, key: &str) -> PathBuf {
+    measures_folder(parent)
+        .join(first_two(key))
+        .join(format!("{key}.json"))
+}
+
+/// Folder of the published suites, which are committed.
+pub fn published_folder(data: &Path) -> PathBuf {
+    data.join("published")
+}
+
+/// Folder of a published suite.
+pub fn published_suite(data: &Path, suite: &str) -> PathBuf {
+    published_folder(data).join(suite)
+}
+
+/// Text file that names the suite used when none is asked for.
+pub fn published_default(data: &Path) -> PathBuf {
+    published_folder(data).join("default")
+}
+
+/// Folder of a suite that `fetch` brought, which git ignores.
+pub fn fetched_suite(data: &Path, suite: &str) -> PathBuf {
+    data.join("fetched").join(suite)
+}
+
+/// List of a published suite's files, with their SHA-256 and sizes.
+pub fn manifest(suite_folder: &Path) -> PathBuf {
+    suite_folder.join("manifest.json")
+}
+
+/// Name, data, preset and environment of a published suite.
+pub fn suite_json(suite_folder: &Path) -> PathBuf {
+    suite_folder.join("suite.json")
+}
+
+/// A published checkpoint, as the manifest names it: relative to the suite's folder, with `/`.
+pub fn published_checkpoint_file(id: &str, epoch: u32) -> String {
+    format!("checkpoints/{id}-{epoch}.safetensors")
+}
+
+/// A published checkpoint.
+pub fn published_checkpoint(suite_folder: &Path, id: &str, epoch: u32) -> PathBuf {
+    suite_folder.join(published_checkpoint_file(id, epoch))
+}
+
+/// Folder of a suite's generated reports, which git ignores.
+pub fn report_folder(reports: &Path, suite: &str) -> PathBuf {
+    reports.join(suite)
+}
+
+/// Folder of a suite's published reports, which are committed.
+pub fn published_report_folder(reports: &Path, suite: &str) -> PathBuf {
+    reports.join("published").join(suite)
+}
+
+/// What stands beside each other under an artefact's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReportFile {
+    /// The frame, types kept.
+    Parquet,
+    /// The frame, for everybody.
+    Csv,
+    /// The picture.
+    Svg,
+    /// The picture as pixels.
+    Png,
+    /// The picture for a paper.
+    Pdf,
+    /// Where it comes from.
+    Provenance,
+}
+
+impl ReportFile {
+    /// All of them.
+    pub const ALL: [ReportFile; 6] = [
+        ReportFile::Parquet,
+        ReportFile::Csv,
+        ReportFile::Svg,
+        ReportFile::Png,
+        ReportFile::Pdf,
+        ReportFile::Provenance,
+    ];
+
+    /// End of the file name, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            ReportFile::Parquet => "parquet",
+            ReportFile::Csv => "csv",
+            ReportFile::Svg => "svg",
+            ReportFile::Png => "png",
+            ReportFile::Pdf => "pdf",
+            ReportFile::Provenance => "json",
+        }
+    }
+}
+
+/// A file of an artefact such as `figure-5`, in a suite's report folder.
+pub fn report(report_folder: &Path, artefact: &str, file: ReportFile) -> PathBuf {
+    report_folder.join(format!("{artefact}.{}", file.extension()))
+}
+
+/// The page that shows all artefacts of a suite.
+pub fn report_index(report_folder: &Path) -> PathBuf {
+    report_folder.join("index.html")
+}
+
+/// Whether `id` is a SHA-256 as this project writes it: 64 of `0-9a-f`.
+pub fn is_sha256(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Whether `name` can name a suite or artefact: letters, digits, `-`, `_`, `+`, `=`, `,` and inner dots, so
+/// that it stays inside its folder.
+pub fn is_plain_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_+=,.".contains(&b);
+    !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && name.bytes().all(plain)
+}
+
+fn first_two(id: &str) -> &str {
+    id.get(..2).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_contract() {
+        let node = node_folder(Path::new("runs"), "abcd");
+        assert_eq!(node, Path::new("runs/ab/abcd"));
+        assert_eq!(
+            checkpoint_at(&node, 8),
+            Path::new("runs/ab/abcd/checkpoint-8.safetensors")
+        );
+        assert_eq!(
+            progress_state(&node),
+            Path::new("runs/ab/abcd/progress/state.safetensors")
+        );
+        assert_eq!(
+            suite(Path::new("runs"), "demo"),
+            Path::new("runs/suites/demo.json")
+        );
+        assert_eq!(
+            measure(Path::new("runs"), "0f1e"),
+            Path::new("runs/measures/0f/0f1e.json")
+        );
+        assert_eq!(
+            published_checkpoint(&published_suite(Path::new("data"), "demo"), "abcd", 32),
+            Path::new("data/published/demo/checkpoints/abcd-32.safetensors")
+        );
+        let reports = report_folder(Path::new("reports"), "demo");
+        assert_eq!(
+            report(&reports, "figure-5", ReportFile::Provenance),
+            Path::new("reports/demo/figure-5.json")
+        );
+    }
+
+    #[test]
+    fn epochs_of_file_names() {
+        assert_eq!(checkpoint_epoch("checkpoint-120.safetensors"), Some(120));
+        for name in [
+            "checkpoint.safetensors",
+            "checkpoint-.safetensors",
+            "checkpoint-012.safetensors",
+            "checkpoint-+1.safetensors",
+            ".checkpoint-1.safetensors.7.tmp",
+        ] {
+            assert_eq!(checkpoint_epoch(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_stay_inside_their_folder() {
+        assert!(is_plain_name("demo") && is_plain_name("demo+seeds=1,2"));
+        for name in ["", ".", "..", "a/b", "a\\b", ".hidden", "nul\0"] {
+            assert!(!is_plain_name(name), "{name:?}");
+        }
+        assert!(is_sha256(&"0f".repeat(32)));
+        assert!(!is_sha256(&"0F".repeat(32)) && !is_sha256("../"));
+    }
+}

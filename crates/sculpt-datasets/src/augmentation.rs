@@ -1,0 +1,162 @@
+use crate::DatasetError;
+use sculpt_random::{Purpose, Seed, Stream};
+use serde::{Deserialize, Serialize};
+
+/// How training images are shifted and mirrored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Augmentation {
+    /// Not at all.
+    None,
+    /// Torchvision's usual recipe: black padding of an eighth of the side (4 pixels of CIFAR's 32, 2 of the
+    /// demo's 16), a crop of the image's size at a random place, a mirror image with probability ½. New in
+    /// every epoch.
+    CropFlip,
+    /// The authors' public harness (reference §1.7): reflected padding of 2 pixels, a shift by −2 to 2 pixels
+    /// each way, new in every epoch; every second epoch mirrored, beginning at random for each image.
+    ShiftAlternatingFlip,
+}
+
+/// Index of the augmentation stream that holds the alternating flip's beginnings: no epoch is so far.
+const FIRST_FLIPS: u64 = u64::MAX;
+
+/// Padding of the public harness, in pixels.
+const HARNESS_PAD: usize = 2;
+
+/// What happens to one image in one epoch: it is moved, then mirrored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placement {
+    /// Source row of the top row; negative: in the padding.
+    pub(crate) top: isize,
+    /// Source column of the leftmost column, before mirroring.
+    pub(crate) left: isize,
+    /// Whether left and right are exchanged.
+    pub(crate) mirrored: bool,
+}
+
+impl Augmentation {
+    /// Padding in pixels for images of this size.
+    pub(crate) fn pad(self, height: usize, width: usize) -> Result<usize, DatasetError> {
+        let pad = match self {
+            Augmentation::None => 0,
+            Augmentation::CropFlip => height.min(width) / 8,
+            Augmentation::ShiftAlternatingFlip => HARNESS_PAD,
+        };
+        // Reflection does not repeat the edge, so it needs one pixel more than the padding has.
+        if pad > 0 && pad >= height.min(width) {
+            return Err(DatasetError::TooSmallToPad { height, width, pad });
+        }
+        Ok(pad)
+    }
+
+    /// The placements of `n` examples in an epoch, by example, not by place in the epoch's order.
+    pub(crate) fn placements(self, n: usize, pad: usize, seed: Seed, epoch: u64) -> Vec<Placement> {
+        let unmoved = Placement {
+            top: 0,
+            left: 0,
+            mirrored: false,
+        };
+        let mut stream = Stream::new(seed, Purpose::Augmentation, epoch);
+        let offset = |stream: &mut Stream| stream.below(2 * pad as u64 + 1) as isize - pad as isize;
+        match self {
+            Augmentation::None => vec![unmoved; n],
+            Augmentation::CropFlip => (0..n)
+                .map(|_| Placement {
+                    top: offset(&mut stream),
+                    left: offset(&mut stream),
+                    mirrored: stream.bernoulli(0.5),
+                })
+                .collect(),
+            Augmentation::ShiftAlternatingFlip => {
+                let mut first = Stream::new(seed, Purpose::Augmentation, FIRST_FLIPS);
+                (0..n)
+                    .map(|_| Placement {
+                        top: offset(&mut stream),
+                        left: offset(&mut stream),
+                        mirrored: first.bernoulli(0.5) ^ !epoch.is_multiple_of(2),
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// The source of place `i` along a side of `n` pixels; `None`: black.
+    pub(crate) fn source(self, i: isize, n: usize) -> Option<usize> {
+        let last = n as isize - 1;
+        match self {
+            Augmentation::None | Augmentation::CropFlip => usize::try_from(i).ok().filter(|&i| i < n),
+            Augmentation::ShiftAlternatingFlip => {
+                let inside = if i > last { 2 * last - i } else { i.abs() };
+                usize::try_from(inside).ok()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Black outside, or mirrored about the edge pixel, which is not repeated: −1, −2 ↦ 1, 2 and 5, 6 ↦ 3, 2
+    /// of five pixels.
+    #[test]
+    fn padding() {
+        let check = |augmentation: Augmentation, expected: [Option<usize>; 9]| {
+            let sources = std::array::from_fn(|i| augmentation.source(i as isize - 2, 5));
+            assert_eq!(sources, expected, "{augmentation:?}");
+        };
+        let inside = |a, b, c, d| [a, b, Some(0), Some(1), Some(2), Some(3), Some(4), c, d];
+        check(Augmentation::CropFlip, inside(None, None, None, None));
+        check(Augmentation::ShiftAlternatingFlip, inside(Some(2), Some(1), Some(3), Some(2)));
+    }
+
+    /// 18,000 draws of 81 places: each about 222 times (sd 15), and mirrored 9,000 times (sd 67).
+    #[test]
+    fn every_crop_is_as_likely() {
+        let placements = Augmentation::CropFlip.placements(18_000, 4, Seed(1), 3);
+        let mut counts = [0; 81];
+        for p in &placements {
+            counts[((p.top + 4) * 9 + p.left + 4) as usize] += 1;
+        }
+        assert!(counts.iter().all(|c| (147..297).contains(c)), "{counts:?}");
+        let mirrored = placements.iter().filter(|p| p.mirrored).count();
+        assert!((8_665..9_335).contains(&mirrored), "{mirrored}");
+        assert_ne!(placements, Augmentation::CropFlip.placements(18_000, 4, Seed(1), 4));
+        assert_ne!(placements, Augmentation::CropFlip.placements(18_000, 4, Seed(2), 3));
+    }
+
+    #[test]
+    fn alternating_flips_alternate() {
+        let flips = |epoch| -> Vec<bool> {
+            let placements = Augmentation::ShiftAlternatingFlip.placements(1_000, 2, Seed(5), epoch);
+            assert!(placements.iter().all(|p| p.top.abs() <= 2 && p.left.abs() <= 2));
+            placements.iter().map(|p| p.mirrored).collect()
+        };
+        let (first, second) = (flips(0), flips(1));
+        assert!(first.iter().zip(&second).all(|(a, b)| a != b));
+        assert_eq!((flips(2), flips(801)), (first.clone(), second));
+        let n = first.iter().filter(|f| **f).count();
+        assert!((420..580).contains(&n), "{n}");
+    }
+
+    #[test]
+    fn written_as() {
+        for (augmentation, json) in [
+            (Augmentation::None, "\"none\""),
+            (Augmentation::CropFlip, "\"crop-flip\""),
+            (Augmentation::ShiftAlternatingFlip, "\"shift-alternating-flip\""),
+        ] {
+            assert_eq!(serde_json::to_string(&augmentation).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Augmentation>(json).unwrap(), augmentation);
+        }
+    }
+
+    #[test]
+    fn small_images_are_refused() {
+        assert_eq!(Augmentation::CropFlip.pad(32, 32).unwrap(), 4);
+        assert_eq!(
+            Augmentation::ShiftAlternatingFlip.pad(2, 8).unwrap_err().to_string(),
+            "images of 2 x 8 are too small to be padded by 2 on each side"
+        );
+    }
+}

@@ -1,0 +1,43 @@
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+
+/// SHA-256 in lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("writing to a string succeeds");
+    }
+    text
+}
+
+/// Digest of a data set: SHA-256 of the text that has, for each record file, training files first, one line
+/// with the file's own SHA-256 in hexadecimal.
+pub(crate) fn of_files<'a>(sha256s: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    for line in sha256s {
+        text.push_str(line);
+        text.push('\n');
+    }
+    sha256(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The SHA-256 of "abc" is FIPS 180-2's example; the second value is `printf 'abc\nde\n' | sha256sum`.
+    #[test]
+    fn known_answers() {
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), abc);
+        assert_eq!(of_files(["abc", "de"]), sha256(b"abc\nde\n"));
+        assert_eq!(of_files(["abc", "de"]), ABC_DE);
+    }
+
+    const ABC_DE: &str = "d09b944c90fb5449a7fb3cb629b03481e0031ff6986b5488af0121f6f345c6c8";
+}

@@ -1,0 +1,294 @@
+use crate::augmentation::Placement;
+use crate::{Augmentation, DatasetError, DeviceExamples, Examples};
+use sculpt_random::{Purpose, Seed, Stream};
+use std::cell::RefCell;
+use tch::{Device, Tensor};
+
+/// Training batches, each a pure function of (seed, epoch, step): asked for in any order, again, or after a
+/// resume in mid-epoch, they are the same.
+///
+/// `epoch` counts all epochs trained since `Init` along the chain, so that cycles do not repeat their batches.
+/// The order of an epoch is drawn from [`Purpose::DataOrder`]; crops and mirrorings from
+/// [`Purpose::Augmentation`], by example, not by place in the order.
+#[derive(Debug)]
+pub struct Loader {
+    examples: DeviceExamples,
+    augmentation: Augmentation,
+    pad: usize,
+    batch: usize,
+    drop_last: bool,
+    seed: Seed,
+    /// What was drawn for the epoch asked for last.
+    current: RefCell<Option<Epoch>>,
+}
+
+/// What is drawn for one epoch.
+#[derive(Debug)]
+struct Epoch {
+    epoch: u64,
+    /// Example at each place of the epoch.
+    order: Vec<u32>,
+    /// By example.
+    placements: Vec<Placement>,
+}
+
+impl Loader {
+    /// Batches of `batch` of the `examples`, copied to `device`, normalised by each channel's `mean` and `std`
+    /// (see [`DeviceExamples::new`]). With `drop_last` an incomplete last batch is left out.
+    #[expect(clippy::too_many_arguments, reason = "each one is a field of a training node")]
+    pub fn new(
+        examples: &Examples,
+        mean: [f64; 3],
+        std: [f64; 3],
+        augmentation: Augmentation,
+        batch: usize,
+        drop_last: bool,
+        seed: Seed,
+        device: Device,
+    ) -> Result<Self, DatasetError> {
+        let least = if drop_last { batch } else { 1 };
+        if batch == 0 || examples.len() < least {
+            return Err(DatasetError::NoBatch {
+                batch,
+                n_examples: examples.len(),
+                drop_last,
+            });
+        }
+        Ok(Self {
+            pad: augmentation.pad(examples.height(), examples.width())?,
+            examples: DeviceExamples::new(examples, mean, std, device)?,
+            augmentation,
+            batch,
+            drop_last,
+            seed,
+            current: RefCell::new(None),
+        })
+    }
+
+    /// Number of batches in an epoch.
+    pub fn steps_per_epoch(&self) -> usize {
+        if self.drop_last {
+            self.n_examples() / self.batch
+        } else {
+            self.n_examples().div_ceil(self.batch)
+        }
+    }
+
+    /// Number of examples that the batches are drawn from.
+    pub fn n_examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    /// The same examples, un-augmented and in their own order.
+    pub fn examples(&self) -> &DeviceExamples {
+        &self.examples
+    }
+
+    /// Images, f32 `[b, 3, h, w]`, augmented, normalised, channels last in memory; labels, i64 `[b]`.
+    ///
+    /// # Panics
+    /// When `step` is not below [`Self::steps_per_epoch`].
+    pub fn batch(&self, epoch: u64, step: usize) -> (Tensor, Tensor) {
+        let steps = self.steps_per_epoch();
+        assert!(step < steps, "step {step} of an epoch of {steps}");
+        let mut current = self.current.borrow_mut();
+        if current.as_ref().is_some_and(|drawn| drawn.epoch != epoch) {
+            *current = None;
+        }
+        let drawn = current.get_or_insert_with(|| self.draw(epoch));
+        let start = step * self.batch;
+        let end = (start + self.batch).min(drawn.order.len());
+        self.assemble(&drawn.order[start..end], &drawn.placements)
+    }
+
+    fn draw(&self, epoch: u64) -> Epoch {
+        let n = self.n_examples();
+        Epoch {
+            epoch,
+            order: Stream::new(self.seed, Purpose::DataOrder, epoch).permutation(n),
+            placements: self.augmentation.placements(n, self.pad, self.seed, epoch),
+        }
+    }
+
+    /// The examples at `idx`, placed.
+    fn assemble(&self, idx: &[u32], placements: &[Placement]) -> (Tensor, Tensor) {
+        /// Added for a row or a column of padding: whatever is added to it, the sum stays below 0.
+        const BLACK: i64 = -(1 << 60);
+        let (height, width) = (self.examples.height(), self.examples.width());
+        let mut rows = Vec::with_capacity(idx.len() * height);
+        let mut columns = Vec::with_capacity(idx.len() * width);
+        for &i in idx {
+            let placement = placements[i as usize];
+            // Pixel 0 of the store is the black one.
+            let first = 1 + i as usize * height * width;
+            rows.extend((0..height as isize).map(|y| {
+                let row = self.augmentation.source(placement.top + y, height);
+                row.map_or(BLACK, |row| (first + row * width) as i64)
+            }));
+            columns.extend((0..width as isize).map(|x| {
+                let x = if placement.mirrored { width as isize - 1 - x } else { x };
+                let column = self.augmentation.source(placement.left + x, width);
+                column.map_or(BLACK, |column| column as i64)
+            }));
+        }
+        let count = idx.len();
+        let to_device = |values: &[i64]| Tensor::from_slice(values).to_device(self.examples.device());
+        let rows = to_device(&rows).view([count as i64, height as i64]);
+        let columns = to_device(&columns).view([count as i64, width as i64]);
+        let places: Vec<i64> = idx.iter().map(|&i| i64::from(i)).collect();
+        (
+            self.examples.gather(&rows, &columns, count),
+            self.examples.labels_at(&to_device(&places)),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEAN: [f64; 3] = [0.4914, 0.4822, 0.4465];
+    const STD: [f64; 3] = [0.2470, 0.2435, 0.2616];
+
+    /// 23 images of 16 × 16, no two pixels of an image alike in all channels; labels count through.
+    fn examples() -> Examples {
+        let mut stream = Stream::new(Seed(9), Purpose::Test, 0);
+        let pixels = (0..23 * 3 * 256).map(|_| stream.below(256) as u8).collect();
+        Examples::new(16, 16, pixels, (0..23).collect()).unwrap()
+    }
+
+    fn loader(augmentation: Augmentation, batch: usize, drop_last: bool) -> Loader {
+        Loader::new(
+            &examples(),
+            MEAN,
+            STD,
+            augmentation,
+            batch,
+            drop_last,
+            Seed(3),
+            Device::Cpu,
+        )
+        .unwrap()
+    }
+
+    const ALL: [Augmentation; 3] = [
+        Augmentation::None,
+        Augmentation::CropFlip,
+        Augmentation::ShiftAlternatingFlip,
+    ];
+
+    /// Written with padded copies and nested loops, from the same draws.
+    fn slowly(augmentation: Augmentation, epoch: u64) -> Vec<(Vec<f32>, u8)> {
+        let examples = examples();
+        let (side, pad) = (16usize, augmentation.pad(16, 16).unwrap());
+        let placements = augmentation.placements(23, pad, Seed(3), epoch);
+        let order = Stream::new(Seed(3), Purpose::DataOrder, epoch).permutation(23);
+        let place = |&i: &u32| {
+            let placement = placements[i as usize];
+            let mut image = Vec::new();
+            for channel in 0..3 {
+                let plane = &examples.image(i as usize)[channel * 256..(channel + 1) * 256];
+                let padded_side = side + 2 * pad;
+                let mut padded = vec![0u8; padded_side * padded_side];
+                for y in 0..padded_side {
+                    for x in 0..padded_side {
+                        let (y0, x0) = (y as isize - pad as isize, x as isize - pad as isize);
+                        let reflect = |v: isize| match augmentation {
+                            Augmentation::None | Augmentation::CropFlip => v,
+                            Augmentation::ShiftAlternatingFlip if v < 0 => -v,
+                            Augmentation::ShiftAlternatingFlip if v > 15 => 30 - v,
+                            Augmentation::ShiftAlternatingFlip => v,
+                        };
+                        let (y0, x0) = (reflect(y0), reflect(x0));
+                        if (0..16).contains(&y0) && (0..16).contains(&x0) {
+                            padded[y * padded_side + x] = plane[(y0 * 16 + x0) as usize];
+                        }
+                    }
+                }
+                for y in 0..side {
+                    let top = (placement.top + pad as isize) as usize;
+                    let left = (placement.left + pad as isize) as usize;
+                    let start = (top + y) * padded_side + left;
+                    let mut row = padded[start..start + side].to_vec();
+                    if placement.mirrored {
+                        row.reverse();
+                    }
+                    let (mean, std) = (MEAN[channel] as f32, STD[channel] as f32);
+                    image.extend(row.iter().map(|&byte| (f32::from(byte) / 255.0 - mean) / std));
+                }
+            }
+            (image, examples.labels()[i as usize])
+        };
+        order.iter().map(place).collect()
+    }
+
+    #[test]
+    fn batches_equal_plain_loops() {
+        for augmentation in ALL {
+            for epoch in [0, 7] {
+                let loader = loader(augmentation, 10, false);
+                let expected = slowly(augmentation, epoch);
+                for (step, expected) in expected.chunks(10).enumerate() {
+                    let (images, labels) = loader.batch(epoch, step);
+                    let b = expected.len() as i64;
+                    assert_eq!(images.size(), [b, 3, 16, 16]);
+                    assert_eq!(images.stride(), [768, 1, 48, 3]);
+                    let images = Vec::<f32>::try_from(images.contiguous().view(-1)).unwrap();
+                    let labels = Vec::<i64>::try_from(&labels).unwrap();
+                    let from_loops: Vec<f32> = expected.iter().flat_map(|e| e.0.clone()).collect();
+                    assert!(images == from_loops, "{augmentation:?} epoch {epoch} step {step}");
+                    assert!(labels.iter().zip(expected).all(|(a, e)| *a == i64::from(e.1)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn batches_do_not_depend_on_what_was_asked_before() {
+        for augmentation in ALL {
+            let loader = loader(augmentation, 6, true);
+            let ask = |epoch, step| loader.batch(epoch, step);
+            let there: Vec<_> = (0..3)
+                .flat_map(|e| (0..3).map(move |s| (e, s)))
+                .map(|(e, s)| ask(e, s))
+                .collect();
+            for (i, expected) in there.iter().enumerate().rev() {
+                assert_eq!(&ask(i as u64 / 3, i % 3), expected);
+                assert_eq!(&self::loader(augmentation, 6, true).batch(i as u64 / 3, i % 3), expected);
+            }
+            assert_ne!(there[0].1, there[3].1);
+            assert_eq!(ask(1 << 40, 0), ask(1 << 40, 0));
+        }
+    }
+
+    #[test]
+    fn every_example_comes_once_an_epoch() {
+        let seen = |drop_last| {
+            let loader = loader(Augmentation::CropFlip, 5, drop_last);
+            let mut labels: Vec<i64> = (0..loader.steps_per_epoch())
+                .flat_map(|step| Vec::<i64>::try_from(&loader.batch(2, step).1).unwrap())
+                .collect();
+            labels.sort_unstable();
+            labels
+        };
+        assert_eq!(seen(false), (0..23).collect::<Vec<_>>());
+        let mut with_gaps = seen(true);
+        assert_eq!(with_gaps.len(), 20);
+        with_gaps.dedup();
+        assert_eq!(with_gaps.len(), 20);
+    }
+
+    #[test]
+    fn impossible_batches_are_refused() {
+        let new = |batch, drop_last| {
+            let none = Augmentation::None;
+            Loader::new(&examples(), MEAN, STD, none, batch, drop_last, Seed(3), Device::Cpu)
+        };
+        assert_eq!(
+            new(24, true).unwrap_err().to_string(),
+            "batches of 24 cannot be made of 23 examples (incomplete batches dropped: true)"
+        );
+        assert!(new(0, false).is_err());
+        assert_eq!(new(24, false).unwrap().steps_per_epoch(), 1);
+    }
+}

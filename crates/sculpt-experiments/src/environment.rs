@@ -1,0 +1,60 @@
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+/// What may change the last bits of a result without being part of its identity (design §2, Determinism).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Version of libtorch.
+    pub libtorch: String,
+    /// Processor architecture and the vector extensions that libtorch chooses its kernels by.
+    pub instruction_set: String,
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// libtorch threads.
+    pub threads: u32,
+}
+
+/// The libtorch that this workspace is built against (`tch` 0.24; design §8).
+pub const LIBTORCH_VERSION: &str = "2.11.0";
+
+impl Environment {
+    /// This process's.
+    pub fn here(device: Device, threads: u32) -> Self {
+        Self {
+            libtorch: LIBTORCH_VERSION.to_owned(),
+            instruction_set: instruction_set(),
+            device: device_name(device),
+            threads,
+        }
+    }
+}
+
+/// `cpu`, `cuda:0`, ….
+pub fn device_name(device: Device) -> String {
+    match device {
+        Device::Cpu => "cpu".to_owned(),
+        Device::Cuda(index) => format!("cuda:{index}"),
+        Device::Mps => "mps".to_owned(),
+        Device::Vulkan => "vulkan".to_owned(),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn instruction_set() -> String {
+    let found = [
+        (is_x86_feature_detected!("avx2"), "avx2"),
+        (is_x86_feature_detected!("avx512f"), "avx512f"),
+        (is_x86_feature_detected!("avx512vnni"), "avx512vnni"),
+        (is_x86_feature_detected!("avx512bf16"), "avx512bf16"),
+        (is_x86_feature_detected!("avx512fp16"), "avx512fp16"),
+    ];
+    let mut words = vec!["x86_64"];
+    words.extend(found.iter().filter(|(present, _)| *present).map(|(_, name)| *name));
+    words.join(" ")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn instruction_set() -> String {
+    std::env::consts::ARCH.to_owned()
+}

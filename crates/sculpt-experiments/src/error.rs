@@ -1,0 +1,142 @@
+use crate::NodeId;
+use sculpt_checkpoints::CheckpointError;
+use sculpt_datasets::DatasetError;
+use sculpt_masks::MaskError;
+use sculpt_schedules::ScheduleError;
+use sculpt_trainers::TrainError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why an experiment cannot be described, run or read.
+#[derive(Debug, Error)]
+pub enum ExperimentError {
+    /// Not an id.
+    #[error("{text:?} is not a node id (64 hexadecimal digits)")]
+    BadId {
+        /// What was given.
+        text: String,
+    },
+    /// No node, or several, whose id begins so.
+    #[error("{n} nodes in {store} have an id that begins with {prefix:?}; `sculpt ls` lists them")]
+    Prefix {
+        /// What was given.
+        prefix: String,
+        /// How many match.
+        n: usize,
+        /// Where.
+        store: PathBuf,
+    },
+    /// A recipe names a state that it does not hold.
+    #[error("the recipe names epoch {epoch} of node {id}, which it does not hold")]
+    UnknownParent {
+        /// The node.
+        id: NodeId,
+        /// The epoch.
+        epoch: u32,
+    },
+    /// A parent has not been run.
+    #[error("node {id} needs epoch {epoch} of node {parent}, which {store} does not hold; run that first")]
+    ParentMissing {
+        /// The node to run.
+        id: NodeId,
+        /// Its parent.
+        parent: NodeId,
+        /// The parent's epoch.
+        epoch: u32,
+        /// Where.
+        store: PathBuf,
+    },
+    /// Another process works on the node.
+    #[error("node {id} is being run by another process (lock {lock})")]
+    Locked {
+        /// The node.
+        id: NodeId,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// `node.json` is not one of ours.
+    #[error("{path}: {detail}")]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The data that a node names is not the data at hand.
+    #[error("the data {name:?} at hand has digest {found}, the node wants {wanted}; point --data at the same files")]
+    DataDiffers {
+        /// Name of the data.
+        name: String,
+        /// Digest of what is at hand.
+        found: String,
+        /// Digest in the node.
+        wanted: String,
+    },
+    /// The data that a node names is not at hand.
+    #[error("the data {name:?} is not at hand; give its folder with --data DIR (and --data-name {name:?} if it is not the original)")]
+    DataMissing {
+        /// Name of the data.
+        name: String,
+    },
+    /// Two states cannot be joined.
+    #[error("node {id} joins a mask over {mask} weights with a network of {network}")]
+    CombineDiffers {
+        /// The node.
+        id: NodeId,
+        /// Length of the mask.
+        mask: usize,
+        /// Prunable weights of the network.
+        network: usize,
+    },
+    /// A value of a preset or a user's recipe is out of range.
+    #[error("{what} {value} {problem}")]
+    BadValue {
+        /// Which value.
+        what: &'static str,
+        /// Its text.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Unknown word for a choice.
+    #[error("{what} {value:?} is unknown; allowed are {allowed}")]
+    UnknownWord {
+        /// Which choice.
+        what: &'static str,
+        /// The word given.
+        value: String,
+        /// The words allowed.
+        allowed: String,
+    },
+    /// A metrics frame cannot be read or written.
+    #[error("{path}: {source}")]
+    Frame {
+        /// The file.
+        path: PathBuf,
+        /// What polars says.
+        source: polars::error::PolarsError,
+    },
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it says.
+        source: std::io::Error,
+    },
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The data cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A mask cannot be made.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// A schedule cannot be made.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// Training failed.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}

@@ -1,0 +1,301 @@
+use crate::ExperimentError;
+use sculpt_checkpoints::canonical::{sha256_hex, to_canonical_json};
+use sculpt_datasets::{Augmentation, Split};
+use sculpt_masks::{Allocation, Density, Rule};
+use sculpt_models::{InitRule, ModelSpec, Precision};
+use sculpt_schedules::Kind;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+
+/// SHA-256 of a node's canonical JSON: the identity of its result.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NodeId(String);
+
+/// One step of a chain. What changes its numbers is in it, and nothing else (design §2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Node {
+    /// Draws θ: no mask, fresh buffers.
+    Init(Init),
+    /// Trains one cycle.
+    Train(Train),
+    /// Removes weights.
+    Prune(Prune),
+    /// Joins the mask of one state with the weights of another: rewinding, re-initialisation, coupling.
+    Combine(Combine),
+}
+
+/// A state that a node starts from: `id`'s, after `epoch` epochs of it (0 for kinds that do not train).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// The node.
+    pub id: NodeId,
+    /// Epochs of it, from 1 for a Train node.
+    pub epoch: u32,
+}
+
+/// See [`Node::Init`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Init {
+    /// Version of what the kind means.
+    pub v: Version<1>,
+    /// The network.
+    pub model: ModelSpec,
+    /// How weights are drawn.
+    pub rule: InitRule,
+    /// Seed of the run.
+    pub seed: u64,
+    /// 0 for the run's own initialisation, 1 for an independent second one ("random init", reference §2.6).
+    pub draw: u32,
+}
+
+/// See [`Node::Train`].
+///
+/// | Name | Unit | Paper's value | Where |
+/// | --- | --- | --- | --- |
+/// | epochs | epochs of one cycle | 150 (CIFAR), 90 (ImageNet) | Table 1 |
+/// | lr | – | 0.1 | Table 1 |
+/// | batch | images | 512 | Table 1 |
+/// | schedule | – | step-warmup | Table 1 |
+/// | momentum | – | 0.9 | Table 1 |
+/// | weight_decay | – | 1e-4; 1e-3 on CIFAR-100 | Table 1 |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Version of what the kind means.
+    pub v: Version<1>,
+    /// The state to start from; momentum starts at zero, the schedule at its beginning.
+    pub from: Parent,
+    /// The training set.
+    pub data: DataRef,
+    /// What of it is held out.
+    pub split: Split,
+    /// What is done to each image.
+    pub augmentation: Augmentation,
+    /// Whether an epoch leaves out the images that fill no batch.
+    pub drop_last: bool,
+    /// Shape of the learning rate over the cycle.
+    pub schedule: Kind,
+    /// Its largest value.
+    pub lr: f64,
+    /// Length of the cycle.
+    pub epochs: u32,
+    /// Images a step.
+    pub batch: u32,
+    /// Momentum of SGD.
+    pub momentum: f64,
+    /// Weight decay of SGD, on all of θ.
+    pub weight_decay: f64,
+    /// In which numbers convolutions compute.
+    pub precision: Precision,
+    /// Seed of data order, augmentation and split.
+    pub seed: u64,
+}
+
+/// See [`Node::Prune`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prune {
+    /// Version of what the kind means.
+    pub v: Version<1>,
+    /// The state to prune; its mask is respected.
+    pub from: Parent,
+    /// What decides.
+    pub criterion: Criterion,
+    /// Fraction of all prunable weights that survives.
+    pub density: Density,
+}
+
+/// What decides which weights survive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Criterion {
+    /// The largest |θ|, globally (A.3 to A.5).
+    Magnitude,
+    /// Chance, layer by layer. Only from a state without a mask.
+    Random {
+        /// How density is shared among the layers.
+        allocation: Allocation,
+        /// Whether counts are exact or as in the authors' harness.
+        rule: Rule,
+        /// Seed of the positions.
+        seed: u64,
+    },
+}
+
+/// See [`Node::Combine`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Combine {
+    /// Version of what the kind means.
+    pub v: Version<1>,
+    /// Whose mask.
+    pub mask_from: Parent,
+    /// Whose θ, BatchNorm parameters and buffers. Its training is the chain that data order counts.
+    pub weights_from: Parent,
+}
+
+/// Which images a node is trained on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataRef {
+    /// As titles call it.
+    pub name: String,
+    /// SHA-256 of records and labels, as `sculpt-datasets` defines it.
+    pub digest: String,
+    /// The first so many training images; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_images: Option<u32>,
+}
+
+/// The version of a kind's meaning: the number `V` and no other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Version<const V: u32>;
+
+impl Node {
+    /// The node's identity.
+    pub fn id(&self) -> NodeId {
+        NodeId(sha256_hex(self.canonical_json().as_bytes()))
+    }
+
+    /// RFC 8785 JSON, the text that the id is the hash of.
+    pub fn canonical_json(&self) -> String {
+        to_canonical_json(self).expect("nodes hold finite numbers and string keys only")
+    }
+
+    /// The states that the node reads.
+    pub fn parents(&self) -> Vec<&Parent> {
+        match self {
+            Node::Init(_) => vec![],
+            Node::Train(train) => vec![&train.from],
+            Node::Prune(prune) => vec![&prune.from],
+            Node::Combine(combine) => vec![&combine.mask_from, &combine.weights_from],
+        }
+    }
+
+    /// The parent whose training goes on: what epochs are counted along.
+    pub fn trunk(&self) -> Option<&Parent> {
+        match self {
+            Node::Init(_) => None,
+            Node::Train(train) => Some(&train.from),
+            Node::Prune(prune) => Some(&prune.from),
+            Node::Combine(combine) => Some(&combine.weights_from),
+        }
+    }
+
+    /// The epoch of the node's last state: its epochs, or 0 for kinds that do not train.
+    pub fn last_epoch(&self) -> u32 {
+        match self {
+            Node::Train(train) => train.epochs,
+            Node::Init(_) | Node::Prune(_) | Node::Combine(_) => 0,
+        }
+    }
+
+    /// The word for the kind in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Node::Init(_) => "init",
+            Node::Train(_) => "train",
+            Node::Prune(_) => "prune",
+            Node::Combine(_) => "combine",
+        }
+    }
+}
+
+impl NodeId {
+    /// 64 lower-case hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first 12 digits, for people.
+    pub fn short(&self) -> &str {
+        &self.0[..12]
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for NodeId {
+    type Err = ExperimentError;
+
+    fn from_str(text: &str) -> Result<Self, ExperimentError> {
+        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() == 64 && text.bytes().all(lower_hex) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ExperimentError::BadId { text: text.to_owned() })
+        }
+    }
+}
+
+impl TryFrom<String> for NodeId {
+    type Error = ExperimentError;
+
+    fn try_from(text: String) -> Result<Self, ExperimentError> {
+        text.parse()
+    }
+}
+
+impl From<NodeId> for String {
+    fn from(id: NodeId) -> Self {
+        id.0
+    }
+}
+
+impl<const V: u32> Serialize for Version<V> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(V)
+    }
+}
+
+impl<'de, const V: u32> Deserialize<'de> for Version<V> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let found = u32::deserialize(deserializer)?;
+        if found == V {
+            Ok(Self)
+        } else {
+            Err(serde::de::Error::custom(format!(
+                "version {found} of the node kind is not the version {V} of this program"
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn init() -> Node {
+        let model = ModelSpec::named("resnet8", 10, Some(8), None).unwrap();
+        Node::Init(Init { v: Version, model, rule: InitRule::KaimingNormalFanIn, seed: 1, draw: 0 })
+    }
+
+    /// The text is RFC 8785 (sorted keys, no spaces) and the id is `sha256sum` of it.
+    #[test]
+    fn the_id_is_the_hash_of_canonical_json() {
+        let text = r#"{"draw":0,"kind":"init","model":{"architecture":{"cifar-resnet":{"depth":8,"shortcut":"projection"}},"classes":10,"width":8},"rule":"kaiming-normal-fan-in","seed":1,"v":1}"#;
+        assert_eq!(init().canonical_json(), text);
+        assert_eq!(init().id().as_str(), sha256_hex(text.as_bytes()));
+        let back: Node = serde_json::from_str(text).unwrap();
+        assert_eq!(back, init());
+    }
+
+    #[test]
+    fn unknown_fields_versions_and_ids_are_refused() {
+        let text = init().canonical_json();
+        for (old, new) in [("\"v\":1", "\"v\":2"), ("\"seed\":1", "\"seed\":1,\"extra\":0"), ("init", "inti")] {
+            assert!(serde_json::from_str::<Node>(&text.replacen(old, new, 1)).is_err(), "{old} -> {new}");
+        }
+        for id in ["", "abc", &"g".repeat(64), &"A".repeat(64)] {
+            assert!(id.parse::<NodeId>().is_err());
+        }
+    }
+}

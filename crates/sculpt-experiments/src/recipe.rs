@@ -1,0 +1,144 @@
+use crate::{ExperimentError, Node, NodeId, Parent};
+use sculpt_models::ModelSpec;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A DAG of nodes with the epochs that somebody reads of each. Equal nodes are one node, so shared beginnings
+/// are trained once.
+#[derive(Clone, Debug, Default)]
+pub struct Recipe {
+    nodes: BTreeMap<NodeId, Entry>,
+    /// Parents before children: the order of insertion.
+    order: Vec<NodeId>,
+}
+
+/// A node of a recipe and what is asked of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The node.
+    pub node: Node,
+    /// Epochs whose state somebody reads; the last one always is.
+    pub keep: BTreeSet<u32>,
+    /// libtorch threads to run it with: environment, not identity.
+    pub threads: u32,
+    /// Epochs trained since Init along the chain, before this node.
+    pub epochs_before: u64,
+    /// The network at the chain's beginning.
+    pub model: ModelSpec,
+    /// Density that the node's mask was asked to have; 1 without one.
+    pub density: f64,
+}
+
+impl Recipe {
+    /// Adds a node, whose parents must be there, and returns the state at its end.
+    ///
+    /// # Panics
+    /// When a parent is missing or has no such epoch: recipes are written by functions, and that would be a
+    /// bug of theirs. Texts of users go through [`Recipe::try_add`].
+    pub fn add(&mut self, node: Node, threads: u32) -> Parent {
+        self.try_add(node, threads).expect("a recipe names parents that it holds")
+    }
+
+    /// Adds a node and returns the state at its end.
+    ///
+    /// # Errors
+    /// A parent that is not in the recipe, or an epoch that it does not have.
+    pub fn try_add(&mut self, node: Node, threads: u32) -> Result<Parent, ExperimentError> {
+        let id = node.id();
+        let end = Parent { id: id.clone(), epoch: node.last_epoch() };
+        if self.nodes.contains_key(&id) {
+            return Ok(end);
+        }
+        for parent in node.parents() {
+            self.keep(parent)?;
+        }
+        let (epochs_before, model) = match (&node, node.trunk()) {
+            (Node::Init(init), _) => (0, init.model.clone()),
+            (_, Some(trunk)) => (self.epochs_trained(trunk), self.nodes[&trunk.id].model.clone()),
+            (Node::Train(_) | Node::Prune(_) | Node::Combine(_), None) => {
+                unreachable!("every kind but Init has a trunk")
+            }
+        };
+        let density = match &node {
+            Node::Init(_) => 1.0,
+            Node::Prune(prune) => prune.density.get(),
+            Node::Train(train) => self.nodes[&train.from.id].density,
+            Node::Combine(combine) => self.nodes[&combine.mask_from.id].density,
+        };
+        let keep = BTreeSet::from([node.last_epoch()]);
+        self.nodes.insert(id.clone(), Entry { node, keep, threads, epochs_before, model, density });
+        self.order.push(id);
+        Ok(end)
+    }
+
+    /// Asks for a state to be kept.
+    ///
+    /// # Errors
+    /// As [`Recipe::try_add`].
+    pub fn keep(&mut self, state: &Parent) -> Result<(), ExperimentError> {
+        let unknown = || ExperimentError::UnknownParent { id: state.id.clone(), epoch: state.epoch };
+        let entry = self.nodes.get_mut(&state.id).ok_or_else(unknown)?;
+        let first = u32::from(entry.node.last_epoch() > 0);
+        if !(first..=entry.node.last_epoch()).contains(&state.epoch) {
+            return Err(unknown());
+        }
+        entry.keep.insert(state.epoch);
+        Ok(())
+    }
+
+    /// Joins another recipe to this one, uniting the epochs asked of each node.
+    pub fn merge(&mut self, other: Recipe) {
+        for id in other.order {
+            let entry = &other.nodes[&id];
+            match self.nodes.get_mut(&id) {
+                Some(mine) => mine.keep.extend(&entry.keep),
+                None => {
+                    self.nodes.insert(id.clone(), entry.clone());
+                    self.order.push(id);
+                }
+            }
+        }
+    }
+
+    /// Epochs trained since Init along the chain that ends in `state`.
+    ///
+    /// # Panics
+    /// When the state's node is not in the recipe.
+    pub fn epochs_trained(&self, state: &Parent) -> u64 {
+        self.nodes[&state.id].epochs_before + u64::from(state.epoch)
+    }
+
+    /// The nodes, parents first.
+    pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Entry)> {
+        self.order.iter().map(|id| (id, &self.nodes[id]))
+    }
+
+    /// One node.
+    pub fn get(&self, id: &NodeId) -> Option<&Entry> {
+        self.nodes.get(id)
+    }
+
+    /// The node of `state` and everything that it comes from.
+    ///
+    /// # Panics
+    /// When the state's node is not in the recipe.
+    pub fn ancestors(&self, state: &Parent) -> BTreeSet<NodeId> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![state.id.clone()];
+        while let Some(id) = open.pop() {
+            let parents = self.nodes[&id].node.parents().into_iter().map(|p| p.id.clone());
+            open.extend(parents.filter(|p| !found.contains(p)));
+            found.insert(id);
+        }
+        found
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}

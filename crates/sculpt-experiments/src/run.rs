@@ -1,0 +1,468 @@
+use crate::metrics::{MetricsRow, TestScore, write_metrics};
+use crate::store::{NodeEnvironment, NodeFile};
+use crate::{
+    Combine, Criterion, DataFolder, Environment, ExperimentError, Init, Node, NodeId, Parent, Prune, Store,
+    Train,
+};
+use sculpt_checkpoints::{
+    Meta, State, TensorData, atomic, canonical::to_canonical_json, paths, read_tensors, write_checkpoint,
+    write_tensors,
+};
+use sculpt_datasets::{Dataset, DeviceExamples, Loader};
+use sculpt_masks::{Mask, magnitude, random};
+use sculpt_models::{ModelSpec, Precision, ResNet, initialise};
+use sculpt_network::Network;
+use sculpt_random::Seed;
+use sculpt_schedules::Schedule;
+use sculpt_trainers::{
+    EpochMetrics, Evaluation, Flow, Observer, Outcome, Position, Sgd, Step, Training, evaluate,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+use tch::{Device, Tensor};
+
+/// Images in a batch of every evaluation (design §5): part of what an accuracy means, to the last image.
+pub const EVALUATION_BATCH: usize = 500;
+
+/// Seconds between two saves of an unfinished node (design §2).
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// What running a node needs beside the store.
+pub struct Runner<'a> {
+    /// Where results are.
+    pub store: &'a Store,
+    /// Where data are.
+    pub data: &'a DataFolder,
+    /// Where to compute.
+    pub device: Device,
+    /// Set from outside to stop at the next step boundary, state saved.
+    pub stop: &'a AtomicBool,
+    /// Told of every step.
+    pub report: &'a mut dyn FnMut(Progress),
+    /// Data sets already read, by digest.
+    loaded: HashMap<String, Dataset>,
+}
+
+/// How far a Train node is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done.
+    pub steps_done: u64,
+    /// Steps of the cycle.
+    pub n_steps: u64,
+    /// Metrics of the last finished epoch.
+    pub epoch: Option<EpochMetrics>,
+}
+
+/// How running a node ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The result was there already.
+    WasDone,
+    /// The result is there now.
+    Done,
+    /// Stopped from outside; the state is saved and the next run goes on from it.
+    Stopped,
+}
+
+/// What `timing.json` holds: wall time, apart from the deterministic metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Seconds of training and evaluation, all starts together.
+    pub seconds: f64,
+    /// Training images passed forward and back.
+    pub images: u64,
+    /// Starts that it took.
+    pub starts: u32,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner that has read no data yet.
+    pub fn new(
+        store: &'a Store,
+        data: &'a DataFolder,
+        device: Device,
+        stop: &'a AtomicBool,
+        report: &'a mut dyn FnMut(Progress),
+    ) -> Self {
+        Self { store, data, device, stop, report, loaded: HashMap::new() }
+    }
+
+    /// Runs the node that the store describes, from where it stands.
+    ///
+    /// # Errors
+    /// A parent that has not been run, data that are not at hand, a lock held elsewhere, diverged training, or
+    /// what the file system refuses. Nothing is half-written.
+    pub fn run(&mut self, id: &NodeId) -> Result<Ended, ExperimentError> {
+        let _lock = self.store.lock(id)?;
+        let mut file = self.store.node_file(id)?;
+        let last = file.node.last_epoch();
+        let path = |epoch| self.store.checkpoint_path(&Parent { id: id.clone(), epoch }, last);
+        if file.environment.keep.iter().all(|&epoch| path(epoch).is_file()) {
+            return Ok(Ended::WasDone);
+        }
+        tch::set_num_threads(file.environment.threads as i32);
+        file.environment.machine = Some(Environment::here(self.device, file.environment.threads));
+        self.store.write_node_file(&file)?;
+        match &file.node {
+            Node::Init(init) => self.initialise(id, init)?,
+            Node::Prune(prune) => self.prune(id, prune)?,
+            Node::Combine(combine) => self.combine(id, combine)?,
+            Node::Train(train) => return self.train(id, train, &file.environment),
+        }
+        Ok(Ended::Done)
+    }
+
+    fn initialise(&self, id: &NodeId, init: &Init) -> Result<(), ExperimentError> {
+        let layout = init.model.layout();
+        // Draws of one seed differ in the seed's upper half, which no run of ours uses otherwise.
+        let seed = Seed(init.seed ^ (u64::from(init.draw) << 32));
+        let (theta, buffers) = initialise(&layout, init.rule, seed);
+        let mask = Mask::full(layout.n_prunable());
+        self.write_end(id, 0, &init.model, &State { theta, buffers, mask }, None, 0)
+    }
+
+    fn prune(&self, id: &NodeId, prune: &Prune) -> Result<(), ExperimentError> {
+        let (state, meta, model) = self.store.read_parent(id, &prune.from)?;
+        let layout = model.layout();
+        let mask = match &prune.criterion {
+            Criterion::Magnitude => magnitude(&layout, &state.theta, prune.density, Some(&state.mask))?,
+            Criterion::Random { allocation, rule, seed } => {
+                random(&layout, prune.density, *allocation, *rule, Seed(*seed))?
+            }
+        };
+        let mut theta = state.theta;
+        mask.apply(&layout, &mut theta);
+        let pruned = State { theta, buffers: state.buffers, mask };
+        self.write_end(id, 0, &model, &pruned, Some(prune.density.get()), meta.epochs_trained)
+    }
+
+    fn combine(&self, id: &NodeId, combine: &Combine) -> Result<(), ExperimentError> {
+        let (masked, masked_meta, _) = self.store.read_parent(id, &combine.mask_from)?;
+        let (weights, meta, model) = self.store.read_parent(id, &combine.weights_from)?;
+        let layout = model.layout();
+        if masked.mask.len() != layout.n_prunable() {
+            let (mask, network) = (masked.mask.len(), layout.n_prunable());
+            return Err(ExperimentError::CombineDiffers { id: id.clone(), mask, network });
+        }
+        let mut theta = weights.theta;
+        masked.mask.apply(&layout, &mut theta);
+        let state = State { theta, buffers: weights.buffers, mask: masked.mask };
+        self.write_end(id, 0, &model, &state, masked_meta.density_target, meta.epochs_trained)
+    }
+
+    fn train(
+        &mut self,
+        id: &NodeId,
+        train: &Train,
+        environment: &NodeEnvironment,
+    ) -> Result<Ended, ExperimentError> {
+        let (start, meta, model) = self.store.read_parent(id, &train.from)?;
+        if !self.loaded.contains_key(&train.data.digest) {
+            let dataset = self.data.load(&train.data)?;
+            self.loaded.insert(train.data.digest.clone(), dataset);
+        }
+        let dataset = &self.loaded[&train.data.digest];
+        let examples = match train.data.train_images {
+            None => dataset.train.clone(),
+            Some(n) => dataset.train.first(n as usize)?,
+        };
+        let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
+        let examples = examples.select(&training);
+        let loader = Loader::new(
+            &examples,
+            dataset.mean,
+            dataset.std,
+            train.augmentation,
+            train.batch as usize,
+            train.drop_last,
+            Seed(train.seed),
+            self.device,
+        )?;
+        let test = DeviceExamples::new(&dataset.test, dataset.mean, dataset.std, self.device)?;
+        let network = ResNet::new(&model, train.precision);
+        let layout = network.layout();
+        let schedule =
+            Schedule::new(train.schedule, train.lr, train.epochs, loader.steps_per_epoch() as u32)?;
+
+        let folder = self.store.node_folder(id);
+        let saved = Saved::read(&paths::progress_state(&folder), &start.mask)?;
+        let (position, rows, timing) = match &saved {
+            Some(saved) => (saved.header.position, saved.header.rows.clone(), saved.header.timing.clone()),
+            None => (Position::default(), Vec::new(), Timing { seconds: 0.0, images: 0, starts: 0 }),
+        };
+        let mut state = match saved {
+            None => sculpt_trainers::State::new(
+                layout,
+                &start.theta,
+                &start.buffers,
+                &start.mask,
+                self.device,
+            )?,
+            Some(Saved { theta, buffers, momentum, .. }) => sculpt_trainers::State::resumed(
+                layout,
+                &theta,
+                &buffers,
+                &momentum,
+                &start.mask,
+                self.device,
+            )?,
+        };
+        let mut recorder = Recorder {
+            runner: self.report,
+            stop: self.stop,
+            folder,
+            id,
+            train,
+            keep: environment,
+            model: &model,
+            evaluator: ResNet::new(&model, Precision::F32),
+            test: &test,
+            density_target: meta.density_target,
+            epochs_before: meta.epochs_trained,
+            rows,
+            timing: Timing { starts: timing.starts + 1, ..timing },
+            steps_per_epoch: loader.steps_per_epoch() as u64,
+            batch: u64::from(train.batch),
+            clock: Instant::now(),
+            last_save: Instant::now(),
+            last_steps: None,
+        };
+        let outcome = Training {
+            network: &network,
+            batches: &loader,
+            schedule: &schedule,
+            epochs: train.epochs,
+            sgd: Sgd::new(train.momentum, train.weight_decay)?,
+            epochs_before: u64::from(meta.epochs_trained),
+        }
+        .run(&mut state, position, &mut [&mut recorder])?;
+        match outcome {
+            Outcome::Stopped(position) => {
+                recorder.save(&state, position)?;
+                Ok(Ended::Stopped)
+            }
+            Outcome::Finished => {
+                recorder.finish(&state)?;
+                Ok(Ended::Done)
+            }
+        }
+    }
+
+    fn write_end(
+        &self,
+        id: &NodeId,
+        epoch: u32,
+        model: &ModelSpec,
+        state: &State,
+        density_target: Option<f64>,
+        epochs_trained: u32,
+    ) -> Result<(), ExperimentError> {
+        let path = self.store.checkpoint_path(&Parent { id: id.clone(), epoch }, epoch);
+        write_state(&path, id, model, state, density_target, epochs_trained)
+    }
+}
+
+fn write_state(
+    path: &Path,
+    id: &NodeId,
+    model: &ModelSpec,
+    state: &State,
+    density_target: Option<f64>,
+    epochs_trained: u32,
+) -> Result<(), ExperimentError> {
+    let description = serde_json::to_value(model).expect("a model description is plain JSON");
+    let id = Some(id.as_str().to_owned());
+    let meta = Meta::new(id, description, density_target, epochs_trained, &state.mask);
+    Ok(write_checkpoint(path, &model.layout(), state, &meta)?)
+}
+
+/// Loss and accuracy as every record and every figure has them: f32, batches of [`EVALUATION_BATCH`].
+pub fn evaluate_examples(
+    network: &ResNet,
+    theta: &Tensor,
+    buffers: &Tensor,
+    examples: &DeviceExamples,
+) -> Evaluation {
+    assert!(network.precision() == Precision::F32, "accuracies are measured in f32");
+    evaluate(network, theta, buffers, examples.batches(EVALUATION_BATCH))
+}
+
+/// Writes what a Train node leaves behind, and what it needs to go on.
+struct Recorder<'a> {
+    runner: &'a mut dyn FnMut(Progress),
+    stop: &'a AtomicBool,
+    folder: PathBuf,
+    id: &'a NodeId,
+    train: &'a Train,
+    keep: &'a NodeEnvironment,
+    model: &'a ModelSpec,
+    evaluator: ResNet,
+    test: &'a DeviceExamples,
+    density_target: Option<f64>,
+    epochs_before: u32,
+    rows: Vec<MetricsRow>,
+    timing: Timing,
+    steps_per_epoch: u64,
+    batch: u64,
+    clock: Instant,
+    last_save: Instant,
+    last_steps: Option<u64>,
+}
+
+impl Observer<ExperimentError> for Recorder<'_> {
+    fn on_step<'s>(&mut self, step: &dyn Fn() -> Step<'s>) -> Result<Flow, ExperimentError> {
+        self.timing.images += self.batch;
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(Flow::Stop);
+        }
+        let done = self.last_steps.get_or_insert_with(|| step().steps_done - 1);
+        *done += 1;
+        let steps_done = *done;
+        (self.runner)(Progress { steps_done, n_steps: self.n_steps(), epoch: None });
+        if self.last_save.elapsed() >= SAVE_EVERY {
+            let now = step();
+            self.save(now.state, now.position)?;
+        }
+        Ok(Flow::GoOn)
+    }
+
+    fn on_epoch(&mut self, metrics: &EpochMetrics, step: &Step<'_>) -> Result<Flow, ExperimentError> {
+        self.timing.images += self.batch;
+        self.last_steps = Some(step.steps_done);
+        let (epoch, kept) = (metrics.epoch, self.keep.keep.contains(&metrics.epoch));
+        let test = (kept || epoch == self.train.epochs).then(|| {
+            let (theta, buffers) = (step.state.theta(), step.state.buffers());
+            TestScore::from(evaluate_examples(&self.evaluator, theta, buffers, self.test))
+        });
+        self.rows.push(MetricsRow { training: *metrics, test });
+        if kept && epoch < self.train.epochs {
+            self.write(&paths::checkpoint_at(&self.folder, epoch), step.state, epoch)?;
+        }
+        (self.runner)(Progress {
+            steps_done: step.steps_done,
+            n_steps: step.n_steps,
+            epoch: Some(*metrics),
+        });
+        let stop = self.stop.load(Ordering::Relaxed);
+        if !stop && epoch < self.train.epochs && self.last_save.elapsed() >= SAVE_EVERY {
+            self.save(step.state, step.position)?;
+        }
+        Ok(if stop { Flow::Stop } else { Flow::GoOn })
+    }
+}
+
+impl Recorder<'_> {
+    fn n_steps(&self) -> u64 {
+        u64::from(self.train.epochs) * self.steps_per_epoch
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        state: &sculpt_trainers::State,
+        epoch: u32,
+    ) -> Result<(), ExperimentError> {
+        let (theta, buffers, _) = state.to_vecs();
+        let state = State { theta, buffers, mask: state.mask().clone() };
+        let trained = self.epochs_before + epoch;
+        write_state(path, self.id, self.model, &state, self.density_target, trained)
+    }
+
+    fn save(
+        &mut self,
+        state: &sculpt_trainers::State,
+        position: Position,
+    ) -> Result<(), ExperimentError> {
+        self.stop_clock();
+        let header =
+            SavedHeader { position, rows: self.rows.clone(), timing: self.timing.clone() };
+        Saved::write(&paths::progress_state(&self.folder), state, &header)?;
+        self.last_save = Instant::now();
+        Ok(())
+    }
+
+    fn finish(&mut self, state: &sculpt_trainers::State) -> Result<(), ExperimentError> {
+        self.stop_clock();
+        let rows: Vec<_> = self.rows.iter().map(|row| (self.id.as_str().to_owned(), *row)).collect();
+        write_metrics(&paths::metrics(&self.folder), &rows)?;
+        let timing = to_canonical_json(&self.timing).expect("timings are finite numbers");
+        atomic::write(&paths::timing(&self.folder), timing.as_bytes())?;
+        // The last file: where it stands, the node is done.
+        self.write(&paths::checkpoint(&self.folder), state, self.train.epochs)?;
+        let progress = paths::progress_folder(&self.folder);
+        match fs::remove_dir_all(&progress) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(ExperimentError::Io { path: progress, source: error })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn stop_clock(&mut self) {
+        self.timing.seconds += self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+    }
+}
+
+/// The state of an unfinished node, in `progress/`.
+struct Saved {
+    theta: Vec<f32>,
+    buffers: Vec<f32>,
+    momentum: Vec<f32>,
+    header: SavedHeader,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedHeader {
+    position: Position,
+    rows: Vec<MetricsRow>,
+    timing: Timing,
+}
+
+impl Saved {
+    fn write(
+        path: &Path,
+        state: &sculpt_trainers::State,
+        header: &SavedHeader,
+    ) -> Result<(), ExperimentError> {
+        let (theta, buffers, momentum) = state.to_vecs();
+        let vector = |values: Vec<f32>| TensorData::F32(vec![values.len()], values);
+        let bits = state.mask().packed();
+        let tensors = [
+            ("theta", vector(theta)),
+            ("buffers", vector(buffers)),
+            ("momentum", vector(momentum)),
+            ("mask_bits", TensorData::U8(vec![bits.len()], bits)),
+        ];
+        let text = serde_json::to_string(header).expect("a header is plain JSON");
+        Ok(write_tensors(path, &tensors, Some(&text))?)
+    }
+
+    /// `None` where nothing was saved.
+    fn read(path: &Path, mask: &Mask) -> Result<Option<Self>, ExperimentError> {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let bad = |detail: String| ExperimentError::BadFile { path: path.to_owned(), detail };
+        let mut tensors = read_tensors(path)?;
+        let text = tensors.metadata_json().ok_or_else(|| bad("holds no position".to_owned()))?;
+        let header: SavedHeader = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
+        let (_, theta) = tensors.take_f32("theta")?;
+        let (_, buffers) = tensors.take_f32("buffers")?;
+        let (_, momentum) = tensors.take_f32("momentum")?;
+        let (_, bits) = tensors.take_u8("mask_bits")?;
+        if bits != mask.packed() {
+            return Err(bad("has another mask than the node starts from; delete the progress folder".to_owned()));
+        }
+        Ok(Some(Self { theta, buffers, momentum, header }))
+    }
+}

@@ -1,0 +1,142 @@
+//! Logits, losses, gradients and running statistics against PyTorch's (`goldens/make_logits.py`).
+
+use sculpt_layout::{BufferKind, Layout, ParamKind};
+use sculpt_models::{ModelSpec, Precision, ResNet};
+use sculpt_network::{Mode, Network};
+use serde::Deserialize;
+use tch::{Device, Kind, Reduction, Tensor};
+
+#[derive(Deserialize)]
+struct Goldens {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    model: String,
+    classes: u32,
+    width: u32,
+    shortcut: Option<String>,
+    height: i64,
+    image_width: i64,
+    images: i64,
+    n_params: usize,
+    names: Vec<String>,
+    logits: Vec<f64>,
+    logits_norm: f64,
+    train_loss: f64,
+    gradient_norm: f64,
+    gradient_first: Vec<f64>,
+    gradient_last: Vec<f64>,
+    running_norm: f64,
+}
+
+/// The formula of the script: n numbers in [-1, 1), a hash of the index.
+fn value(n: usize, salt: u64) -> impl Iterator<Item = f64> {
+    (0..n as u64).map(move |i| {
+        let mut h = (i * 2_654_435_761 + salt * 40_503) & 0xffff_ffff;
+        h = ((h ^ (h >> 15)) * 2_246_822_519) & 0xffff_ffff;
+        h ^= h >> 13;
+        h as f64 / 2_147_483_648.0 - 1.0
+    })
+}
+
+/// θ and buffers by the script's rule; `names` gives each tensor its salt.
+fn fill(layout: &Layout, names: &[String]) -> (Tensor, Tensor) {
+    let salt = |name: &str| names.iter().position(|n| n == name).expect("a known name") as u64 + 1;
+    let mut theta = vec![0f32; layout.n_params()];
+    for param in layout.params() {
+        let values = value(param.len(), salt(param.name()));
+        let (shift, scale) = match param.kind() {
+            ParamKind::Conv | ParamKind::Linear => (0.0, (3.0 / param.fan_in() as f64).sqrt()),
+            ParamKind::BatchNormScale => (1.0, 0.25),
+            ParamKind::Bias | ParamKind::BatchNormShift => (0.0, 0.25),
+        };
+        for (t, v) in theta[param.range()].iter_mut().zip(values) {
+            *t = (shift + v * scale) as f32;
+        }
+    }
+    let mut buffers = vec![0f32; layout.n_buffers()];
+    for buffer in layout.buffers() {
+        let values = value(buffer.range().len(), salt(buffer.name()));
+        let (shift, scale) = match buffer.kind() {
+            BufferKind::RunningMean => (0.0, 0.25),
+            BufferKind::RunningVar => (1.0, 0.5),
+        };
+        for (b, v) in buffers[buffer.range()].iter_mut().zip(values) {
+            *b = (shift + v * scale) as f32;
+        }
+    }
+    (Tensor::from_slice(&theta), Tensor::from_slice(&buffers))
+}
+
+/// Names of the layout in the order of the `state_dict`: parameters, each BatchNorm's buffers behind its bias.
+fn state_dict_names(layout: &Layout) -> Vec<String> {
+    let mut names = Vec::new();
+    for param in layout.params() {
+        names.push(param.name().to_owned());
+        if let (ParamKind::BatchNormShift, Some(stem)) = (param.kind(), param.name().strip_suffix(".bias")) {
+            let own = |b: &&sculpt_layout::Buffer| b.name().rsplit_once('.').map(|(s, _)| s) == Some(stem);
+            names.extend(layout.buffers().iter().filter(own).map(|b| b.name().to_owned()));
+        }
+    }
+    names
+}
+
+#[track_caller]
+fn check_close(what: &str, case: &Case, ours: &[f64], theirs: &[f64], tolerance: f64) {
+    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
+    let difference = norm(&mut ours.iter().zip(theirs).map(|(a, b)| a - b));
+    let relative = difference / norm(&mut theirs.iter().copied());
+    assert!(relative < tolerance, "{what} of {} (width {}): {relative:e}", case.model, case.width);
+}
+
+fn floats(tensor: &Tensor) -> Vec<f64> {
+    Vec::<f64>::try_from(tensor.to_kind(Kind::Double).flatten(0, -1)).unwrap()
+}
+
+#[test]
+fn networks_equal_pytorchs() {
+    let text = include_str!("../goldens/logits.json");
+    let goldens: Goldens = serde_json::from_str(text).unwrap();
+    assert_eq!(goldens.cases.len(), 11);
+    for case in &goldens.cases {
+        let shortcut = case.shortcut.as_deref().filter(|s| *s == "identity").map(|s| s.parse().unwrap());
+        let spec = ModelSpec::named(&case.model, case.classes, Some(case.width), shortcut).unwrap();
+        let network = ResNet::new(&spec, Precision::F32);
+        let layout = network.layout();
+        assert_eq!((layout.n_params(), state_dict_names(layout)), (case.n_params, case.names.clone()));
+        let (theta, buffers) = fill(layout, &case.names);
+        let size = [case.images, 3, case.height, case.image_width];
+        let pixels: Vec<f32> =
+            value(size.iter().product::<i64>() as usize, 9999).map(|v| v as f32).collect();
+        let images = Tensor::from_slice(&pixels).view(size);
+
+        let before = floats(&buffers);
+        let logits = network.forward(&theta, &buffers, &images, Mode::Eval);
+        assert_eq!(floats(&buffers), before, "evaluation changes no buffer");
+        let first = logits.narrow(1, 0, i64::from(case.classes.min(12)));
+        check_close("logits", case, &floats(&first), &case.logits, 1e-5);
+        check_close("logit norm", case, &[logits.norm().double_value(&[])], &[case.logits_norm], 1e-5);
+
+        // The bf16 path has 8 bits of mantissa: the same logits to some percent.
+        let low = ResNet::new(&spec, Precision::Bf16).forward(&theta, &buffers, &images, Mode::Eval);
+        assert_eq!(low.kind(), Kind::Float);
+        check_close("bf16 logits", case, &floats(&low), &floats(&logits), 0.05);
+
+        let theta = theta.set_requires_grad(true);
+        let labels = Tensor::arange(case.images, (Kind::Int64, Device::Cpu)) * 3;
+        let labels = labels.remainder(i64::from(case.classes));
+        let logits = network.forward(&theta, &buffers, &images, Mode::Train);
+        let loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, 0.0);
+        check_close("loss", case, &[loss.double_value(&[])], &[case.train_loss], 1e-4);
+        let gradient = Tensor::run_backward(&[&loss], &[&theta], false, false).swap_remove(0);
+        let norm = gradient.to_kind(Kind::Double).norm().double_value(&[]);
+        check_close("gradient norm", case, &[norm], &[case.gradient_norm], 2e-3);
+        let gradient = floats(&gradient);
+        check_close("first gradients", case, &gradient[..8], &case.gradient_first, 1e-2);
+        check_close("last gradients", case, &gradient[gradient.len() - 8..], &case.gradient_last, 1e-3);
+        let running = buffers.to_kind(Kind::Double).norm().double_value(&[]);
+        check_close("running statistics", case, &[running], &[case.running_norm], 1e-5);
+    }
+}

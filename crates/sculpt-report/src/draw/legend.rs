@@ -1,0 +1,207 @@
+//! What a legend says: one entry a look, with its number of seeds where they differ.
+
+use super::error::DrawError;
+use super::figure::{Curve, Figure, Reference};
+use super::look::Look;
+
+/// Width of a sample: two periods of the longest dashes, and a marker.
+pub(crate) const SAMPLE_WIDTH: i32 = 850;
+
+/// What a sample shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Sample {
+    Curve(Look),
+    Band,
+    Line,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) sample: Sample,
+    pub(crate) text: String,
+}
+
+/// The subtitle, completed by the statistic and the number of seeds, and the entries of all panels.
+pub(crate) fn read(figure: &Figure) -> Result<(String, Vec<Entry>), DrawError> {
+    let mut entries: Vec<(Entry, Seeds)> = Vec::new();
+    let mut all = Seeds::NONE;
+    for panel in &figure.panels {
+        for curve in &panel.curves {
+            let seeds = Seeds::of(curve);
+            all = all.and(seeds);
+            add(&mut entries, Sample::Curve(curve.look()), &curve.label(), seeds)?;
+        }
+    }
+    for reference in figure.panels.iter().flat_map(|panel| &panel.references) {
+        let sample = match reference {
+            Reference::Band { .. } => Sample::Band,
+            Reference::Line { .. } => Sample::Line,
+        };
+        add(&mut entries, sample, reference.label(), Seeds::NONE)?;
+    }
+
+    let statistic = figure
+        .statistic
+        .as_ref()
+        .map(|statistic| match (all.least, all.most) {
+            (1, 1) => "one seed (n = 1), no interval".to_owned(),
+            (least, most) if least == most => format!("{statistic}, n = {least}"),
+            (1, _) => format!("{statistic}; where n = 1, a single seed without interval"),
+            _ => statistic.clone(),
+        });
+    let parts = [Some(figure.subtitle.clone()), statistic];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .flatten()
+        .filter(|part| !part.is_empty())
+        .collect();
+
+    let shown = figure.statistic.is_some() && all.least != all.most;
+    let finished = |(entry, seeds): (Entry, Seeds)| match seeds.text() {
+        Some(n) if shown => Entry {
+            text: format!("{} ({n})", entry.text),
+            ..entry
+        },
+        Some(_) | None => entry,
+    };
+    Ok((parts.join("; "), entries.into_iter().map(finished).collect()))
+}
+
+fn add(entries: &mut Vec<(Entry, Seeds)>, sample: Sample, text: &str, seeds: Seeds) -> Result<(), DrawError> {
+    match entries.iter_mut().find(|(entry, _)| entry.sample == sample) {
+        None => entries.push((
+            Entry {
+                sample,
+                text: text.to_owned(),
+            },
+            seeds,
+        )),
+        Some((entry, all)) if entry.text == text => *all = all.and(seeds),
+        Some((entry, _)) => {
+            return Err(DrawError::SameLook {
+                first: entry.text.clone(),
+                second: text.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Least and most seeds of some points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seeds {
+    least: usize,
+    most: usize,
+}
+
+impl Seeds {
+    const NONE: Self = Self {
+        least: usize::MAX,
+        most: 0,
+    };
+
+    fn of(curve: &Curve) -> Self {
+        curve.points.iter().fold(Self::NONE, |all, point| {
+            all.and(Self {
+                least: point.n,
+                most: point.n,
+            })
+        })
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            least: self.least.min(other.least),
+            most: self.most.max(other.most),
+        }
+    }
+
+    fn text(self) -> Option<String> {
+        if self == Self::NONE {
+            return None;
+        }
+        let Self { least, most } = self;
+        Some(if least == most {
+            format!("n = {least}")
+        } else {
+            format!("n = {least} to {most}")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figure::{Panel, Point, XAxis, YAxis};
+    use super::super::method::Method;
+    use super::*;
+
+    fn figure(seeds: &[(Method, &[usize])]) -> Figure {
+        let curve = |&(method, ns): &(Method, &[usize])| {
+            let point = |&n| Point {
+                x: 0.5,
+                mean: 90.0,
+                interval: None,
+                n,
+            };
+            Curve::new(method, ns.iter().map(point).collect())
+        };
+        let y = YAxis {
+            label: "accuracy (%)".into(),
+            within: None,
+        };
+        let curves = seeds.iter().map(curve).collect();
+        let panel = Panel {
+            title: String::new(),
+            x: XAxis::Density,
+            y,
+            curves,
+            references: Vec::new(),
+        };
+        Figure {
+            title: "Figure 5".into(),
+            subtitle: "CIFAR-10".into(),
+            statistic: Some("mean".into()),
+            panels: vec![panel],
+            columns: 1,
+            footnote: String::new(),
+            comment: String::new(),
+        }
+    }
+
+    #[track_caller]
+    fn check(seeds: &[(Method, &[usize])], subtitle: &str, entries: &[&str]) {
+        let (text, got) = read(&figure(seeds)).unwrap();
+        assert_eq!(text, subtitle);
+        let got: Vec<&str> = got.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(got, entries);
+    }
+
+    #[test]
+    fn seeds_are_named_once_or_for_each() {
+        check(
+            &[(Method::Lrr, &[3, 3]), (Method::Wr, &[3])],
+            "CIFAR-10; mean, n = 3",
+            &["LRR", "WR"],
+        );
+        check(
+            &[(Method::Lrr, &[1])],
+            "CIFAR-10; one seed (n = 1), no interval",
+            &["LRR"],
+        );
+        check(
+            &[(Method::Lrr, &[2, 3]), (Method::Wr, &[1])],
+            "CIFAR-10; mean; where n = 1, a single seed without interval",
+            &["LRR (n = 2 to 3)", "WR (n = 1)"],
+        );
+    }
+
+    #[test]
+    fn panels_share_entries_and_two_names_for_a_look_are_an_error() {
+        let mut figure = figure(&[(Method::Lrr, &[3])]);
+        figure.panels.push(figure.panels[0].clone());
+        assert_eq!(read(&figure).unwrap().1.len(), 1);
+        figure.panels[1].curves[0].label = Some("other".into());
+        assert!(matches!(read(&figure), Err(DrawError::SameLook { .. })));
+    }
+}

@@ -1,0 +1,271 @@
+//! Ranges of axes, and where their ticks stand.
+
+use super::figure::{Panel, Point, XAxis};
+
+/// Share of the range of means by which intervals may stretch an axis, below and above each: beyond,
+/// an interval ends in an arrow.
+const MOST_STRETCH: f64 = 0.2;
+
+/// A tick and its text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tick {
+    pub(crate) at: f64,
+    pub(crate) text: String,
+}
+
+/// A density present: its place on the axis, and how it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DensityTick {
+    pub(crate) at: f64,
+    pub(crate) sparsity: String,
+    pub(crate) density: String,
+}
+
+/// Place of x on the drawn axis: to the right is larger.
+pub(crate) fn place(axis: &XAxis, x: f64) -> f64 {
+    match axis {
+        XAxis::Linear { .. } => x,
+        XAxis::Density => -x.log10(),
+    }
+}
+
+/// Round numbers in [low, high], about `wanted` of them: steps of 1, 2, 2.5 or 5 times a power of ten.
+pub(crate) fn round_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
+    let raw = (high - low) / wanted as f64;
+    let power = 10f64.powf(raw.log10().floor());
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * power);
+    let off = |step: &f64| (step / raw).ln().abs();
+    let step = step
+        .into_iter()
+        .min_by(|a, b| off(a).total_cmp(&off(b)))
+        .unwrap_or(power);
+    let decimals = (0..12).find(|&d| {
+        let scaled = step * 10f64.powi(d);
+        (scaled - scaled.round()).abs() < 1e-6 * scaled
+    });
+    let (first, last) = (
+        (low / step - 1e-9).ceil() as i64,
+        (high / step + 1e-9).floor() as i64,
+    );
+    let tick = |i: i64| {
+        let at = i as f64 * step;
+        let text = format!("{:.*}", decimals.unwrap_or(12) as usize, at.abs());
+        Tick {
+            at,
+            text: if i < 0 { format!("−{text}") } else { text },
+        }
+    };
+    (first..=last).map(tick).collect()
+}
+
+/// Densities of the panel from 1 down; those that read the same are one tick.
+pub(crate) fn density_ticks(panel: &Panel) -> Vec<DensityTick> {
+    let mut densities: Vec<f64> = panel
+        .curves
+        .iter()
+        .flat_map(|curve| &curve.points)
+        .map(|point| point.x)
+        .collect();
+    densities.sort_by(|a, b| b.total_cmp(a));
+    let mut ticks: Vec<DensityTick> = Vec::new();
+    for density in densities {
+        let (sparsity, text) = (sparsity_text(density), density_text(density));
+        if ticks.last().is_none_or(|tick| tick.density != text) {
+            ticks.push(DensityTick {
+                at: place(&XAxis::Density, density),
+                sparsity,
+                density: text,
+            });
+        }
+    }
+    ticks
+}
+
+/// Lowest and highest place on the x axis.
+pub(crate) fn x_extent(panel: &Panel) -> (f64, f64) {
+    let xs = panel
+        .curves
+        .iter()
+        .flat_map(|curve| &curve.points)
+        .map(|point| place(&panel.x, point.x));
+    let (low, high) = extent(xs);
+    if low < high {
+        return (low, high);
+    }
+    let half = match panel.x {
+        XAxis::Linear { .. } => (0.05 * low.abs()).max(0.5),
+        XAxis::Density => 0.2,
+    };
+    (low - half, high + half)
+}
+
+/// The y axis: means and references with a margin; intervals as far as they do not squeeze the means.
+pub(crate) fn y_range(panel: &Panel) -> (f64, f64) {
+    let points = || panel.curves.iter().flat_map(|curve| &curve.points);
+    let references = panel.references.iter().flat_map(|reference| reference.values());
+    let (low, high) = extent(points().map(|point| point.mean).chain(references));
+    let ends = |point: &Point| point.interval.map_or([point.mean; 2], |i| [i.low, i.high]);
+    let (lowest, highest) = extent(points().flat_map(ends));
+    let span = if high > low { high - low } else { highest - lowest };
+    let stretch = if high > low { MOST_STRETCH * span } else { span };
+    let (least_mean, most_mean) = (low, high);
+    let (low, high) = (
+        low.min(lowest.max(low - stretch)),
+        high.max(highest.min(high + stretch)),
+    );
+    let margin = if high > low {
+        0.05 * (high - low)
+    } else {
+        (0.02 * high.abs()).max(1e-6)
+    };
+    let (mut from, mut to) = (low - margin, high + margin);
+    if let Some((least, most)) = panel.y.within {
+        // A sliver beyond, so that a marker on the limit is whole.
+        let sliver = 0.02 * (to - from);
+        from = from.max((least - sliver).min(least_mean));
+        to = to.min((most + sliver).max(most_mean));
+    }
+    (from, to)
+}
+
+fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+        (low.min(v), high.max(v))
+    })
+}
+
+/// Three significant digits, such as "1", "0.5", "0.0687".
+fn density_text(density: f64) -> String {
+    let decimals = (2.0 - density.log10().floor()).max(0.0) as usize;
+    trimmed(density, decimals)
+}
+
+/// In per cent: one decimal, and more when little is left, such as "0", "93.1", "99.95".
+fn sparsity_text(density: f64) -> String {
+    let decimals = (-1.0 - (density * 1.000_001).log10().floor()).max(1.0) as usize;
+    trimmed(100.0 * (1.0 - density), decimals)
+}
+
+fn trimmed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figure::{Curve, Interval, YAxis};
+    use super::super::method::Method;
+    use super::*;
+
+    #[track_caller]
+    fn check_ticks(low: f64, high: f64, want: &[&str]) {
+        let texts: Vec<String> = round_ticks(low, high, 7)
+            .into_iter()
+            .map(|tick| tick.text)
+            .collect();
+        assert_eq!(texts, want);
+    }
+
+    /// Range over 7, then the nearest of 1, 2, 2.5, 5, 10 in ratio: 39 / 7 = 5.6 → 5; 1 / 7 = 0.143 → 0.2
+    /// (the border is √2 / 10); 1.1 / 7 = 0.157 → 0.2; 16 / 7 = 2.29 → 2.5.
+    #[test]
+    fn ticks_are_round() {
+        check_ticks(59.0, 98.0, &["60", "65", "70", "75", "80", "85", "90", "95"]);
+        check_ticks(0.0, 1.0, &["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        check_ticks(-0.6, 0.5, &["−0.6", "−0.4", "−0.2", "0.0", "0.2", "0.4"]);
+        check_ticks(83.0, 99.0, &["85.0", "87.5", "90.0", "92.5", "95.0", "97.5"]);
+    }
+
+    #[test]
+    fn densities_read_as_written() {
+        for (density, sparsity, text) in [
+            (1.0, "0", "1"),
+            (0.8, "20", "0.8"),
+            (0.512, "48.8", "0.512"),
+            (0.02, "98", "0.02"),
+            (0.068_719, "93.1", "0.0687"),
+            (0.01, "99", "0.01"),
+            (0.001, "99.9", "0.001"),
+            (0.000_5, "99.95", "0.0005"),
+        ] {
+            assert_eq!(
+                (sparsity_text(density), density_text(density)),
+                (sparsity.into(), text.into())
+            );
+        }
+    }
+
+    fn panel(points: Vec<Point>) -> Panel {
+        let y = YAxis {
+            label: "accuracy (%)".into(),
+            within: Some((0.0, 100.0)),
+        };
+        let curves = vec![Curve::new(Method::Lrr, points)];
+        Panel {
+            title: String::new(),
+            x: XAxis::Density,
+            y,
+            curves,
+            references: Vec::new(),
+        }
+    }
+
+    fn point(x: f64, mean: f64, half: f64) -> Point {
+        Point {
+            x,
+            mean,
+            interval: Some(Interval {
+                low: mean - half,
+                high: mean + half,
+            }),
+            n: 3,
+        }
+    }
+
+    /// Means 70 to 90: intervals stretch by at most 0.2 · 20 = 4, then 5 % of 28 as margin: 64.6 to 95.4.
+    #[test]
+    fn absurd_intervals_do_not_squeeze_the_means() {
+        let (low, high) = y_range(&panel(vec![point(1.0, 90.0, 50.0), point(0.5, 70.0, 50.0)]));
+        assert!(
+            (low - 64.6).abs() < 1e-9 && (high - 95.4).abs() < 1e-9,
+            "{low} {high}"
+        );
+    }
+
+    /// Means 90 and 99, ends as far as 80 and 109: 90 − 1.8 and 99 + 1.8, with 5 % of 12.6 as margin 87.57
+    /// and 101.43. Above 100 is nothing: the axis ends there, but for a sliver, 2 % of 13.86.
+    #[test]
+    fn an_axis_ends_where_values_end() {
+        let (low, high) = y_range(&panel(vec![point(1.0, 99.0, 10.0), point(0.5, 90.0, 10.0)]));
+        assert!((87.5..87.6).contains(&low), "{low}");
+        assert!((high - 100.277_2).abs() < 1e-9, "{high}");
+    }
+
+    #[test]
+    fn one_value_has_a_range() {
+        let single = Point {
+            x: 0.5,
+            mean: 50.0,
+            interval: None,
+            n: 1,
+        };
+        let panel = panel(vec![single]);
+        let ((low, high), (left, right)) = (y_range(&panel), x_extent(&panel));
+        assert!(low < 50.0 && 50.0 < high && left < right);
+    }
+
+    #[test]
+    fn densities_that_read_the_same_are_one_tick() {
+        let ticks = density_ticks(&panel(vec![
+            point(0.5, 1.0, 1.0),
+            point(1.0, 1.0, 1.0),
+            point(0.499_99, 1.0, 1.0),
+        ]));
+        let texts: Vec<&str> = ticks.iter().map(|tick| tick.density.as_str()).collect();
+        assert_eq!(texts, ["1", "0.5"]);
+    }
+}

@@ -1,0 +1,338 @@
+//! The shape of the tree, as tests: what ARCHITECTURE.md and the manifests promise, and no compiler checks.
+//!
+//! It reads files only. `xtask` declares it as a test of its own, so that it runs without libtorch.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Bottom to top. A crate may depend on crates that stand before it, and on no others.
+const CRATES: [&str; 19] = [
+    "sculpt-layout",
+    "sculpt-random",
+    "sculpt-stats",
+    "sculpt-schedules",
+    "sculpt-lanczos",
+    "sculpt-masks",
+    "sculpt-signs",
+    "sculpt-label-noise",
+    "sculpt-checkpoints",
+    "sculpt-network",
+    "sculpt-models",
+    "sculpt-datasets",
+    "sculpt-scores",
+    "sculpt-connectivity",
+    "sculpt-hessian",
+    "sculpt-trainers",
+    "sculpt-experiments",
+    "sculpt-report",
+    "sculpt-cli",
+];
+
+/// All that may stand in the root.
+const TOP_LEVEL: [&str; 19] = [
+    ".cargo",
+    ".ci",
+    ".clippy.toml",
+    ".deny.toml",
+    ".gitattributes",
+    ".gitignore",
+    ".rustfmt.toml",
+    ".typos.toml",
+    "ARCHITECTURE.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "crates",
+    "data",
+    "reports",
+    "rust-toolchain.toml",
+    "tests",
+    "xtask",
+];
+
+const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_LIB_LINES: usize = 200;
+
+#[test]
+fn every_crate_has_its_place_in_the_order() {
+    for folder in crate_folders() {
+        assert!(
+            CRATES.contains(&folder.as_str()),
+            "crates/{folder} has no place in the order of crates: add it to CRATES in tests/tidy.rs"
+        );
+    }
+}
+
+#[test]
+fn arrows_point_up_the_list_only() {
+    for folder in crate_folders() {
+        let Some(own_place) = place(&folder) else { continue };
+        for dependency in dependencies(&format!("crates/{folder}")) {
+            let Some(place) = place(&dependency) else { continue };
+            assert!(
+                place < own_place,
+                "{folder} depends on {dependency}, which does not stand before it in the order of crates"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_plain_cargo_test_builds_needs_no_libtorch() {
+    let manifest = read("Cargo.toml");
+    let (_, list) = manifest
+        .split_once("\ndefault-members = [")
+        .expect("Cargo.toml has default-members");
+    let (list, _) = list.split_once(']').expect("the list of default-members ends");
+    let members: Vec<_> = list.split('"').skip(1).step_by(2).collect();
+    let names: Vec<_> = members
+        .iter()
+        .filter_map(|member| member.rsplit('/').next())
+        .collect();
+    assert!(names.contains(&"xtask"), "xtask is a default member");
+    for member in &members {
+        for dependency in dependencies(member) {
+            assert_ne!(
+                dependency, "tch",
+                "{member} is a default member and depends on tch"
+            );
+            assert!(
+                !dependency.starts_with("sculpt-") || names.contains(&dependency.as_str()),
+                "{member} is a default member and depends on {dependency}, which is none"
+            );
+        }
+    }
+}
+
+#[test]
+fn xtask_stays_thin() {
+    assert_eq!(dependencies("xtask"), ["anyhow"]);
+}
+
+#[test]
+fn folder_equals_package() {
+    for (folder, path) in members() {
+        let name = if folder == "tests" {
+            "sculpt-tests"
+        } else {
+            folder.as_str()
+        };
+        let line = format!("\nname = \"{name}\"\n");
+        assert!(
+            read(&format!("{path}/Cargo.toml")).contains(&line),
+            "the package in {path} is not {name}"
+        );
+    }
+}
+
+#[test]
+fn versions_and_lints_live_in_the_root_manifest() {
+    for (_, path) in members() {
+        let manifest = read(&format!("{path}/Cargo.toml"));
+        for inherited in ["\nversion.workspace = true\n", "\nedition.workspace = true\n"] {
+            assert!(
+                manifest.contains(inherited),
+                "{path}/Cargo.toml lacks `{}`",
+                inherited.trim()
+            );
+        }
+        assert!(
+            manifest.contains("\n[lints]\nworkspace = true"),
+            "{path}/Cargo.toml does not inherit the workspace's lints"
+        );
+        for line in dependency_lines(&manifest) {
+            assert!(
+                line.contains("workspace = true") && !line.contains("version"),
+                "{path}/Cargo.toml has a dependency of its own making: `{line}`"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_of_a_crate_is_its_documentation() {
+    for folder in crate_folders() {
+        let readme = read(&format!("crates/{folder}/README.md"));
+        assert!(!readme.trim().is_empty(), "crates/{folder}/README.md is empty");
+        if folder == "sculpt-cli" {
+            continue;
+        }
+        assert!(
+            read(&format!("crates/{folder}/src/lib.rs")).contains("#![doc = include_str!(\"../README.md\")]"),
+            "crates/{folder}/src/lib.rs does not include README.md as its documentation"
+        );
+    }
+}
+
+#[test]
+fn every_lib_rs_reads_top_down_and_is_short() {
+    for folder in crate_folders().iter().filter(|folder| *folder != "sculpt-cli") {
+        let n_lines = read(&format!("crates/{folder}/src/lib.rs")).lines().count();
+        assert!(
+            n_lines < MAX_LIB_LINES,
+            "crates/{folder}/src/lib.rs has {n_lines} lines of {MAX_LIB_LINES}"
+        );
+    }
+}
+
+#[test]
+fn architecture_names_the_crates_that_exist() {
+    let text = read("ARCHITECTURE.md");
+    let named: BTreeSet<_> = text
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'))
+        .map(|word| word.trim_end_matches('-'))
+        .filter(|word| word.starts_with("sculpt-") && *word != "sculpt-tests")
+        .collect();
+    let folders = crate_folders();
+    for folder in &folders {
+        assert!(
+            named.contains(folder.as_str()),
+            "ARCHITECTURE.md does not name {folder}"
+        );
+    }
+    for name in named {
+        assert!(
+            folders.iter().any(|folder| folder == name),
+            "ARCHITECTURE.md names {name}, which is not there"
+        );
+    }
+}
+
+#[test]
+fn nothing_else_stands_in_the_root() {
+    let Some(files) = tracked_files() else { return };
+    for file in files {
+        let first = file.split('/').next().expect("a split has a first part");
+        assert!(
+            TOP_LEVEL.contains(&first),
+            "`{first}` does not belong into the root of the repository"
+        );
+    }
+}
+
+#[test]
+fn no_large_files_are_tracked() {
+    let Some(files) = tracked_files() else { return };
+    for file in files {
+        if file.starts_with("data/published/") || file.starts_with("reports/published/") {
+            continue;
+        }
+        // A file that is tracked and deleted in the working tree has no size.
+        let n_bytes = fs::symlink_metadata(root().join(&file)).map_or(0, |entry| entry.len());
+        assert!(
+            n_bytes <= MAX_FILE_BYTES,
+            "{file} has {n_bytes} bytes, more than {MAX_FILE_BYTES}"
+        );
+    }
+}
+
+/// The root of the workspace: the package that this is compiled for lies directly in it.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package lies in the workspace")
+        .to_path_buf()
+}
+
+#[track_caller]
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("cannot read {file}: {error}"))
+}
+
+/// The names of the folders in `crates/`, sorted.
+fn crate_folders() -> Vec<String> {
+    let entries = fs::read_dir(root().join("crates")).expect("crates/ is a folder");
+    let mut folders: Vec<_> = entries
+        .map(|entry| entry.expect("crates/ can be listed"))
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| {
+            entry
+                .file_name()
+                .into_string()
+                .expect("the name of a crate is text")
+        })
+        .collect();
+    folders.sort();
+    assert!(!folders.is_empty(), "crates/ is empty");
+    folders
+}
+
+/// Folder and path of every member of the workspace.
+fn members() -> Vec<(String, String)> {
+    let crates = crate_folders()
+        .into_iter()
+        .map(|folder| (folder.clone(), format!("crates/{folder}")));
+    let others = ["xtask", "tests"].map(|folder| (folder.to_owned(), folder.to_owned()));
+    crates.chain(others).collect()
+}
+
+fn place(package: &str) -> Option<usize> {
+    CRATES.iter().position(|name| *name == package)
+}
+
+/// The names of all packages that the manifest in `path` depends on, for tests and builds too.
+#[track_caller]
+fn dependencies(path: &str) -> Vec<String> {
+    let manifest = read(&format!("{path}/Cargo.toml"));
+    let name = |line: String| line.split(['.', ' ', '=']).next().map(str::to_owned);
+    dependency_lines(&manifest).into_iter().filter_map(name).collect()
+}
+
+/// The lines under `[dependencies]`, `[dev-dependencies]`, `[target.….dependencies]` and so on.
+fn dependency_lines(manifest: &str) -> Vec<String> {
+    let mut is_dependencies = false;
+    let mut lines = Vec::new();
+    for line in manifest.lines().map(str::trim) {
+        if line.starts_with('[') {
+            is_dependencies = line.ends_with("dependencies]");
+            assert!(
+                !line.contains("dependencies."),
+                "write {line} as one line under its section"
+            );
+        } else if is_dependencies && !line.is_empty() && !line.starts_with('#') {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// What git tracks, with `/` between folders; `None`, and a word about it, without git or its folder.
+#[expect(clippy::print_stderr, reason = "a test that checks nothing says so")]
+fn tracked_files() -> Option<Vec<String>> {
+    let output = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8(output.stdout).expect("names of tracked files are text");
+            Some(
+                text.split('\0')
+                    .filter(|file| !file.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            )
+        }
+        Ok(_) | Err(_) => {
+            eprintln!("skipped: this is not a git checkout, or git is not installed");
+            None
+        }
+    }
+}
+
+#[test]
+fn dependency_lines_are_found_in_every_section() {
+    let manifest = "[package]\nname = \"a\"\n\n[dependencies]\n# why\nb.workspace = true\n\n[features]\nc = []\n\n\
+        [dev-dependencies]\nd = { workspace = true }\n\n[target.'cfg(unix)'.dependencies]\ne.workspace = true\n";
+    assert_eq!(
+        dependency_lines(manifest),
+        [
+            "b.workspace = true",
+            "d = { workspace = true }",
+            "e.workspace = true"
+        ]
+    );
+}

@@ -1,0 +1,132 @@
+//! What the words on the command line ask for. Only the first is looked at, unless it is one of ours.
+
+use std::ffi::OsString;
+
+/// Shown by `cargo xtask`, `cargo xtask help` and `cargo xtask --help`.
+pub(crate) const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  setup [--cuda]     libtorch 2.11.0 into .libtorch/, once: about 1.2 GB for CPU use, 4 GB with --cuda;
+                     a libtorch of your own is linked instead if LIBTORCH names its folder
+  check [--quick]    format, typos, licences, lints, docs, then the tests, cheapest first;
+                     --quick: seconds, without the tests and without what needs libtorch
+  test [WORDS]       the tests: crates without libtorch first, then the others in release;
+                     the words go to `cargo test`, as in `cargo xtask test mask -- --nocapture`
+  help               this
+
+Any other word goes to `sculpt` as it stands, after libtorch and `sculpt` are in place:
+
+  cargo xtask figure 5
+  cargo xtask figure --help
+";
+
+/// What one call is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Setup { cuda: bool },
+    Check { quick: bool },
+    Test { words: Vec<OsString> },
+    Sculpt { words: Vec<OsString> },
+}
+
+/// Reads the words after `cargo xtask`. An error is one sentence about bad usage.
+pub(crate) fn parse(mut words: Vec<OsString>) -> Result<Command, String> {
+    let first = words.first().map(|word| word.to_string_lossy().into_owned());
+    match first.as_deref() {
+        None => Ok(Command::Help),
+        Some("--help" | "-h") => Ok(Command::Help),
+        // `help figure` is a question to `sculpt`.
+        Some("help") if words.len() == 1 => Ok(Command::Help),
+        Some("setup") => {
+            Ok(flag("setup", "--cuda", &words[1..])?.map_or(Command::Help, |cuda| Command::Setup { cuda }))
+        }
+        Some("check") => Ok(
+            flag("check", "--quick", &words[1..])?.map_or(Command::Help, |quick| Command::Check { quick })
+        ),
+        Some("test") => {
+            words.remove(0);
+            Ok(Command::Test { words })
+        }
+        Some(_) => Ok(Command::Sculpt { words }),
+    }
+}
+
+/// Whether the one flag that `command` knows is given; `None` if help is asked for.
+fn flag(command: &str, name: &str, words: &[OsString]) -> Result<Option<bool>, String> {
+    let mut given = false;
+    for word in words {
+        match word.to_str() {
+            Some(word) if word == name => given = true,
+            Some("--help" | "-h") => return Ok(None),
+            Some(_) | None => {
+                return Err(format!(
+                    "`{command}` does not know `{}`; it takes `{name}` or nothing",
+                    word.to_string_lossy()
+                ));
+            }
+        }
+    }
+    Ok(Some(given))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: Command) {
+        assert_eq!(
+            parse(line.split_whitespace().map(OsString::from).collect()),
+            Ok(expected)
+        );
+    }
+
+    fn sculpt(line: &str) -> Command {
+        Command::Sculpt {
+            words: line.split_whitespace().map(OsString::from).collect(),
+        }
+    }
+
+    #[test]
+    fn own_words_stay_here() {
+        check("", Command::Help);
+        check("help", Command::Help);
+        check("--help", Command::Help);
+        check("setup", Command::Setup { cuda: false });
+        check("setup --cuda", Command::Setup { cuda: true });
+        check("setup --help", Command::Help);
+        check("check", Command::Check { quick: false });
+        check("check --quick", Command::Check { quick: true });
+        check("test", Command::Test { words: vec![] });
+        check(
+            "test mask -- --nocapture",
+            Command::Test {
+                words: vec!["mask".into(), "--".into(), "--nocapture".into()],
+            },
+        );
+    }
+
+    #[test]
+    fn any_other_word_is_passed_on_unchanged() {
+        for line in [
+            "figure 5",
+            "figure --help",
+            "--version",
+            "--runs somewhere list",
+            "help figure",
+            "no-such-command --check",
+        ] {
+            check(line, sculpt(line));
+        }
+    }
+
+    #[test]
+    fn unknown_flags_of_our_own_commands_are_named() {
+        let error = parse(vec!["setup".into(), "--cudaa".into()]).unwrap_err();
+        assert_eq!(
+            error,
+            "`setup` does not know `--cudaa`; it takes `--cuda` or nothing"
+        );
+    }
+}

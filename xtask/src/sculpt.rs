@@ -1,0 +1,49 @@
+//! Any word that is not ours: build `sculpt` if something changed, become it.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::project::{cargo, library_path, target_dir};
+use crate::setup;
+
+/// Returns only if `sculpt` could not be started: this process becomes it, in the caller's directory, so
+/// that signals reach it and its exit code is ours.
+pub(crate) fn run(words: &[OsString]) -> Result<()> {
+    setup::ensure(false)?;
+    let binary = target_dir()?.join("release/sculpt");
+
+    let mut build = cargo()?;
+    build.args(["build", "--release", "--package", "sculpt-cli"]);
+    // The first build takes minutes and shows cargo's progress; later ones are silent if short.
+    let later = binary.exists();
+    if later {
+        build.arg("--quiet");
+    } else {
+        eprintln!("building sculpt (some minutes, once) ...");
+    }
+    let (built, waiting) = mpsc::channel::<()>();
+    if later {
+        std::thread::spawn(move || {
+            if waiting.recv_timeout(Duration::from_secs(2)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!("building sculpt ...");
+            }
+        });
+    }
+    let status = build.status().context("cannot start cargo")?;
+    drop(built);
+    if !status.success() {
+        bail!("sculpt could not be built; cargo's own words are above");
+    }
+
+    let mut sculpt = Command::new(&binary);
+    sculpt.args(words);
+    if let Some(path) = library_path()? {
+        sculpt.env("LD_LIBRARY_PATH", path);
+    }
+    Err(sculpt.exec()).with_context(|| format!("cannot start {}", binary.display()))
+}
