@@ -1,1 +1,49 @@
-fn main() {}
+//! `sculpt`: every command of the laboratory. Its arguments are parsed in `words`, each command is a file of
+//! `commands`, and everything that they compute is in the crates below.
+
+mod commands;
+mod cuda;
+mod device;
+mod jobs;
+mod places;
+mod printing;
+mod signals;
+mod words;
+
+use clap::Parser;
+use std::process::ExitCode;
+use words::{Command, Words};
+
+fn main() -> ExitCode {
+    let words = Words::parse();
+    printing::one_sentence_panics();
+    match run(words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            printing::failure(&error);
+            if error.is::<words::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(words: Words) -> anyhow::Result<()> {
+    let global = &words.global;
+    match words.command {
+        Command::Figure(args) => commands::figure::run(&args, global),
+        Command::List(args) => commands::list::run(&args, global),
+        Command::Plan(args) => commands::plan::run(&args, global),
+        Command::Reproduce(args) => commands::reproduce::run(&args, global),
+        Command::Run(args) => commands::run::run(&args, global),
+        Command::Node(args) => commands::node::run(&args, global),
+        Command::Show(args) => commands::show::run(&args, global),
+        Command::Ls(args) => commands::ls::run(&args, global),
+        Command::Export(args) => commands::export::run(&args, global),
+        Command::Publish(args) => commands::publish::run(&args, global),
+        Command::Verify(args) => commands::verify::run(&args, global),
+        Command::Eval(args) => commands::eval::run(&args, global),
+        Command::Mask(args) => commands::mask::run(&args, global),
+        Command::Schedule(args) => commands::schedule::run(&args, global),
+        Command::Data(args) => commands::data::run(&args, global),
+        Command::Bench(args) => commands::bench::run(&args, global),
+    }
+}

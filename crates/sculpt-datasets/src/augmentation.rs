@@ -107,7 +107,10 @@ mod tests {
         };
         let inside = |a, b, c, d| [a, b, Some(0), Some(1), Some(2), Some(3), Some(4), c, d];
         check(Augmentation::CropFlip, inside(None, None, None, None));
-        check(Augmentation::ShiftAlternatingFlip, inside(Some(2), Some(1), Some(3), Some(2)));
+        check(
+            Augmentation::ShiftAlternatingFlip,
+            inside(Some(2), Some(1), Some(3), Some(2)),
+        );
     }
 
     /// 18,000 draws of 81 places: each about 222 times (sd 15), and mirrored 9,000 times (sd 67).
@@ -121,8 +124,14 @@ mod tests {
         assert!(counts.iter().all(|c| (147..297).contains(c)), "{counts:?}");
         let mirrored = placements.iter().filter(|p| p.mirrored).count();
         assert!((8_665..9_335).contains(&mirrored), "{mirrored}");
-        assert_ne!(placements, Augmentation::CropFlip.placements(18_000, 4, Seed(1), 4));
-        assert_ne!(placements, Augmentation::CropFlip.placements(18_000, 4, Seed(2), 3));
+        assert_ne!(
+            placements,
+            Augmentation::CropFlip.placements(18_000, 4, Seed(1), 4)
+        );
+        assert_ne!(
+            placements,
+            Augmentation::CropFlip.placements(18_000, 4, Seed(2), 3)
+        );
     }
 
     #[test]
@@ -155,7 +164,10 @@ mod tests {
     fn small_images_are_refused() {
         assert_eq!(Augmentation::CropFlip.pad(32, 32).unwrap(), 4);
         assert_eq!(
-            Augmentation::ShiftAlternatingFlip.pad(2, 8).unwrap_err().to_string(),
+            Augmentation::ShiftAlternatingFlip
+                .pad(2, 8)
+                .unwrap_err()
+                .to_string(),
             "images of 2 x 8 are too small to be padded by 2 on each side"
         );
     }

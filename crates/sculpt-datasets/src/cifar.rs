@@ -22,7 +22,12 @@ pub fn cifar100(dir: &Path, name: Option<&str>) -> Result<Dataset, DatasetError>
 
 /// Digest of the published CIFAR-10, from the known checksums of its files, without the data.
 pub fn cifar10_digest() -> String {
-    digest::of_files(Archive::Cifar10.published().files().filter_map(|file| file.sha256))
+    digest::of_files(
+        Archive::Cifar10
+            .published()
+            .files()
+            .filter_map(|file| file.sha256),
+    )
 }
 
 /// File that tells which archive the record files beside it were unpacked from.
@@ -118,7 +123,13 @@ fn read(published: &Published, dir: &Path, name: Option<&str>) -> Result<Dataset
         }
         let bytes = read_file(published, folder, file.name, file.n_records)?;
         sha256s.push(digest::sha256(&bytes));
-        decode(published, &folder.join(file.name), &bytes, &mut pixels, &mut labels)?;
+        decode(
+            published,
+            &folder.join(file.name),
+            &bytes,
+            &mut pixels,
+            &mut labels,
+        )?;
     }
     let (train_pixels, train_labels) = train.expect("the test file is one of the files");
     let name = named(published, folder, &sha256s, name)?;
@@ -279,7 +290,12 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         bytes[3] ^= 1;
         fs::write(&path, &bytes).unwrap();
-        refused(&small(), dir.path(), None, &["data_batch_2.bin", "--data-name", "CIFAR-10"]);
+        refused(
+            &small(),
+            dir.path(),
+            None,
+            &["data_batch_2.bin", "--data-name", "CIFAR-10"],
+        );
         for name in ["CIFAR-10", "cifar_10", "CIFAR 100"] {
             refused(&small(), dir.path(), Some(name), &["cannot be their name", name]);
         }
@@ -295,17 +311,37 @@ mod tests {
     fn broken_folders_are_named() {
         let dir = TempDir::new().unwrap();
         let missing = dir.path().join("none");
-        refused(&small(), &missing, None, &["none is no folder", "data get cifar10", "https://"]);
-        refused(&small(), dir.path(), None, &["data_batch_1.bin is missing", "https://"]);
+        refused(
+            &small(),
+            &missing,
+            None,
+            &["none is no folder", "data get cifar10", "https://"],
+        );
+        refused(
+            &small(),
+            dir.path(),
+            None,
+            &["data_batch_1.bin is missing", "https://"],
+        );
         write(&small(), dir.path());
         let path = dir.path().join("test_batch.bin");
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[1..]).unwrap();
-        refused(&small(), dir.path(), Some("x"), &["test_batch.bin has 155 bytes", "12 records of 13 need 156"]);
+        refused(
+            &small(),
+            dir.path(),
+            Some("x"),
+            &["test_batch.bin has 155 bytes", "12 records of 13 need 156"],
+        );
         let mut wrong = bytes.clone();
         wrong[13] = 10;
         fs::write(&path, wrong).unwrap();
-        refused(&small(), dir.path(), Some("x"), &["test_batch.bin: record 1 has label 10", "end at 9"]);
+        refused(
+            &small(),
+            dir.path(),
+            Some("x"),
+            &["test_batch.bin: record 1 has label 10", "end at 9"],
+        );
         fs::remove_file(&path).unwrap();
         refused(&small(), dir.path(), Some("x"), &["test_batch.bin is missing"]);
     }
@@ -331,8 +367,18 @@ mod tests {
         };
         let dir = TempDir::new().unwrap();
         write(&published, dir.path());
-        refused(&published, dir.path(), None, &["data get cifar100", "--data-name"]);
-        refused(&published, dir.path(), Some("CIFAR-100"), &["cannot be their name"]);
+        refused(
+            &published,
+            dir.path(),
+            None,
+            &["data get cifar100", "--data-name"],
+        );
+        refused(
+            &published,
+            dir.path(),
+            Some("CIFAR-100"),
+            &["cannot be their name"],
+        );
         let data = read(&published, dir.path(), Some("mine")).unwrap();
         assert_eq!((data.n_classes, data.train.labels()[25]), (100, 25));
         let sha256s: Vec<String> = ["train.bin", "test.bin"]
@@ -340,14 +386,25 @@ mod tests {
             .into();
         fs::write(dir.path().join(SUMS), sums(&published, &sha256s)).unwrap();
         assert_eq!(read(&published, dir.path(), None).unwrap().name, "CIFAR-100");
-        assert_eq!(read(&published, dir.path(), Some("CIFAR-100")).unwrap().digest(), data.digest());
+        assert_eq!(
+            read(&published, dir.path(), Some("CIFAR-100")).unwrap().digest(),
+            data.digest()
+        );
         fs::write(dir.path().join(SUMS), "other").unwrap();
-        refused(&published, dir.path(), None, &["only the checksum of the archive"]);
+        refused(
+            &published,
+            dir.path(),
+            None,
+            &["only the checksum of the archive"],
+        );
     }
 
     /// `printf '%s\n' cee9… a591… bbe8… 014e… 7553… 8e2e… | sha256sum`
     #[test]
     fn digest_of_cifar10() {
-        assert_eq!(cifar10_digest(), "e91465c8f1e6b994a09687b2da2e09b546410a789bd6b9d8da8f29602a7370cc");
+        assert_eq!(
+            cifar10_digest(),
+            "e91465c8f1e6b994a09687b2da2e09b546410a789bd6b9d8da8f29602a7370cc"
+        );
     }
 }

@@ -101,9 +101,9 @@ const ANGLES: usize = 5;
 /// Index of the first test image in the stream of images: no training set is so large.
 const FIRST_TEST_IMAGE: u64 = 1 << 32;
 
-/// Mean and standard deviation of every channel of `panel_a`'s training images, to two digits.
+/// Mean and standard deviation of every channel of `panel_a`'s training images, to three digits.
 const MEAN: f64 = 0.5;
-const STD: f64 = 0.19;
+const STD: f64 = 0.167;
 
 // How hard the images are. Positions and lengths in sides, amplitudes and noise in full ranges; ranges are
 // uniform. Tuned as the README tells.
@@ -116,13 +116,13 @@ const CENTRE: (f64, f64) = (-0.1, 0.1);
 /// Standard deviation of the Gaussian window.
 const WINDOW: (f64, f64) = (0.3, 0.4);
 /// Largest amplitude of a channel.
-const AMPLITUDE: (f64, f64) = (0.3, 0.5);
-/// Each channel's share of it.
-const SHARE: (f64, f64) = (-1.0, 1.0);
+const AMPLITUDE: (f64, f64) = (0.15, 0.4);
+/// Each channel's share of it: of one sign, so that how fast a seed learns varies little.
+const SHARE: (f64, f64) = (0.3, 1.0);
 /// Background of each channel.
 const BACKGROUND: (f64, f64) = (0.3, 0.7);
 /// Standard deviation of the noise of each byte.
-const NOISE: f64 = 0.05;
+const NOISE: f64 = 0.09;
 
 /// Makes the demo images: windowed gratings with random phase, jitter, position, colour, background and noise.
 ///
@@ -167,8 +167,7 @@ fn draw(spec: &DemoSpec, class: usize, mut stream: Stream, image: &mut [u8]) {
     let between = |stream: &mut Stream, (low, high): (f64, f64)| low + (high - low) * stream.uniform();
     let leaning = spec.classes.angle(class % ANGLES) + ANGLE_JITTER * stream.normal();
     let angle = if stream.bernoulli(0.5) { leaning } else { -leaning };
-    let frequency =
-        spec.classes.frequencies()[class / ANGLES] * (1.0 + FREQUENCY_JITTER * stream.normal());
+    let frequency = spec.classes.frequencies()[class / ANGLES] * (1.0 + FREQUENCY_JITTER * stream.normal());
     let phase = TAU * stream.uniform();
     let (centre_x, centre_y) = (
         0.5 + between(&mut stream, CENTRE),
@@ -211,7 +210,11 @@ mod tests {
         assert_eq!(digests, FROZEN);
     }
 
-    const FROZEN: [&str; 3] = ["@@A@@", "@@B@@", "@@C@@"];
+    const FROZEN: [&str; 3] = [
+        "2110caef22132c44afb88f89e9d0500fbee8193b2738e2f7ea94b8e81b6ea375",
+        "9b2a81aeccb4a47b5589d341c0634f685f5a5f216293ef05dc511096aa17c10a",
+        "5c03f4a85dab1c37fc6a056373475319dcb554de173d4ac830a1da76069bf1c3",
+    ];
 
     #[test]
     fn classes_are_balanced_and_sizes_as_asked() {
@@ -248,8 +251,16 @@ mod tests {
         let pixels = demo(DemoSpec::panel_a()).train.pixels().to_vec();
         let n = pixels.len() as f64;
         let mean = pixels.iter().map(|&byte| f64::from(byte)).sum::<f64>() / n;
-        let variance = pixels.iter().map(|&byte| (f64::from(byte) - mean).powi(2)).sum::<f64>() / n;
-        assert!((mean / 255.0 - MEAN).abs() < 0.005, "{}", mean / 255.0);
-        assert!((variance.sqrt() / 255.0 - STD).abs() < 0.005, "{}", variance.sqrt() / 255.0);
+        let variance = pixels
+            .iter()
+            .map(|&byte| (f64::from(byte) - mean).powi(2))
+            .sum::<f64>()
+            / n;
+        assert!((mean / 255.0 - MEAN).abs() < 0.001, "{}", mean / 255.0);
+        assert!(
+            (variance.sqrt() / 255.0 - STD).abs() < 0.001,
+            "{}",
+            variance.sqrt() / 255.0
+        );
     }
 }

@@ -42,8 +42,15 @@ impl DeviceExamples {
             .f_to_device(device)?;
         let labels: Vec<i64> = examples.labels().iter().map(|&label| i64::from(label)).collect();
         let tile = |channels: [f64; 3]| -> Result<Tensor, tch::TchError> {
-            let tiled: Vec<f32> = channels.iter().map(|&c| c as f32).cycle().take(3 * area).collect();
-            Tensor::f_from_slice(&tiled)?.f_view([1, 3 * area as i64])?.f_to_device(device)
+            let tiled: Vec<f32> = channels
+                .iter()
+                .map(|&c| c as f32)
+                .cycle()
+                .take(3 * area)
+                .collect();
+            Tensor::f_from_slice(&tiled)?
+                .f_view([1, 3 * area as i64])?
+                .f_to_device(device)
         };
         Ok(Self {
             pixels,
@@ -127,10 +134,8 @@ impl DeviceExamples {
     /// f32 `[count, 3, h, w]`, channels last in memory, from `count · h · w` packed pixels.
     fn normalised(&self, pixels: &Tensor, count: usize) -> Tensor {
         let (count, height, width) = (count as i64, self.height as i64, self.width as i64);
-        let bytes = pixels
-            .view_dtype(Kind::Uint8)
-            .view([count * height * width, 4]);
-        let mut values = Tensor::empty([count * height * width, 3], (Kind::Float, self.device()));
+        let bytes = pixels.view_dtype(Kind::Uint8).view([count * height * width, 4]);
+        let values = Tensor::empty([count * height * width, 3], (Kind::Float, self.device()));
         for channel in 0..3 {
             // One long strided loop a channel: a loop over pixels of three would be slower.
             values.select(1, channel).copy_(&bytes.select(1, channel));
@@ -173,13 +178,19 @@ mod tests {
         let examples = Examples::new(2, 2, (0..60).collect(), (0..5).collect()).unwrap();
         let on_device = DeviceExamples::new(&examples, [0.5; 3], [0.25; 3], Device::Cpu).unwrap();
         let batches: Vec<(Tensor, Tensor)> = on_device.batches(2).collect();
-        assert_eq!(batches.iter().map(|b| b.1.size()[0]).collect::<Vec<_>>(), [2, 2, 1]);
+        assert_eq!(
+            batches.iter().map(|b| b.1.size()[0]).collect::<Vec<_>>(),
+            [2, 2, 1]
+        );
         let images: Vec<&Tensor> = batches.iter().map(|b| &b.0).collect();
         let (whole, labels) = on_device.whole();
         assert_eq!(Tensor::cat(&images, 0), whole);
         assert_eq!(&labels, on_device.labels());
         let none = examples.first(0).unwrap();
         let nothing = DeviceExamples::new(&none, [0.5; 3], [0.25; 3], Device::Cpu).unwrap();
-        assert_eq!((nothing.batches(2).len(), nothing.whole().0.size()), (0, vec![0, 3, 2, 2]));
+        assert_eq!(
+            (nothing.batches(2).len(), nothing.whole().0.size()),
+            (0, vec![0, 3, 2, 2])
+        );
     }
 }

@@ -1,7 +1,7 @@
+use crate::DatasetError;
 use crate::cifar::{self, SUMS};
 use crate::digest;
 use crate::published::{Archive, Published};
-use crate::DatasetError;
 use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -94,7 +94,10 @@ fn transfer(
     if published.archive_bytes == Some(received) {
         return Ok(());
     }
-    if published.archive_bytes.is_some_and(|expected| received > expected) {
+    if published
+        .archive_bytes
+        .is_some_and(|expected| received > expected)
+    {
         remove(partial)?;
         received = 0;
     }
@@ -342,7 +345,9 @@ mod tests {
                     seen.lock().unwrap().push(range);
                     let head = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n");
                     // The client may hang up before the end: that is its right.
-                    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+                    let _ = stream
+                        .write_all(head.as_bytes())
+                        .and_then(|()| stream.write_all(&body));
                 }
             });
             Self { url, ranges }
@@ -350,7 +355,10 @@ mod tests {
 
         /// One answer with all of `body`.
         fn whole(body: &[u8]) -> Self {
-            Self::new(vec![(format!("200 OK\r\nContent-Length: {}", body.len()), body.to_vec())])
+            Self::new(vec![(
+                format!("200 OK\r\nContent-Length: {}", body.len()),
+                body.to_vec(),
+            )])
         }
     }
 
@@ -366,7 +374,9 @@ mod tests {
             header.set_size(n_bytes as u64);
             header.set_mode(0o644);
             header.set_cksum();
-            builder.append(&header, io::repeat(1).take(n_bytes as u64)).unwrap();
+            builder
+                .append(&header, io::repeat(1).take(n_bytes as u64))
+                .unwrap();
         }
         builder.into_inner().unwrap().finish().unwrap()
     }
@@ -414,7 +424,9 @@ mod tests {
 
     #[track_caller]
     fn refused(published: &Published, dest: &Path, server: &Server, parts: &[&str]) {
-        let error = fetch(published, dest, &server.url, &mut quiet).unwrap_err().to_string();
+        let error = fetch(published, dest, &server.url, &mut quiet)
+            .unwrap_err()
+            .to_string();
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     }
 
@@ -423,18 +435,31 @@ mod tests {
         let (dest, archive) = (TempDir::new().unwrap(), good());
         let server = Server::whole(&archive);
         let mut calls = Vec::new();
-        let folder = fetch(&published(&archive), dest.path(), &server.url, &mut |done, total| {
-            calls.push((done, total));
-        })
+        let folder = fetch(
+            &published(&archive),
+            dest.path(),
+            &server.url,
+            &mut |done, total| {
+                calls.push((done, total));
+            },
+        )
         .unwrap();
         assert_eq!(listing(&folder), ["SHA256SUMS", "test.bin", "train.bin"]);
         assert_eq!(listing(dest.path()), ["cifar-100-binary"]);
         let n = archive.len() as u64;
         assert_eq!((calls[0], calls.last().copied()), ((0, n), Some((n, n))));
         // The server answers no second time, and is not asked.
-        assert_eq!(fetch(&published(&archive), dest.path(), &server.url, &mut quiet).unwrap(), folder);
+        assert_eq!(
+            fetch(&published(&archive), dest.path(), &server.url, &mut quiet).unwrap(),
+            folder
+        );
         fs::write(folder.join("test.bin"), [0; 70]).unwrap();
-        refused(&published(&archive), dest.path(), &server, &["cifar-100-binary exists", "move it away"]);
+        refused(
+            &published(&archive),
+            dest.path(),
+            &server,
+            &["cifar-100-binary exists", "move it away"],
+        );
     }
 
     #[test]
@@ -444,7 +469,12 @@ mod tests {
         other[20] ^= 1;
         let server = Server::whole(&other);
         let sha256 = digest::sha256(&other);
-        refused(&published(&archive), dest.path(), &server, &[&server.url, &sha256, "not the published"]);
+        refused(
+            &published(&archive),
+            dest.path(),
+            &server,
+            &[&server.url, &sha256, "not the published"],
+        );
         assert!(listing(dest.path()).is_empty());
     }
 
@@ -463,22 +493,40 @@ mod tests {
                 archive[100..].to_vec(),
             ),
         ]);
-        refused(&published(&archive), dest.path(), &server, &["100", "the next attempt goes on from"]);
+        refused(
+            &published(&archive),
+            dest.path(),
+            &server,
+            &["100", "the next attempt goes on from"],
+        );
         assert_eq!(listing(dest.path()), ["cifar-100-binary.tar.gz.partial"]);
         fetch(&published(&archive), dest.path(), &server.url, &mut quiet).unwrap();
         assert_eq!(listing(dest.path()), ["cifar-100-binary"]);
-        assert_eq!(*server.ranges.lock().unwrap(), [None, Some("bytes=100-".to_owned())]);
+        assert_eq!(
+            *server.ranges.lock().unwrap(),
+            [None, Some("bytes=100-".to_owned())]
+        );
     }
 
     /// A server without ranges answers 200 and sends all; one with another file answers 416.
     #[test]
     fn a_transfer_starts_again_where_it_must() {
         let archive = good();
-        let whole = (format!("200 OK\r\nContent-Length: {}", archive.len()), archive.clone());
-        let never = ("416 Range Not Satisfiable\r\nContent-Length: 0".to_owned(), Vec::new());
+        let whole = (
+            format!("200 OK\r\nContent-Length: {}", archive.len()),
+            archive.clone(),
+        );
+        let never = (
+            "416 Range Not Satisfiable\r\nContent-Length: 0".to_owned(),
+            Vec::new(),
+        );
         for answers in [vec![whole.clone()], vec![never, whole]] {
             let dest = TempDir::new().unwrap();
-            fs::write(dest.path().join("cifar-100-binary.tar.gz.partial"), b"something else").unwrap();
+            fs::write(
+                dest.path().join("cifar-100-binary.tar.gz.partial"),
+                b"something else",
+            )
+            .unwrap();
             let server = Server::new(answers);
             fetch(&published(&archive), dest.path(), &server.url, &mut quiet).unwrap();
         }
@@ -487,8 +535,16 @@ mod tests {
     #[test]
     fn servers_that_refuse_are_named() {
         let (dest, archive) = (TempDir::new().unwrap(), good());
-        let server = Server::new(vec![("404 Not Found\r\nContent-Length: 4".to_owned(), b"gone".to_vec())]);
-        refused(&published(&archive), dest.path(), &server, &[&server.url, "the server answered 404"]);
+        let server = Server::new(vec![(
+            "404 Not Found\r\nContent-Length: 4".to_owned(),
+            b"gone".to_vec(),
+        )]);
+        refused(
+            &published(&archive),
+            dest.path(),
+            &server,
+            &[&server.url, "the server answered 404"],
+        );
         let nobody = Server {
             url: "http://127.0.0.1:1/a.tar.gz".to_owned(),
             ranges: Arc::default(),
@@ -496,7 +552,12 @@ mod tests {
         refused(&published(&archive), dest.path(), &nobody, &["cannot be fetched"]);
         let mut short = published(&archive);
         short.archive_bytes = Some(50);
-        refused(&short, dest.path(), &Server::whole(&archive), &["more than the 50 bytes"]);
+        refused(
+            &short,
+            dest.path(),
+            &Server::whole(&archive),
+            &["more than the 50 bytes"],
+        );
         assert!(listing(dest.path()).is_empty());
     }
 
@@ -507,10 +568,18 @@ mod tests {
         let nobody = "http://127.0.0.1:1/";
         fs::write(&by_hand, b"other").unwrap();
         let error = fetch(&published(&archive), dest.path(), nobody, &mut quiet).unwrap_err();
-        assert!(error.to_string().contains("cifar-100-binary.tar.gz is not the published"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("cifar-100-binary.tar.gz is not the published"),
+            "{error}"
+        );
         fs::write(&by_hand, &archive).unwrap();
         fetch(&published(&archive), dest.path(), nobody, &mut quiet).unwrap();
-        assert_eq!(listing(dest.path()), ["cifar-100-binary", "cifar-100-binary.tar.gz"]);
+        assert_eq!(
+            listing(dest.path()),
+            ["cifar-100-binary", "cifar-100-binary.tar.gz"]
+        );
     }
 
     /// Archives whose own checksum is right, so that only what they hold is wrong.
@@ -520,13 +589,27 @@ mod tests {
         let cases = [
             (vec![("../train.bin", Regular, 280)], "entry ../train.bin"),
             (vec![("/tmp/train.bin", Regular, 280)], "entry /tmp/train.bin"),
-            (vec![("cifar-100-binary/train.bin", Symlink, 0)], "entry cifar-100-binary/train.bin"),
-            (vec![("cifar-100-binary/train.bin", Regular, 281)], "entry cifar-100-binary/train.bin"),
-            (vec![("cifar-100-binary/train.bin", Regular, 280)], "does not hold cifar-100-binary/test.bin"),
+            (
+                vec![("cifar-100-binary/train.bin", Symlink, 0)],
+                "entry cifar-100-binary/train.bin",
+            ),
+            (
+                vec![("cifar-100-binary/train.bin", Regular, 281)],
+                "entry cifar-100-binary/train.bin",
+            ),
+            (
+                vec![("cifar-100-binary/train.bin", Regular, 280)],
+                "does not hold cifar-100-binary/test.bin",
+            ),
         ];
         for (entries, part) in cases {
             let (dest, archive) = (TempDir::new().unwrap(), archive(&entries));
-            refused(&published(&archive), dest.path(), &Server::whole(&archive), &[part]);
+            refused(
+                &published(&archive),
+                dest.path(),
+                &Server::whole(&archive),
+                &[part],
+            );
             // The archive is the published one, so it is kept for another look.
             assert_eq!(listing(dest.path()), ["cifar-100-binary.tar.gz.partial"]);
         }

@@ -40,7 +40,9 @@ pub enum DatasetError {
         n_examples: usize,
     },
     /// A batch size that gives no step an epoch.
-    #[error("batches of {batch} cannot be made of {n_examples} examples (incomplete batches dropped: {drop_last})")]
+    #[error(
+        "batches of {batch} cannot be made of {n_examples} examples (incomplete batches dropped: {drop_last})"
+    )]
     NoBatch {
         /// Batch size.
         batch: usize,

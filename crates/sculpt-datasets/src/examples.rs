@@ -139,14 +139,20 @@ mod tests {
     #[test]
     fn parts_keep_images_and_labels_together() {
         let first = three().first(2).unwrap();
-        assert_eq!((first.len(), first.labels(), first.image(1)), (2, &[7, 8][..], &[6, 7, 8, 9, 10, 11][..]));
+        assert_eq!(
+            (first.len(), first.labels(), first.image(1)),
+            (2, &[7, 8][..], &[6, 7, 8, 9, 10, 11][..])
+        );
         let picked = three().select(&[2, 0, 2]);
         assert_eq!(picked.labels(), [9, 7, 9]);
         assert_eq!(picked.image(1), [0, 1, 2, 3, 4, 5]);
         assert_eq!(picked.image(0), picked.image(2));
         assert_eq!(first.records(), [7, 0, 1, 2, 3, 4, 5, 8, 6, 7, 8, 9, 10, 11]);
         let relabelled = three().with_labels(vec![1, 2, 3]).unwrap();
-        assert_eq!((relabelled.labels(), relabelled.pixels()), (&[1, 2, 3][..], three().pixels()));
+        assert_eq!(
+            (relabelled.labels(), relabelled.pixels()),
+            (&[1, 2, 3][..], three().pixels())
+        );
     }
 
     #[test]
@@ -157,7 +163,13 @@ mod tests {
             "13 pixel bytes are not a whole number of images of 3 x 1 x 2"
         );
         assert!(Examples::new(0, 2, vec![], vec![]).is_err());
-        assert_eq!(text(three().with_labels(vec![0; 4])), "4 labels were given for 3 images");
-        assert_eq!(text(three().first(4)), "4 examples were asked for, and there are 3");
+        assert_eq!(
+            text(three().with_labels(vec![0; 4])),
+            "4 labels were given for 3 images"
+        );
+        assert_eq!(
+            text(three().first(4)),
+            "4 examples were asked for, and there are 3"
+        );
     }
 }

@@ -126,7 +126,11 @@ impl Loader {
                 row.map_or(BLACK, |row| (first + row * width) as i64)
             }));
             columns.extend((0..width as isize).map(|x| {
-                let x = if placement.mirrored { width as isize - 1 - x } else { x };
+                let x = if placement.mirrored {
+                    width as isize - 1 - x
+                } else {
+                    x
+                };
                 let column = self.augmentation.source(placement.left + x, width);
                 column.map_or(BLACK, |column| column as i64)
             }));
@@ -254,7 +258,10 @@ mod tests {
                 .collect();
             for (i, expected) in there.iter().enumerate().rev() {
                 assert_eq!(&ask(i as u64 / 3, i % 3), expected);
-                assert_eq!(&self::loader(augmentation, 6, true).batch(i as u64 / 3, i % 3), expected);
+                assert_eq!(
+                    &self::loader(augmentation, 6, true).batch(i as u64 / 3, i % 3),
+                    expected
+                );
             }
             assert_ne!(there[0].1, there[3].1);
             assert_eq!(ask(1 << 40, 0), ask(1 << 40, 0));
@@ -282,7 +289,16 @@ mod tests {
     fn impossible_batches_are_refused() {
         let new = |batch, drop_last| {
             let none = Augmentation::None;
-            Loader::new(&examples(), MEAN, STD, none, batch, drop_last, Seed(3), Device::Cpu)
+            Loader::new(
+                &examples(),
+                MEAN,
+                STD,
+                none,
+                batch,
+                drop_last,
+                Seed(3),
+                Device::Cpu,
+            )
         };
         assert_eq!(
             new(24, true).unwrap_err().to_string(),

@@ -73,7 +73,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<Split>(json).unwrap(), split);
         };
         check(Split::All, "\"all\"");
-        check(Split::HeldOut { n_validation: 5000 }, r#"{"held-out":{"n_validation":5000}}"#);
+        check(
+            Split::HeldOut { n_validation: 5000 },
+            r#"{"held-out":{"n_validation":5000}}"#,
+        );
         assert!(serde_json::from_str::<Split>(r#"{"held-out":{"n_validation":5,"x":1}}"#).is_err());
     }
 }

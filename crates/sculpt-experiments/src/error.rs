@@ -114,7 +114,7 @@ pub enum ExperimentError {
         /// The file.
         path: PathBuf,
         /// What polars says.
-        source: polars::error::PolarsError,
+        source: polars_core::error::PolarsError,
     },
     /// The file system refused.
     #[error("{path}: {source}")]

@@ -12,6 +12,7 @@ mod recipe;
 mod run;
 mod store;
 mod suite;
+mod user_recipe;
 
 pub use coupling::{CouplingCurve, CouplingPoint, coupling};
 pub use data::{DEMO_A, DataFolder, data_ref, demo_a};
@@ -25,3 +26,4 @@ pub use recipe::{Entry, Recipe};
 pub use run::{EVALUATION_BATCH, Ended, Progress, Runner, Timing, evaluate_examples};
 pub use store::{NodeEnvironment, NodeFile, NodeLock, Store, model_of};
 pub use suite::{ManifestEntry, Source, Suite, publish};
+pub use user_recipe::{UserRecipe, read_user_recipe};

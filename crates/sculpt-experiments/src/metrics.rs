@@ -1,5 +1,6 @@
 use crate::ExperimentError;
-use polars::prelude::{Column, DataFrame, ParquetCompression, ParquetReader, ParquetWriter, SerReader};
+use polars_core::prelude::{Column, DataFrame};
+use polars_io::prelude::{ParquetCompression, ParquetReader, ParquetWriter, SerReader};
 use sculpt_checkpoints::atomic;
 use sculpt_trainers::{EpochMetrics, Evaluation};
 use serde::{Deserialize, Serialize};

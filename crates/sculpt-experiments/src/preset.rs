@@ -158,7 +158,7 @@ impl Preset {
 
     /// What titles add about the overrides; empty when there are none.
     pub fn cut(&self) -> String {
-        let words: Vec<_> = self.overrides.words().into_iter().map(|(word, value)| match word {
+        let words = self.overrides.words().into_iter().map(|(word, value)| match word {
             "cycle-epochs" => format!("{value}-epoch cycles"),
             "cycles" => format!("{value} cycles"),
             "densities" => format!("densities {}", value.replace(',', ", ")),

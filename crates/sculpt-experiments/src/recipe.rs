@@ -107,6 +107,11 @@ impl Recipe {
         self.nodes[&state.id].epochs_before + u64::from(state.epoch)
     }
 
+    /// Runs every node with so many libtorch threads.
+    pub fn set_threads(&mut self, threads: u32) {
+        self.nodes.values_mut().for_each(|entry| entry.threads = threads);
+    }
+
     /// The nodes, parents first.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &Entry)> {
         self.order.iter().map(|id| (id, &self.nodes[id]))

@@ -1,5 +1,5 @@
 use crate::metrics::{MetricsRow, TestScore, write_metrics};
-use crate::store::{NodeEnvironment, NodeFile};
+use crate::store::NodeEnvironment;
 use crate::{
     Combine, Criterion, DataFolder, Environment, ExperimentError, Init, Node, NodeId, Parent, Prune, Store,
     Train,
@@ -325,8 +325,8 @@ impl Observer<ExperimentError> for Recorder<'_> {
         }
         let done = self.last_steps.get_or_insert_with(|| step().steps_done - 1);
         *done += 1;
-        let steps_done = *done;
-        (self.runner)(Progress { steps_done, n_steps: self.n_steps(), epoch: None });
+        let (steps_done, n_steps) = (*done, self.n_steps());
+        (self.runner)(Progress { steps_done, n_steps, epoch: None });
         if self.last_save.elapsed() >= SAVE_EVERY {
             let now = step();
             self.save(now.state, now.position)?;

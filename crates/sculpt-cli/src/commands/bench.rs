@@ -1,0 +1,322 @@
+//! `sculpt bench`: this product's own speed.
+
+use crate::commands::model::ModelWords;
+use crate::words::{BadUsage, Global};
+use crate::{device, printing};
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum, value_parser};
+use sculpt_masks::{Allocation, Density, Mask, Rule, keep_top, random};
+use sculpt_models::{Architecture, InitRule, ModelSpec, Precision, ResNet, Stem, initialise};
+use sculpt_random::{Purpose, Seed, Stream};
+use sculpt_schedules::{Kind, Schedule};
+use sculpt_trainers::{Batches, Flow, Observer, Outcome, Position, Sgd, State, Step, TrainError, Training};
+use serde::Serialize;
+use std::time::Instant;
+use tch::{Device, Tensor};
+
+/// Every input of a benchmark follows from it.
+const SEED: Seed = Seed(1);
+
+#[derive(Args)]
+pub(crate) struct Words {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Training steps, forward to SGD, of a masked network on one resident batch of noise
+    Train(Train),
+    /// Choosing the largest of many scores
+    Mask(MaskWords),
+}
+
+#[derive(Args)]
+struct Train {
+    #[command(flatten)]
+    model: ModelWords,
+    /// Images a step
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    batch: u32,
+    /// Steps timed, after two that are not
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    steps: u32,
+    /// In which numbers convolutions compute
+    #[arg(long, value_name = "P", default_value = "f32")]
+    precision: PrecisionWord,
+    /// Side of an image in pixels [default: 32, or 224 for resnet18 and resnet50]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=4096))]
+    size: Option<u32>,
+    /// Density of the network's random mask
+    #[arg(long, value_name = "D", default_value = "0.1", allow_hyphen_values = true)]
+    density: Density,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct MaskWords {
+    /// Scores
+    #[arg(long, value_name = "N", default_value_t = 25_000_000, value_parser = value_parser!(u32).range(1..=1_000_000_000))]
+    n: u32,
+    /// Fraction kept
+    #[arg(long, value_name = "D", default_value = "0.1", allow_hyphen_values = true)]
+    density: Density,
+    /// Repetitions
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionWord {
+    /// 32-bit floating point throughout
+    F32,
+    /// bfloat16 convolutions and activations
+    Bf16,
+}
+
+#[derive(Serialize)]
+struct TrainReport {
+    model: String,
+    batch: u32,
+    size: u32,
+    precision: Precision,
+    density: f64,
+    device: String,
+    threads: u32,
+    n_parameters: usize,
+    images_per_second: f64,
+    median_seconds: f64,
+    /// Of each timed step.
+    seconds: Vec<f64>,
+    /// Mean loss of the batch before the first step, warm-up included, and before the last.
+    loss_first: f64,
+    loss_last: f64,
+}
+
+#[derive(Serialize)]
+struct MaskReport {
+    n: u32,
+    kept: usize,
+    median_seconds: f64,
+    scores_per_second: f64,
+    sha256: String,
+}
+
+/// Steps before the timed ones: libtorch chooses kernels and fills its caches.
+const WARM_UP: u32 = 2;
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    match &words.what {
+        What::Train(words) => bench_train(words, global),
+        What::Mask(words) => bench_mask(words),
+    }
+}
+
+/// Images a second of training, for `plan`: one step to warm up, the faster of two.
+pub(crate) fn throughput(
+    model: &ModelSpec,
+    side: u32,
+    batch: u32,
+    precision: Precision,
+    threads: u32,
+    device: Device,
+) -> anyhow::Result<f64> {
+    tch::set_num_threads(threads as i32);
+    let steps = time_steps(model, side, batch, precision, Density::new(0.1)?, device, 1, 2)?;
+    let best = steps.seconds.iter().copied().fold(f64::INFINITY, f64::min);
+    Ok(f64::from(batch) / best)
+}
+
+fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
+    let model = words.model.spec()?;
+    let size = words.size.unwrap_or(match model.architecture() {
+        Architecture::Resnet { stem: Stem::Imagenet, .. } => 224,
+        Architecture::Resnet { stem: Stem::Cifar, .. } | Architecture::CifarResnet { .. } => 32,
+    });
+    let precision = match words.precision {
+        PrecisionWord::F32 => Precision::F32,
+        PrecisionWord::Bf16 => Precision::Bf16,
+    };
+    let device = device::of(global)?;
+    let threads = device::set_threads(global);
+    let timed = time_steps(&model, size, words.batch, precision, words.density, device, WARM_UP, words.steps)?;
+    let median_seconds = median(&timed.seconds);
+    let report = TrainReport {
+        model: model.to_string(),
+        batch: words.batch,
+        size,
+        precision,
+        density: timed.density,
+        device: global.device.clone(),
+        threads,
+        n_parameters: model.layout().n_params(),
+        images_per_second: f64::from(words.batch) / median_seconds,
+        median_seconds,
+        loss_first: timed.losses[0],
+        loss_last: timed.losses[timed.losses.len() - 1],
+        seconds: timed.seconds,
+    };
+    if words.json {
+        return printing::json(&report);
+    }
+    printing::line(&format!(
+        "{} ({} parameters, density {:.4}), {} images of {size} x {size} a step, {:?}, {} threads on {}",
+        report.model, report.n_parameters, report.density, report.batch, precision, threads, report.device
+    ));
+    printing::line(&format!(
+        "{:.1} images/s: median of {} steps {:.4} s; loss {:.4} to {:.4}",
+        report.images_per_second, words.steps, median_seconds, report.loss_first, report.loss_last
+    ));
+    Ok(())
+}
+
+fn bench_mask(words: &MaskWords) -> anyhow::Result<()> {
+    let n = words.n as usize;
+    let mut stream = Stream::new(SEED, Purpose::Test, 0);
+    let scores: Vec<f32> = (0..n).map(|_| stream.uniform() as f32).collect();
+    let n_kept = words.density.n_kept(n).map_err(|error| BadUsage(format!("--density: {error}")))?;
+    let mut seconds = Vec::new();
+    let mut mask = Mask::full(0);
+    for _ in 0..words.rounds {
+        let start = Instant::now();
+        mask = keep_top(&scores, n_kept, None)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    let median_seconds = median(&seconds);
+    let report = MaskReport {
+        n: words.n,
+        kept: mask.n_kept(),
+        median_seconds,
+        scores_per_second: n as f64 / median_seconds,
+        sha256: mask.sha256(),
+    };
+    if words.json {
+        return printing::json(&report);
+    }
+    printing::line(&format!("{} of {n} scores kept in {median_seconds:.4} s (median of {})", report.kept, words.rounds));
+    Ok(())
+}
+
+/// What the steps took.
+struct Timed {
+    /// Of each timed step.
+    seconds: Vec<f64>,
+    /// Before each step, warm-up included.
+    losses: Vec<f64>,
+    /// Of the mask.
+    density: f64,
+}
+
+/// The product's own training step, on a random masked network and a resident batch of noise.
+#[expect(clippy::too_many_arguments, reason = "they are the benchmark's description; its two callers are here")]
+fn time_steps(
+    model: &ModelSpec,
+    side: u32,
+    batch: u32,
+    precision: Precision,
+    density: Density,
+    device: Device,
+    warm_up: u32,
+    steps: u32,
+) -> anyhow::Result<Timed> {
+    let layout = model.layout();
+    let mask = random(&layout, density, Allocation::Balanced, Rule::Exact, SEED)
+        .map_err(|error| BadUsage(format!("--density: {error}")))?;
+    let (mut theta, buffers) = initialise(&layout, InitRule::KaimingNormalFanIn, SEED);
+    mask.apply(&layout, &mut theta);
+    let mut state = State::new(&layout, &theta, &buffers, &mask, device)?;
+    let resident = Resident::new(model, side, batch, warm_up + steps, device);
+    let mut clock = Clock { last: Instant::now(), seconds: Vec::new(), losses: Vec::new(), loss_sum: 0.0, left: warm_up + steps };
+    let outcome = Training {
+        network: &ResNet::new(model, precision),
+        batches: &resident,
+        schedule: &Schedule::new(Kind::Constant, 0.1, 1, resident.steps_per_epoch() as u32)?,
+        epochs: 1,
+        sgd: Sgd::new(0.9, 1e-4)?,
+        epochs_before: 0,
+    }
+    .run::<TrainError>(&mut state, Position::default(), &mut [&mut clock])?;
+    assert!(matches!(outcome, Outcome::Stopped(_)), "the clock stops training before the epoch ends");
+    let n = f64::from(batch);
+    let losses: Vec<f64> = clock.losses.iter().map(|loss| loss / n).collect();
+    if let Some(loss) = losses.iter().find(|loss| !loss.is_finite()) {
+        bail!("the loss of {model} became {loss} while its steps were timed");
+    }
+    Ok(Timed { seconds: clock.seconds.split_off(warm_up as usize), losses, density: mask.density() })
+}
+
+/// One batch, on the training device, for every step.
+struct Resident {
+    images: Tensor,
+    labels: Tensor,
+    steps: usize,
+}
+
+impl Resident {
+    /// Normal noise and uniform labels. One step more than asked for: the epoch's last also checks the mask.
+    fn new(model: &ModelSpec, side: u32, batch: u32, steps: u32, device: Device) -> Self {
+        let mut stream = Stream::new(SEED, Purpose::Test, 0);
+        let (n, side) = (i64::from(batch), i64::from(side));
+        let images: Vec<f32> = (0..n * 3 * side * side).map(|_| stream.normal() as f32).collect();
+        let labels: Vec<i64> = (0..n).map(|_| stream.below(u64::from(model.classes())) as i64).collect();
+        // Channels last in memory, as the loader makes them.
+        let images = Tensor::from_slice(&images).view([n, side, side, 3]).to_device(device).permute([0, 3, 1, 2]);
+        Self { images, labels: Tensor::from_slice(&labels).to_device(device), steps: steps as usize + 1 }
+    }
+}
+
+impl Batches for Resident {
+    fn steps_per_epoch(&self) -> usize {
+        self.steps
+    }
+
+    fn batch(&self, _epoch: u64, _step: usize) -> (Tensor, Tensor) {
+        (self.images.shallow_clone(), self.labels.shallow_clone())
+    }
+}
+
+/// Notes the time after each step, and stops after the last one to time.
+struct Clock {
+    last: Instant,
+    seconds: Vec<f64>,
+    losses: Vec<f64>,
+    loss_sum: f64,
+    left: u32,
+}
+
+impl Observer<TrainError> for Clock {
+    fn on_step<'s>(&mut self, step: &dyn Fn() -> Step<'s>) -> Result<Flow, TrainError> {
+        // Reading the sum waits for a GPU, and a read of the state for its last update.
+        let now = step();
+        let _ = now.state.theta().get(0).double_value(&[]);
+        self.seconds.push(self.last.elapsed().as_secs_f64());
+        self.losses.push(now.position.loss_sum - self.loss_sum);
+        self.loss_sum = now.position.loss_sum;
+        self.left -= 1;
+        self.last = Instant::now();
+        Ok(if self.left == 0 { Flow::Stop } else { Flow::GoOn })
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), 2.5);
+    }
+}

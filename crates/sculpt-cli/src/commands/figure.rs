@@ -1,0 +1,185 @@
+//! `figure N…`: from checkpoints to frames and pictures.
+
+use super::preset::{DataWords, artefacts};
+use crate::words::{BadUsage, Global};
+use crate::{device, places, printing};
+use anyhow::{Context, bail};
+use clap::Args;
+use sculpt_checkpoints::paths;
+use sculpt_experiments::{Source, Store, Suite};
+use sculpt_report::{Artefact, Difference, Session, write};
+use serde::Serialize;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// Numbers of the figures
+    #[arg(required = true, value_name = "N")]
+    numbers: Vec<String>,
+    /// The suite to read [default: the one that data/published/default names]
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
+    #[command(flatten)]
+    data: DataWords,
+    /// Compare with the published frames instead of writing
+    #[arg(long)]
+    check: bool,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// What came of one artefact.
+#[derive(Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) artefact: String,
+    pub(crate) suite: String,
+    pub(crate) rows: usize,
+    pub(crate) files: Vec<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) differences: Option<Vec<Difference>>,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let mut named = vec!["figure".to_owned()];
+    named.extend(words.numbers.iter().cloned());
+    let wanted = artefacts(&named)?;
+    let (suite, source) = open(words.suite.as_deref(), global)?;
+    let device = device::of(global)?;
+    let cache = places::runs(global);
+    let mut session = Session::open(suite, source, &words.data.folder(), device, &cache)?;
+    let name = session.suite().name.clone();
+    let mut outcomes = Vec::new();
+    for artefact in wanted {
+        if words.check {
+            outcomes.push(check(artefact, &mut session)?);
+        } else {
+            let folder = paths::report_folder(&places::reports(), &name);
+            outcomes.push(measure_and_draw(artefact, &mut session, &folder, &command_line())?);
+        }
+    }
+    report(&outcomes, words.json)?;
+    let differing = outcomes.iter().filter(|o| o.differences.as_ref().is_some_and(|d| !d.is_empty()));
+    match differing.count() {
+        0 => Ok(()),
+        n => bail!("{n} of {} frames differ from the published ones", outcomes.len()),
+    }
+}
+
+/// Measures, draws and writes one artefact.
+pub(crate) fn measure_and_draw(
+    artefact: &Artefact,
+    session: &mut Session,
+    folder: &Path,
+    command: &str,
+) -> anyhow::Result<Outcome> {
+    let frame = artefact.measure(session)?;
+    let written = write(artefact, &frame, session, folder, command, git_revision())?;
+    let (suite, rows) = (session.suite().name.clone(), written.rows);
+    Ok(Outcome { artefact: artefact.name(), suite, rows, files: written.files, differences: None })
+}
+
+fn check(artefact: &Artefact, session: &mut Session) -> anyhow::Result<Outcome> {
+    let frame = artefact.measure(session)?;
+    let suite = session.suite().name.clone();
+    let folder = paths::published_report_folder(&places::reports(), &suite);
+    let differences = Some(artefact.check(&frame, &folder)?);
+    Ok(Outcome { artefact: artefact.name(), suite, rows: frame.len(), files: Vec::new(), differences })
+}
+
+/// Says what was done, for people or as JSON.
+pub(crate) fn report(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
+    if json {
+        return printing::json(&serde_json::json!({ "artefacts": outcomes }));
+    }
+    for outcome in outcomes {
+        match &outcome.differences {
+            None => {
+                for file in &outcome.files {
+                    printing::line(&file.display().to_string());
+                }
+            }
+            Some(differences) if differences.is_empty() => printing::line(&format!(
+                "{} of suite {}: {} rows equal the published ones",
+                outcome.artefact, outcome.suite, outcome.rows
+            )),
+            Some(differences) => {
+                for d in differences {
+                    printing::line(&format!(
+                        "{} row {} {}: computed {}, published {}",
+                        outcome.artefact, d.row, d.column, d.computed, d.published
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Finds a suite: published, fetched, or in the store.
+pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite, Source)> {
+    let data = places::data();
+    let name = match name {
+        Some(name) => name.to_owned(),
+        None => {
+            let path = paths::published_default(&data);
+            let text = fs::read_to_string(&path).with_context(|| {
+                format!("{} names the suite to show; give one with --suite NAME", path.display())
+            })?;
+            text.trim().to_owned()
+        }
+    };
+    if !paths::is_plain_name(&name) {
+        return Err(BadUsage(format!("suite {name:?} is no plain name of letters, digits and -_+=,.")).into());
+    }
+    for folder in [paths::published_suite(&data, &name), paths::fetched_suite(&data, &name)] {
+        if let Some(suite) = Suite::in_folder(&folder)? {
+            return Ok((suite, Source::published(&folder)?));
+        }
+    }
+    let store = Store::new(places::runs(global));
+    match Suite::in_store(&store, &name)? {
+        Some(suite) => Ok((suite, Source::Runs(store))),
+        None => bail!(
+            "suite {name:?} is neither in {} nor in {}; `sculpt list` shows what there is",
+            paths::published_folder(&data).display(),
+            paths::suites_folder(store.runs()).display()
+        ),
+    }
+}
+
+/// The command as typed, without the paths of this machine: it goes into files that are committed.
+pub(crate) fn command_line() -> String {
+    let mut words = vec!["sculpt".to_owned()];
+    let mut hide = false;
+    for word in std::env::args().skip(1) {
+        let flag = word.split('=').next().unwrap_or_default();
+        let is_path = ["--data", "--runs", "--from"].contains(&flag);
+        if hide {
+            words.push("DIR".to_owned());
+        } else if is_path && word.contains('=') {
+            words.push(format!("{flag}=DIR"));
+        } else {
+            words.push(word.clone());
+        }
+        hide = is_path && !word.contains('=');
+    }
+    words.join(" ")
+}
+
+fn git_revision() -> Option<String> {
+    let reports = places::reports();
+    let root = reports.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let output = Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .current_dir(root)
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .filter(|o| o.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+}

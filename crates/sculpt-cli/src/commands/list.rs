@@ -1,0 +1,85 @@
+//! `list`: every artefact, what it needs, and what of it is there.
+
+use crate::words::Global;
+use crate::{places, printing};
+use clap::Args;
+use sculpt_checkpoints::paths;
+use sculpt_experiments::{Source, Store, Suite};
+use sculpt_report::ALL;
+use std::{collections::BTreeMap, fs, path::Path};
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let suites = suites(global)?;
+    let mut rows = Vec::new();
+    for artefact in ALL {
+        let mut available = BTreeMap::new();
+        let mut needed = 0;
+        for (suite, source) in &suites {
+            let needs = artefact.needs(&suite.preset)?;
+            let states = needs.states();
+            let there = states.iter().filter(|state| source.has(&needs.recipe, state)).count();
+            needed = states.len();
+            available.insert(suite.name.clone(), (there, needed));
+        }
+        rows.push((artefact, needed, available));
+    }
+    if words.json {
+        let artefacts: Vec<_> = rows
+            .iter()
+            .map(|(artefact, _, available)| {
+                let suites: BTreeMap<_, _> = available
+                    .iter()
+                    .map(|(name, (there, of))| (name, serde_json::json!({ "available": there, "needed": of })))
+                    .collect();
+                serde_json::json!({ "artefact": artefact.name(), "title": artefact.title, "suites": suites })
+            })
+            .collect();
+        return printing::json(&serde_json::json!({ "artefacts": artefacts }));
+    }
+    for (artefact, _, available) in &rows {
+        printing::line(&format!("{:<10} {}", artefact.name(), artefact.title));
+        if available.is_empty() {
+            printing::line("           no suite is here; `sculpt reproduce` trains one");
+        }
+        for (suite, (there, needed)) in available {
+            printing::line(&format!("           suite {suite}: {there} of {needed} checkpoints"));
+        }
+    }
+    Ok(())
+}
+
+/// Every suite that is here: published, fetched, in the store; the first of a name wins.
+fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
+    let data = places::data();
+    let store = Store::new(places::runs(global));
+    let mut found: BTreeMap<String, (Suite, Source)> = BTreeMap::new();
+    for folder in [paths::published_folder(&data), data.join("fetched")] {
+        for name in names(&folder) {
+            let folder = folder.join(&name);
+            if let (false, Some(suite)) = (found.contains_key(&name), Suite::in_folder(&folder)?) {
+                found.insert(name, (suite, Source::published(&folder)?));
+            }
+        }
+    }
+    for file in names(&paths::suites_folder(store.runs())) {
+        let Some(name) = file.strip_suffix(".json") else { continue };
+        if let (false, Some(suite)) = (found.contains_key(name), Suite::in_store(&store, name)?) {
+            found.insert(name.to_owned(), (suite, Source::Runs(store.clone())));
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,111 @@
+//! `node ID…`: runs nodes of the store, one after the other. `reproduce` starts it as its jobs.
+
+use super::preset::DataWords;
+use crate::words::Global;
+use crate::{device, places, printing, signals};
+use anyhow::bail;
+use clap::Args;
+use sculpt_experiments::{Ended, Progress, Runner, Store};
+use serde::{Deserialize, Serialize};
+use std::{
+    io::Read,
+    sync::{Arc, atomic::{AtomicBool, Ordering}},
+    time::{Duration, Instant},
+};
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// Ids, or prefixes that fit one node
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    data: DataWords,
+    /// Report events as JSON lines, and stop cleanly when stdin closes
+    #[arg(long, hide = true)]
+    supervised: bool,
+}
+
+/// A line on the stdout of a supervised job.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Event {
+    /// The node begins.
+    Start { id: String },
+    /// So far.
+    Progress { id: String, steps_done: u64, n_steps: u64, train_loss: Option<f64> },
+    /// The node's result is there.
+    Done { id: String },
+    /// Stopped from outside; saved.
+    Stopped { id: String },
+    /// The node failed, and with it the job.
+    Failed { id: String, error: String },
+}
+
+/// How often a supervised job reports steps, at most.
+const REPORT_EVERY: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let store = Store::new(places::runs(global));
+    let data = words.data.folder();
+    let device = device::of(global)?;
+    let stop = signals::stop_flag()?;
+    if words.supervised {
+        stop_when_stdin_closes(Arc::clone(&stop));
+    }
+    for word in &words.ids {
+        let id = store.find(word)?;
+        let name = id.as_str().to_owned();
+        let supervised = words.supervised;
+        let mut last = Instant::now();
+        let mut report = |p: Progress| {
+            if supervised && (p.epoch.is_some() || last.elapsed() >= REPORT_EVERY) {
+                last = Instant::now();
+                let train_loss = p.epoch.map(|e| e.train_loss);
+                let (steps_done, n_steps) = (p.steps_done, p.n_steps);
+                event(&Event::Progress { id: name.clone(), steps_done, n_steps, train_loss });
+            } else if let Some(epoch) = p.epoch {
+                printing::note(&format!(
+                    "{} epoch {}: loss {:.4}, accuracy {:.2} % on training images",
+                    &name[..12],
+                    epoch.epoch,
+                    epoch.train_loss,
+                    100.0 * epoch.train_accuracy
+                ));
+            }
+        };
+        if supervised {
+            event(&Event::Start { id: name.clone() });
+        }
+        let ended = Runner::new(&store, &data, device, &stop, &mut report).run(&id);
+        let id = id.as_str().to_owned();
+        match (ended, supervised) {
+            (Ok(Ended::Done | Ended::WasDone), true) => event(&Event::Done { id }),
+            (Ok(Ended::Stopped), true) => {
+                event(&Event::Stopped { id });
+                return Ok(());
+            }
+            (Err(error), true) => {
+                event(&Event::Failed { id, error: error.to_string() });
+                return Ok(());
+            }
+            (Ok(Ended::Done), false) => printing::line(&format!("{id} done")),
+            (Ok(Ended::WasDone), false) => printing::line(&format!("{id} was done already")),
+            (Ok(Ended::Stopped), false) => bail!("stopped; `sculpt node {}` goes on from here", &id[..12]),
+            (Err(error), false) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn event(event: &Event) {
+    printing::line(&serde_json::to_string(event).expect("events are plain JSON"));
+}
+
+/// The supervisor holds our stdin open; it closes when the supervisor asks us to stop, and also when it dies.
+fn stop_when_stdin_closes(stop: Arc<AtomicBool>) {
+    std::thread::spawn(move || {
+        let mut sink = [0; 64];
+        while std::io::stdin().read(&mut sink).is_ok_and(|n| n > 0) {}
+        stop.store(true, Ordering::Relaxed);
+    });
+}

@@ -1,0 +1,93 @@
+//! The flags that name artefacts, a preset and what is changed of it.
+
+use crate::words::BadUsage;
+use clap::Args;
+use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName};
+use sculpt_masks::Density;
+use sculpt_report::{ALL, Artefact, ArtefactKind};
+use std::path::PathBuf;
+
+/// `--data`, `--data-name`.
+#[derive(Args)]
+pub(crate) struct DataWords {
+    /// Folder of the CIFAR-10 binary files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// What to call data that are not the original files
+    #[arg(long, value_name = "S", requires = "data")]
+    pub(crate) data_name: Option<String>,
+}
+
+impl DataWords {
+    pub(crate) fn folder(&self) -> DataFolder {
+        DataFolder { folder: self.data.clone(), name: self.data_name.clone() }
+    }
+}
+
+/// `--preset` and the overrides.
+#[derive(Args)]
+pub(crate) struct PresetWords {
+    /// paper, short or demo
+    #[arg(long, value_name = "P")]
+    pub(crate) preset: PresetName,
+    #[command(flatten)]
+    pub(crate) data: DataWords,
+    /// Epochs of a training cycle
+    #[arg(long, value_name = "N")]
+    pub(crate) cycle_epochs: Option<u32>,
+    /// Cycles of cyclic training
+    #[arg(long, value_name = "N")]
+    pub(crate) cycles: Option<u32>,
+    /// Densities below 1, falling: 0.5,0.2,0.05
+    #[arg(long, value_name = "D,…", value_delimiter = ',')]
+    pub(crate) densities: Option<Vec<Density>>,
+    /// How many seeds
+    #[arg(long, value_name = "N")]
+    pub(crate) seeds: Option<u32>,
+    /// Train on the first N images
+    #[arg(long, value_name = "N")]
+    pub(crate) train_images: Option<u32>,
+}
+
+impl PresetWords {
+    pub(crate) fn preset(&self) -> anyhow::Result<Preset> {
+        let overrides = Overrides {
+            cycle_epochs: self.cycle_epochs,
+            cycles: self.cycles,
+            densities: self.densities.clone(),
+            seeds: self.seeds,
+            train_images: self.train_images,
+        };
+        Preset::new(self.preset, overrides, &self.data.folder()).map_err(|error| match error {
+            sculpt_experiments::ExperimentError::BadValue { .. } => BadUsage(error.to_string()).into(),
+            other => other.into(),
+        })
+    }
+}
+
+/// `figure 5 table 2`, or `all`.
+pub(crate) fn artefacts(words: &[String]) -> anyhow::Result<Vec<&'static Artefact>> {
+    let usage = |text: String| anyhow::Error::from(BadUsage(text));
+    if words == ["all"] {
+        return Ok(ALL.iter().collect());
+    }
+    let mut found = Vec::new();
+    let mut kind = None;
+    for word in words {
+        match word.as_str() {
+            "figure" | "figures" => kind = Some(ArtefactKind::Figure),
+            "table" | "tables" => kind = Some(ArtefactKind::Table),
+            other => {
+                let number: u32 = other.parse().map_err(|_| {
+                    usage(format!("{other:?} is no artefact; write `figure 5`, several of them, or `all`"))
+                })?;
+                let kind = kind.ok_or_else(|| usage(format!("say what {number} is: `figure {number}`")))?;
+                found.push(Artefact::find(kind, number).map_err(|error| usage(error.to_string()))?);
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(usage("name an artefact: `figure 5`, or `all`".to_owned()));
+    }
+    Ok(found)
+}

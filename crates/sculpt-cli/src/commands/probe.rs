@@ -1,0 +1,63 @@
+//! Images and labels that a user hands to a single command.
+
+use anyhow::bail;
+use sculpt_checkpoints::read_tensors;
+use std::path::Path;
+use tch::{Device, Tensor};
+
+/// Images at most in a batch of an evaluation.
+const MAX_BATCH: usize = 500;
+
+/// Pixels at most in such a batch: 500 images of 64 × 64, or 40 of 224 × 224. Bounds memory, not results.
+const MAX_BATCH_PIXELS: usize = MAX_BATCH * 64 * 64;
+
+/// A checked probe (design §3): normalised images, and labels of the network's classes.
+#[derive(Debug)]
+pub(crate) struct Probe {
+    images: Tensor,
+    labels: Tensor,
+    batch: usize,
+    n: usize,
+}
+
+impl Probe {
+    /// Reads `images` F32 `[n, 3, h, w]` and `labels` I64 `[n]`, each of `0..classes`, and nothing else.
+    pub(crate) fn read(path: &Path, classes: u32, device: Device) -> anyhow::Result<Self> {
+        let name = path.display();
+        let mut tensors = read_tensors(path)?;
+        let (shape, images) = tensors.take_f32("images")?;
+        let (labels_shape, labels) = tensors.take_i64("labels")?;
+        tensors.finish()?;
+        let [n, 3, height, width] = shape[..] else {
+            bail!("{name}: tensor images has shape {shape:?}, expected [n, 3, height, width]");
+        };
+        if images.is_empty() {
+            bail!("{name}: tensor images has shape {shape:?}, a probe needs at least one image and one pixel");
+        }
+        if labels_shape != [n] {
+            bail!("{name}: tensor labels has shape {labels_shape:?}, expected [{n}], one for each image");
+        }
+        if let Some(i) = labels.iter().position(|label| !(0..i64::from(classes)).contains(label)) {
+            let (label, last) = (labels[i], classes - 1);
+            bail!(
+                "{name}: tensor labels holds {label} at index {i}, the model's classes are 0 to {last}; \
+                 --classes sets their number"
+            );
+        }
+        let sizes: Vec<i64> = shape.iter().map(|&dim| dim as i64).collect();
+        Ok(Self {
+            images: Tensor::from_slice(&images).view(&sizes[..]).to_device(device),
+            labels: Tensor::from_slice(&labels).to_device(device),
+            batch: (MAX_BATCH_PIXELS / (height * width)).clamp(1, MAX_BATCH),
+            n,
+        })
+    }
+
+    /// All images and labels in order, in batches that fit into memory.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
+        (0..self.n).step_by(self.batch).map(|first| {
+            let n = self.batch.min(self.n - first) as i64;
+            (self.images.narrow(0, first as i64, n), self.labels.narrow(0, first as i64, n))
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! `publish`: a suite of the runs as committed files.
+
+use super::figure::{measure_and_draw, report};
+use super::plan::needs;
+use super::preset::DataWords;
+use super::reproduce::by_names;
+use crate::words::Global;
+use crate::{device, places, printing};
+use anyhow::bail;
+use clap::Args;
+use sculpt_checkpoints::{atomic, paths};
+use sculpt_experiments::{Parent, Source, Store, Suite, publish};
+use sculpt_report::Session;
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// A suite that `reproduce` made
+    #[arg(long, value_name = "NAME")]
+    suite: String,
+    #[command(flatten)]
+    data: DataWords,
+    /// Make it the suite that `figure` shows when none is named
+    #[arg(long)]
+    default: bool,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let store = Store::new(places::runs(global));
+    let Some(mut suite) = Suite::in_store(&store, &words.suite)? else {
+        bail!(
+            "suite {:?} is not in {}; `sculpt reproduce` makes one",
+            words.suite,
+            paths::suites_folder(store.runs()).display()
+        );
+    };
+    let wanted = by_names(&suite.artefacts)?;
+    let (recipe, curves) = needs(&wanted, &suite.preset)?;
+    let states: Vec<Parent> = curves.into_iter().flatten().collect();
+    // All nodes of a suite are trained by one machine, or the suite names none.
+    let mut machines = Vec::new();
+    for state in &states {
+        machines.push(store.node_file(&state.id)?.environment.machine);
+    }
+    machines.dedup();
+    suite.environment = if let [machine] = machines.as_slice() { machine.clone() } else { None };
+    let folder = paths::published_suite(&places::data(), &suite.name);
+    let bytes = publish(&suite, &recipe, &states, &store, &folder)?;
+    printing::note(&format!("{}: {:.1} MB of checkpoints", folder.display(), bytes as f64 / 1e6));
+    if words.default {
+        let text = format!("{}\n", suite.name);
+        atomic::write(&paths::published_default(&places::data()), text.as_bytes())?;
+    }
+    let reports = paths::published_report_folder(&places::reports(), &suite.name);
+    let source = Source::published(&folder)?;
+    let device = device::of(global)?;
+    let mut session = Session::open(suite, source, &words.data.folder(), device, store.runs())?;
+    let command = |artefact: &str| format!("sculpt {artefact} --suite {}", words.suite);
+    let mut outcomes = Vec::new();
+    for artefact in wanted {
+        let command = command(&artefact.name());
+        outcomes.push(measure_and_draw(artefact, &mut session, &reports, &command)?);
+    }
+    report(&outcomes, words.json)
+}

@@ -1,0 +1,95 @@
+//! `reproduce`: trains what an artefact needs, then measures and draws it.
+
+use super::figure::{command_line, measure_and_draw, report};
+use super::plan::needs;
+use super::preset::{PresetWords, artefacts};
+use crate::words::{BadUsage, Global};
+use crate::{device, jobs, places, printing};
+use anyhow::bail;
+use clap::Args;
+use sculpt_checkpoints::paths;
+use sculpt_experiments::{Source, Store, Suite};
+use sculpt_report::{Artefact, Session};
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// figure 5, several artefacts, or all
+    #[arg(required = true, value_name = "ARTEFACT")]
+    artefacts: Vec<String>,
+    #[command(flatten)]
+    preset: PresetWords,
+    /// Nodes trained side by side
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    jobs: u32,
+    /// Name of the suite [default: the preset with its overrides]
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let wanted = artefacts(&words.artefacts)?;
+    let preset = words.preset.preset()?;
+    let name = words.suite.clone().unwrap_or_else(|| preset.suite_name());
+    if !paths::is_plain_name(&name) {
+        return Err(BadUsage(format!("suite {name:?} is no plain name of letters, digits and -_+=,.")).into());
+    }
+    let device = device::of(global)?;
+    let store = Store::new(places::runs(global));
+    let (mut recipe, _) = needs(&wanted, &preset)?;
+    if let Some(threads) = global.threads {
+        recipe.set_threads(threads);
+    }
+    let data = words.preset.data.folder();
+    let mut suite = Suite {
+        name,
+        title: title(&preset),
+        preset,
+        artefacts: wanted.iter().map(|a| a.name()).collect(),
+        environment: None,
+    };
+    if let Some(old) = Suite::in_store(&store, &suite.name)? {
+        if old.preset != suite.preset {
+            bail!(
+                "suite {:?} in {} has another preset, other overrides or other data; give another --suite",
+                suite.name,
+                paths::suites_folder(store.runs()).display()
+            );
+        }
+        suite.artefacts.extend(old.artefacts);
+    }
+    suite.save(&store)?;
+    let finished = jobs::run(&recipe, &store, &data, global, words.jobs)?;
+    if !finished.failed.is_empty() {
+        let names: Vec<_> = finished.failed.iter().map(|(id, why)| format!("{} ({why})", id.short())).collect();
+        bail!(
+            "{} nodes failed, {} that need them were not run: {}",
+            finished.failed.len(),
+            finished.n_skipped,
+            names.join("; ")
+        );
+    }
+    printing::note(&format!("{} nodes run, {} were there", finished.n_run, recipe.len() - finished.n_run));
+    let mut session = Session::open(suite, Source::Runs(store), &data, device, &places::runs(global))?;
+    let folder = paths::report_folder(&places::reports(), &session.suite().name);
+    let mut outcomes = Vec::new();
+    for artefact in wanted {
+        outcomes.push(measure_and_draw(artefact, &mut session, &folder, &command_line())?);
+    }
+    report(&outcomes, words.json)
+}
+
+fn title(preset: &sculpt_experiments::Preset) -> String {
+    let cut = preset.cut();
+    let cut = if cut.is_empty() { String::new() } else { format!(", cut to {cut}") };
+    format!("{}, preset {}{cut}", preset.data.name, preset.name)
+}
+
+/// Names of artefacts, as a suite lists them.
+pub(crate) fn by_names<'a>(names: impl IntoIterator<Item = &'a String>) -> anyhow::Result<Vec<&'static Artefact>> {
+    let words: Vec<String> =
+        names.into_iter().flat_map(|name| name.split(' ').map(str::to_owned)).collect();
+    artefacts(&words)
+}

@@ -1,0 +1,73 @@
+//! `run FILE.toml`: a recipe of the user's own.
+
+use super::preset::DataWords;
+use crate::words::Global;
+use crate::{jobs, places, printing};
+use anyhow::bail;
+use clap::Args;
+use sculpt_experiments::{Node, Store, TestScore, read_user_recipe};
+use serde::Serialize;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// The recipe (crates/sculpt-experiments/recipes/ holds examples)
+    #[arg(value_name = "FILE.toml")]
+    file: PathBuf,
+    #[command(flatten)]
+    data: DataWords,
+    /// Nodes trained side by side
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    jobs: u32,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    id: String,
+    kind: &'static str,
+    density: f64,
+    epoch: u32,
+    test: Option<TestScore>,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let data = words.data.folder();
+    let user = read_user_recipe(&words.file, &data)?;
+    let store = Store::new(places::runs(global));
+    let finished = jobs::run(&user.recipe, &store, &data, global, words.jobs)?;
+    if let Some((id, why)) = finished.failed.first() {
+        let n = finished.failed.len();
+        bail!("{n} nodes failed, {} were not run; the first is {}: {why}", finished.n_skipped, id.short());
+    }
+    let mut lines = Vec::new();
+    for (name, end) in &user.names {
+        let entry = user.recipe.get(&end.id).expect("a named node is of the recipe");
+        let test = match &entry.node {
+            Node::Train(_) => store.metrics(&end.id)?.last().and_then(|row| row.test),
+            Node::Init(_) | Node::Prune(_) | Node::Combine(_) => None,
+        };
+        lines.push(Line {
+            name: name.clone(),
+            id: end.id.to_string(),
+            kind: entry.node.kind(),
+            density: entry.density,
+            epoch: end.epoch,
+            test,
+        });
+    }
+    if words.json {
+        return printing::json(&serde_json::json!({ "nodes": lines }));
+    }
+    for line in lines {
+        let test = line.test.map_or_else(String::new, |t| {
+            format!("  test {:.2} %  loss {:.4}", 100.0 * t.n_correct as f64 / t.n as f64, t.loss)
+        });
+        let id = &line.id[..12];
+        printing::line(&format!("{:<24} {id}  {:<8} density {:.4}{test}", line.name, line.kind, line.density));
+    }
+    Ok(())
+}

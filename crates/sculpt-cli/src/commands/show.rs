@@ -1,0 +1,146 @@
+//! `sculpt show`: everything about one node.
+
+use crate::commands::{chain::Chains, ls};
+use crate::words::Global;
+use crate::{places, printing};
+use clap::Args;
+use sculpt_checkpoints::{paths, read_tensors};
+use sculpt_experiments::{Node, NodeEnvironment, NodeId, Parent, Store};
+use sculpt_trainers::Position;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// Id of the node, or how it begins
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    id: NodeId,
+    kind: &'static str,
+    status: ls::Status,
+    model: Option<String>,
+    density: Option<f64>,
+    /// Epochs trained before it along the chain.
+    epochs_before: Option<u32>,
+    parents: Vec<Parent>,
+    node: Node,
+    environment: NodeEnvironment,
+    /// Where an unfinished node goes on.
+    progress: Option<Position>,
+    /// Epochs whose state is there.
+    states: Vec<u32>,
+    metrics: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    epoch: u32,
+    learning_rate: f64,
+    train_loss: f64,
+    train_accuracy: f64,
+    test_loss: Option<f64>,
+    test_accuracy: Option<f64>,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let store = Store::new(places::runs(global));
+    let id = store.find(&words.id)?;
+    let mut chains = Chains::new(&store);
+    let file = chains.file(&id)?;
+    let folder = store.node_folder(&id);
+    let last = file.node.last_epoch();
+    let keep = &file.environment.keep;
+    let there = |&epoch: &u32| store.checkpoint_path(&Parent { id: id.clone(), epoch }, last).is_file();
+    let rows = if paths::metrics(&folder).is_file() { store.metrics(&id)? } else { Vec::new() };
+    let report = Report {
+        kind: file.node.kind(),
+        status: ls::status(&store, &id, last, keep.iter().copied()),
+        model: chains.model(&file.node).map(|model| model.to_string()),
+        density: chains.density(&file.node),
+        epochs_before: chains.epochs_before(&file.node),
+        parents: file.node.parents().into_iter().cloned().collect(),
+        progress: progress(&paths::progress_state(&folder)),
+        states: (0..=last).filter(there).collect(),
+        metrics: rows
+            .iter()
+            .map(|row| Row {
+                epoch: row.training.epoch,
+                learning_rate: row.training.learning_rate,
+                train_loss: row.training.train_loss,
+                train_accuracy: row.training.train_accuracy,
+                test_loss: row.test.map(|test| test.loss),
+                test_accuracy: row.test.map(|test| test.n_correct as f64 / test.n as f64),
+            })
+            .collect(),
+        node: file.node,
+        environment: file.environment,
+        id,
+    };
+    if words.json { printing::json(&report) } else { print(&report, &folder) }
+}
+
+fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
+    let line = printing::line;
+    line(&format!("{} in {}", report.id, folder.display()));
+    let density = report.density.map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));
+    line(&format!(
+        "{} of {} at density {density}, {} epochs before it",
+        report.kind,
+        report.model.as_deref().unwrap_or("an unknown model"),
+        report.epochs_before.map_or("?".to_owned(), |n| n.to_string()),
+    ));
+    for parent in &report.parents {
+        line(&format!("from {} after epoch {}", parent.id.short(), parent.epoch));
+    }
+    line(&match (report.status, report.progress) {
+        (ls::Status::Done, _) => "done".to_owned(),
+        (_, Some(at)) => format!("unfinished, goes on at epoch {} step {}", at.epoch + 1, at.step + 1),
+        (ls::Status::Unfinished, None) => "unfinished: states that it keeps are missing".to_owned(),
+        (ls::Status::Described, None) => "not run yet".to_owned(),
+    });
+    line(&format!("states after epochs {:?}, keeps {:?}", report.states, report.environment.keep));
+    let machine = match &report.environment.machine {
+        None => String::new(),
+        Some(m) => format!(" on {} ({}), libtorch {}", m.device, m.instruction_set, m.libtorch),
+    };
+    line(&format!("{} threads{machine}", report.environment.threads));
+    line(&serde_json::to_string_pretty(&report.node)?);
+    if !report.metrics.is_empty() {
+        line(&format!(
+            "{:>6} {:>10} {:>10} {:>9} {:>10} {:>9}",
+            "epoch", "rate", "train loss", "accuracy", "test loss", "accuracy"
+        ));
+    }
+    for row in &report.metrics {
+        let test = match (row.test_loss, row.test_accuracy) {
+            (Some(loss), Some(accuracy)) => format!(" {loss:>10.4} {:>7.2} %", 100.0 * accuracy),
+            _ => String::new(),
+        };
+        line(&format!(
+            "{:>6} {:>10.6} {:>10.4} {:>7.2} %{test}",
+            row.epoch,
+            row.learning_rate,
+            row.train_loss,
+            100.0 * row.train_accuracy
+        ));
+    }
+    Ok(())
+}
+
+/// Where a saved state stands, if there is one that can be read.
+fn progress(path: &Path) -> Option<Position> {
+    #[derive(Deserialize)]
+    struct Header {
+        position: Position,
+    }
+    let tensors = path.is_file().then(|| read_tensors(path))?.ok()?;
+    let header: Header = serde_json::from_str(tensors.metadata_json()?).ok()?;
+    Some(header.position)
+}

@@ -1,0 +1,48 @@
+//! Single files.
+
+use super::{Findings, PlaceKind};
+use crate::commands::weights;
+use sculpt_checkpoints::{Meta, read_meta, verify as check};
+use sculpt_experiments::{model_of, read_metrics};
+use sculpt_models::ModelSpec;
+use std::path::Path;
+
+/// A file of any kind, and the model if its user names it.
+pub(super) fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) {
+    let parent = path.parent().unwrap_or(Path::new(""));
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some("node.json") => drop(super::node::description(parent, findings)),
+        Some("manifest.json") => drop(super::suite::manifest(parent, findings)),
+        Some("suite.json") => super::suite::description(parent, findings),
+        Some(name) if name.ends_with(".parquet") => {
+            findings.checked += 1;
+            if let Err(error) = read_metrics(path) {
+                super::suite::say(findings, path, &error);
+            }
+        }
+        Some(_) | None => drop(tensors(path, model, findings)),
+    }
+}
+
+/// A file of tensors against the model that it names, or the one given. Returns what a checkpoint says of itself.
+pub(super) fn tensors(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> Option<(Meta, ModelSpec)> {
+    findings.checked += 1;
+    let meta = read_meta(path).ok();
+    let stated = match meta.as_ref().map(|meta| model_of(path, meta)) {
+        None => None,
+        Some(Ok(stated)) => Some(stated),
+        Some(Err(_)) => {
+            findings.say(path, PlaceKind::Model, "its metadata describe a model that is none of this program's");
+            None
+        }
+    };
+    if let (Some(stated), Some(model)) = (&stated, model)
+        && stated != model
+    {
+        let detail = format!("is of {}, not of {}", weights::flags(stated), weights::flags(model));
+        findings.say(path, PlaceKind::Model, detail);
+    }
+    let layout = stated.as_ref().or(model).map(ModelSpec::layout);
+    findings.extend(check::file(path, layout.as_ref()));
+    Some((meta?, stated?))
+}

@@ -1,0 +1,345 @@
+//! Runs what is missing of a recipe, several nodes side by side, each job a child process.
+
+use crate::commands::node::Event;
+use crate::words::Global;
+use crate::{printing, signals};
+use anyhow::{Context, bail};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sculpt_experiments::{DataFolder, NodeId, Recipe, Store};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader, IsTerminal},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{atomic::Ordering, mpsc},
+    time::{Duration, Instant},
+};
+
+/// Nodes that one child runs at most: a child costs the start of libtorch, a long one keeps others waiting.
+const NODES_A_JOB: usize = 12;
+
+/// Seconds between lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(15);
+
+/// What became of a recipe.
+pub(crate) struct Finished {
+    /// Nodes run now.
+    pub(crate) n_run: usize,
+    /// Failed nodes, with why.
+    pub(crate) failed: Vec<(NodeId, String)>,
+    /// Nodes not run because one that they need failed.
+    pub(crate) n_skipped: usize,
+}
+
+/// Runs every node that is not done; a failed node fails only what depends on it.
+///
+/// # Errors
+/// Stopped from outside (what was begun is saved), or a child that cannot be started.
+pub(crate) fn run(
+    recipe: &Recipe,
+    store: &Store,
+    data: &DataFolder,
+    global: &Global,
+    n_jobs: u32,
+) -> anyhow::Result<Finished> {
+    let stop = signals::stop_flag()?;
+    let mut board = Board::new(recipe, store)?;
+    if board.waiting.is_empty() {
+        return Ok(Finished { n_run: 0, failed: Vec::new(), n_skipped: 0 });
+    }
+    let mut display = Display::new(recipe, &board);
+    let (sender, receiver) = mpsc::channel();
+    let mut jobs: BTreeMap<usize, Job> = BTreeMap::new();
+    let mut n_started = 0;
+    let mut stopping = false;
+    loop {
+        if stop.load(Ordering::Relaxed) && !stopping {
+            stopping = true;
+            display.note("stopping: saving what is being trained");
+            // Closing its stdin asks a job to stop.
+            jobs.values_mut().for_each(|job| job.stdin = None);
+        }
+        while !stopping && jobs.len() < n_jobs as usize {
+            let Some(chain) = board.next_chain(recipe) else { break };
+            let job = Job::start(n_started, &chain, store, data, global, sender.clone())?;
+            display.open(n_started);
+            jobs.insert(n_started, job);
+            n_started += 1;
+        }
+        if jobs.is_empty() {
+            break;
+        }
+        match receiver.recv_timeout(Duration::from_millis(100)) {
+            Ok((job, Message::Event(event))) => {
+                board.take(recipe, &event);
+                display.show(job, &event, recipe, &board);
+            }
+            Ok((number, Message::Closed)) => {
+                if let Some(mut job) = jobs.remove(&number) {
+                    let status = job.child.wait().context("a job cannot be waited for")?;
+                    board.close(&job.chain, status.success() || stopping, &status.to_string());
+                }
+                display.close(number);
+            }
+            Err(_) => display.tick(&board),
+        }
+    }
+    display.finish();
+    if stopping {
+        bail!("stopped; the same command goes on from here");
+    }
+    let n_skipped = board.waiting.len();
+    Ok(Finished { n_run: board.n_run, failed: board.failed, n_skipped })
+}
+
+/// Which node stands where.
+struct Board {
+    done: BTreeSet<NodeId>,
+    /// Not begun, in the recipe's order.
+    waiting: Vec<NodeId>,
+    running: BTreeSet<NodeId>,
+    failed: Vec<(NodeId, String)>,
+    n_run: usize,
+    epochs_total: u64,
+    epochs_done: f64,
+    /// Epochs of running nodes, by id.
+    partial: BTreeMap<String, f64>,
+}
+
+impl Board {
+    fn new(recipe: &Recipe, store: &Store) -> anyhow::Result<Self> {
+        let (mut done, mut waiting, mut epochs_total) = (BTreeSet::new(), Vec::new(), 0);
+        for (id, entry) in recipe.iter() {
+            if store.is_done(id, entry) {
+                done.insert(id.clone());
+            } else {
+                store.describe(id, entry)?;
+                waiting.push(id.clone());
+                epochs_total += u64::from(entry.node.last_epoch());
+            }
+        }
+        Ok(Self {
+            done,
+            waiting,
+            running: BTreeSet::new(),
+            failed: Vec::new(),
+            n_run: 0,
+            epochs_total,
+            epochs_done: 0.0,
+            partial: BTreeMap::new(),
+        })
+    }
+
+    /// A chain of nodes that can run one after the other now; taken from the waiting ones.
+    fn next_chain(&mut self, recipe: &Recipe) -> Option<Vec<NodeId>> {
+        let mut chain: Vec<NodeId> = Vec::new();
+        while chain.len() < NODES_A_JOB {
+            let ready = |id: &NodeId| {
+                let node = &recipe.get(id).expect("waiting nodes are of the recipe").node;
+                let there = |p: &NodeId| self.done.contains(p) || chain.contains(p);
+                let follows = chain.last().is_none_or(|last| node.parents().iter().any(|p| p.id == *last));
+                follows && node.parents().iter().all(|p| there(&p.id))
+            };
+            let Some(place) = self.waiting.iter().position(ready) else { break };
+            let id = self.waiting.remove(place);
+            self.running.insert(id.clone());
+            chain.push(id);
+        }
+        (!chain.is_empty()).then_some(chain)
+    }
+
+    fn take(&mut self, recipe: &Recipe, event: &Event) {
+        match event {
+            Event::Start { .. } | Event::Stopped { .. } => {}
+            Event::Progress { id, steps_done, n_steps, .. } => {
+                let epochs = id.parse().ok().and_then(|id| recipe.get(&id)).map_or(0, |e| e.node.last_epoch());
+                let part = *steps_done as f64 / (*n_steps).max(1) as f64;
+                self.partial.insert(id.clone(), part * f64::from(epochs));
+            }
+            Event::Done { id } => {
+                if let Ok(id) = id.parse::<NodeId>() {
+                    self.partial.remove(id.as_str());
+                    self.epochs_done += recipe.get(&id).map_or(0.0, |e| f64::from(e.node.last_epoch()));
+                    self.running.remove(&id);
+                    self.done.insert(id);
+                    self.n_run += 1;
+                }
+            }
+            Event::Failed { id, error } => {
+                if let Ok(id) = id.parse::<NodeId>() {
+                    self.partial.remove(id.as_str());
+                    self.running.remove(&id);
+                    self.failed.push((id, error.clone()));
+                }
+            }
+        }
+    }
+
+    /// A job ended. What it did not reach waits again (and for ever, behind a failed node).
+    fn close(&mut self, chain: &[NodeId], well: bool, status: &str) {
+        let left: Vec<_> = chain.iter().filter(|id| self.running.remove(*id)).cloned().collect();
+        let mut left = left.into_iter();
+        if !well {
+            // It ended without saying why: the node that it was at is the one that failed.
+            if let Some(id) = left.next() {
+                self.partial.remove(id.as_str());
+                self.failed.push((id, format!("its process ended with {status}")));
+            }
+        }
+        self.waiting.splice(0..0, left);
+    }
+
+    fn epochs_so_far(&self) -> f64 {
+        self.epochs_done + self.partial.values().sum::<f64>()
+    }
+}
+
+/// A child process at work on a chain.
+struct Job {
+    child: Child,
+    chain: Vec<NodeId>,
+    /// Open while the job may run.
+    stdin: Option<ChildStdin>,
+}
+
+enum Message {
+    Event(Event),
+    Closed,
+}
+
+impl Job {
+    fn start(
+        number: usize,
+        chain: &[NodeId],
+        store: &Store,
+        data: &DataFolder,
+        global: &Global,
+        sender: mpsc::Sender<(usize, Message)>,
+    ) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("the path of this program is unknown")?;
+        let mut command = Command::new(program);
+        command.arg("node").args(chain.iter().map(NodeId::as_str)).arg("--supervised");
+        command.arg("--runs").arg(store.runs()).args(["--device", &global.device]);
+        if let Some(folder) = &data.folder {
+            command.arg("--data").arg(folder);
+        }
+        if let Some(name) = &data.name {
+            command.args(["--data-name", name]);
+        }
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("a job cannot be started")?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().context("a job has no stdout")?;
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Ok(event) = serde_json::from_str(&line) {
+                    let _ = sender.send((number, Message::Event(event)));
+                }
+            }
+            let _ = sender.send((number, Message::Closed));
+        });
+        Ok(Self { child, chain: chain.to_vec(), stdin })
+    }
+}
+
+/// Bars on a terminal, plain lines otherwise; always on stderr.
+struct Display {
+    bars: MultiProgress,
+    total: ProgressBar,
+    jobs: BTreeMap<usize, ProgressBar>,
+    terminal: bool,
+    begun: Instant,
+    last_line: Instant,
+    n_nodes: usize,
+}
+
+impl Display {
+    fn new(recipe: &Recipe, board: &Board) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bars = MultiProgress::with_draw_target(target);
+        let total = bars.add(ProgressBar::new(board.epochs_total));
+        let style = "total {bar:30} {pos}/{len} epochs, {msg}, {elapsed} gone, {eta} to go";
+        total.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+        let n_nodes = board.waiting.len();
+        let display = Self {
+            bars,
+            total,
+            jobs: BTreeMap::new(),
+            terminal,
+            begun: Instant::now(),
+            last_line: Instant::now(),
+            n_nodes,
+        };
+        let (epochs, done) = (board.epochs_total, recipe.len() - n_nodes);
+        display.note(&format!("{n_nodes} nodes to run ({done} are there), {epochs} epochs"));
+        display
+    }
+
+    fn open(&mut self, job: usize) {
+        let bar = self.bars.add(ProgressBar::new(1));
+        let style = "job   {bar:30} {msg}";
+        bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+        self.jobs.insert(job, bar);
+    }
+
+    fn show(&mut self, job: usize, event: &Event, recipe: &Recipe, board: &Board) {
+        if let Some(bar) = self.jobs.get(&job) {
+            match event {
+                Event::Start { id } => {
+                    let entry = id.parse().ok().and_then(|id| recipe.get(&id));
+                    let what = entry.map_or_else(String::new, |e| {
+                        format!("{} {} at density {}", e.node.kind(), &id[..12], e.density)
+                    });
+                    bar.set_position(0);
+                    bar.set_message(what);
+                }
+                Event::Progress { steps_done, n_steps, .. } => {
+                    bar.set_length(*n_steps);
+                    bar.set_position(*steps_done);
+                }
+                Event::Done { .. } | Event::Stopped { .. } => {}
+                Event::Failed { id, error } => self.note(&format!("node {} failed: {error}", &id[..12])),
+            }
+        }
+        self.tick(board);
+    }
+
+    fn close(&mut self, job: usize) {
+        if let Some(bar) = self.jobs.remove(&job) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+    }
+
+    fn tick(&mut self, board: &Board) {
+        let epochs = board.epochs_so_far();
+        self.total.set_position(epochs as u64);
+        self.total.set_message(format!("{}/{} nodes", board.n_run, self.n_nodes));
+        if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let gone = self.begun.elapsed().as_secs_f64();
+            let left = if epochs > 0.0 { gone / epochs * (board.epochs_total as f64 - epochs) } else { f64::NAN };
+            let left = if left.is_finite() { format!(", about {left:.0} s to go") } else { String::new() };
+            printing::note(&format!(
+                "{epochs:.0}/{} epochs, {}/{} nodes, {gone:.0} s gone{left}",
+                board.epochs_total, board.n_run, self.n_nodes
+            ));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        if self.terminal {
+            let _ = self.bars.println(text);
+        } else {
+            printing::note(text);
+        }
+    }
+
+    fn finish(&self) {
+        self.total.finish_and_clear();
+        let _ = self.bars.clear();
+    }
+}

@@ -1,0 +1,81 @@
+//! The words of the command line. One struct a command, in the command's own file.
+
+use crate::commands;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A laboratory for sparse training: every figure of "PaI is getting competitive by training longer", and its
+/// parts for anybody's own checkpoints.
+#[derive(Parser)]
+#[command(name = "sculpt", version, max_term_width = 100)]
+pub(crate) struct Words {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// Folder of the runs [default: runs, beside data and reports]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) runs: Option<PathBuf>,
+    /// libtorch threads of a single command; nodes of a recipe have their preset's
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: Option<u32>,
+    /// Where to compute: cpu, or cuda:0
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
+    pub(crate) device: String,
+    /// Fetch nothing
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Measure and draw figures of the paper from checkpoints
+    Figure(commands::figure::Words),
+    /// List every artefact and what of it is available
+    List(commands::list::Words),
+    /// Say what an artefact costs, without training
+    Plan(commands::plan::Words),
+    /// Train what an artefact needs, then measure and draw it
+    Reproduce(commands::reproduce::Words),
+    /// Run a recipe of your own
+    Run(commands::run::Words),
+    /// Run single nodes of the store
+    Node(commands::node::Words),
+    /// Show a node: description, parents, metrics
+    Show(commands::show::Words),
+    /// List the nodes of the store
+    Ls(commands::ls::Words),
+    /// Write a node's state as a plain torchvision state_dict
+    Export(commands::export::Words),
+    /// Make a suite of the runs, to be committed or served
+    Publish(commands::publish::Words),
+    /// Check checkpoints, masks, run folders, stores and suites
+    Verify(commands::verify::Words),
+    /// Loss, accuracy and logits of anybody's weights on a probe
+    Eval(commands::eval::Words),
+    /// Find a sparse mask
+    Mask(commands::mask::Words),
+    /// Write a learning-rate schedule as CSV
+    Schedule(commands::schedule::Words),
+    /// Fetch data sets
+    Data(commands::data::Words),
+    /// Measure this product's own speed
+    Bench(commands::bench::Words),
+}
+
+/// A combination of flags that makes no sense: exit 2, as for every other bad usage.
+#[derive(Debug)]
+pub(crate) struct BadUsage(pub(crate) String);
+
+impl std::fmt::Display for BadUsage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadUsage {}

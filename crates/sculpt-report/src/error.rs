@@ -1,0 +1,113 @@
+use crate::draw::DrawError;
+use sculpt_checkpoints::CheckpointError;
+use sculpt_datasets::DatasetError;
+use sculpt_experiments::{ExperimentError, NodeId};
+use sculpt_stats::StatsError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why an artefact cannot be measured, drawn or written.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// No artefact of this number.
+    #[error("{kind} {number} is not available; available are {available}")]
+    UnknownArtefact {
+        /// `figure` or `table`.
+        kind: &'static str,
+        /// The number given.
+        number: u32,
+        /// What there is.
+        available: String,
+    },
+    /// A state that the artefact shows has not been trained.
+    #[error("{missing} of the {needed} checkpoints of {artefact} are missing from suite {suite:?}, the first being epoch {epoch} of node {id}; `cargo xtask reproduce {artefact}` with the suite's preset trains them")]
+    StatesMissing {
+        /// The artefact.
+        artefact: String,
+        /// The suite.
+        suite: String,
+        /// How many.
+        missing: usize,
+        /// Of how many.
+        needed: usize,
+        /// The first one's node.
+        id: NodeId,
+        /// Its epoch.
+        epoch: u32,
+    },
+    /// Neither the data nor a recorded score.
+    #[error("the data {data:?} is not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR")]
+    NoScore {
+        /// The data.
+        data: String,
+        /// The node.
+        id: NodeId,
+        /// The epoch.
+        epoch: u32,
+    },
+    /// A checkpoint that does not do what training recorded.
+    #[error("epoch {epoch} of node {id} gets {measured} of {n} images right, training recorded {recorded}; the checkpoint or the data is not what it was")]
+    RecordDiffers {
+        /// The node.
+        id: NodeId,
+        /// The epoch.
+        epoch: u32,
+        /// Correct images as measured.
+        measured: u64,
+        /// As recorded.
+        recorded: u64,
+        /// Images.
+        n: u64,
+    },
+    /// A frame lacks a column, or a cell has another type.
+    #[error("the frame of {artefact} has no {kind} in row {row} of column {column:?}")]
+    BadCell {
+        /// The artefact.
+        artefact: String,
+        /// The type wanted.
+        kind: &'static str,
+        /// The row, from 0.
+        row: usize,
+        /// The column.
+        column: String,
+    },
+    /// A file that is not ours.
+    #[error("{path}: {detail}")]
+    BadFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A frame cannot be read or written.
+    #[error("{path}: {source}")]
+    Frame {
+        /// The file.
+        path: PathBuf,
+        /// What polars says.
+        source: polars_core::error::PolarsError,
+    },
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        source: std::io::Error,
+    },
+    /// A recipe, run or suite cannot be read.
+    #[error(transparent)]
+    Experiment(#[from] ExperimentError),
+    /// A checkpoint cannot be read or a file not written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The data cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A mean or interval cannot be computed.
+    #[error(transparent)]
+    Stats(#[from] StatsError),
+    /// A picture cannot be drawn.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
+}

@@ -1,0 +1,72 @@
+use crate::{Artefact, Difference, Frame, ReportError, Session, compare, draw};
+use sculpt_checkpoints::paths::{self, ReportFile};
+use sculpt_checkpoints::atomic;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Dots per inch of PNGs: a paper's.
+const DPI: f32 = 300.0;
+
+/// What [`write`] wrote.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Paths of the files.
+    pub files: Vec<PathBuf>,
+    /// Observations in the frame.
+    pub rows: usize,
+}
+
+/// Draws a measured frame and writes all files of the artefact into `folder`.
+///
+/// # Errors
+/// A frame that cannot be drawn, or what the file system refuses.
+pub fn write(
+    artefact: &Artefact,
+    frame: &Frame,
+    session: &Session,
+    folder: &Path,
+    command: &str,
+    git_revision: Option<String>,
+) -> Result<Written, ReportError> {
+    let path = |file| paths::report(folder, &artefact.stem(), file);
+    let figure = (artefact.draw)(frame, session)?;
+    let svg = draw::svg(&figure)?;
+    let (png, pdf) = (draw::png(&svg, DPI)?, draw::pdf(&svg)?);
+    let mut provenance = session.provenance(artefact, command, git_revision);
+    provenance.rows = frame.len();
+    provenance.n = runs_behind_points(&figure);
+    provenance.nodes = nodes(frame);
+    let bad = |e: serde_json::Error| ReportError::BadFile {
+        path: path(ReportFile::Provenance),
+        detail: e.to_string(),
+    };
+    let mut json = serde_json::to_string_pretty(&provenance).map_err(bad)?;
+    json.push('\n');
+    frame.write(&path(ReportFile::Parquet), &path(ReportFile::Csv))?;
+    atomic::write(&path(ReportFile::Svg), svg.as_bytes())?;
+    atomic::write(&path(ReportFile::Png), &png)?;
+    atomic::write(&path(ReportFile::Pdf), &pdf)?;
+    atomic::write(&path(ReportFile::Provenance), json.as_bytes())?;
+    Ok(Written { files: ReportFile::ALL.into_iter().map(path).collect(), rows: frame.len() })
+}
+
+impl Artefact {
+    /// Compares a frame with the one published in `folder`.
+    ///
+    /// # Errors
+    /// No published frame, or one that is not ours.
+    pub fn check(&self, frame: &Frame, folder: &Path) -> Result<Vec<Difference>, ReportError> {
+        let published = Frame::read(&paths::report(folder, &self.stem(), ReportFile::Parquet), self.columns)?;
+        Ok(compare(frame, &published, |column, row| (self.tolerance)(&published, column, row)))
+    }
+}
+
+fn runs_behind_points(figure: &draw::Figure) -> (usize, usize) {
+    let counts = figure.panels.iter().flat_map(|p| &p.curves).flat_map(|c| &c.points).map(|p| p.n);
+    (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0))
+}
+
+fn nodes(frame: &Frame) -> Vec<String> {
+    let column = (0..frame.len()).map(|row| frame.cell(row, "node").to_string());
+    column.map(|id| (id, ())).collect::<BTreeMap<_, _>>().into_keys().collect()
+}

@@ -1,0 +1,139 @@
+use sculpt_checkpoints::paths;
+use sculpt_experiments::{
+    DataFolder, Ended, Node, NodeId, Overrides, Parent, Preset, PresetName, Recipe, Runner, Store, coupling,
+};
+use sculpt_masks::Density;
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+use tch::Device;
+
+/// The demo's figure 5 with one level, two cycles of two epochs, one seed, 192 images: 9 cycles.
+fn small() -> Recipe {
+    let overrides = Overrides {
+        cycle_epochs: Some(2),
+        cycles: Some(2),
+        densities: Some(vec![Density::new(0.2).unwrap()]),
+        seeds: Some(1),
+        train_images: Some(192),
+    };
+    let preset = Preset::new(PresetName::Demo, overrides, &DataFolder::default()).unwrap();
+    let mut recipe = Recipe::default();
+    let points = coupling(&mut recipe, &preset.panel_a().unwrap());
+    assert_eq!(points.len(), 12, "8 curves at density 0.2, 4 of them dense too");
+    recipe
+}
+
+/// Runs a recipe in order; `interrupt` stops each Train node after so many steps, once.
+fn run(recipe: &Recipe, runs: &Path, interrupt: Option<u64>) {
+    let store = Store::new(runs);
+    let data = DataFolder::default();
+    for (id, entry) in recipe.iter() {
+        store.describe(id, entry).unwrap();
+        let mut left = interrupt;
+        loop {
+            let stop = AtomicBool::new(false);
+            let steps = AtomicU64::new(0);
+            let mut report = |_| {
+                if left.is_some_and(|n| steps.fetch_add(1, Ordering::Relaxed) + 1 >= n) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            };
+            let ended = Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(id).unwrap();
+            match ended {
+                Ended::Done => break,
+                Ended::Stopped => left = None,
+                Ended::WasDone => panic!("the store was empty"),
+            }
+        }
+    }
+}
+
+fn checkpoints(recipe: &Recipe, runs: &Path) -> Vec<(NodeId, Vec<u8>, Option<Vec<u8>>)> {
+    let store = Store::new(runs);
+    let read = |(id, entry): (&NodeId, &sculpt_experiments::Entry)| {
+        let last = entry.node.last_epoch();
+        let state = fs::read(store.checkpoint_path(&Parent { id: id.clone(), epoch: last }, last)).unwrap();
+        (id.clone(), state, fs::read(paths::metrics(&store.node_folder(id))).ok())
+    };
+    recipe.iter().map(read).collect()
+}
+
+#[test]
+fn nodes_are_shared_resumed_and_equal_to_the_bit() {
+    let recipe = small();
+    let n_train = recipe.iter().filter(|(_, e)| matches!(e.node, Node::Train(_))).count();
+    // Dense: 2 cycles. LRR, WR, IMP: one each. Second cycles of LRR's and WR's masks from their own weights; two
+    // cycles each from the random and the warm-up initialisation, and of the random mask.
+    assert_eq!(n_train, 2 + 3 + 2 + 3 * 2);
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+    run(&recipe, &whole, None);
+    run(&recipe, &cut, Some(4));
+    assert_eq!(checkpoints(&recipe, &whole), checkpoints(&recipe, &cut));
+    // A second run finds everything there, and progress is gone.
+    let store = Store::new(&whole);
+    for (id, entry) in recipe.iter() {
+        assert!(store.is_done(id, entry));
+        assert!(!paths::progress_folder(&store.node_folder(id)).exists());
+    }
+}
+
+#[test]
+fn a_lock_keeps_a_second_process_off() {
+    let recipe = small();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let (id, entry) = recipe.iter().next().unwrap();
+    store.describe(id, entry).unwrap();
+    let _held = store.lock(id).unwrap();
+    let (data, stop) = (DataFolder::default(), AtomicBool::new(false));
+    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut |_| {}).run(id).unwrap_err();
+    assert!(error.to_string().contains("another process"), "{error}");
+}
+
+#[test]
+fn a_missing_parent_and_a_broken_one_are_named() {
+    let recipe = small();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::new(folder.path());
+    let (data, stop) = (DataFolder::default(), AtomicBool::new(false));
+    let mut nodes = recipe.iter();
+    let (init, init_entry) = nodes.next().unwrap();
+    let (train, train_entry) = nodes.find(|(_, e)| matches!(e.node, Node::Train(_))).unwrap();
+    store.describe(train, train_entry).unwrap();
+    let mut report = |_| {};
+    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(train).unwrap_err();
+    assert!(error.to_string().contains(init.as_str()), "{error}");
+    store.describe(init, init_entry).unwrap();
+    Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(init).unwrap();
+    let path = paths::checkpoint(&store.node_folder(init));
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(train).unwrap_err();
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+}
+
+/// The committed list: ids of all nodes of all presets. When a change of meaning is meant, raise the kind's version and
+/// write the list anew with `UPDATE_IDS=1 cargo test --release -p sculpt-tests`.
+#[test]
+fn ids_of_all_presets_are_the_committed_ones() {
+    let mut ids = Vec::new();
+    for name in [PresetName::Paper, PresetName::Short, PresetName::Demo] {
+        let preset = Preset::new(name, Overrides::default(), &DataFolder::default()).unwrap();
+        let mut recipe = Recipe::default();
+        coupling(&mut recipe, &preset.panel_a().unwrap());
+        ids.extend(recipe.iter().map(|(id, _)| id.to_string()));
+    }
+    ids.sort();
+    ids.dedup();
+    let text = ids.join("\n") + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/sculpt-experiments/ids.txt");
+    if std::env::var_os("UPDATE_IDS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap();
+    assert!(committed == text, "ids changed: {} now, {} committed", ids.len(), committed.lines().count());
+}
