@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::project::{cargo, library_path, target_dir};
+use crate::project::{cargo, library_path, project_root, target_dir};
 use crate::setup;
 
 /// Returns only if `sculpt` could not be started: this process becomes it, in the caller's directory, so
@@ -42,6 +42,8 @@ pub(crate) fn run(words: &[OsString]) -> Result<()> {
 
     let mut sculpt = Command::new(&binary);
     sculpt.args(words);
+    // `data/`, `reports/` and `runs/` are the checkout's, wherever the caller stands; what is typed is the caller's.
+    sculpt.env("SCULPT_ROOT", project_root());
     if let Some(path) = library_path()? {
         sculpt.env("LD_LIBRARY_PATH", path);
     }

@@ -1,4 +1,4 @@
-use crate::Kind;
+use crate::{CycleRule, Kind};
 use thiserror::Error;
 
 /// Why there is no such schedule.
@@ -34,5 +34,11 @@ pub enum ScheduleError {
         epochs: u32,
         /// Steps an epoch.
         steps_per_epoch: u32,
+    },
+    /// A rule that cuts training into no cycle, or into one without epochs.
+    #[error("{rule:?} leaves no cycle, or one without epochs")]
+    NoCycle {
+        /// The rule.
+        rule: CycleRule,
     },
 }

@@ -135,8 +135,13 @@ pub(crate) fn throughput(
 fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
     let model = words.model.spec()?;
     let size = words.size.unwrap_or(match model.architecture() {
-        Architecture::Resnet { stem: Stem::Imagenet, .. } => 224,
-        Architecture::Resnet { stem: Stem::Cifar, .. } | Architecture::CifarResnet { .. } => 32,
+        Architecture::Resnet {
+            stem: Stem::Imagenet, ..
+        } => 224,
+        Architecture::Resnet {
+            stem: Stem::Cifar, ..
+        }
+        | Architecture::CifarResnet { .. } => 32,
     });
     let precision = match words.precision {
         PrecisionWord::F32 => Precision::F32,
@@ -144,7 +149,16 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
     };
     let device = device::of(global)?;
     let threads = device::set_threads(global);
-    let timed = time_steps(&model, size, words.batch, precision, words.density, device, WARM_UP, words.steps)?;
+    let timed = time_steps(
+        &model,
+        size,
+        words.batch,
+        precision,
+        words.density,
+        device,
+        WARM_UP,
+        words.steps,
+    )?;
     let median_seconds = median(&timed.seconds);
     let report = TrainReport {
         model: model.to_string(),
@@ -179,7 +193,10 @@ fn bench_mask(words: &MaskWords) -> anyhow::Result<()> {
     let n = words.n as usize;
     let mut stream = Stream::new(SEED, Purpose::Test, 0);
     let scores: Vec<f32> = (0..n).map(|_| stream.uniform() as f32).collect();
-    let n_kept = words.density.n_kept(n).map_err(|error| BadUsage(format!("--density: {error}")))?;
+    let n_kept = words
+        .density
+        .n_kept(n)
+        .map_err(|error| BadUsage(format!("--density: {error}")))?;
     let mut seconds = Vec::new();
     let mut mask = Mask::full(0);
     for _ in 0..words.rounds {
@@ -198,7 +215,10 @@ fn bench_mask(words: &MaskWords) -> anyhow::Result<()> {
     if words.json {
         return printing::json(&report);
     }
-    printing::line(&format!("{} of {n} scores kept in {median_seconds:.4} s (median of {})", report.kept, words.rounds));
+    printing::line(&format!(
+        "{} of {n} scores kept in {median_seconds:.4} s (median of {})",
+        report.kept, words.rounds
+    ));
     Ok(())
 }
 
@@ -213,7 +233,10 @@ struct Timed {
 }
 
 /// The product's own training step, on a random masked network and a resident batch of noise.
-#[expect(clippy::too_many_arguments, reason = "they are the benchmark's description; its two callers are here")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are the benchmark's description; its two callers are here"
+)]
 fn time_steps(
     model: &ModelSpec,
     side: u32,
@@ -231,7 +254,13 @@ fn time_steps(
     mask.apply(&layout, &mut theta);
     let mut state = State::new(&layout, &theta, &buffers, &mask, device)?;
     let resident = Resident::new(model, side, batch, warm_up + steps, device);
-    let mut clock = Clock { last: Instant::now(), seconds: Vec::new(), losses: Vec::new(), loss_sum: 0.0, left: warm_up + steps };
+    let mut clock = Clock {
+        last: Instant::now(),
+        seconds: Vec::new(),
+        losses: Vec::new(),
+        loss_sum: 0.0,
+        left: warm_up + steps,
+    };
     let outcome = Training {
         network: &ResNet::new(model, precision),
         batches: &resident,
@@ -241,13 +270,20 @@ fn time_steps(
         epochs_before: 0,
     }
     .run::<TrainError>(&mut state, Position::default(), &mut [&mut clock])?;
-    assert!(matches!(outcome, Outcome::Stopped(_)), "the clock stops training before the epoch ends");
+    assert!(
+        matches!(outcome, Outcome::Stopped(_)),
+        "the clock stops training before the epoch ends"
+    );
     let n = f64::from(batch);
     let losses: Vec<f64> = clock.losses.iter().map(|loss| loss / n).collect();
     if let Some(loss) = losses.iter().find(|loss| !loss.is_finite()) {
         bail!("the loss of {model} became {loss} while its steps were timed");
     }
-    Ok(Timed { seconds: clock.seconds.split_off(warm_up as usize), losses, density: mask.density() })
+    Ok(Timed {
+        seconds: clock.seconds.split_off(warm_up as usize),
+        losses,
+        density: mask.density(),
+    })
 }
 
 /// One batch, on the training device, for every step.
@@ -263,10 +299,19 @@ impl Resident {
         let mut stream = Stream::new(SEED, Purpose::Test, 0);
         let (n, side) = (i64::from(batch), i64::from(side));
         let images: Vec<f32> = (0..n * 3 * side * side).map(|_| stream.normal() as f32).collect();
-        let labels: Vec<i64> = (0..n).map(|_| stream.below(u64::from(model.classes())) as i64).collect();
+        let labels: Vec<i64> = (0..n)
+            .map(|_| stream.below(u64::from(model.classes())) as i64)
+            .collect();
         // Channels last in memory, as the loader makes them.
-        let images = Tensor::from_slice(&images).view([n, side, side, 3]).to_device(device).permute([0, 3, 1, 2]);
-        Self { images, labels: Tensor::from_slice(&labels).to_device(device), steps: steps as usize + 1 }
+        let images = Tensor::from_slice(&images)
+            .view([n, side, side, 3])
+            .to_device(device)
+            .permute([0, 3, 1, 2]);
+        Self {
+            images,
+            labels: Tensor::from_slice(&labels).to_device(device),
+            steps: steps as usize + 1,
+        }
     }
 }
 
@@ -307,7 +352,11 @@ fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ pub(crate) struct Chains<'a> {
 
 impl<'a> Chains<'a> {
     pub(crate) fn new(store: &'a Store) -> Self {
-        Self { store, nodes: HashMap::new() }
+        Self {
+            store,
+            nodes: HashMap::new(),
+        }
     }
 
     /// The description of a node; its errors are for whoever looks at that node itself.
@@ -59,6 +62,9 @@ impl<'a> Chains<'a> {
     fn get(&mut self, parent: &Parent) -> Option<Node> {
         let store = self.store;
         let read = |id: &NodeId| store.node_file(id).ok().map(|file| file.node);
-        self.nodes.entry(parent.id.clone()).or_insert_with_key(read).clone()
+        self.nodes
+            .entry(parent.id.clone())
+            .or_insert_with_key(read)
+            .clone()
     }
 }

@@ -56,13 +56,23 @@ fn run_get(get: &Get, global: &Global) -> anyhow::Result<()> {
     let url = get.url.as_deref().unwrap_or(archive.url());
     if global.offline && !is_here(archive, &dest) {
         let file = dest.join(archive_file(archive));
-        bail!("--offline: {} is not here; put {url} at {} by hand", archive.title(), file.display());
+        bail!(
+            "--offline: {} is not here; put {url} at {} by hand",
+            archive.title(),
+            file.display()
+        );
     }
     let mut bar = Bar::new(archive.title());
-    let folder = download(archive, &dest, get.url.as_deref(), &mut |here, all| bar.show(here, all));
+    let folder = download(archive, &dest, get.url.as_deref(), &mut |here, all| {
+        bar.show(here, all)
+    });
     bar.end();
     let folder = folder?;
-    printing::line(&format!("{} in {}: checksums agree", archive.title(), folder.display()));
+    printing::line(&format!(
+        "{} in {}: checksums agree",
+        archive.title(),
+        folder.display()
+    ));
     Ok(())
 }
 
@@ -89,7 +99,11 @@ struct Bar {
 
 impl Bar {
     fn new(title: &'static str) -> Self {
-        Self { bar: None, title, tenths: 0 }
+        Self {
+            bar: None,
+            title,
+            tenths: 0,
+        }
     }
 
     fn show(&mut self, here: u64, all: u64) {
@@ -97,7 +111,8 @@ impl Bar {
             let title = self.title;
             let bar = self.bar.get_or_insert_with(|| {
                 let style = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
-                let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+                let style =
+                    ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
                 ProgressBar::new(all).with_style(style).with_prefix(title)
             });
             bar.set_position(here);

@@ -51,11 +51,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let (theta, buffers) = (place(&weights.theta, device), place(&weights.buffers, device));
 
     let seen = RefCell::new(Vec::new());
-    let recorded = FromFn::new(network.layout().clone(), |theta: &Tensor, buffers: &Tensor, images: &Tensor, mode: Mode| {
-        let logits = network.forward(theta, buffers, images, mode);
-        seen.borrow_mut().push(logits.to_device(Device::Cpu));
-        logits
-    });
+    let recorded = FromFn::new(
+        network.layout().clone(),
+        |theta: &Tensor, buffers: &Tensor, images: &Tensor, mode: Mode| {
+            let logits = network.forward(theta, buffers, images, mode);
+            seen.borrow_mut().push(logits.to_device(Device::Cpu));
+            logits
+        },
+    );
     let evaluation = evaluate(&recorded, &theta, &buffers, probe.batches());
     let logits = Tensor::cat(&seen.take(), 0).contiguous();
     if !evaluation.loss.is_finite() || logits.isfinite().logical_not().any().int64_value(&[]) != 0 {
@@ -73,7 +76,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         logits.copy_data(&mut values, logits.numel());
         write_tensors(path, &[("logits", TensorData::F32(shape, values))], None)?;
     }
-    let report = Report { loss: evaluation.loss, accuracy: evaluation.accuracy(), n: evaluation.n };
+    let report = Report {
+        loss: evaluation.loss,
+        accuracy: evaluation.accuracy(),
+        n: evaluation.n,
+    };
     if words.json {
         return printing::json(&report);
     }

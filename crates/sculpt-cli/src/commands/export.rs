@@ -27,21 +27,42 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let node = store.node_file(&id)?.node;
     let last = node.last_epoch();
     let epoch = words.epoch.unwrap_or(last);
-    let path_of = |epoch| store.checkpoint_path(&Parent { id: id.clone(), epoch }, last);
+    let path_of = |epoch| {
+        store.checkpoint_path(
+            &Parent {
+                id: id.clone(),
+                epoch,
+            },
+            last,
+        )
+    };
     let path = path_of(epoch);
     if epoch > last || !path.is_file() {
-        let there: Vec<String> = (0..=last).filter(|&e| path_of(e).is_file()).map(|e| e.to_string()).collect();
+        let there: Vec<String> = (0..=last)
+            .filter(|&e| path_of(e).is_file())
+            .map(|e| e.to_string())
+            .collect();
         let short = id.short();
         let problem = if there.is_empty() {
             format!("node {short} has not been run; `sculpt node {short}` runs it")
         } else {
-            format!("node {short} has no state after epoch {epoch}; --epoch can be {}", there.join(", "))
+            format!(
+                "node {short} has no state after epoch {epoch}; --epoch can be {}",
+                there.join(", ")
+            )
         };
         return Err(BadUsage(problem).into());
     }
     let model = model_of(&path, &read_meta(&path)?)?;
     let layout = model.layout();
-    let (state, meta) = store.read_state(&Parent { id: id.clone(), epoch }, last, &layout)?;
+    let (state, meta) = store.read_state(
+        &Parent {
+            id: id.clone(),
+            epoch,
+        },
+        last,
+        &layout,
+    )?;
     write_state_dict(&words.torch, &layout, &state.theta, &state.buffers)?;
     printing::line(&format!(
         "{}: {model} with {} classes, density {}, trained for {} epochs",

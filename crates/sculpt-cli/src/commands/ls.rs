@@ -62,7 +62,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         };
         nodes.push(Row {
             kind: file.node.kind(),
-            status: status(&store, &id, file.node.last_epoch(), file.environment.keep.iter().copied()),
+            status: status(
+                &store,
+                &id,
+                file.node.last_epoch(),
+                file.environment.keep.iter().copied(),
+            ),
             model: chains.model(&file.node).map(|model| model.to_string()),
             density: chains.density(&file.node),
             epochs: file.node.last_epoch(),
@@ -71,10 +76,16 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         });
     }
     if words.json {
-        return printing::json(&Report { store: store.runs().display().to_string(), nodes });
+        return printing::json(&Report {
+            store: store.runs().display().to_string(),
+            nodes,
+        });
     }
     if nodes.is_empty() {
-        printing::note(&format!("{} holds no nodes; `sculpt reproduce` makes some", store.runs().display()));
+        printing::note(&format!(
+            "{} holds no nodes; `sculpt reproduce` makes some",
+            store.runs().display()
+        ));
     }
     for row in nodes {
         let status = match row.status {
@@ -82,8 +93,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             Status::Unfinished => "unfinished",
             Status::Described => "described",
         };
-        let density = row.density.map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));
-        let epochs = if row.epochs > 0 { format!("{} epochs", row.epochs) } else { String::new() };
+        let density = row
+            .density
+            .map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));
+        let epochs = if row.epochs > 0 {
+            format!("{} epochs", row.epochs)
+        } else {
+            String::new()
+        };
         printing::line(&format!(
             "{} {:8} {status:10} {:10} {density:>8} {epochs:>10} {:>10} bytes",
             row.id.short(),
@@ -97,7 +114,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 
 /// How far a node is that keeps these epochs.
 pub(crate) fn status(store: &Store, id: &NodeId, last: u32, keep: impl Iterator<Item = u32>) -> Status {
-    let path = |epoch| store.checkpoint_path(&Parent { id: id.clone(), epoch }, last);
+    let path = |epoch| {
+        store.checkpoint_path(
+            &Parent {
+                id: id.clone(),
+                epoch,
+            },
+            last,
+        )
+    };
     let (mut some, mut all) = (false, path(last).is_file());
     for epoch in keep.chain([last]) {
         let there = path(epoch).is_file();
@@ -115,7 +140,9 @@ pub(crate) fn status(store: &Store, id: &NodeId, last: u32, keep: impl Iterator<
 
 /// Size of a folder's files; what cannot be read counts nothing.
 fn bytes(folder: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return 0;
+    };
     let size = |entry: fs::DirEntry| match entry.metadata() {
         Ok(found) if found.is_dir() => bytes(&entry.path()),
         Ok(found) => found.len(),

@@ -78,14 +78,24 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
     };
     let mask = match (words.method, weights) {
         (Method::Random, weights) => {
-            if let Some((path, _)) = weights.filter(|(_, w)| w.mask.as_ref().is_some_and(|m| m.n_kept() < m.len())) {
+            if let Some((path, _)) =
+                weights.filter(|(_, w)| w.mask.as_ref().is_some_and(|m| m.n_kept() < m.len()))
+            {
                 let path = path.display();
-                printing::warning(&format!("a random mask takes no heed of the mask that {path} carries"));
+                printing::warning(&format!(
+                    "a random mask takes no heed of the mask that {path} carries"
+                ));
             }
             let allocation = words.allocation.unwrap_or(Allocation::Balanced);
             let rule = words.rule.unwrap_or(Rule::Exact);
-            random(&layout, words.density, allocation, rule, Seed(words.seed.unwrap_or(1)))
-                .with_context(|| format!("--density {} cannot be had", words.density))?
+            random(
+                &layout,
+                words.density,
+                allocation,
+                rule,
+                Seed(words.seed.unwrap_or(1)),
+            )
+            .with_context(|| format!("--density {} cannot be had", words.density))?
         }
         (Method::Magnitude, None) => {
             return Err(BadUsage("--method magnitude needs --weights FILE".to_owned()).into());
@@ -96,7 +106,11 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
         }
     };
     let layers = mask.layers(&layout);
-    let collapsed: Vec<String> = layers.iter().filter(|l| l.kept == 0).map(|l| l.name.clone()).collect();
+    let collapsed: Vec<String> = layers
+        .iter()
+        .filter(|l| l.kept == 0)
+        .map(|l| l.name.clone())
+        .collect();
     write_mask(&words.out, &layout, &mask)?;
     if !collapsed.is_empty() {
         printing::warning(&format!("nothing is left of {}", collapsed.join(", ")));
@@ -133,7 +147,10 @@ fn warn_of_unused_flags(words: &Words) {
     let (name, unused): (_, &[(&str, bool)]) = match words.method {
         Method::Random => (
             "random",
-            &[("--probe", words.probe.is_some()), ("--iterations", words.iterations.is_some())],
+            &[
+                ("--probe", words.probe.is_some()),
+                ("--iterations", words.iterations.is_some()),
+            ],
         ),
         Method::Magnitude => (
             "magnitude",

@@ -32,12 +32,17 @@ impl Probe {
             bail!("{name}: tensor images has shape {shape:?}, expected [n, 3, height, width]");
         };
         if images.is_empty() {
-            bail!("{name}: tensor images has shape {shape:?}, a probe needs at least one image and one pixel");
+            bail!(
+                "{name}: tensor images has shape {shape:?}, a probe needs at least one image and one pixel"
+            );
         }
         if labels_shape != [n] {
             bail!("{name}: tensor labels has shape {labels_shape:?}, expected [{n}], one for each image");
         }
-        if let Some(i) = labels.iter().position(|label| !(0..i64::from(classes)).contains(label)) {
+        if let Some(i) = labels
+            .iter()
+            .position(|label| !(0..i64::from(classes)).contains(label))
+        {
             let (label, last) = (labels[i], classes - 1);
             bail!(
                 "{name}: tensor labels holds {label} at index {i}, the model's classes are 0 to {last}; \
@@ -57,7 +62,10 @@ impl Probe {
     pub(crate) fn batches(&self) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
         (0..self.n).step_by(self.batch).map(|first| {
             let n = self.batch.min(self.n - first) as i64;
-            (self.images.narrow(0, first as i64, n), self.labels.narrow(0, first as i64, n))
+            (
+                self.images.narrow(0, first as i64, n),
+                self.labels.narrow(0, first as i64, n),
+            )
         })
     }
 }

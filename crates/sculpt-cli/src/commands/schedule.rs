@@ -45,7 +45,12 @@ struct Report {
 pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
     let schedule = Schedule::new(words.kind, words.lr, words.epochs, words.steps_per_epoch)
         .map_err(|error| BadUsage(format!("{error} (--lr, --epochs, --steps-per-epoch)")))?;
-    let mut report = Report { kind: words.kind, rows: 0, lr_max: 0.0, lr_last: 0.0 };
+    let mut report = Report {
+        kind: words.kind,
+        rows: 0,
+        lr_max: 0.0,
+        lr_last: 0.0,
+    };
     atomic::write_with(&words.out, |file| {
         let mut file = BufWriter::new(file);
         writeln!(file, "step,epoch,cycle,lr")?;

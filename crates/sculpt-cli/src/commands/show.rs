@@ -57,8 +57,22 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let folder = store.node_folder(&id);
     let last = file.node.last_epoch();
     let keep = &file.environment.keep;
-    let there = |&epoch: &u32| store.checkpoint_path(&Parent { id: id.clone(), epoch }, last).is_file();
-    let rows = if paths::metrics(&folder).is_file() { store.metrics(&id)? } else { Vec::new() };
+    let there = |&epoch: &u32| {
+        store
+            .checkpoint_path(
+                &Parent {
+                    id: id.clone(),
+                    epoch,
+                },
+                last,
+            )
+            .is_file()
+    };
+    let rows = if paths::metrics(&folder).is_file() {
+        store.metrics(&id)?
+    } else {
+        Vec::new()
+    };
     let report = Report {
         kind: file.node.kind(),
         status: ls::status(&store, &id, last, keep.iter().copied()),
@@ -83,13 +97,19 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         environment: file.environment,
         id,
     };
-    if words.json { printing::json(&report) } else { print(&report, &folder) }
+    if words.json {
+        printing::json(&report)
+    } else {
+        print(&report, &folder)
+    }
 }
 
 fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
     let line = printing::line;
     line(&format!("{} in {}", report.id, folder.display()));
-    let density = report.density.map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));
+    let density = report
+        .density
+        .map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));
     line(&format!(
         "{} of {} at density {density}, {} epochs before it",
         report.kind,
@@ -97,18 +117,32 @@ fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
         report.epochs_before.map_or("?".to_owned(), |n| n.to_string()),
     ));
     for parent in &report.parents {
-        line(&format!("from {} after epoch {}", parent.id.short(), parent.epoch));
+        line(&format!(
+            "from {} after epoch {}",
+            parent.id.short(),
+            parent.epoch
+        ));
     }
     line(&match (report.status, report.progress) {
         (ls::Status::Done, _) => "done".to_owned(),
-        (_, Some(at)) => format!("unfinished, goes on at epoch {} step {}", at.epoch + 1, at.step + 1),
+        (_, Some(at)) => format!(
+            "unfinished, goes on at epoch {} step {}",
+            at.epoch + 1,
+            at.step + 1
+        ),
         (ls::Status::Unfinished, None) => "unfinished: states that it keeps are missing".to_owned(),
         (ls::Status::Described, None) => "not run yet".to_owned(),
     });
-    line(&format!("states after epochs {:?}, keeps {:?}", report.states, report.environment.keep));
+    line(&format!(
+        "states after epochs {:?}, keeps {:?}",
+        report.states, report.environment.keep
+    ));
     let machine = match &report.environment.machine {
         None => String::new(),
-        Some(m) => format!(" on {} ({}), libtorch {}", m.device, m.instruction_set, m.libtorch),
+        Some(m) => format!(
+            " on {} ({}), libtorch {}",
+            m.device, m.instruction_set, m.libtorch
+        ),
     };
     line(&format!("{} threads{machine}", report.environment.threads));
     line(&serde_json::to_string_pretty(&report.node)?);

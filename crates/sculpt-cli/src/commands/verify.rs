@@ -108,8 +108,17 @@ impl Findings {
     fn extend(&mut self, violations: Vec<verify::Violation>) {
         self.violations.extend(violations.into_iter().map(|v| {
             // The file's name has a place of its own.
-            let detail = v.detail.strip_prefix(&format!("{}: ", v.file)).unwrap_or(&v.detail).to_owned();
-            Violation { file: v.file, tensor: v.tensor, kind: Kind::Tensors(v.kind), detail }
+            let detail = v
+                .detail
+                .strip_prefix(&format!("{}: ", v.file))
+                .unwrap_or(&v.detail)
+                .to_owned();
+            Violation {
+                file: v.file,
+                tensor: v.tensor,
+                kind: Kind::Tensors(v.kind),
+                detail,
+            }
         }));
     }
 
@@ -134,8 +143,17 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
     let model = match &words.model {
         None => None,
         Some(model) => {
-            let (model, classes, width, shortcut) = (model.clone(), words.classes, words.width, words.shortcut);
-            Some(ModelWords { model, classes, width, shortcut }.spec()?)
+            let (model, classes, width, shortcut) =
+                (model.clone(), words.classes, words.width, words.shortcut);
+            Some(
+                ModelWords {
+                    model,
+                    classes,
+                    width,
+                    shortcut,
+                }
+                .spec()?,
+            )
         }
     };
     for path in &words.paths {
@@ -151,7 +169,10 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
     if words.json {
         printing::json(&findings)?;
     } else {
-        for Violation { file, tensor, detail, .. } in &findings.violations {
+        for Violation {
+            file, tensor, detail, ..
+        } in &findings.violations
+        {
             // The sentences of tensors name them already.
             let tensor = tensor.as_deref().filter(|tensor| !detail.contains(*tensor));
             let tensor = tensor.map_or(String::new(), |tensor| format!("{tensor}: "));
@@ -170,7 +191,10 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
 
 /// What a path is, its content says.
 fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> anyhow::Result<()> {
-    let name = path.canonicalize().ok().and_then(|p| p.file_name().and_then(|n| n.to_str()).map(str::to_owned));
+    let name = path
+        .canonicalize()
+        .ok()
+        .and_then(|p| p.file_name().and_then(|n| n.to_str()).map(str::to_owned));
     let name = name.unwrap_or_default();
     if !path.is_dir() {
         file::verify(path, model, findings);
@@ -191,19 +215,32 @@ fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> an
 }
 
 fn is_store(path: &Path, name: &str) -> bool {
-    let Ok(entries) = fs::read_dir(path) else { return false };
+    let Ok(entries) = fs::read_dir(path) else {
+        return false;
+    };
     let nodes = entries.flatten().any(|entry| is_first_two(&entry.path()));
     nodes || paths::suites_folder(path).is_dir() || name == "runs"
 }
 
 /// A store's folder of all nodes whose ids begin alike.
 fn is_first_two(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.len() == 2 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) && path.is_dir()
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    name.len() == 2
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        && path.is_dir()
 }
 
 fn store(runs: &Path, findings: &mut Findings) {
-    for folder in findings.entries(runs).into_iter().filter(|path| is_first_two(path)) {
+    for folder in findings
+        .entries(runs)
+        .into_iter()
+        .filter(|path| is_first_two(path))
+    {
         for node in findings.entries(&folder) {
             if node.is_dir() {
                 node::verify(&node, findings);
@@ -212,7 +249,9 @@ fn store(runs: &Path, findings: &mut Findings) {
     }
     if paths::suites_folder(runs).is_dir() {
         for path in findings.entries(&paths::suites_folder(runs)) {
-            let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+            let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else {
+                continue;
+            };
             if path.extension().is_none_or(|e| e != "json") || name.starts_with('.') {
                 continue;
             }

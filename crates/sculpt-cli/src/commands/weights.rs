@@ -16,16 +16,26 @@ pub(crate) fn read(path: &Path, model: &ModelSpec) -> anyhow::Result<Weights> {
 
 /// The flags with which the file would have fitted, where that can be seen.
 fn hint(path: &Path, model: &ModelSpec, error: &CheckpointError) -> Option<String> {
-    let CheckpointError::Invalid { fault, .. } = error else { return None };
+    let CheckpointError::Invalid { fault, .. } = error else {
+        return None;
+    };
     let stated = read_meta(path).ok().and_then(|meta| model_of(path, &meta).ok());
     if let Some(stated) = stated.filter(|stated| stated != model) {
         return Some(format!("the file is of {}", flags(&stated)));
     }
     match fault {
-        Fault::WrongShape { tensor, shape, expected } if tensor == "fc.weight" && shape.len() == 2 => {
+        Fault::WrongShape {
+            tensor,
+            shape,
+            expected,
+        } if tensor == "fc.weight" && shape.len() == 2 => {
             (shape[1] == expected[1]).then(|| format!("its number of classes is --classes {}", shape[0]))
         }
-        Fault::WrongShape { tensor, shape, expected } if tensor == "conv1.weight" && shape.len() == 4 => {
+        Fault::WrongShape {
+            tensor,
+            shape,
+            expected,
+        } if tensor == "conv1.weight" && shape.len() == 4 => {
             (shape[1..] == expected[1..]).then(|| format!("its width is --width {}", shape[0]))
         }
         _ => None,
@@ -36,8 +46,20 @@ fn hint(path: &Path, model: &ModelSpec, error: &CheckpointError) -> Option<Strin
 pub(crate) fn flags(model: &ModelSpec) -> String {
     use sculpt_models::{Architecture, Shortcut};
     let shortcut = match model.architecture() {
-        Architecture::CifarResnet { shortcut: Shortcut::Identity, .. } => " --shortcut identity",
-        Architecture::CifarResnet { shortcut: Shortcut::Projection, .. } | Architecture::Resnet { .. } => "",
+        Architecture::CifarResnet {
+            shortcut: Shortcut::Identity,
+            ..
+        } => " --shortcut identity",
+        Architecture::CifarResnet {
+            shortcut: Shortcut::Projection,
+            ..
+        }
+        | Architecture::Resnet { .. } => "",
     };
-    format!("--model {} --width {} --classes {}{shortcut}", model.name(), model.width(), model.classes())
+    format!(
+        "--model {} --width {} --classes {}{shortcut}",
+        model.name(),
+        model.width(),
+        model.classes()
+    )
 }

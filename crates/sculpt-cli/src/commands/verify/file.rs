@@ -25,21 +25,33 @@ pub(super) fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Find
 }
 
 /// A file of tensors against the model that it names, or the one given. Returns what a checkpoint says of itself.
-pub(super) fn tensors(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> Option<(Meta, ModelSpec)> {
+pub(super) fn tensors(
+    path: &Path,
+    model: Option<&ModelSpec>,
+    findings: &mut Findings,
+) -> Option<(Meta, ModelSpec)> {
     findings.checked += 1;
     let meta = read_meta(path).ok();
     let stated = match meta.as_ref().map(|meta| model_of(path, meta)) {
         None => None,
         Some(Ok(stated)) => Some(stated),
         Some(Err(_)) => {
-            findings.say(path, PlaceKind::Model, "its metadata describe a model that is none of this program's");
+            findings.say(
+                path,
+                PlaceKind::Model,
+                "its metadata describe a model that is none of this program's",
+            );
             None
         }
     };
     if let (Some(stated), Some(model)) = (&stated, model)
         && stated != model
     {
-        let detail = format!("is of {}, not of {}", weights::flags(stated), weights::flags(model));
+        let detail = format!(
+            "is of {}, not of {}",
+            weights::flags(stated),
+            weights::flags(model)
+        );
         findings.say(path, PlaceKind::Model, detail);
     }
     let layout = stated.as_ref().or(model).map(ModelSpec::layout);

@@ -10,8 +10,12 @@ use std::path::{Component, Path, PathBuf};
 /// A published or fetched suite: its lists, and each file that they name, and no other.
 pub(super) fn verify(folder: &Path, findings: &mut Findings) {
     description(folder, findings);
-    let mut known: BTreeSet<PathBuf> =
-        [paths::manifest(folder), paths::suite_json(folder), paths::metrics(folder)].into();
+    let mut known: BTreeSet<PathBuf> = [
+        paths::manifest(folder),
+        paths::suite_json(folder),
+        paths::metrics(folder),
+    ]
+    .into();
     let entries = manifest(folder, findings);
     for entry in entries.iter().flatten() {
         known.insert(folder.join(&entry.file));
@@ -37,7 +41,11 @@ pub(super) fn description(folder: &Path, findings: &mut Findings) {
 pub(super) fn manifest(folder: &Path, findings: &mut Findings) -> Option<Vec<ManifestEntry>> {
     let path = paths::manifest(folder);
     if !path.exists() {
-        findings.say(&path, PlaceKind::MissingFile, "the suite has no list of its files");
+        findings.say(
+            &path,
+            PlaceKind::MissingFile,
+            "the suite has no list of its files",
+        );
         return None;
     }
     findings.checked += 1;
@@ -56,21 +64,41 @@ pub(super) fn manifest(folder: &Path, findings: &mut Findings) -> Option<Vec<Man
         let (id, epoch, last) = (&entry.id, entry.epoch, entry.description.last_epoch());
         let computed = entry.description.id();
         if computed != *id {
-            findings.say(&path, PlaceKind::NodeId, format!("lists node {id}, whose description hashes to {computed}"));
+            findings.say(
+                &path,
+                PlaceKind::NodeId,
+                format!("lists node {id}, whose description hashes to {computed}"),
+            );
         }
         let due = paths::published_checkpoint_file(id.as_str(), epoch);
         if entry.file != due {
-            findings.say(&path, PlaceKind::NodeId, format!("lists {:?} where {due} is due", entry.file));
+            findings.say(
+                &path,
+                PlaceKind::NodeId,
+                format!("lists {:?} where {due} is due", entry.file),
+            );
         }
         if epoch > last || (epoch == 0 && last > 0) {
-            findings.say(&path, PlaceKind::Description, format!("lists epoch {epoch} of node {id}, which has {last}"));
+            findings.say(
+                &path,
+                PlaceKind::Description,
+                format!("lists epoch {epoch} of node {id}, which has {last}"),
+            );
         }
         if !seen.insert((id.clone(), epoch)) {
-            findings.say(&path, PlaceKind::Description, format!("lists epoch {epoch} of node {id} twice"));
+            findings.say(
+                &path,
+                PlaceKind::Description,
+                format!("lists epoch {epoch} of node {id} twice"),
+            );
         }
     }
     // Nothing outside the suite is looked at, whatever a manifest says.
-    entries.retain(|entry| Path::new(&entry.file).components().all(|part| matches!(part, Component::Normal(_))));
+    entries.retain(|entry| {
+        Path::new(&entry.file)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)))
+    });
     Some(entries)
 }
 
@@ -78,7 +106,11 @@ pub(super) fn manifest(folder: &Path, findings: &mut Findings) -> Option<Vec<Man
 fn published(folder: &Path, entry: &ManifestEntry, findings: &mut Findings) {
     let path = folder.join(&entry.file);
     if !path.exists() {
-        return findings.say(&path, PlaceKind::MissingFile, "the manifest lists it and it is not there");
+        return findings.say(
+            &path,
+            PlaceKind::MissingFile,
+            "the manifest lists it and it is not there",
+        );
     }
     match sha256_file(&path) {
         Err(error) => return findings.say(&path, PlaceKind::Unreadable, error.to_string()),
@@ -93,18 +125,31 @@ fn published(folder: &Path, entry: &ManifestEntry, findings: &mut Findings) {
             }
         }
     }
-    let Some((meta, model)) = file::tensors(&path, None, findings) else { return };
+    let Some((meta, model)) = file::tensors(&path, None, findings) else {
+        return;
+    };
     if meta.node_id.as_deref() != Some(entry.id.as_str()) {
         let stated = meta.node_id.as_deref().unwrap_or("none");
-        findings.say(&path, PlaceKind::NodeId, format!("is of node {stated}, the manifest says {}", entry.id));
+        findings.say(
+            &path,
+            PlaceKind::NodeId,
+            format!("is of node {stated}, the manifest says {}", entry.id),
+        );
     }
     match &entry.description {
         Node::Init(init) if init.model != model => {
-            findings.say(&path, PlaceKind::Model, format!("is of {model}, its node draws {}", init.model));
+            findings.say(
+                &path,
+                PlaceKind::Model,
+                format!("is of {model}, its node draws {}", init.model),
+            );
         }
         Node::Prune(prune) if meta.density_target != Some(prune.density.get()) => {
             let stated = meta.density_target;
-            let detail = format!("says target density {stated:?}, its node prunes to {}", prune.density);
+            let detail = format!(
+                "says target density {stated:?}, its node prunes to {}",
+                prune.density
+            );
             findings.say(&path, PlaceKind::Chain, detail);
         }
         Node::Init(_) | Node::Train(_) | Node::Prune(_) | Node::Combine(_) => {}
@@ -122,8 +167,14 @@ fn metrics(folder: &Path, entries: &[ManifestEntry], findings: &mut Findings) {
         Ok(rows) => rows,
         Err(error) => return say(findings, &path, &error),
     };
-    let rows: BTreeSet<(&str, u32)> = rows.iter().map(|(id, row)| (id.as_str(), row.training.epoch)).collect();
-    for entry in entries.iter().filter(|entry| matches!(entry.description, Node::Train(_))) {
+    let rows: BTreeSet<(&str, u32)> = rows
+        .iter()
+        .map(|(id, row)| (id.as_str(), row.training.epoch))
+        .collect();
+    for entry in entries
+        .iter()
+        .filter(|entry| matches!(entry.description, Node::Train(_)))
+    {
         if !rows.contains(&(entry.id.as_str(), entry.epoch)) {
             let detail = format!("has no row for epoch {} of node {}", entry.epoch, entry.id);
             findings.say(&path, PlaceKind::Metrics, detail);
@@ -149,6 +200,9 @@ pub(super) fn say(findings: &mut Findings, path: &Path, error: &ExperimentError)
         _ => PlaceKind::Description,
     };
     let text = error.to_string();
-    let detail = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
+    let detail = text
+        .strip_prefix(&format!("{}: ", path.display()))
+        .unwrap_or(&text)
+        .to_owned();
     findings.say(path, kind, detail);
 }

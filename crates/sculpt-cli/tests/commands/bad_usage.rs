@@ -1,0 +1,95 @@
+use crate::*;
+
+const MASK: &str = "mask --model resnet8 --method random --out m";
+
+#[test]
+fn densities() {
+    let folder = Folder::new();
+    for (density, says) in [
+        ("0", "density 0 is not in (0, 1]"),
+        ("1.5", "density 1.5 is not in (0, 1]"),
+        ("-0.5", "density -0.5 is not in (0, 1]"),
+        ("NaN", "density NaN is not in (0, 1]"),
+        ("inf", "density inf is not in (0, 1]"),
+        ("20%", "density \"20%\" is not a number in (0, 1]"),
+    ] {
+        refused(
+            &folder,
+            &format!("{MASK} --density {density}"),
+            2,
+            &[says, "--density"],
+        );
+    }
+    refused(
+        &folder,
+        &format!("{MASK} --density 1e-9"),
+        1,
+        &["density 0.000000001 keeps none of"],
+    );
+    assert!(!folder.join("m").exists());
+}
+
+#[test]
+fn unknown_words_come_with_the_allowed_ones() {
+    let folder = Folder::new();
+    let random = format!("{MASK} --density 0.5");
+    let snip = "mask --model resnet8 --out m --density 0.5 --method snip";
+    refused(
+        &folder,
+        snip,
+        2,
+        &["--method", "[possible values: random, magnitude]"],
+    );
+    refused(
+        &folder,
+        &format!("{random} --allocation er"),
+        2,
+        &["uniform, erk, balanced"],
+    );
+    refused(
+        &folder,
+        &format!("{random} --rule loose"),
+        2,
+        &["exact, turboprune"],
+    );
+    refused(&folder, &format!("{random} --iterations 0"), 2, &["--iterations"]);
+    let of = |model: &str| format!("mask --method random --density 0.5 --out m --model {model}");
+    refused(
+        &folder,
+        &of("vgg16"),
+        2,
+        &["model \"vgg16\" is unknown; known are resnet20"],
+    );
+    refused(&folder, &of("resnet20 --width 0"), 2, &["width 0"]);
+    refused(&folder, &of("resnet20 --classes 0"), 2, &["classes 0"]);
+    refused(&folder, &of("resnet18 --shortcut identity"), 2, &["--shortcut"]);
+    refused(
+        &folder,
+        &of("resnet20 --shortcut none"),
+        2,
+        &["projection, identity"],
+    );
+    refused(&folder, "bench hessian", 2, &["hessian"]);
+    refused(
+        &folder,
+        "bench train --model resnet20 --precision f16",
+        2,
+        &["f32, bf16"],
+    );
+    refused(&folder, "data get imagenet", 2, &["cifar10, cifar100"]);
+}
+
+#[test]
+fn combinations() {
+    let folder = Folder::new();
+    let words = "mask --model resnet8 --method magnitude --density 0.5 --out m";
+    refused(&folder, words, 2, &["--method magnitude needs --weights"]);
+    refused(&folder, "verify . --classes 10", 2, &["--model"]);
+    refused(&folder, "verify", 2, &["PATH"]);
+    refused(
+        &folder,
+        "eval --model resnet8 --weights w --probe p --device gpu",
+        2,
+        &["\"gpu\"", "cpu, cuda:0"],
+    );
+}

@@ -1,0 +1,193 @@
+use crate::*;
+use sculpt_checkpoints::{TensorData, read_tensors, write_state_dict, write_tensors};
+
+/// Loss and accuracy follow from the logits that `--out` writes, by the definition: mean of
+/// log Σ exp(z) − z[label].
+#[test]
+fn loss_and_accuracy_are_those_of_the_logits() {
+    let folder = Folder::new();
+    write_tiny(&folder.join("w"));
+    write_probe(&folder.join("p"), 7);
+    let report = json(
+        &folder,
+        &format!("eval {TINY} --weights w --probe p --out logits"),
+    );
+    let keys: Vec<_> = report.as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["accuracy", "loss", "n"]);
+    let mut file = read_tensors(&folder.join("logits")).unwrap();
+    let (shape, logits) = file.take_f32("logits").unwrap();
+    file.finish().unwrap();
+    assert_eq!(shape, [7, 3]);
+    let (mut loss, mut right) = (0.0, 0);
+    for (i, row) in logits.chunks(3).enumerate() {
+        let row: Vec<f64> = row.iter().map(|&z| f64::from(z)).collect();
+        loss += row.iter().map(|z| z.exp()).sum::<f64>().ln() - row[i % 3];
+        right += i32::from(row.iter().all(|z| *z <= row[i % 3]));
+    }
+    assert!(
+        (report["loss"].as_f64().unwrap() - loss / 7.0).abs() < 1e-6,
+        "{report}"
+    );
+    assert_eq!(report["accuracy"].as_f64().unwrap(), f64::from(right) / 7.0);
+    assert_eq!(report["n"], 7);
+    let line = ok(&folder, &format!("eval {TINY} --weights w --probe p"));
+    assert!(line.starts_with("loss ") && line.ends_with(" of 7)\n"), "{line}");
+}
+
+/// 1,201 images go through in three batches; each image's logits are those that it has alone in a probe of 1.
+#[test]
+fn many_images_are_evaluated_in_parts() {
+    let folder = Folder::new();
+    write_tiny(&folder.join("w"));
+    write_probe(&folder.join("many"), 1201);
+    write_probe(&folder.join("one"), 1);
+    let many = json(&folder, &format!("eval {TINY} --weights w --probe many --out a"));
+    json(&folder, &format!("eval {TINY} --weights w --probe one --out b"));
+    let logits = |name: &str| {
+        read_tensors(&folder.join(name))
+            .unwrap()
+            .take_f32("logits")
+            .unwrap()
+    };
+    let ((shape, many_logits), (_, one)) = (logits("a"), logits("b"));
+    assert_eq!((shape, many["n"].as_u64()), (vec![1201, 3], Some(1201)));
+    for (a, b) in many_logits.iter().zip(one) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+}
+
+/// A state_dict of the same numbers gives the same answer, to the bit.
+#[test]
+fn weights_of_other_programs() {
+    let folder = Folder::new();
+    let (state, _) = write_tiny(&folder.join("w"));
+    write_state_dict(&folder.join("s"), &tiny().layout(), &state.theta, &state.buffers).unwrap();
+    write_probe(&folder.join("p"), 4);
+    let of = |file: &str| ok(&folder, &format!("eval {TINY} --weights {file} --probe p --json"));
+    assert_eq!(of("w"), of("s"));
+}
+
+#[test]
+fn probes_are_checked() {
+    let folder = Folder::new();
+    write_tiny(&folder.join("w"));
+    let f32s = |shape: &[usize]| TensorData::F32(shape.to_vec(), vec![0.5; shape.iter().product()]);
+    let i64s = |values: &[i64]| TensorData::I64(vec![values.len()], values.to_vec());
+    let check = |tensors: &[(&str, TensorData)], says: &[&str]| {
+        write_tensors(&folder.join("p"), tensors, None).unwrap();
+        refused(
+            &folder,
+            &format!("eval {TINY} --weights w --probe p --out logits"),
+            1,
+            says,
+        );
+        assert!(!folder.join("logits").exists());
+    };
+    let images = || ("images", f32s(&[2, 3, 4, 4]));
+    check(&[images()], &["p: tensor labels is missing"]);
+    check(&[("labels", i64s(&[0, 1]))], &["p: tensor images is missing"]);
+    check(
+        &[images(), ("labels", f32s(&[2]))],
+        &["tensor labels has type F32, expected I64"],
+    );
+    check(
+        &[images(), ("labels", i64s(&[0, 1])), ("extra", f32s(&[1]))],
+        &["tensor extra does not belong"],
+    );
+    check(
+        &[images(), ("labels", i64s(&[0, 3]))],
+        &["labels holds 3 at index 1", "classes are 0 to 2", "--classes"],
+    );
+    check(
+        &[images(), ("labels", i64s(&[-1, 0]))],
+        &["labels holds -1 at index 0"],
+    );
+    check(
+        &[images(), ("labels", i64s(&[0]))],
+        &["labels has shape [1], expected [2]"],
+    );
+    check(
+        &[("images", f32s(&[2, 1, 4, 4])), ("labels", i64s(&[0, 1]))],
+        &["expected [n, 3, height, width]"],
+    );
+    check(
+        &[("images", f32s(&[0, 3, 4, 4])), ("labels", i64s(&[]))],
+        &["at least one image"],
+    );
+    check(
+        &[("images", f32s(&[2, 3, 4, 0])), ("labels", i64s(&[0, 1]))],
+        &["one pixel"],
+    );
+}
+
+#[test]
+fn weights_are_checked() {
+    let folder = Folder::new();
+    write_tiny(&folder.join("w"));
+    write_probe(&folder.join("p"), 2);
+    let check = |flags: &str, file: &str, says: &[&str]| {
+        refused(
+            &folder,
+            &format!("eval {flags} --weights {file} --probe p"),
+            1,
+            says,
+        );
+    };
+    check(TINY, "nowhere", &["nowhere", "there is no such file"]);
+    std::fs::write(folder.join("empty"), []).unwrap();
+    check(TINY, "empty", &["empty: is empty"]);
+    std::fs::write(folder.join("pickle"), [0x80, 2, 0x8a, 0, 0, 0, 0, 0, 0]).unwrap();
+    check(TINY, "pickle", &["PyTorch pickle", "safetensors"]);
+    let whole = std::fs::read(folder.join("w")).unwrap();
+    std::fs::write(folder.join("short"), &whole[..whole.len() - 5]).unwrap();
+    check(TINY, "short", &["short: is cut off"]);
+    check(TINY, ".", &["."]);
+    check(
+        "--model resnet8 --width 2 --classes 10",
+        "w",
+        &[
+            "fc.weight",
+            "the file is of --model resnet8 --width 2 --classes 3",
+        ],
+    );
+    let (state, _) = write_tiny(&folder.join("w"));
+    write_state_dict(&folder.join("s"), &tiny().layout(), &state.theta, &state.buffers).unwrap();
+    check(
+        "--model resnet8 --width 2",
+        "s",
+        &["fc.weight has shape [3, 8], expected [10, 8]", "--classes 3"],
+    );
+    check("--model resnet8 --classes 3", "s", &["conv1.weight", "--width 2"]);
+    check(
+        "--model resnet14 --width 2 --classes 3",
+        "s",
+        &["s: tensor layer1.1.conv1.weight is missing"],
+    );
+    let mut bytes = std::fs::read(folder.join("s")).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(folder.join("nan"), bytes).unwrap();
+    check(TINY, "nan", &["nan: tensor ", "holds NaN at index"]);
+}
+
+/// Finite weights whose logits are not.
+#[test]
+fn overflow_is_an_error_and_not_null() {
+    let folder = Folder::new();
+    let (mut state, _) = write_tiny(&folder.join("w"));
+    let layout = tiny().layout();
+    for value in &mut state.theta[layout.param("fc.weight").unwrap().range()] {
+        *value = 3e38;
+    }
+    for value in &mut state.theta[layout.param("bn1.weight").unwrap().range()] {
+        *value = 1e20;
+    }
+    write_state_dict(&folder.join("s"), &layout, &state.theta, &state.buffers).unwrap();
+    write_probe(&folder.join("p"), 2);
+    refused(
+        &folder,
+        &format!("eval {TINY} --weights s --probe p --json"),
+        1,
+        &["not finite", "image 0 of p"],
+    );
+}

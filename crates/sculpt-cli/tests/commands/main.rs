@@ -1,0 +1,13 @@
+//! The commands as their users meet them: the built binary, its files, its sentences and its exit codes.
+
+mod bad_usage;
+mod bench;
+mod data;
+mod eval;
+mod help;
+mod mask;
+mod schedule;
+mod store;
+mod verify;
+
+use help::*;
