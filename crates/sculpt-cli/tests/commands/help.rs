@@ -24,11 +24,6 @@ impl Folder {
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
-
-    /// The path as a word of a command.
-    pub(crate) fn word(&self, name: &str) -> String {
-        self.join(name).display().to_string()
-    }
 }
 
 /// Runs the binary in `folder` with the words of `line`, which are separated by blanks.
