@@ -41,7 +41,9 @@ fn run(recipe: &Recipe, runs: &Path, interrupt: Option<u64>) {
                     stop.store(true, Ordering::Relaxed);
                 }
             };
-            let ended = Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(id).unwrap();
+            let ended = Runner::new(&store, &data, Device::Cpu, &stop, &mut report)
+                .run(id)
+                .unwrap();
             match ended {
                 Ended::Done => break,
                 Ended::Stopped => left = None,
@@ -55,8 +57,19 @@ fn checkpoints(recipe: &Recipe, runs: &Path) -> Vec<(NodeId, Vec<u8>, Option<Vec
     let store = Store::new(runs);
     let read = |(id, entry): (&NodeId, &sculpt_experiments::Entry)| {
         let last = entry.node.last_epoch();
-        let state = fs::read(store.checkpoint_path(&Parent { id: id.clone(), epoch: last }, last)).unwrap();
-        (id.clone(), state, fs::read(paths::metrics(&store.node_folder(id))).ok())
+        let state = fs::read(store.checkpoint_path(
+            &Parent {
+                id: id.clone(),
+                epoch: last,
+            },
+            last,
+        ))
+        .unwrap();
+        (
+            id.clone(),
+            state,
+            fs::read(paths::metrics(&store.node_folder(id))).ok(),
+        )
     };
     recipe.iter().map(read).collect()
 }
@@ -64,7 +77,10 @@ fn checkpoints(recipe: &Recipe, runs: &Path) -> Vec<(NodeId, Vec<u8>, Option<Vec
 #[test]
 fn nodes_are_shared_resumed_and_equal_to_the_bit() {
     let recipe = small();
-    let n_train = recipe.iter().filter(|(_, e)| matches!(e.node, Node::Train(_))).count();
+    let n_train = recipe
+        .iter()
+        .filter(|(_, e)| matches!(e.node, Node::Train(_)))
+        .count();
     // Dense: 2 cycles. LRR, WR, IMP: one each. Second cycles of LRR's and WR's masks from their own weights; two
     // cycles each from the random and the warm-up initialisation, and of the random mask.
     assert_eq!(n_train, 2 + 3 + 2 + 3 * 2);
@@ -90,7 +106,9 @@ fn a_lock_keeps_a_second_process_off() {
     store.describe(id, entry).unwrap();
     let _held = store.lock(id).unwrap();
     let (data, stop) = (DataFolder::default(), AtomicBool::new(false));
-    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut |_| {}).run(id).unwrap_err();
+    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut |_| {})
+        .run(id)
+        .unwrap_err();
     assert!(error.to_string().contains("another process"), "{error}");
 }
 
@@ -105,14 +123,20 @@ fn a_missing_parent_and_a_broken_one_are_named() {
     let (train, train_entry) = nodes.find(|(_, e)| matches!(e.node, Node::Train(_))).unwrap();
     store.describe(train, train_entry).unwrap();
     let mut report = |_| {};
-    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(train).unwrap_err();
+    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut report)
+        .run(train)
+        .unwrap_err();
     assert!(error.to_string().contains(init.as_str()), "{error}");
     store.describe(init, init_entry).unwrap();
-    Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(init).unwrap();
+    Runner::new(&store, &data, Device::Cpu, &stop, &mut report)
+        .run(init)
+        .unwrap();
     let path = paths::checkpoint(&store.node_folder(init));
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(train).unwrap_err();
+    let error = Runner::new(&store, &data, Device::Cpu, &stop, &mut report)
+        .run(train)
+        .unwrap_err();
     assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
 }
 
@@ -135,5 +159,10 @@ fn ids_of_all_presets_are_the_committed_ones() {
         fs::write(&path, &text).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap();
-    assert!(committed == text, "ids changed: {} now, {} committed", ids.len(), committed.lines().count());
+    assert!(
+        committed == text,
+        "ids changed: {} now, {} committed",
+        ids.len(),
+        committed.lines().count()
+    );
 }

@@ -41,7 +41,11 @@ struct Watch {
 
 impl Observer<TrainError> for Watch {
     fn on_step<'s>(&mut self, step: &dyn Fn() -> Step<'s>) -> Result<Flow, TrainError> {
-        Ok(if self.stop_after.is_some_and(|n| step().steps_done >= n) { Flow::Stop } else { Flow::GoOn })
+        Ok(if self.stop_after.is_some_and(|n| step().steps_done >= n) {
+            Flow::Stop
+        } else {
+            Flow::GoOn
+        })
     }
 
     fn on_epoch(&mut self, metrics: &EpochMetrics, _: &Step<'_>) -> Result<Flow, TrainError> {
@@ -74,13 +78,22 @@ fn start() -> State {
 
 /// Six steps of the masked linear layer, as `torch.optim.SGD(lr=0.5, momentum=0.9, weight_decay=0.01)` takes
 /// them with the gradient of the pruned weight set to zero; from `goldens/sgd.py`.
-const PYTORCH: [f32; 6] =
-    [2.602_243_4, 2.176_208_3, 0.0, -1.720_041_9, -0.528_082_3, 0.528_082_3];
+const PYTORCH: [f32; 6] = [
+    2.602_243_4,
+    2.176_208_3,
+    0.0,
+    -1.720_041_9,
+    -0.528_082_3,
+    0.528_082_3,
+];
 
 #[test]
 fn sgd_is_pytorchs_and_the_pruned_weight_stays_zero() {
     let (mut state, mut watch) = (start(), Watch::default());
-    assert_eq!(train(&mut state, Position::default(), &mut watch), Outcome::Finished);
+    assert_eq!(
+        train(&mut state, Position::default(), &mut watch),
+        Outcome::Finished
+    );
     let (theta, _, momentum) = state.to_vecs();
     for (ours, theirs) in theta.iter().zip(PYTORCH) {
         assert!((ours - theirs).abs() < 1e-5, "{theta:?}");
@@ -95,14 +108,27 @@ fn stopped_anywhere_and_resumed_it_is_the_same_training() {
     let (mut whole, mut watch) = (start(), Watch::default());
     train(&mut whole, Position::default(), &mut watch);
     for stop_after in [1, 3, 5] {
-        let (mut state, mut first) = (start(), Watch { stop_after: Some(stop_after), ..Watch::default() });
+        let (mut state, mut first) = (
+            start(),
+            Watch {
+                stop_after: Some(stop_after),
+                ..Watch::default()
+            },
+        );
         let Outcome::Stopped(position) = train(&mut state, Position::default(), &mut first) else {
             panic!("it was to stop after {stop_after} steps")
         };
         let (theta, buffers, momentum) = state.to_vecs();
         let network = linear();
-        let mut state =
-            State::resumed(network.layout(), &theta, &buffers, &momentum, state.mask(), Device::Cpu).unwrap();
+        let mut state = State::resumed(
+            network.layout(),
+            &theta,
+            &buffers,
+            &momentum,
+            state.mask(),
+            Device::Cpu,
+        )
+        .unwrap();
         let mut second = Watch::default();
         assert_eq!(train(&mut state, position, &mut second), Outcome::Finished);
         assert_eq!(state.to_vecs(), whole.to_vecs());
@@ -115,7 +141,10 @@ fn stopped_anywhere_and_resumed_it_is_the_same_training() {
 fn a_pruned_weight_that_is_not_zero_is_refused() {
     let mask = Mask::from_bools(vec![false, true, true, true]);
     let error = State::new(linear().layout(), &START, &[], &mask, Device::Cpu).unwrap_err();
-    assert_eq!(error.to_string(), "parameter 0 (fc.weight) is pruned but holds 5e-1, not +0.0");
+    assert_eq!(
+        error.to_string(),
+        "parameter 0 (fc.weight) is pruned but holds 5e-1, not +0.0"
+    );
 }
 
 #[test]
@@ -130,7 +159,9 @@ fn divergence_is_an_error_that_names_the_epoch() {
         sgd: Sgd::new(0.9, 0.01).unwrap(),
         epochs_before: 0,
     };
-    let error = training.run::<TrainError>(&mut start(), Position::default(), &mut []).unwrap_err();
+    let error = training
+        .run::<TrainError>(&mut start(), Position::default(), &mut [])
+        .unwrap_err();
     assert!(error.to_string().contains("in epoch"), "{error}");
 }
 
@@ -139,8 +170,16 @@ fn gradients_of_the_network_follow_the_flat_vector() {
     let network = linear();
     let theta = Tensor::from_slice(&START).set_requires_grad(true);
     let (images, _) = Points.batch(0, 0);
-    let sum = network.forward(&theta, &Tensor::zeros([0], (Dtype::Float, Device::Cpu)), &images, Mode::Eval);
+    let sum = network.forward(
+        &theta,
+        &Tensor::zeros([0], (Dtype::Float, Device::Cpu)),
+        &images,
+        Mode::Eval,
+    );
     let gradient = Tensor::run_backward(&[sum.sum(Dtype::Float)], &[&theta], false, false).swap_remove(0);
     // Sums of the two columns of the points, for each class; then four examples for each bias.
-    assert_eq!(Vec::<f32>::try_from(gradient).unwrap(), [2.0, 2.5, 2.0, 2.5, 4.0, 4.0]);
+    assert_eq!(
+        Vec::<f32>::try_from(gradient).unwrap(),
+        [2.0, 2.5, 2.0, 2.5, 4.0, 4.0]
+    );
 }

@@ -10,7 +10,10 @@ use anyhow::{Context, bail};
 const LIBRARY: &str = "libtorch_cuda.so";
 
 /// Makes CUDA devices visible to libtorch.
-#[expect(unsafe_code, reason = "loading a library runs its constructors; there is no safe way to load one")]
+#[expect(
+    unsafe_code,
+    reason = "loading a library runs its constructors; there is no safe way to load one"
+)]
 pub(crate) fn load() -> anyhow::Result<()> {
     // SAFETY: libtorch_cuda's constructors register kernels and hooks in libtorch_cpu, which is loaded already
     // and of the same release, being found on the same path; PyTorch itself loads the library in this way.

@@ -1,7 +1,7 @@
 //! `--device` and `--threads`.
 
-use crate::words::{BadUsage, Global};
 use crate::cuda;
+use crate::words::{BadUsage, Global};
 use tch::Device;
 
 /// The device asked for, ready for use.
@@ -11,7 +11,11 @@ pub(crate) fn of(global: &Global) -> anyhow::Result<Device> {
         other => other.strip_prefix("cuda:").and_then(|n| n.parse::<usize>().ok()),
     };
     let Some(index) = index else {
-        return Err(BadUsage(format!("device {:?} is unknown; allowed are cpu, cuda:0", global.device)).into());
+        return Err(BadUsage(format!(
+            "device {:?} is unknown; allowed are cpu, cuda:0",
+            global.device
+        ))
+        .into());
     };
     cuda::load()?;
     let n = tch::Cuda::device_count();

@@ -44,7 +44,11 @@ pub(crate) fn run(
     let stop = signals::stop_flag()?;
     let mut board = Board::new(recipe, store)?;
     if board.waiting.is_empty() {
-        return Ok(Finished { n_run: 0, failed: Vec::new(), n_skipped: 0 });
+        return Ok(Finished {
+            n_run: 0,
+            failed: Vec::new(),
+            n_skipped: 0,
+        });
     }
     let mut display = Display::new(recipe, &board);
     let (sender, receiver) = mpsc::channel();
@@ -59,7 +63,9 @@ pub(crate) fn run(
             jobs.values_mut().for_each(|job| job.stdin = None);
         }
         while !stopping && jobs.len() < n_jobs as usize {
-            let Some(chain) = board.next_chain(recipe) else { break };
+            let Some(chain) = board.next_chain(recipe) else {
+                break;
+            };
             let job = Job::start(n_started, &chain, store, data, global, sender.clone())?;
             display.open(n_started);
             jobs.insert(n_started, job);
@@ -88,7 +94,11 @@ pub(crate) fn run(
         bail!("stopped; the same command goes on from here");
     }
     let n_skipped = board.waiting.len();
-    Ok(Finished { n_run: board.n_run, failed: board.failed, n_skipped })
+    Ok(Finished {
+        n_run: board.n_run,
+        failed: board.failed,
+        n_skipped,
+    })
 }
 
 /// Which node stands where.
@@ -136,10 +146,14 @@ impl Board {
             let ready = |id: &NodeId| {
                 let node = &recipe.get(id).expect("waiting nodes are of the recipe").node;
                 let there = |p: &NodeId| self.done.contains(p) || chain.contains(p);
-                let follows = chain.last().is_none_or(|last| node.parents().iter().any(|p| p.id == *last));
+                let follows = chain
+                    .last()
+                    .is_none_or(|last| node.parents().iter().any(|p| p.id == *last));
                 follows && node.parents().iter().all(|p| there(&p.id))
             };
-            let Some(place) = self.waiting.iter().position(ready) else { break };
+            let Some(place) = self.waiting.iter().position(ready) else {
+                break;
+            };
             let id = self.waiting.remove(place);
             self.running.insert(id.clone());
             chain.push(id);
@@ -150,8 +164,17 @@ impl Board {
     fn take(&mut self, recipe: &Recipe, event: &Event) {
         match event {
             Event::Start { .. } | Event::Stopped { .. } => {}
-            Event::Progress { id, steps_done, n_steps, .. } => {
-                let epochs = id.parse().ok().and_then(|id| recipe.get(&id)).map_or(0, |e| e.node.last_epoch());
+            Event::Progress {
+                id,
+                steps_done,
+                n_steps,
+                ..
+            } => {
+                let epochs = id
+                    .parse()
+                    .ok()
+                    .and_then(|id| recipe.get(&id))
+                    .map_or(0, |e| e.node.last_epoch());
                 let part = *steps_done as f64 / (*n_steps).max(1) as f64;
                 self.partial.insert(id.clone(), part * f64::from(epochs));
             }
@@ -176,7 +199,11 @@ impl Board {
 
     /// A job ended. What it did not reach waits again (and for ever, behind a failed node).
     fn close(&mut self, chain: &[NodeId], well: bool, status: &str) {
-        let left: Vec<_> = chain.iter().filter(|id| self.running.remove(*id)).cloned().collect();
+        let left: Vec<_> = chain
+            .iter()
+            .filter(|id| self.running.remove(*id))
+            .cloned()
+            .collect();
         let mut left = left.into_iter();
         if !well {
             // It ended without saying why: the node that it was at is the one that failed.
@@ -217,8 +244,14 @@ impl Job {
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("the path of this program is unknown")?;
         let mut command = Command::new(program);
-        command.arg("node").args(chain.iter().map(NodeId::as_str)).arg("--supervised");
-        command.arg("--runs").arg(store.runs()).args(["--device", &global.device]);
+        command
+            .arg("node")
+            .args(chain.iter().map(NodeId::as_str))
+            .arg("--supervised");
+        command
+            .arg("--runs")
+            .arg(store.runs())
+            .args(["--device", &global.device]);
         if let Some(folder) = &data.folder {
             command.arg("--data").arg(folder);
         }
@@ -240,7 +273,11 @@ impl Job {
             }
             let _ = sender.send((number, Message::Closed));
         });
-        Ok(Self { child, chain: chain.to_vec(), stdin })
+        Ok(Self {
+            child,
+            chain: chain.to_vec(),
+            stdin,
+        })
     }
 }
 
@@ -258,7 +295,11 @@ struct Display {
 impl Display {
     fn new(recipe: &Recipe, board: &Board) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bars = MultiProgress::with_draw_target(target);
         let total = bars.add(ProgressBar::new(board.epochs_total));
         let style = "total {bar:30} {pos}/{len} epochs, {msg}, {elapsed} gone, {eta} to go";
@@ -274,7 +315,9 @@ impl Display {
             n_nodes,
         };
         let (epochs, done) = (board.epochs_total, recipe.len() - n_nodes);
-        display.note(&format!("{n_nodes} nodes to run ({done} are there), {epochs} epochs"));
+        display.note(&format!(
+            "{n_nodes} nodes to run ({done} are there), {epochs} epochs"
+        ));
         display
     }
 
@@ -296,7 +339,9 @@ impl Display {
                     bar.set_position(0);
                     bar.set_message(what);
                 }
-                Event::Progress { steps_done, n_steps, .. } => {
+                Event::Progress {
+                    steps_done, n_steps, ..
+                } => {
                     bar.set_length(*n_steps);
                     bar.set_position(*steps_done);
                 }
@@ -317,12 +362,21 @@ impl Display {
     fn tick(&mut self, board: &Board) {
         let epochs = board.epochs_so_far();
         self.total.set_position(epochs as u64);
-        self.total.set_message(format!("{}/{} nodes", board.n_run, self.n_nodes));
+        self.total
+            .set_message(format!("{}/{} nodes", board.n_run, self.n_nodes));
         if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             let gone = self.begun.elapsed().as_secs_f64();
-            let left = if epochs > 0.0 { gone / epochs * (board.epochs_total as f64 - epochs) } else { f64::NAN };
-            let left = if left.is_finite() { format!(", about {left:.0} s to go") } else { String::new() };
+            let left = if epochs > 0.0 {
+                gone / epochs * (board.epochs_total as f64 - epochs)
+            } else {
+                f64::NAN
+            };
+            let left = if left.is_finite() {
+                format!(", about {left:.0} s to go")
+            } else {
+                String::new()
+            };
             printing::note(&format!(
                 "{epochs:.0}/{} epochs, {}/{} nodes, {gone:.0} s gone{left}",
                 board.epochs_total, board.n_run, self.n_nodes

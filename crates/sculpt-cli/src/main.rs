@@ -21,7 +21,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             printing::failure(&error);
-            if error.is::<words::BadUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is::<words::BadUsage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -1,5 +1,9 @@
 //! What people read: results on stdout, everything else on stderr.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "binaries print; this is where this one does")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "binaries print; this is where this one does"
+)]
 
 use anyhow::Context;
 use serde::Serialize;
@@ -49,7 +53,10 @@ pub(crate) fn one_sentence_panics() {
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("a panic without a message");
         let first = message.lines().next().unwrap_or_default();
-        let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
+        let place = info
+            .location()
+            .map(|l| format!(" ({}:{})", l.file(), l.line()))
+            .unwrap_or_default();
         eprintln!("error: internal: {first}{place}; this is a bug of sculpt, please report it");
         std::process::exit(1);
     }));

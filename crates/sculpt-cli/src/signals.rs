@@ -1,6 +1,9 @@
 //! SIGINT and SIGTERM: the first asks to stop at the next step boundary, state saved; the second ends at once.
 
-use signal_hook::{consts::{SIGINT, SIGTERM}, flag};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
 use std::sync::{Arc, atomic::AtomicBool};
 
 /// A flag that the first SIGINT or SIGTERM sets.

@@ -21,7 +21,10 @@ fn sculpt(root: &Path, words: &[&str]) -> Command {
 fn check_failure(output: &Output, code: i32, words: &[&str]) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{stderr}");
-    assert!(!stderr.contains("panicked") && !stderr.contains("internal"), "{stderr}");
+    assert!(
+        !stderr.contains("panicked") && !stderr.contains("internal"),
+        "{stderr}"
+    );
     for word in words {
         assert!(stderr.contains(word), "{word:?} is not in {stderr:?}");
     }
@@ -29,12 +32,19 @@ fn check_failure(output: &Output, code: i32, words: &[&str]) {
 
 #[track_caller]
 fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
 fn checkout() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 #[test]
@@ -42,11 +52,17 @@ fn the_published_figure_5_is_what_its_checkpoints_give() {
     let cache = TempDir::new().unwrap();
     let runs = cache.path().to_str().unwrap();
     for time in ["first", "again, from the cache"] {
-        let output = sculpt(&checkout(), &["figure", "5", "--check", "--json", "--runs", runs]).output().unwrap();
+        let output = sculpt(&checkout(), &["figure", "5", "--check", "--json", "--runs", runs])
+            .output()
+            .unwrap();
         let outcome = &json(&output)["artefacts"][0];
         // 3 seeds × (4 dense points + 8 curves × 6 densities).
         assert_eq!(outcome["rows"], 156, "{time}");
-        assert_eq!(outcome["differences"].as_array().map(Vec::len), Some(0), "{time}: {outcome}");
+        assert_eq!(
+            outcome["differences"].as_array().map(Vec::len),
+            Some(0),
+            "{time}: {outcome}"
+        );
     }
 }
 
@@ -54,23 +70,56 @@ fn the_published_figure_5_is_what_its_checkpoints_give() {
 fn what_is_not_there_is_said_in_one_sentence() {
     let root = TempDir::new().unwrap();
     let run = |words: &[&str]| sculpt(root.path(), words).output().unwrap();
-    check_failure(&run(&["figure", "99"]), 2, &["figure 99 is not available", "figure 5"]);
+    check_failure(
+        &run(&["figure", "99"]),
+        2,
+        &["figure 99 is not available", "figure 5"],
+    );
     check_failure(&run(&["figure", "five"]), 2, &["\"five\" is no artefact"]);
     check_failure(&run(&["figure", "5"]), 1, &["data/published/default", "--suite"]);
-    check_failure(&run(&["figure", "5", "--suite", "nowhere"]), 1, &["nowhere", "sculpt list"]);
+    check_failure(
+        &run(&["figure", "5", "--suite", "nowhere"]),
+        1,
+        &["nowhere", "sculpt list"],
+    );
     check_failure(&run(&["figure", "5", "--suite", "../up"]), 2, &["no plain name"]);
     let short = ["reproduce", "figure", "5", "--preset", "short", "--data"];
-    check_failure(&run(&[&short[..], &["/no/such/folder"]].concat()), 1, &["/no/such/folder"]);
-    check_failure(&run(&["reproduce", "figure", "5", "--preset", "tiny"]), 2, &["paper, short, demo"]);
+    check_failure(
+        &run(&[&short[..], &["/no/such/folder"]].concat()),
+        1,
+        &["/no/such/folder"],
+    );
+    check_failure(
+        &run(&["reproduce", "figure", "5", "--preset", "tiny"]),
+        2,
+        &["paper, short, demo"],
+    );
     let demo = ["plan", "figure", "5", "--preset", "demo", "--no-bench"];
-    for (flag, value) in [("--densities", "0"), ("--densities", "1.5"), ("--densities", "NaN"), ("--cycles", "0")] {
+    for (flag, value) in [
+        ("--densities", "0"),
+        ("--densities", "1.5"),
+        ("--densities", "NaN"),
+        ("--cycles", "0"),
+    ] {
         check_failure(&run(&[&demo[..], &[flag, value]].concat()), 2, &[flag]);
     }
-    check_failure(&run(&[&demo[..], &["--densities", "0.1,0.5"]].concat()), 2, &["must fall"]);
+    check_failure(
+        &run(&[&demo[..], &["--densities", "0.1,0.5"]].concat()),
+        2,
+        &["must fall"],
+    );
     check_failure(&run(&["node", "abc"]), 1, &["0 nodes", "abc"]);
     check_failure(&run(&["list", "--device", "tpu"]), 0, &[]);
-    check_failure(&run(&["figure", "5", "--device", "tpu", "--suite", "nowhere"]), 1, &["nowhere"]);
-    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0, "nothing was written");
+    check_failure(
+        &run(&["figure", "5", "--device", "tpu", "--suite", "nowhere"]),
+        1,
+        &["nowhere"],
+    );
+    assert_eq!(
+        fs::read_dir(root.path()).unwrap().count(),
+        0,
+        "nothing was written"
+    );
 }
 
 #[test]
@@ -87,8 +136,20 @@ fn the_plan_counts_what_is_shared() {
 
 /// Half a minute of the demo: one level, one seed, two cycles of two epochs.
 const SMALL: [&str; 14] = [
-    "reproduce", "figure", "5", "--preset", "demo", "--cycle-epochs", "2", "--cycles", "2", "--densities", "0.2",
-    "--seeds", "1", "--json",
+    "reproduce",
+    "figure",
+    "5",
+    "--preset",
+    "demo",
+    "--cycle-epochs",
+    "2",
+    "--cycles",
+    "2",
+    "--densities",
+    "0.2",
+    "--seeds",
+    "1",
+    "--json",
 ];
 
 #[test]
@@ -98,9 +159,16 @@ fn cut_off_and_started_again_the_numbers_are_the_same() {
     assert_eq!(outcome["artefacts"][0]["rows"], 12);
 
     let jobs = [&SMALL[..], &["--jobs", "2"]].concat();
-    let mut child = sculpt(cut.path(), &jobs).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = sculpt(cut.path(), &jobs)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     thread::sleep(Duration::from_secs(3));
-    let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let asked = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
     // A machine so fast that it had finished is no failure of what is tested below.
     if asked.success() {
         let status = child.wait().unwrap();
@@ -114,16 +182,32 @@ fn cut_off_and_started_again_the_numbers_are_the_same() {
     assert_eq!(csv(&whole), csv(&cut));
     for file in ["parquet", "svg", "png", "pdf", "json"] {
         let suite = outcome["artefacts"][0]["suite"].as_str().unwrap();
-        let path = cut.path().join("reports").join(suite).join(format!("figure-5.{file}"));
+        let path = cut
+            .path()
+            .join("reports")
+            .join(suite)
+            .join(format!("figure-5.{file}"));
         assert!(path.metadata().unwrap().len() > 100, "{}", path.display());
     }
 
     // Published and read back from the published suite alone.
     let name = outcome["artefacts"][0]["suite"].as_str().unwrap();
-    json(&sculpt(cut.path(), &["publish", "--suite", name, "--default", "--json"]).output().unwrap());
+    json(
+        &sculpt(cut.path(), &["publish", "--suite", name, "--default", "--json"])
+            .output()
+            .unwrap(),
+    );
     fs::remove_dir_all(cut.path().join("runs")).unwrap();
-    let check = json(&sculpt(cut.path(), &["figure", "5", "--check", "--json"]).output().unwrap());
-    assert_eq!(check["artefacts"][0]["differences"].as_array().map(Vec::len), Some(0), "{check}");
+    let check = json(
+        &sculpt(cut.path(), &["figure", "5", "--check", "--json"])
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(
+        check["artefacts"][0]["differences"].as_array().map(Vec::len),
+        Some(0),
+        "{check}"
+    );
 
     // A byte changed in a published checkpoint is found before it is shown.
     let folder = cut.path().join("data/published").join(name).join("checkpoints");
@@ -133,24 +217,36 @@ fn cut_off_and_started_again_the_numbers_are_the_same() {
     bytes[last] ^= 1;
     fs::write(&victim, bytes).unwrap();
     let output = sculpt(cut.path(), &["figure", "5", "--check"]).output().unwrap();
-    check_failure(&output, 1, &["SHA-256", victim.file_name().unwrap().to_str().unwrap()]);
+    check_failure(
+        &output,
+        1,
+        &["SHA-256", victim.file_name().unwrap().to_str().unwrap()],
+    );
 }
 
 #[test]
 fn a_recipe_of_the_users_runs_and_its_mistakes_are_named() {
     let root = TempDir::new().unwrap();
     let recipes = checkout().join("crates/sculpt-experiments/recipes");
-    let text = fs::read_to_string(recipes.join("lrr.toml")).unwrap().replace("epochs = 8", "epochs = 1");
+    let text = fs::read_to_string(recipes.join("lrr.toml"))
+        .unwrap()
+        .replace("epochs = 8", "epochs = 1");
     let file = root.path().join("mine.toml");
     let with = |old: &str, new: &str| {
         fs::write(&file, text.replacen(old, new, 1)).unwrap();
-        sculpt(root.path(), &["run", "mine.toml", "--json"]).output().unwrap()
+        sculpt(root.path(), &["run", "mine.toml", "--json"])
+            .output()
+            .unwrap()
     };
     let nodes = json(&with("", ""));
     assert_eq!(nodes["nodes"][3]["name"], "lrr");
     assert_eq!(nodes["nodes"][3]["test"]["n"], 1000);
     check_failure(&with("density = 0.2", "density = 1.5"), 1, &["\"pruned\"", "1.5"]);
-    check_failure(&with("from = \"dense\"", "from = \"dens\""), 1, &["\"dens\"", "dense, init"]);
+    check_failure(
+        &with("from = \"dense\"", "from = \"dens\""),
+        1,
+        &["\"dens\"", "dense, init"],
+    );
     check_failure(&with("dense@1", "dense@9"), 1, &["\"coupled\"", "epoch 9"]);
     check_failure(&with("seed = 1", "sed = 1"), 1, &["\"init\""]);
 }

@@ -39,7 +39,11 @@ pub struct CouplingPoint {
 
 /// Adds one panel of figure 5 to a recipe and returns its points, seed by seed.
 pub fn coupling(recipe: &mut Recipe, setup: &Setup) -> Vec<CouplingPoint> {
-    setup.seeds.iter().flat_map(|&seed| Coupling { recipe, setup, seed }.points()).collect()
+    setup
+        .seeds
+        .iter()
+        .flat_map(|&seed| Coupling { recipe, setup, seed }.points())
+        .collect()
 }
 
 /// One seed of one panel.
@@ -62,9 +66,20 @@ impl Coupling<'_> {
         let mut points = Vec::new();
         let mut point = |curve, level: usize, state: Parent| {
             let density = setup.levels[level];
-            points.push(CouplingPoint { curve, density, level: level as u32, seed, state });
+            points.push(CouplingPoint {
+                curve,
+                density,
+                level: level as u32,
+                seed,
+                state,
+            });
         };
-        for (curve, state) in [(Lrr, &dense), (Wr, &dense), (Imp, &dense), (RandomMask, &dense_cyclic)] {
+        for (curve, state) in [
+            (Lrr, &dense),
+            (Wr, &dense),
+            (Imp, &dense),
+            (RandomMask, &dense_cyclic),
+        ] {
             point(curve, 0, state.clone());
         }
         for (level, &density) in setup.levels.iter().enumerate().skip(1) {
@@ -107,7 +122,13 @@ impl Coupling<'_> {
 
     fn init(&mut self, draw: u32) -> Parent {
         let (model, rule) = (self.setup.model.clone(), self.setup.init);
-        self.add(Node::Init(Init { v: Version, model, rule, seed: self.seed, draw }))
+        self.add(Node::Init(Init {
+            v: Version,
+            model,
+            rule,
+            seed: self.seed,
+            draw,
+        }))
     }
 
     /// Trains one cycle.
@@ -138,18 +159,33 @@ impl Coupling<'_> {
 
     /// The state at the end of a dense cycle's warm-up, which is then kept (A.4; epoch 10 of 150).
     fn warm_up(&mut self, dense: &Parent) -> Parent {
-        let epoch = self.setup.warm_up_epochs().expect("a preset's schedule was checked");
-        let state = Parent { id: dense.id.clone(), epoch };
+        let epoch = self
+            .setup
+            .warm_up_epochs()
+            .expect("a preset's schedule was checked");
+        let state = Parent {
+            id: dense.id.clone(),
+            epoch,
+        };
         self.recipe.keep(&state).expect("a warm-up ends within its cycle");
         state
     }
 
     fn prune(&mut self, from: Parent, criterion: Criterion, density: Density) -> Parent {
-        self.add(Node::Prune(Prune { v: Version, from, criterion, density }))
+        self.add(Node::Prune(Prune {
+            v: Version,
+            from,
+            criterion,
+            density,
+        }))
     }
 
     fn combine(&mut self, mask_from: Parent, weights_from: Parent) -> Parent {
-        self.add(Node::Combine(Combine { v: Version, mask_from, weights_from }))
+        self.add(Node::Combine(Combine {
+            v: Version,
+            mask_from,
+            weights_from,
+        }))
     }
 }
 
@@ -166,7 +202,11 @@ mod tests {
     }
 
     fn at(points: &[CouplingPoint], curve: CouplingCurve, level: u32) -> &Parent {
-        &points.iter().find(|p| p.seed == 1 && p.curve == curve && p.level == level).unwrap().state
+        &points
+            .iter()
+            .find(|p| p.seed == 1 && p.curve == curve && p.level == level)
+            .unwrap()
+            .state
     }
 
     /// What a node trains from, cycle by cycle, down to the first node that is no Train node.
@@ -225,8 +265,12 @@ mod tests {
     fn random_init_is_its_own_draw() {
         let (recipe, points) = demo();
         let (_, start) = cycles_back(&recipe, at(&points, CouplingCurve::LrrMaskRandomInit, 1));
-        let Node::Combine(combine) = &recipe.get(&start).unwrap().node else { panic!("a Combine node") };
-        let Node::Init(init) = &recipe.get(&combine.weights_from.id).unwrap().node else { panic!("an Init node") };
+        let Node::Combine(combine) = &recipe.get(&start).unwrap().node else {
+            panic!("a Combine node")
+        };
+        let Node::Init(init) = &recipe.get(&combine.weights_from.id).unwrap().node else {
+            panic!("an Init node")
+        };
         assert_eq!((init.seed, init.draw), (1, 1));
     }
 }

@@ -20,7 +20,9 @@ impl DataFolder {
     /// # Errors
     /// No folder given, or what [`cifar10`] refuses.
     pub fn cifar10(&self) -> Result<Dataset, ExperimentError> {
-        let missing = || ExperimentError::DataMissing { name: "CIFAR-10".to_owned() };
+        let missing = || ExperimentError::DataMissing {
+            name: "CIFAR-10".to_owned(),
+        };
         let folder: &Path = self.folder.as_deref().ok_or_else(missing)?;
         Ok(cifar10(folder, self.name.as_deref())?)
     }
@@ -34,7 +36,11 @@ impl DataFolder {
             demo_a()
         } else {
             match &self.folder {
-                None => return Err(ExperimentError::DataMissing { name: data.name.clone() }),
+                None => {
+                    return Err(ExperimentError::DataMissing {
+                        name: data.name.clone(),
+                    });
+                }
                 Some(folder) => {
                     // The original needs no name, any other files carry the one in the node.
                     let original = cifar10(folder, None).ok().filter(|d| d.name == data.name);
@@ -65,5 +71,9 @@ pub fn demo_a() -> Dataset {
 
 /// Refers to a data set as nodes do.
 pub fn data_ref(dataset: &Dataset, train_images: Option<u32>) -> DataRef {
-    DataRef { name: dataset.name.clone(), digest: dataset.digest().to_owned(), train_images }
+    DataRef {
+        name: dataset.name.clone(),
+        digest: dataset.digest().to_owned(),
+        train_images,
+    }
 }

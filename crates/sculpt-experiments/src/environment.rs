@@ -50,7 +50,12 @@ fn instruction_set() -> String {
         (is_x86_feature_detected!("avx512fp16"), "avx512fp16"),
     ];
     let mut words = vec!["x86_64"];
-    words.extend(found.iter().filter(|(present, _)| *present).map(|(_, name)| *name));
+    words.extend(
+        found
+            .iter()
+            .filter(|(present, _)| *present)
+            .map(|(_, name)| *name),
+    );
     words.join(" ")
 }
 

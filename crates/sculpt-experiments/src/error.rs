@@ -63,7 +63,9 @@ pub enum ExperimentError {
         detail: String,
     },
     /// The data that a node names is not the data at hand.
-    #[error("the data {name:?} at hand has digest {found}, the node wants {wanted}; point --data at the same files")]
+    #[error(
+        "the data {name:?} at hand has digest {found}, the node wants {wanted}; point --data at the same files"
+    )]
     DataDiffers {
         /// Name of the data.
         name: String,
@@ -73,7 +75,9 @@ pub enum ExperimentError {
         wanted: String,
     },
     /// The data that a node names is not at hand.
-    #[error("the data {name:?} is not at hand; give its folder with --data DIR (and --data-name {name:?} if it is not the original)")]
+    #[error(
+        "the data {name:?} is not at hand; give its folder with --data DIR (and --data-name {name:?} if it is not the original)"
+    )]
     DataMissing {
         /// Name of the data.
         name: String,

@@ -30,7 +30,11 @@ pub struct TestScore {
 
 impl From<Evaluation> for TestScore {
     fn from(evaluation: Evaluation) -> Self {
-        Self { loss: evaluation.loss, n_correct: evaluation.n_correct, n: evaluation.n }
+        Self {
+            loss: evaluation.loss,
+            n_correct: evaluation.n_correct,
+            n: evaluation.n,
+        }
     }
 }
 
@@ -43,7 +47,10 @@ pub type Metrics = Vec<(String, MetricsRow)>;
 /// # Errors
 /// What polars or the file system refuses.
 pub fn write_metrics(path: &Path, rows: &[(String, MetricsRow)]) -> Result<(), ExperimentError> {
-    let frame_error = |source| ExperimentError::Frame { path: path.to_owned(), source };
+    let frame_error = |source| ExperimentError::Frame {
+        path: path.to_owned(),
+        source,
+    };
     let column = |name: &str, f: &dyn Fn(&MetricsRow) -> Option<f64>| {
         Column::new(name.into(), rows.iter().map(|(_, r)| f(r)).collect::<Vec<_>>())
     };
@@ -51,7 +58,10 @@ pub fn write_metrics(path: &Path, rows: &[(String, MetricsRow)]) -> Result<(), E
         Column::new(name.into(), rows.iter().map(|(_, r)| f(r)).collect::<Vec<_>>())
     };
     let columns = vec![
-        Column::new("node".into(), rows.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>()),
+        Column::new(
+            "node".into(),
+            rows.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
+        ),
         count("epoch", &|r| Some(r.training.epoch)),
         column("learning_rate", &|r| Some(r.training.learning_rate)),
         column("train_loss", &|r| Some(r.training.train_loss)),
@@ -73,7 +83,10 @@ pub fn write_parquet(path: &Path, frame: &mut DataFrame) -> Result<(), Experimen
     ParquetWriter::new(&mut bytes)
         .with_compression(ParquetCompression::Snappy)
         .finish(frame)
-        .map_err(|source| ExperimentError::Frame { path: path.to_owned(), source })?;
+        .map_err(|source| ExperimentError::Frame {
+            path: path.to_owned(),
+            source,
+        })?;
     Ok(atomic::write(path, &bytes)?)
 }
 
@@ -82,8 +95,14 @@ pub fn write_parquet(path: &Path, frame: &mut DataFrame) -> Result<(), Experimen
 /// # Errors
 /// No such file, not Parquet, or other columns.
 pub fn read_metrics(path: &Path) -> Result<Metrics, ExperimentError> {
-    let frame_error = |source| ExperimentError::Frame { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|source| ExperimentError::Io { path: path.to_owned(), source })?;
+    let frame_error = |source| ExperimentError::Frame {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(|source| ExperimentError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
     let frame = ParquetReader::new(file).finish().map_err(frame_error)?;
     let node = frame.column("node").and_then(|c| c.str()).map_err(frame_error)?;
     let float = |name: &str| frame.column(name).and_then(|c| c.f64()).map_err(frame_error);
@@ -100,9 +119,11 @@ pub fn read_metrics(path: &Path) -> Result<Metrics, ExperimentError> {
             train_accuracy: train_accuracy.get(i)?,
         };
         let test = match (test_loss.get(i), test_correct.get(i), test_images.get(i)) {
-            (Some(loss), Some(n_correct), Some(n)) => {
-                Some(TestScore { loss, n_correct: n_correct.into(), n: n.into() })
-            }
+            (Some(loss), Some(n_correct), Some(n)) => Some(TestScore {
+                loss,
+                n_correct: n_correct.into(),
+                n: n.into(),
+            }),
             _ => None,
         };
         Some((node.get(i)?.to_owned(), MetricsRow { training, test }))
@@ -123,11 +144,26 @@ mod tests {
 
     #[test]
     fn rows_come_back() {
-        let training = EpochMetrics { epoch: 1, learning_rate: 0.1, train_loss: 1.5, train_accuracy: 0.25 };
-        let test = Some(TestScore { loss: 0.1 + 0.2, n_correct: 7, n: 10 });
+        let training = EpochMetrics {
+            epoch: 1,
+            learning_rate: 0.1,
+            train_loss: 1.5,
+            train_accuracy: 0.25,
+        };
+        let test = Some(TestScore {
+            loss: 0.1 + 0.2,
+            n_correct: 7,
+            n: 10,
+        });
         let rows = vec![
             ("a".to_owned(), MetricsRow { training, test: None }),
-            ("b".to_owned(), MetricsRow { training: EpochMetrics { epoch: 2, ..training }, test }),
+            (
+                "b".to_owned(),
+                MetricsRow {
+                    training: EpochMetrics { epoch: 2, ..training },
+                    test,
+                },
+            ),
         ];
         let folder = tempfile::tempdir().unwrap();
         let (one, two) = (folder.path().join("1.parquet"), folder.path().join("2.parquet"));

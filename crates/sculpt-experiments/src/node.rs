@@ -231,7 +231,9 @@ impl FromStr for NodeId {
         if text.len() == 64 && text.bytes().all(lower_hex) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ExperimentError::BadId { text: text.to_owned() })
+            Err(ExperimentError::BadId {
+                text: text.to_owned(),
+            })
         }
     }
 }
@@ -275,7 +277,13 @@ mod tests {
 
     fn init() -> Node {
         let model = ModelSpec::named("resnet8", 10, Some(8), None).unwrap();
-        Node::Init(Init { v: Version, model, rule: InitRule::KaimingNormalFanIn, seed: 1, draw: 0 })
+        Node::Init(Init {
+            v: Version,
+            model,
+            rule: InitRule::KaimingNormalFanIn,
+            seed: 1,
+            draw: 0,
+        })
     }
 
     /// The text is RFC 8785 (sorted keys, no spaces) and the id is `sha256sum` of it.
@@ -291,8 +299,15 @@ mod tests {
     #[test]
     fn unknown_fields_versions_and_ids_are_refused() {
         let text = init().canonical_json();
-        for (old, new) in [("\"v\":1", "\"v\":2"), ("\"seed\":1", "\"seed\":1,\"extra\":0"), ("init", "inti")] {
-            assert!(serde_json::from_str::<Node>(&text.replacen(old, new, 1)).is_err(), "{old} -> {new}");
+        for (old, new) in [
+            ("\"v\":1", "\"v\":2"),
+            ("\"seed\":1", "\"seed\":1,\"extra\":0"),
+            ("init", "inti"),
+        ] {
+            assert!(
+                serde_json::from_str::<Node>(&text.replacen(old, new, 1)).is_err(),
+                "{old} -> {new}"
+            );
         }
         for id in ["", "abc", &"g".repeat(64), &"A".repeat(64)] {
             assert!(id.parse::<NodeId>().is_err());

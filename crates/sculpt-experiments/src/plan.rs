@@ -51,7 +51,10 @@ const FLOPS_PER_MAC: f64 = 2.0 * 3.0;
 
 /// Plans a recipe over a store; `curves` are the states of each curve of each seed.
 pub fn plan(recipe: &Recipe, curves: &[Vec<Parent>], store: &Store) -> Plan {
-    let mut plan = Plan { nodes: recipe.len(), ..Plan::default() };
+    let mut plan = Plan {
+        nodes: recipe.len(),
+        ..Plan::default()
+    };
     let mut work: BTreeMap<String, Work> = BTreeMap::new();
     let epochs_of = |entry: &Entry| u64::from(entry.node.last_epoch());
     for (id, entry) in recipe.iter() {
@@ -68,7 +71,11 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<Parent>], store: &Store) -> Plan {
             Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
         };
         let batch = u64::from(train.batch);
-        let per_epoch = if train.drop_last { n_train / batch * batch } else { n_train };
+        let per_epoch = if train.drop_last {
+            n_train / batch * batch
+        } else {
+            n_train
+        };
         let images = per_epoch * u64::from(train.epochs);
         let macs: u64 = entry.model.multiply_accumulates(side, side).iter().sum();
         let flops = FLOPS_PER_MAC * macs as f64 * images as f64;
@@ -93,7 +100,11 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<Parent>], store: &Store) -> Plan {
     plan.work = work.into_values().collect();
     for states in curves {
         let ids: BTreeSet<NodeId> = states.iter().flat_map(|state| recipe.ancestors(state)).collect();
-        plan.epochs_without_sharing += ids.iter().filter_map(|id| recipe.get(id)).map(epochs_of).sum::<u64>();
+        plan.epochs_without_sharing += ids
+            .iter()
+            .filter_map(|id| recipe.get(id))
+            .map(epochs_of)
+            .sum::<u64>();
     }
     plan
 }

@@ -118,11 +118,17 @@ impl Preset {
             PresetName::Paper | PresetName::Short if folder.folder.is_some() => {
                 data_ref(&folder.cifar10()?, None)
             }
-            PresetName::Paper | PresetName::Short => {
-                DataRef { name: "CIFAR-10".to_owned(), digest: cifar10_digest(), train_images: None }
-            }
+            PresetName::Paper | PresetName::Short => DataRef {
+                name: "CIFAR-10".to_owned(),
+                digest: cifar10_digest(),
+                train_images: None,
+            },
         };
-        let preset = Self { name, overrides, data };
+        let preset = Self {
+            name,
+            overrides,
+            data,
+        };
         preset.panel_a()?;
         Ok(preset)
     }
@@ -145,7 +151,13 @@ impl Preset {
         let mut name = self.name.to_string();
         let own = self.data.name == DEMO_A || self.data.name == "CIFAR-10";
         if !own {
-            let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+            let plain = |c: char| {
+                if c.is_ascii_alphanumeric() {
+                    c.to_ascii_lowercase()
+                } else {
+                    '-'
+                }
+            };
             let data: String = self.data.name.chars().map(plain).collect();
             let words: Vec<_> = data.split('-').filter(|w| !w.is_empty()).collect();
             name.push_str(&format!("-{}", words.join("-")));
@@ -158,14 +170,18 @@ impl Preset {
 
     /// What titles add about the overrides; empty when there are none.
     pub fn cut(&self) -> String {
-        let words = self.overrides.words().into_iter().map(|(word, value)| match word {
-            "cycle-epochs" => format!("{value}-epoch cycles"),
-            "cycles" => format!("{value} cycles"),
-            "densities" => format!("densities {}", value.replace(',', ", ")),
-            "seeds" if value == "1" => "1 seed".to_owned(),
-            "seeds" => format!("{value} seeds"),
-            _ => format!("{value} training images"),
-        });
+        let words = self
+            .overrides
+            .words()
+            .into_iter()
+            .map(|(word, value)| match word {
+                "cycle-epochs" => format!("{value}-epoch cycles"),
+                "cycles" => format!("{value} cycles"),
+                "densities" => format!("densities {}", value.replace(',', ", ")),
+                "seeds" if value == "1" => "1 seed".to_owned(),
+                "seeds" => format!("{value} seeds"),
+                _ => format!("{value} training images"),
+            });
         words.collect::<Vec<_>>().join(", ")
     }
 }
@@ -185,7 +201,10 @@ impl Overrides {
     /// (flag without dashes, value) of each override given, in a fixed order.
     fn words(&self) -> Vec<(&'static str, String)> {
         let densities = self.densities.as_ref().map(|d| {
-            d.iter().map(|d| d.get().to_string()).collect::<Vec<_>>().join(",")
+            d.iter()
+                .map(|d| d.get().to_string())
+                .collect::<Vec<_>>()
+                .join(",")
         });
         let all = [
             ("train-images", self.train_images.map(|n| n.to_string())),
@@ -194,14 +213,18 @@ impl Overrides {
             ("densities", densities),
             ("seeds", self.seeds.map(|n| n.to_string())),
         ];
-        all.into_iter().filter_map(|(word, value)| Some((word, value?))).collect()
+        all.into_iter()
+            .filter_map(|(word, value)| Some((word, value?)))
+            .collect()
     }
 
     fn apply(&self, mut setup: Setup) -> Result<Setup, ExperimentError> {
         let positive = |what, value: Option<u32>| match value {
-            Some(0) => {
-                Err(ExperimentError::BadValue { what, value: "0".to_owned(), problem: "must be at least 1" })
-            }
+            Some(0) => Err(ExperimentError::BadValue {
+                what,
+                value: "0".to_owned(),
+                problem: "must be at least 1",
+            }),
             other => Ok(other),
         };
         if let Some(epochs) = positive("--cycle-epochs", self.cycle_epochs)? {
@@ -229,7 +252,11 @@ impl Overrides {
             if levels.windows(2).any(|pair| pair[0].get() <= pair[1].get()) {
                 return Err(ExperimentError::BadValue {
                     what: "--densities",
-                    value: densities.iter().map(|d| d.get().to_string()).collect::<Vec<_>>().join(","),
+                    value: densities
+                        .iter()
+                        .map(|d| d.get().to_string())
+                        .collect::<Vec<_>>()
+                        .join(","),
                     problem: "must fall from one to the next",
                 });
             }
@@ -271,7 +298,10 @@ fn paper_cifar10(data: DataRef) -> Setup {
 
 /// The paper's grid at a tenth of the epochs: 15 a cycle, milestones scaled.
 fn short_cifar10(data: DataRef) -> Setup {
-    Setup { cycle_epochs: 15, ..paper_cifar10(data) }
+    Setup {
+        cycle_epochs: 15,
+        ..paper_cifar10(data)
+    }
 }
 
 /// Design §2, `demo` (a): ResNet-8 of width 8 on 1,280 gratings of 16 × 16, batch 64, cycles of 8 epochs. No
@@ -335,10 +365,16 @@ mod tests {
     #[test]
     fn the_paper_is_table_1() {
         let setup = preset(PresetName::Paper, Overrides::default()).panel_a().unwrap();
-        assert_eq!((setup.model.name().as_str(), setup.model.classes()), ("resnet20", 10));
+        assert_eq!(
+            (setup.model.name().as_str(), setup.model.classes()),
+            ("resnet20", 10)
+        );
         assert_eq!((setup.cycle_epochs, setup.cycles, setup.batch), (150, 8, 512));
         assert_eq!((setup.lr, setup.momentum, setup.weight_decay), (0.1, 0.9, 1e-4));
-        assert_eq!((setup.schedule, setup.seeds.len(), setup.levels.len()), (Kind::StepWarmup, 3, 19));
+        assert_eq!(
+            (setup.schedule, setup.seeds.len(), setup.levels.len()),
+            (Kind::StepWarmup, 3, 19)
+        );
         assert_eq!(setup.warm_up_epochs().unwrap(), 10);
         let sparsities = [5, 10, 12].map(|level| (1000.0 * (1.0 - setup.levels[level].get())).round());
         assert_eq!(sparsities, [672.0, 893.0, 931.0]);
@@ -349,11 +385,19 @@ mod tests {
     #[test]
     fn overrides_stand_in_names_and_titles() {
         let densities = Some([0.5, 0.05].map(density).to_vec());
-        let overrides = Overrides { cycles: Some(2), densities, seeds: Some(1), ..Overrides::default() };
+        let overrides = Overrides {
+            cycles: Some(2),
+            densities,
+            seeds: Some(1),
+            ..Overrides::default()
+        };
         let cut = preset(PresetName::Demo, overrides);
         assert_eq!(cut.suite_name(), "demo-cycles=2-densities=0.5,0.05-seeds=1");
         assert_eq!(cut.cut(), "2 cycles, densities 0.5, 0.05, 1 seed");
-        assert_eq!(preset(PresetName::Demo, Overrides::default()).suite_name(), "demo");
+        assert_eq!(
+            preset(PresetName::Demo, Overrides::default()).suite_name(),
+            "demo"
+        );
     }
 
     #[test]
@@ -362,8 +406,20 @@ mod tests {
             let error = Preset::new(PresetName::Demo, overrides, &DataFolder::default()).unwrap_err();
             assert!(error.to_string().contains(words), "{error}");
         };
-        refused(Overrides { seeds: Some(0), ..Overrides::default() }, "--seeds 0 must be at least 1");
+        refused(
+            Overrides {
+                seeds: Some(0),
+                ..Overrides::default()
+            },
+            "--seeds 0 must be at least 1",
+        );
         let rising = Some([0.1, 0.5].map(density).to_vec());
-        refused(Overrides { densities: rising, ..Overrides::default() }, "must fall");
+        refused(
+            Overrides {
+                densities: rising,
+                ..Overrides::default()
+            },
+            "must fall",
+        );
     }
 }

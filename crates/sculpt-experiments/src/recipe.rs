@@ -35,7 +35,8 @@ impl Recipe {
     /// When a parent is missing or has no such epoch: recipes are written by functions, and that would be a
     /// bug of theirs. Texts of users go through [`Recipe::try_add`].
     pub fn add(&mut self, node: Node, threads: u32) -> Parent {
-        self.try_add(node, threads).expect("a recipe names parents that it holds")
+        self.try_add(node, threads)
+            .expect("a recipe names parents that it holds")
     }
 
     /// Adds a node and returns the state at its end.
@@ -44,7 +45,10 @@ impl Recipe {
     /// A parent that is not in the recipe, or an epoch that it does not have.
     pub fn try_add(&mut self, node: Node, threads: u32) -> Result<Parent, ExperimentError> {
         let id = node.id();
-        let end = Parent { id: id.clone(), epoch: node.last_epoch() };
+        let end = Parent {
+            id: id.clone(),
+            epoch: node.last_epoch(),
+        };
         if self.nodes.contains_key(&id) {
             return Ok(end);
         }
@@ -65,7 +69,17 @@ impl Recipe {
             Node::Combine(combine) => self.nodes[&combine.mask_from.id].density,
         };
         let keep = BTreeSet::from([node.last_epoch()]);
-        self.nodes.insert(id.clone(), Entry { node, keep, threads, epochs_before, model, density });
+        self.nodes.insert(
+            id.clone(),
+            Entry {
+                node,
+                keep,
+                threads,
+                epochs_before,
+                model,
+                density,
+            },
+        );
         self.order.push(id);
         Ok(end)
     }
@@ -75,7 +89,10 @@ impl Recipe {
     /// # Errors
     /// As [`Recipe::try_add`].
     pub fn keep(&mut self, state: &Parent) -> Result<(), ExperimentError> {
-        let unknown = || ExperimentError::UnknownParent { id: state.id.clone(), epoch: state.epoch };
+        let unknown = || ExperimentError::UnknownParent {
+            id: state.id.clone(),
+            epoch: state.epoch,
+        };
         let entry = self.nodes.get_mut(&state.id).ok_or_else(unknown)?;
         let first = u32::from(entry.node.last_epoch() > 0);
         if !(first..=entry.node.last_epoch()).contains(&state.epoch) {

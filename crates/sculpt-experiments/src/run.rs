@@ -92,7 +92,14 @@ impl<'a> Runner<'a> {
         stop: &'a AtomicBool,
         report: &'a mut dyn FnMut(Progress),
     ) -> Self {
-        Self { store, data, device, stop, report, loaded: HashMap::new() }
+        Self {
+            store,
+            data,
+            device,
+            stop,
+            report,
+            loaded: HashMap::new(),
+        }
     }
 
     /// Runs the node that the store describes, from where it stands.
@@ -104,7 +111,15 @@ impl<'a> Runner<'a> {
         let _lock = self.store.lock(id)?;
         let mut file = self.store.node_file(id)?;
         let last = file.node.last_epoch();
-        let path = |epoch| self.store.checkpoint_path(&Parent { id: id.clone(), epoch }, last);
+        let path = |epoch| {
+            self.store.checkpoint_path(
+                &Parent {
+                    id: id.clone(),
+                    epoch,
+                },
+                last,
+            )
+        };
         if file.environment.keep.iter().all(|&epoch| path(epoch).is_file()) {
             return Ok(Ended::WasDone);
         }
@@ -134,14 +149,27 @@ impl<'a> Runner<'a> {
         let layout = model.layout();
         let mask = match &prune.criterion {
             Criterion::Magnitude => magnitude(&layout, &state.theta, prune.density, Some(&state.mask))?,
-            Criterion::Random { allocation, rule, seed } => {
-                random(&layout, prune.density, *allocation, *rule, Seed(*seed))?
-            }
+            Criterion::Random {
+                allocation,
+                rule,
+                seed,
+            } => random(&layout, prune.density, *allocation, *rule, Seed(*seed))?,
         };
         let mut theta = state.theta;
         mask.apply(&layout, &mut theta);
-        let pruned = State { theta, buffers: state.buffers, mask };
-        self.write_end(id, 0, &model, &pruned, Some(prune.density.get()), meta.epochs_trained)
+        let pruned = State {
+            theta,
+            buffers: state.buffers,
+            mask,
+        };
+        self.write_end(
+            id,
+            0,
+            &model,
+            &pruned,
+            Some(prune.density.get()),
+            meta.epochs_trained,
+        )
     }
 
     fn combine(&self, id: &NodeId, combine: &Combine) -> Result<(), ExperimentError> {
@@ -150,12 +178,27 @@ impl<'a> Runner<'a> {
         let layout = model.layout();
         if masked.mask.len() != layout.n_prunable() {
             let (mask, network) = (masked.mask.len(), layout.n_prunable());
-            return Err(ExperimentError::CombineDiffers { id: id.clone(), mask, network });
+            return Err(ExperimentError::CombineDiffers {
+                id: id.clone(),
+                mask,
+                network,
+            });
         }
         let mut theta = weights.theta;
         masked.mask.apply(&layout, &mut theta);
-        let state = State { theta, buffers: weights.buffers, mask: masked.mask };
-        self.write_end(id, 0, &model, &state, masked_meta.density_target, meta.epochs_trained)
+        let state = State {
+            theta,
+            buffers: weights.buffers,
+            mask: masked.mask,
+        };
+        self.write_end(
+            id,
+            0,
+            &model,
+            &state,
+            masked_meta.density_target,
+            meta.epochs_trained,
+        )
     }
 
     fn train(
@@ -189,24 +232,41 @@ impl<'a> Runner<'a> {
         let test = DeviceExamples::new(&dataset.test, dataset.mean, dataset.std, self.device)?;
         let network = ResNet::new(&model, train.precision);
         let layout = network.layout();
-        let schedule =
-            Schedule::new(train.schedule, train.lr, train.epochs, loader.steps_per_epoch() as u32)?;
+        let schedule = Schedule::new(
+            train.schedule,
+            train.lr,
+            train.epochs,
+            loader.steps_per_epoch() as u32,
+        )?;
 
         let folder = self.store.node_folder(id);
         let saved = Saved::read(&paths::progress_state(&folder), &start.mask)?;
         let (position, rows, timing) = match &saved {
-            Some(saved) => (saved.header.position, saved.header.rows.clone(), saved.header.timing.clone()),
-            None => (Position::default(), Vec::new(), Timing { seconds: 0.0, images: 0, starts: 0 }),
+            Some(saved) => (
+                saved.header.position,
+                saved.header.rows.clone(),
+                saved.header.timing.clone(),
+            ),
+            None => (
+                Position::default(),
+                Vec::new(),
+                Timing {
+                    seconds: 0.0,
+                    images: 0,
+                    starts: 0,
+                },
+            ),
         };
         let mut state = match saved {
-            None => sculpt_trainers::State::new(
-                layout,
-                &start.theta,
-                &start.buffers,
-                &start.mask,
-                self.device,
-            )?,
-            Some(Saved { theta, buffers, momentum, .. }) => sculpt_trainers::State::resumed(
+            None => {
+                sculpt_trainers::State::new(layout, &start.theta, &start.buffers, &start.mask, self.device)?
+            }
+            Some(Saved {
+                theta,
+                buffers,
+                momentum,
+                ..
+            }) => sculpt_trainers::State::resumed(
                 layout,
                 &theta,
                 &buffers,
@@ -228,7 +288,10 @@ impl<'a> Runner<'a> {
             density_target: meta.density_target,
             epochs_before: meta.epochs_trained,
             rows,
-            timing: Timing { starts: timing.starts + 1, ..timing },
+            timing: Timing {
+                starts: timing.starts + 1,
+                ..timing
+            },
             steps_per_epoch: loader.steps_per_epoch() as u64,
             batch: u64::from(train.batch),
             clock: Instant::now(),
@@ -265,7 +328,13 @@ impl<'a> Runner<'a> {
         density_target: Option<f64>,
         epochs_trained: u32,
     ) -> Result<(), ExperimentError> {
-        let path = self.store.checkpoint_path(&Parent { id: id.clone(), epoch }, epoch);
+        let path = self.store.checkpoint_path(
+            &Parent {
+                id: id.clone(),
+                epoch,
+            },
+            epoch,
+        );
         write_state(&path, id, model, state, density_target, epochs_trained)
     }
 }
@@ -291,7 +360,10 @@ pub fn evaluate_examples(
     buffers: &Tensor,
     examples: &DeviceExamples,
 ) -> Evaluation {
-    assert!(network.precision() == Precision::F32, "accuracies are measured in f32");
+    assert!(
+        network.precision() == Precision::F32,
+        "accuracies are measured in f32"
+    );
     evaluate(network, theta, buffers, examples.batches(EVALUATION_BATCH))
 }
 
@@ -326,7 +398,11 @@ impl Observer<ExperimentError> for Recorder<'_> {
         let done = self.last_steps.get_or_insert_with(|| step().steps_done - 1);
         *done += 1;
         let (steps_done, n_steps) = (*done, self.n_steps());
-        (self.runner)(Progress { steps_done, n_steps, epoch: None });
+        (self.runner)(Progress {
+            steps_done,
+            n_steps,
+            epoch: None,
+        });
         if self.last_save.elapsed() >= SAVE_EVERY {
             let now = step();
             self.save(now.state, now.position)?;
@@ -342,7 +418,10 @@ impl Observer<ExperimentError> for Recorder<'_> {
             let (theta, buffers) = (step.state.theta(), step.state.buffers());
             TestScore::from(evaluate_examples(&self.evaluator, theta, buffers, self.test))
         });
-        self.rows.push(MetricsRow { training: *metrics, test });
+        self.rows.push(MetricsRow {
+            training: *metrics,
+            test,
+        });
         if kept && epoch < self.train.epochs {
             self.write(&paths::checkpoint_at(&self.folder, epoch), step.state, epoch)?;
         }
@@ -364,26 +443,24 @@ impl Recorder<'_> {
         u64::from(self.train.epochs) * self.steps_per_epoch
     }
 
-    fn write(
-        &self,
-        path: &Path,
-        state: &sculpt_trainers::State,
-        epoch: u32,
-    ) -> Result<(), ExperimentError> {
+    fn write(&self, path: &Path, state: &sculpt_trainers::State, epoch: u32) -> Result<(), ExperimentError> {
         let (theta, buffers, _) = state.to_vecs();
-        let state = State { theta, buffers, mask: state.mask().clone() };
+        let state = State {
+            theta,
+            buffers,
+            mask: state.mask().clone(),
+        };
         let trained = self.epochs_before + epoch;
         write_state(path, self.id, self.model, &state, self.density_target, trained)
     }
 
-    fn save(
-        &mut self,
-        state: &sculpt_trainers::State,
-        position: Position,
-    ) -> Result<(), ExperimentError> {
+    fn save(&mut self, state: &sculpt_trainers::State, position: Position) -> Result<(), ExperimentError> {
         self.stop_clock();
-        let header =
-            SavedHeader { position, rows: self.rows.clone(), timing: self.timing.clone() };
+        let header = SavedHeader {
+            position,
+            rows: self.rows.clone(),
+            timing: self.timing.clone(),
+        };
         Saved::write(&paths::progress_state(&self.folder), state, &header)?;
         self.last_save = Instant::now();
         Ok(())
@@ -391,7 +468,11 @@ impl Recorder<'_> {
 
     fn finish(&mut self, state: &sculpt_trainers::State) -> Result<(), ExperimentError> {
         self.stop_clock();
-        let rows: Vec<_> = self.rows.iter().map(|row| (self.id.as_str().to_owned(), *row)).collect();
+        let rows: Vec<_> = self
+            .rows
+            .iter()
+            .map(|row| (self.id.as_str().to_owned(), *row))
+            .collect();
         write_metrics(&paths::metrics(&self.folder), &rows)?;
         let timing = to_canonical_json(&self.timing).expect("timings are finite numbers");
         atomic::write(&paths::timing(&self.folder), timing.as_bytes())?;
@@ -399,9 +480,10 @@ impl Recorder<'_> {
         self.write(&paths::checkpoint(&self.folder), state, self.train.epochs)?;
         let progress = paths::progress_folder(&self.folder);
         match fs::remove_dir_all(&progress) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(ExperimentError::Io { path: progress, source: error })
-            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(ExperimentError::Io {
+                path: progress,
+                source: error,
+            }),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -452,17 +534,29 @@ impl Saved {
         if !path.is_file() {
             return Ok(None);
         }
-        let bad = |detail: String| ExperimentError::BadFile { path: path.to_owned(), detail };
+        let bad = |detail: String| ExperimentError::BadFile {
+            path: path.to_owned(),
+            detail,
+        };
         let mut tensors = read_tensors(path)?;
-        let text = tensors.metadata_json().ok_or_else(|| bad("holds no position".to_owned()))?;
+        let text = tensors
+            .metadata_json()
+            .ok_or_else(|| bad("holds no position".to_owned()))?;
         let header: SavedHeader = serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
         let (_, theta) = tensors.take_f32("theta")?;
         let (_, buffers) = tensors.take_f32("buffers")?;
         let (_, momentum) = tensors.take_f32("momentum")?;
         let (_, bits) = tensors.take_u8("mask_bits")?;
         if bits != mask.packed() {
-            return Err(bad("has another mask than the node starts from; delete the progress folder".to_owned()));
+            return Err(bad(
+                "has another mask than the node starts from; delete the progress folder".to_owned(),
+            ));
         }
-        Ok(Some(Self { theta, buffers, momentum, header }))
+        Ok(Some(Self {
+            theta,
+            buffers,
+            momentum,
+            header,
+        }))
     }
 }

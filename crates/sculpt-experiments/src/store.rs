@@ -74,8 +74,15 @@ impl Store {
     /// Whether the node has been run to its end and every state asked for is there.
     pub fn is_done(&self, id: &NodeId, entry: &Entry) -> bool {
         let last = entry.node.last_epoch();
-        let state = |&epoch: &u32| Parent { id: id.clone(), epoch };
-        entry.keep.iter().map(state).all(|state| self.checkpoint_path(&state, last).is_file())
+        let state = |&epoch: &u32| Parent {
+            id: id.clone(),
+            epoch,
+        };
+        entry
+            .keep
+            .iter()
+            .map(state)
+            .all(|state| self.checkpoint_path(&state, last).is_file())
     }
 
     /// Writes `node.json`, uniting the epochs to keep with those that stand there.
@@ -94,14 +101,24 @@ impl Store {
             keep.extend(old.environment.keep);
             machine = old.environment.machine;
         }
-        let environment = NodeEnvironment { machine, threads: entry.threads, keep };
-        self.write_node_file(&NodeFile { id: id.clone(), node: entry.node.clone(), environment })
+        let environment = NodeEnvironment {
+            machine,
+            threads: entry.threads,
+            keep,
+        };
+        self.write_node_file(&NodeFile {
+            id: id.clone(),
+            node: entry.node.clone(),
+            environment,
+        })
     }
 
     pub(crate) fn write_node_file(&self, file: &NodeFile) -> Result<(), ExperimentError> {
         let path = paths::node_json(&self.node_folder(&file.id));
-        let mut text = serde_json::to_string_pretty(file)
-            .map_err(|e| ExperimentError::BadFile { path: path.clone(), detail: e.to_string() })?;
+        let mut text = serde_json::to_string_pretty(file).map_err(|e| ExperimentError::BadFile {
+            path: path.clone(),
+            detail: e.to_string(),
+        })?;
         text.push('\n');
         Ok(atomic::write(&path, text.as_bytes())?)
     }
@@ -112,10 +129,14 @@ impl Store {
     /// No such node, unreadable JSON, or another node's description.
     pub fn node_file(&self, id: &NodeId) -> Result<NodeFile, ExperimentError> {
         let path = paths::node_json(&self.node_folder(id));
-        let text = fs::read_to_string(&path)
-            .map_err(|source| ExperimentError::Io { path: path.clone(), source })?;
-        let file: NodeFile = serde_json::from_str(&text)
-            .map_err(|e| ExperimentError::BadFile { path: path.clone(), detail: e.to_string() })?;
+        let text = fs::read_to_string(&path).map_err(|source| ExperimentError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let file: NodeFile = serde_json::from_str(&text).map_err(|e| ExperimentError::BadFile {
+            path: path.clone(),
+            detail: e.to_string(),
+        })?;
         let computed = file.node.id();
         if file.id != *id || computed != *id {
             let detail = format!("describes node {computed}, not the one whose folder it is in");
@@ -181,12 +202,22 @@ impl Store {
     pub fn lock(&self, id: &NodeId) -> Result<NodeLock, ExperimentError> {
         let folder = self.node_folder(id);
         let path = paths::lock(&folder);
-        let io = |source| ExperimentError::Io { path: path.clone(), source };
+        let io = |source| ExperimentError::Io {
+            path: path.clone(),
+            source,
+        };
         fs::create_dir_all(&folder).map_err(io)?;
-        let file = File::options().create(true).append(true).open(&path).map_err(io)?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(io)?;
         match file.try_lock() {
             Ok(()) => Ok(NodeLock(file)),
-            Err(TryLockError::WouldBlock) => Err(ExperimentError::Locked { id: id.clone(), lock: path.clone() }),
+            Err(TryLockError::WouldBlock) => Err(ExperimentError::Locked {
+                id: id.clone(),
+                lock: path.clone(),
+            }),
             Err(TryLockError::Error(source)) => Err(io(source)),
         }
     }
@@ -216,8 +247,11 @@ impl Store {
     /// # Errors
     /// None, or more than one.
     pub fn find(&self, prefix: &str) -> Result<NodeId, ExperimentError> {
-        let mut matching: Vec<NodeId> =
-            self.ids()?.into_iter().filter(|id| id.as_str().starts_with(prefix)).collect();
+        let mut matching: Vec<NodeId> = self
+            .ids()?
+            .into_iter()
+            .filter(|id| id.as_str().starts_with(prefix))
+            .collect();
         match (matching.pop(), matching.len()) {
             (Some(id), 0) => Ok(id),
             (last, n) => Err(ExperimentError::Prefix {
@@ -234,12 +268,17 @@ impl Store {
 /// # Errors
 /// A description that is none of ours.
 pub fn model_of(path: &Path, meta: &Meta) -> Result<ModelSpec, ExperimentError> {
-    serde_json::from_value(meta.model.clone())
-        .map_err(|e| ExperimentError::BadFile { path: path.to_owned(), detail: format!("model: {e}") })
+    serde_json::from_value(meta.model.clone()).map_err(|e| ExperimentError::BadFile {
+        path: path.to_owned(),
+        detail: format!("model: {e}"),
+    })
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
-    let io = |source| ExperimentError::Io { path: folder.to_owned(), source };
+    let io = |source| ExperimentError::Io {
+        path: folder.to_owned(),
+        source,
+    };
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|e| e.map(|e| e.path()).map_err(io)).collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),

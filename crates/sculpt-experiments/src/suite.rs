@@ -95,20 +95,33 @@ impl Source {
     /// A list that is missing or not ours.
     pub fn published(folder: &Path) -> Result<Self, ExperimentError> {
         let path = paths::manifest(folder);
-        let missing = || ExperimentError::BadFile { path: path.clone(), detail: "is missing".to_owned() };
+        let missing = || ExperimentError::BadFile {
+            path: path.clone(),
+            detail: "is missing".to_owned(),
+        };
         let entries: Vec<ManifestEntry> = read_json(&path)?.ok_or_else(missing)?;
         let mut manifest = BTreeMap::new();
         for entry in entries {
             let expected = paths::published_checkpoint_file(entry.id.as_str(), entry.epoch);
             if entry.file != expected || entry.description.id() != entry.id {
-                let detail = format!("lists {:?} for node {}, whose file is {expected}", entry.file, entry.id);
+                let detail = format!(
+                    "lists {:?} for node {}, whose file is {expected}",
+                    entry.file, entry.id
+                );
                 return Err(ExperimentError::BadFile { path, detail });
             }
             manifest.insert((entry.id.clone(), entry.epoch), entry);
         }
         let rows: Metrics = read_metrics(&paths::metrics(folder))?;
-        let metrics = rows.into_iter().map(|(id, row)| ((id, row.training.epoch), row)).collect();
-        Ok(Source::Published { folder: folder.to_owned(), manifest, metrics })
+        let metrics = rows
+            .into_iter()
+            .map(|(id, row)| ((id, row.training.epoch), row))
+            .collect();
+        Ok(Source::Published {
+            folder: folder.to_owned(),
+            manifest,
+            metrics,
+        })
     }
 
     /// Whether the state is there, without reading it.
@@ -133,7 +146,9 @@ impl Source {
                 Ok(Some(sha256_hex(&read(&path)?)))
             }
             Source::Published { folder, manifest, .. } => {
-                let Some(entry) = manifest.get(&(state.id.clone(), state.epoch)) else { return Ok(None) };
+                let Some(entry) = manifest.get(&(state.id.clone(), state.epoch)) else {
+                    return Ok(None);
+                };
                 let path = folder.join(&entry.file);
                 let found = sha256_hex(&read(&path)?);
                 if found != entry.sha256 {
@@ -154,9 +169,10 @@ impl Source {
             Source::Runs(store) => {
                 read_checkpoint(&store.checkpoint_path(state, last_epoch(recipe, state)), layout)?
             }
-            Source::Published { folder, .. } => {
-                read_published(&paths::published_checkpoint(folder, state.id.as_str(), state.epoch), layout)?
-            }
+            Source::Published { folder, .. } => read_published(
+                &paths::published_checkpoint(folder, state.id.as_str(), state.epoch),
+                layout,
+            )?,
         };
         Ok(read)
     }
@@ -169,7 +185,10 @@ impl Source {
         match self {
             Source::Runs(store) => {
                 let rows = store.metrics(&state.id)?;
-                Ok(rows.iter().find(|row| row.training.epoch == state.epoch).and_then(|row| row.test))
+                Ok(rows
+                    .iter()
+                    .find(|row| row.training.epoch == state.epoch)
+                    .and_then(|row| row.test))
             }
             Source::Published { metrics, .. } => {
                 let row = metrics.get(&(state.id.as_str().to_owned(), state.epoch));
@@ -232,11 +251,16 @@ pub fn publish(
 }
 
 fn last_epoch(recipe: &Recipe, state: &Parent) -> u32 {
-    recipe.get(&state.id).map_or(state.epoch, |entry| entry.node.last_epoch())
+    recipe
+        .get(&state.id)
+        .map_or(state.epoch, |entry| entry.node.last_epoch())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ExperimentError> {
-    fs::read(path).map_err(|source| ExperimentError::Io { path: path.to_owned(), source })
+    fs::read(path).map_err(|source| ExperimentError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, ExperimentError> {
@@ -245,12 +269,17 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Option<T>, Exp
     }
     serde_json::from_slice(&read(path)?)
         .map(Some)
-        .map_err(|e| ExperimentError::BadFile { path: path.to_owned(), detail: e.to_string() })
+        .map_err(|e| ExperimentError::BadFile {
+            path: path.to_owned(),
+            detail: e.to_string(),
+        })
 }
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), ExperimentError> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|e| ExperimentError::BadFile { path: path.to_owned(), detail: e.to_string() })?;
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| ExperimentError::BadFile {
+        path: path.to_owned(),
+        detail: e.to_string(),
+    })?;
     text.push('\n');
     Ok(atomic::write(path, text.as_bytes())?)
 }

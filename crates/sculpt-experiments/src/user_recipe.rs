@@ -51,15 +51,23 @@ struct RawModel {
 /// # Errors
 /// Text that is no such recipe, naming the node and the field; data that are not at hand.
 pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, ExperimentError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ExperimentError::Io { path: path.to_owned(), source })?;
-    let bad = |detail: String| ExperimentError::BadFile { path: path.to_owned(), detail };
+    let text = std::fs::read_to_string(path).map_err(|source| ExperimentError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let bad = |detail: String| ExperimentError::BadFile {
+        path: path.to_owned(),
+        detail,
+    };
     // toml's messages are several lines with the place drawn; one sentence is enough here.
     let raw: RawRecipe = toml::from_str(&text).map_err(|e| bad(e.message().to_owned()))?;
     if !(1..=1024).contains(&raw.threads) {
         return Err(bad(format!("threads is {}, not in 1..=1024", raw.threads)));
     }
-    let mut read = UserRecipe { recipe: Recipe::default(), names: Vec::new() };
+    let mut read = UserRecipe {
+        recipe: Recipe::default(),
+        names: Vec::new(),
+    };
     let mut ends: BTreeMap<String, Parent> = BTreeMap::new();
     for raw_node in raw.node {
         let name = raw_node.name.clone();
@@ -68,10 +76,18 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
             Problem::Text(detail) => here(detail),
             Problem::Error(error) => error,
         })?;
-        let end = read.recipe.try_add(node, raw.threads).map_err(|e| here(e.to_string()))?;
+        let end = read
+            .recipe
+            .try_add(node, raw.threads)
+            .map_err(|e| here(e.to_string()))?;
         for epoch in raw_node.keep {
-            let state = Parent { id: end.id.clone(), epoch };
-            read.recipe.keep(&state).map_err(|_| here(format!("has no epoch {epoch} to keep")))?;
+            let state = Parent {
+                id: end.id.clone(),
+                epoch,
+            };
+            read.recipe
+                .keep(&state)
+                .map_err(|_| here(format!("has no epoch {epoch} to keep")))?;
         }
         if name.contains('@') || ends.insert(name.clone(), end.clone()).is_some() {
             return Err(here("has a name that stands twice, or an @ in it".to_owned()));
@@ -94,7 +110,9 @@ fn parse(
     let text = |e: serde_json::Error| Problem::Text(e.to_string());
     for field in ["from", "mask_from", "weights_from"] {
         if let Some(value) = fields.get_mut(field) {
-            let word = value.as_str().ok_or_else(|| Problem::Text(format!("{field} is no name of a node")))?;
+            let word = value
+                .as_str()
+                .ok_or_else(|| Problem::Text(format!("{field} is no name of a node")))?;
             let parent = parent(word, ends).map_err(|e| Problem::Text(format!("{field}: {e}")))?;
             *value = serde_json::to_value(parent).map_err(text)?;
         }
@@ -115,15 +133,26 @@ fn parse(
 fn parent(word: &str, ends: &BTreeMap<String, Parent>) -> Result<Parent, String> {
     let (name, epoch) = match word.split_once('@') {
         None => (word, None),
-        Some((name, epoch)) => {
-            (name, Some(epoch.parse::<u32>().map_err(|_| format!("{epoch:?} is no epoch"))?))
-        }
+        Some((name, epoch)) => (
+            name,
+            Some(
+                epoch
+                    .parse::<u32>()
+                    .map_err(|_| format!("{epoch:?} is no epoch"))?,
+            ),
+        ),
     };
     let end = ends.get(name).ok_or_else(|| {
         let known: Vec<_> = ends.keys().map(String::as_str).collect();
-        format!("no earlier node is called {name:?} (there are: {})", known.join(", "))
+        format!(
+            "no earlier node is called {name:?} (there are: {})",
+            known.join(", ")
+        )
     })?;
-    Ok(Parent { id: end.id.clone(), epoch: epoch.unwrap_or(end.epoch) })
+    Ok(Parent {
+        id: end.id.clone(),
+        epoch: epoch.unwrap_or(end.epoch),
+    })
 }
 
 fn data_of(value: &Value, data: &DataFolder) -> Result<crate::DataRef, Problem> {
@@ -137,7 +166,10 @@ fn data_of(value: &Value, data: &DataFolder) -> Result<crate::DataRef, Problem> 
     let dataset = if raw.name == "demo" || raw.name == DEMO_A {
         demo_a()
     } else {
-        let named = DataFolder { name: data.name.clone(), ..data.clone() };
+        let named = DataFolder {
+            name: data.name.clone(),
+            ..data.clone()
+        };
         let dataset = named.cifar10().map_err(Problem::Error)?;
         if dataset.name != raw.name {
             let detail = format!("wants data {:?}, --data holds {:?}", raw.name, dataset.name);

@@ -140,7 +140,10 @@ mod tests {
     fn initial_values_are_frozen() {
         let layout = ModelSpec::named("resnet8", 10, Some(8), None).unwrap().layout();
         let (theta, _) = initialise(&layout, InitRule::KaimingNormalFanIn, Seed(1));
-        assert_eq!((theta[0].to_bits(), theta[theta.len() - 1].to_bits()), (1_056_765_572, 3_127_857_159));
+        assert_eq!(
+            (theta[0].to_bits(), theta[theta.len() - 1].to_bits()),
+            (1_056_765_572, 3_127_857_159)
+        );
         let sum: u64 = theta.iter().map(|v| u64::from(v.to_bits())).sum();
         assert_eq!(sum, 0);
     }

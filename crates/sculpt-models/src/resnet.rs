@@ -35,9 +35,19 @@ impl ResNet {
         let (layout, plan) = plan(spec);
         let param_sizes = layout.params().iter().map(|p| p.len() as i64).collect();
         let buffer_sizes = layout.buffers().iter().map(|b| b.range().len() as i64).collect();
-        let param_shapes =
-            layout.params().iter().map(|p| p.shape().iter().map(|&n| n as i64).collect()).collect();
-        Self { layout, plan, precision, param_sizes, buffer_sizes, param_shapes }
+        let param_shapes = layout
+            .params()
+            .iter()
+            .map(|p| p.shape().iter().map(|&n| n as i64).collect())
+            .collect();
+        Self {
+            layout,
+            plan,
+            precision,
+            param_sizes,
+            buffer_sizes,
+            param_shapes,
+        }
     }
 
     /// In which numbers the network computes.
@@ -57,7 +67,11 @@ impl Network<Tensor> for ResNet {
         let full = theta.split_with_sizes(&self.param_sizes[..], 0);
         let low = match self.precision {
             Precision::F32 => None,
-            Precision::Bf16 => Some(theta.to_kind(Kind::BFloat16).split_with_sizes(&self.param_sizes[..], 0)),
+            Precision::Bf16 => Some(
+                theta
+                    .to_kind(Kind::BFloat16)
+                    .split_with_sizes(&self.param_sizes[..], 0),
+            ),
         };
         let images = match self.precision {
             Precision::F32 => images.shallow_clone(),
@@ -178,10 +192,19 @@ struct ConvNorm {
 /// Lays the tensors out and notes where each operation finds its own.
 pub(crate) fn plan(spec: &ModelSpec) -> (Layout, Plan) {
     let width = spec.width() as usize;
-    let mut walk = Walk { builder: Layout::builder(), n_params: 0, n_buffers: 0 };
+    let mut walk = Walk {
+        builder: Layout::builder(),
+        n_params: 0,
+        n_buffers: 0,
+    };
     let (stem_kernel, stem_stride, pool) = match spec.architecture() {
-        Architecture::CifarResnet { .. } | Architecture::Resnet { stem: Stem::Cifar, .. } => (3, 1, false),
-        Architecture::Resnet { stem: Stem::Imagenet, .. } => (7, 2, true),
+        Architecture::CifarResnet { .. }
+        | Architecture::Resnet {
+            stem: Stem::Cifar, ..
+        } => (3, 1, false),
+        Architecture::Resnet {
+            stem: Stem::Imagenet, ..
+        } => (7, 2, true),
     };
     let stem = walk.conv_norm("conv1", "bn1", width, 3, stem_kernel, stem_stride);
     let mut blocks = Vec::new();
@@ -196,7 +219,10 @@ pub(crate) fn plan(spec: &ModelSpec) -> (Layout, Plan) {
                 Architecture::CifarResnet { .. } | Architecture::Resnet { .. } => &[(3, 1), (3, 1)],
             };
             // torchvision strides the 3×3 convolution of a bottleneck, the first one of a basic block.
-            let strided = kernels.iter().position(|&(kernel, _)| kernel == 3).expect("a block has a 3×3");
+            let strided = kernels
+                .iter()
+                .position(|&(kernel, _)| kernel == 3)
+                .expect("a block has a 3×3");
             let mut channels = n_in;
             let mut convs = Vec::new();
             for (i, &(kernel, expansion)) in kernels.iter().enumerate() {
@@ -210,10 +236,17 @@ pub(crate) fn plan(spec: &ModelSpec) -> (Layout, Plan) {
                 Join::Same
             } else {
                 match spec.architecture() {
-                    Architecture::CifarResnet { shortcut: Shortcut::Identity, .. } => {
-                        Join::Subsample { n_in: n_in as i64, n_out: channels as i64 }
+                    Architecture::CifarResnet {
+                        shortcut: Shortcut::Identity,
+                        ..
+                    } => Join::Subsample {
+                        n_in: n_in as i64,
+                        n_out: channels as i64,
+                    },
+                    Architecture::CifarResnet {
+                        shortcut: Shortcut::Projection,
+                        ..
                     }
-                    Architecture::CifarResnet { shortcut: Shortcut::Projection, .. }
                     | Architecture::Resnet { .. } => {
                         let (conv, bn) = (format!("{name}.downsample.0"), format!("{name}.downsample.1"));
                         Join::Project(walk.conv_norm(&conv, &bn, channels, n_in, 1, stride))
@@ -226,8 +259,18 @@ pub(crate) fn plan(spec: &ModelSpec) -> (Layout, Plan) {
     }
     let fc = walk.n_params;
     let builder = walk.builder.linear("fc", spec.classes() as usize, n_in);
-    let layout = builder.build().expect("names are distinct and sizes checked by ModelSpec");
-    (layout, Plan { stem, pool, blocks, fc })
+    let layout = builder
+        .build()
+        .expect("names are distinct and sizes checked by ModelSpec");
+    (
+        layout,
+        Plan {
+            stem,
+            pool,
+            blocks,
+            fc,
+        },
+    )
 }
 
 fn stage_sizes(architecture: Architecture) -> Vec<u32> {
@@ -256,7 +299,9 @@ impl Walk {
         stride: i64,
     ) -> ConvNorm {
         let builder = std::mem::take(&mut self.builder);
-        self.builder = builder.conv(conv, [n_out, n_in, kernel, kernel]).batch_norm(bn, n_out);
+        self.builder = builder
+            .conv(conv, [n_out, n_in, kernel, kernel])
+            .batch_norm(bn, n_out);
         let place = ConvNorm {
             param: self.n_params,
             buffer: self.n_buffers,
@@ -295,5 +340,8 @@ pub(crate) fn multiply_accumulates(spec: &ModelSpec, height: u32, width: u32) ->
     }
     positions[plan.fc] = 1;
     let counts = layout.params().iter().zip(positions);
-    counts.filter(|(p, _)| p.is_prunable()).map(|(p, n)| p.len() as u64 * n).collect()
+    counts
+        .filter(|(p, _)| p.is_prunable())
+        .map(|(p, n)| p.len() as u64 * n)
+        .collect()
 }

@@ -68,10 +68,16 @@ impl ModelSpec {
     pub fn new(architecture: Architecture, width: u32, classes: u32) -> Result<Self, ModelError> {
         match architecture {
             Architecture::CifarResnet { depth, .. } if !(8..=1202).contains(&depth) || depth % 6 != 2 => {
-                return Err(ModelError::BadDepth { depth, allowed: "6n + 2, from 8 to 1202" });
+                return Err(ModelError::BadDepth {
+                    depth,
+                    allowed: "6n + 2, from 8 to 1202",
+                });
             }
             Architecture::Resnet { depth, .. } if depth != 18 && depth != 50 => {
-                return Err(ModelError::BadDepth { depth, allowed: "18 or 50" });
+                return Err(ModelError::BadDepth {
+                    depth,
+                    allowed: "18 or 50",
+                });
             }
             Architecture::CifarResnet { .. } | Architecture::Resnet { .. } => {}
         }
@@ -80,7 +86,11 @@ impl ModelSpec {
                 return Err(ModelError::OutOfRange { what, value, max });
             }
         }
-        Ok(Self { architecture, width, classes })
+        Ok(Self {
+            architecture,
+            width,
+            classes,
+        })
     }
 
     /// The model that the command line calls `name`; widths and shortcuts left out are 16 (CIFAR family) or
@@ -94,21 +104,43 @@ impl ModelSpec {
         width: Option<u32>,
         shortcut: Option<Shortcut>,
     ) -> Result<Self, ModelError> {
-        let unknown = || ModelError::UnknownName { name: name.to_owned() };
+        let unknown = || ModelError::UnknownName {
+            name: name.to_owned(),
+        };
         let architecture = match name {
-            "resnet18-cifar" => Architecture::Resnet { depth: 18, stem: Stem::Cifar },
-            "resnet50-cifar" => Architecture::Resnet { depth: 50, stem: Stem::Cifar },
-            "resnet18" => Architecture::Resnet { depth: 18, stem: Stem::Imagenet },
-            "resnet50" => Architecture::Resnet { depth: 50, stem: Stem::Imagenet },
+            "resnet18-cifar" => Architecture::Resnet {
+                depth: 18,
+                stem: Stem::Cifar,
+            },
+            "resnet50-cifar" => Architecture::Resnet {
+                depth: 50,
+                stem: Stem::Cifar,
+            },
+            "resnet18" => Architecture::Resnet {
+                depth: 18,
+                stem: Stem::Imagenet,
+            },
+            "resnet50" => Architecture::Resnet {
+                depth: 50,
+                stem: Stem::Imagenet,
+            },
             other => {
-                let depth = other.strip_prefix("resnet").and_then(|d| d.parse().ok()).ok_or_else(unknown)?;
-                Architecture::CifarResnet { depth, shortcut: shortcut.unwrap_or(Shortcut::Projection) }
+                let depth = other
+                    .strip_prefix("resnet")
+                    .and_then(|d| d.parse().ok())
+                    .ok_or_else(unknown)?;
+                Architecture::CifarResnet {
+                    depth,
+                    shortcut: shortcut.unwrap_or(Shortcut::Projection),
+                }
             }
         };
         let default_width = match architecture {
             Architecture::CifarResnet { .. } => 16,
             Architecture::Resnet { .. } if shortcut.is_some() => {
-                return Err(ModelError::ShortcutNotApplicable { name: name.to_owned() });
+                return Err(ModelError::ShortcutNotApplicable {
+                    name: name.to_owned(),
+                });
             }
             Architecture::Resnet { .. } => 64,
         };
@@ -122,8 +154,14 @@ impl ModelSpec {
     pub fn name(&self) -> String {
         match self.architecture {
             Architecture::CifarResnet { depth, .. } => format!("resnet{depth}"),
-            Architecture::Resnet { depth, stem: Stem::Cifar } => format!("resnet{depth}-cifar"),
-            Architecture::Resnet { depth, stem: Stem::Imagenet } => format!("resnet{depth}"),
+            Architecture::Resnet {
+                depth,
+                stem: Stem::Cifar,
+            } => format!("resnet{depth}-cifar"),
+            Architecture::Resnet {
+                depth,
+                stem: Stem::Imagenet,
+            } => format!("resnet{depth}"),
         }
     }
 
@@ -157,12 +195,22 @@ impl ModelSpec {
 impl fmt::Display for ModelSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (family, full_width) = match self.architecture {
-            Architecture::CifarResnet { depth, shortcut: Shortcut::Projection } => (format!("ResNet-{depth}"), 16),
-            Architecture::CifarResnet { depth, shortcut: Shortcut::Identity } => {
-                (format!("ResNet-{depth} (identity shortcuts)"), 16)
-            }
-            Architecture::Resnet { depth, stem: Stem::Cifar } => (format!("ResNet-{depth} (CIFAR stem)"), 64),
-            Architecture::Resnet { depth, stem: Stem::Imagenet } => (format!("ResNet-{depth}"), 64),
+            Architecture::CifarResnet {
+                depth,
+                shortcut: Shortcut::Projection,
+            } => (format!("ResNet-{depth}"), 16),
+            Architecture::CifarResnet {
+                depth,
+                shortcut: Shortcut::Identity,
+            } => (format!("ResNet-{depth} (identity shortcuts)"), 16),
+            Architecture::Resnet {
+                depth,
+                stem: Stem::Cifar,
+            } => (format!("ResNet-{depth} (CIFAR stem)"), 64),
+            Architecture::Resnet {
+                depth,
+                stem: Stem::Imagenet,
+            } => (format!("ResNet-{depth}"), 64),
         };
         f.write_str(&family)?;
         if self.width != full_width {
@@ -182,7 +230,11 @@ impl TryFrom<RawSpec> for ModelSpec {
 
 impl From<ModelSpec> for RawSpec {
     fn from(spec: ModelSpec) -> Self {
-        Self { architecture: spec.architecture, width: spec.width, classes: spec.classes }
+        Self {
+            architecture: spec.architecture,
+            width: spec.width,
+            classes: spec.classes,
+        }
     }
 }
 
@@ -228,13 +280,24 @@ mod tests {
     #[test]
     fn multiply_accumulates_of_resnet18() {
         let spec = ModelSpec::named("resnet18", 1000, None, None).unwrap();
-        assert_eq!(spec.multiply_accumulates(224, 224).iter().sum::<u64>(), 1_814_073_344);
+        assert_eq!(
+            spec.multiply_accumulates(224, 224).iter().sum::<u64>(),
+            1_814_073_344
+        );
         assert_eq!(spec.multiply_accumulates(224, 224).len(), 21);
     }
 
     #[test]
     fn unknown_models_are_refused() {
-        for name in ["resnet", "resnet21", "vgg16", "resnet34", "", "resnet-20", "resnet99999999999"] {
+        for name in [
+            "resnet",
+            "resnet21",
+            "vgg16",
+            "resnet34",
+            "",
+            "resnet-20",
+            "resnet99999999999",
+        ] {
             let error = ModelSpec::named(name, 10, None, None).unwrap_err();
             assert_eq!(error, ModelError::UnknownName { name: name.into() });
         }

@@ -88,7 +88,12 @@ fn check_close(what: &str, case: &Case, ours: &[f64], theirs: &[f64], tolerance:
     let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
     let difference = norm(&mut ours.iter().zip(theirs).map(|(a, b)| a - b));
     let relative = difference / norm(&mut theirs.iter().copied());
-    assert!(relative < tolerance, "{what} of {} (width {}): {relative:e}", case.model, case.width);
+    assert!(
+        relative < tolerance,
+        "{what} of {} (width {}): {relative:e}",
+        case.model,
+        case.width
+    );
 }
 
 fn floats(tensor: &Tensor) -> Vec<f64> {
@@ -101,15 +106,23 @@ fn networks_equal_pytorchs() {
     let goldens: Goldens = serde_json::from_str(text).unwrap();
     assert_eq!(goldens.cases.len(), 11);
     for case in &goldens.cases {
-        let shortcut = case.shortcut.as_deref().filter(|s| *s == "identity").map(|s| s.parse().unwrap());
+        let shortcut = case
+            .shortcut
+            .as_deref()
+            .filter(|s| *s == "identity")
+            .map(|s| s.parse().unwrap());
         let spec = ModelSpec::named(&case.model, case.classes, Some(case.width), shortcut).unwrap();
         let network = ResNet::new(&spec, Precision::F32);
         let layout = network.layout();
-        assert_eq!((layout.n_params(), state_dict_names(layout)), (case.n_params, case.names.clone()));
+        assert_eq!(
+            (layout.n_params(), state_dict_names(layout)),
+            (case.n_params, case.names.clone())
+        );
         let (theta, buffers) = fill(layout, &case.names);
         let size = [case.images, 3, case.height, case.image_width];
-        let pixels: Vec<f32> =
-            value(size.iter().product::<i64>() as usize, 9999).map(|v| v as f32).collect();
+        let pixels: Vec<f32> = value(size.iter().product::<i64>() as usize, 9999)
+            .map(|v| v as f32)
+            .collect();
         let images = Tensor::from_slice(&pixels).view(size);
 
         let before = floats(&buffers);
@@ -117,7 +130,13 @@ fn networks_equal_pytorchs() {
         assert_eq!(floats(&buffers), before, "evaluation changes no buffer");
         let first = logits.narrow(1, 0, i64::from(case.classes.min(12)));
         check_close("logits", case, &floats(&first), &case.logits, 1e-5);
-        check_close("logit norm", case, &[logits.norm().double_value(&[])], &[case.logits_norm], 1e-5);
+        check_close(
+            "logit norm",
+            case,
+            &[logits.norm().double_value(&[])],
+            &[case.logits_norm],
+            1e-5,
+        );
 
         // The bf16 path has 8 bits of mantissa: the same logits to some percent.
         let low = ResNet::new(&spec, Precision::Bf16).forward(&theta, &buffers, &images, Mode::Eval);
@@ -134,8 +153,20 @@ fn networks_equal_pytorchs() {
         let norm = gradient.to_kind(Kind::Double).norm().double_value(&[]);
         check_close("gradient norm", case, &[norm], &[case.gradient_norm], 2e-3);
         let gradient = floats(&gradient);
-        check_close("first gradients", case, &gradient[..8], &case.gradient_first, 1e-2);
-        check_close("last gradients", case, &gradient[gradient.len() - 8..], &case.gradient_last, 1e-3);
+        check_close(
+            "first gradients",
+            case,
+            &gradient[..8],
+            &case.gradient_first,
+            1e-2,
+        );
+        check_close(
+            "last gradients",
+            case,
+            &gradient[gradient.len() - 8..],
+            &case.gradient_last,
+            1e-3,
+        );
         let running = buffers.to_kind(Kind::Double).norm().double_value(&[]);
         check_close("running statistics", case, &[running], &[case.running_norm], 1e-5);
     }

@@ -47,15 +47,23 @@ impl Session {
     /// A broken checkpoint; a count that is not what training recorded; neither data nor record.
     pub fn score(&self, state: &Parent) -> Result<Score, ReportError> {
         let recorded = self.source().recorded(state)?;
-        let missing =
-            || ReportError::NoScore { data: self.data_name(), id: state.id.clone(), epoch: state.epoch };
+        let missing = || ReportError::NoScore {
+            data: self.data_name(),
+            id: state.id.clone(),
+            epoch: state.epoch,
+        };
         let sha256 = self.source().sha256(self.recipe(), state)?.ok_or_else(missing)?;
         let entry = self.recipe().get(&state.id).ok_or_else(missing)?;
         let layout = entry.model.layout();
         let Some(test) = self.test_examples() else {
             let test = recorded.ok_or_else(missing)?;
             let density = self.source().state(self.recipe(), state, &layout)?.mask.density();
-            return Ok(Score { test, recorded, measured: false, density });
+            return Ok(Score {
+                test,
+                recorded,
+                measured: false,
+                density,
+            });
         };
         let environment = Environment::here(self.device(), entry.threads);
         let key = to_canonical_json(&Key {
@@ -68,7 +76,9 @@ impl Session {
         });
         let key = sha256_hex(key.expect("a key is plain JSON").as_bytes());
         let path = paths::measure(self.cache(), &key);
-        let cached = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Cached>(&bytes).ok());
+        let cached = fs::read(&path)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Cached>(&bytes).ok());
         let cached = match cached {
             Some(cached) => cached,
             None => {
@@ -78,15 +88,26 @@ impl Session {
                 let place = |values: &[f32]| Tensor::from_slice(values).to_device(self.device());
                 let score = evaluate_examples(&network, &place(&read.theta), &place(&read.buffers), test);
                 let (loss, n_correct, n) = (score.loss, score.n_correct, score.n);
-                let cached = Cached { loss, n_correct, n, density: read.mask.density() };
+                let cached = Cached {
+                    loss,
+                    n_correct,
+                    n,
+                    density: read.mask.density(),
+                };
                 let text = serde_json::to_vec(&cached).expect("a score is plain JSON");
                 atomic::write(&path, &text)?;
                 cached
             }
         };
-        let test = TestScore { loss: cached.loss, n_correct: cached.n_correct, n: cached.n };
+        let test = TestScore {
+            loss: cached.loss,
+            n_correct: cached.n_correct,
+            n: cached.n,
+        };
         if let Some(recorded) = recorded {
-            let trained_here = self.trained_in(state)?.is_some_and(|trained| trained == environment);
+            let trained_here = self
+                .trained_in(state)?
+                .is_some_and(|trained| trained == environment);
             // Design §5: equal where it was trained, elsewhere within max(1, 0.1 %) images.
             let allowed = if trained_here { 0 } else { (test.n / 1000).max(1) };
             if recorded.n != test.n || recorded.n_correct.abs_diff(test.n_correct) > allowed {
@@ -99,6 +120,11 @@ impl Session {
                 });
             }
         }
-        Ok(Score { test, recorded, measured: true, density: cached.density })
+        Ok(Score {
+            test,
+            recorded,
+            measured: true,
+            density: cached.density,
+        })
     }
 }

@@ -51,10 +51,16 @@ impl Artefact {
     /// # Errors
     /// There is none.
     pub fn find(kind: ArtefactKind, number: u32) -> Result<&'static Artefact, ReportError> {
-        ALL.iter().find(|a| a.kind == kind && a.number == number).ok_or_else(|| {
-            let names: Vec<_> = ALL.iter().map(Artefact::name).collect();
-            ReportError::UnknownArtefact { kind: kind.word(), number, available: names.join(", ") }
-        })
+        ALL.iter()
+            .find(|a| a.kind == kind && a.number == number)
+            .ok_or_else(|| {
+                let names: Vec<_> = ALL.iter().map(Artefact::name).collect();
+                ReportError::UnknownArtefact {
+                    kind: kind.word(),
+                    number,
+                    available: names.join(", "),
+                }
+            })
     }
 
     /// `figure 5`.

@@ -20,7 +20,9 @@ pub enum ReportError {
         available: String,
     },
     /// A state that the artefact shows has not been trained.
-    #[error("{missing} of the {needed} checkpoints of {artefact} are missing from suite {suite:?}, the first being epoch {epoch} of node {id}; `cargo xtask reproduce {artefact}` with the suite's preset trains them")]
+    #[error(
+        "{missing} of the {needed} checkpoints of {artefact} are missing from suite {suite:?}, the first being epoch {epoch} of node {id}; `cargo xtask reproduce {artefact}` with the suite's preset trains them"
+    )]
     StatesMissing {
         /// The artefact.
         artefact: String,
@@ -36,7 +38,9 @@ pub enum ReportError {
         epoch: u32,
     },
     /// Neither the data nor a recorded score.
-    #[error("the data {data:?} is not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR")]
+    #[error(
+        "the data {data:?} is not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR"
+    )]
     NoScore {
         /// The data.
         data: String,
@@ -46,7 +50,9 @@ pub enum ReportError {
         epoch: u32,
     },
     /// A checkpoint that does not do what training recorded.
-    #[error("epoch {epoch} of node {id} gets {measured} of {n} images right, training recorded {recorded}; the checkpoint or the data is not what it was")]
+    #[error(
+        "epoch {epoch} of node {id} gets {measured} of {n} images right, training recorded {recorded}; the checkpoint or the data is not what it was"
+    )]
     RecordDiffers {
         /// The node.
         id: NodeId,

@@ -48,9 +48,15 @@ fn needs(preset: &Preset) -> Result<Needs, ReportError> {
     let (recipe, points) = points(preset)?;
     let mut curves = BTreeMap::new();
     for point in points {
-        curves.entry((point.curve, point.seed)).or_insert_with(Vec::new).push(point.state);
+        curves
+            .entry((point.curve, point.seed))
+            .or_insert_with(Vec::new)
+            .push(point.state);
     }
-    Ok(Needs { recipe, curves: curves.into_values().collect() })
+    Ok(Needs {
+        recipe,
+        curves: curves.into_values().collect(),
+    })
 }
 
 fn measure(session: &Session, _needs: &Needs) -> Result<Frame, ReportError> {
@@ -99,24 +105,40 @@ fn draw(frame: &Frame, session: &Session) -> Result<Figure, ReportError> {
             drawn.push(Point {
                 x: sculpt_stats::mean(densities)?,
                 mean: summary.mean,
-                interval: summary.interval.map(|i| Interval { low: i.low, high: i.high }),
+                interval: summary.interval.map(|i| Interval {
+                    low: i.low,
+                    high: i.high,
+                }),
                 n: summary.n,
             });
         }
         curves.push(Curve::new(method, drawn));
     }
     let dense = curves[0].points.first().map(|p| p.mean);
-    let dense_line = dense.map(|y| Reference::Line { y, label: "dense, one cycle".to_owned() });
+    let dense_line = dense.map(|y| Reference::Line {
+        y,
+        label: "dense, one cycle".to_owned(),
+    });
     let cut = preset.cut();
-    let cut = if cut.is_empty() { String::new() } else { format!(", cut to {cut}") };
+    let cut = if cut.is_empty() {
+        String::new()
+    } else {
+        format!(", cut to {cut}")
+    };
     Ok(Figure {
         title: "Figure 5 (a) Coupling of mask and initialisation".to_owned(),
-        subtitle: format!("{}, {}; preset {}{cut}", setup.data.name, setup.model, preset.name),
+        subtitle: format!(
+            "{}, {}; preset {}{cut}",
+            setup.data.name, setup.model, preset.name
+        ),
         statistic: Some(STATISTIC.to_owned()),
         panels: vec![Panel {
             title: String::new(),
             x: XAxis::Density,
-            y: YAxis { label: "test accuracy (%)".to_owned(), within: Some((0.0, 100.0)) },
+            y: YAxis {
+                label: "test accuracy (%)".to_owned(),
+                within: Some((0.0, 100.0)),
+            },
             curves,
             references: dense_line.into_iter().collect(),
         }],

@@ -44,7 +44,10 @@ pub struct Difference {
 impl Frame {
     /// An empty frame with these columns.
     pub fn new(columns: &[&'static str]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Appends a row.
@@ -74,7 +77,9 @@ impl Frame {
     /// One cell; [`Cell::Missing`] where there is no such row or column.
     pub fn cell(&self, row: usize, column: &str) -> &Cell {
         let place = self.columns.iter().position(|c| *c == column);
-        place.and_then(|place| self.rows.get(row)?.get(place)).unwrap_or(&Cell::Missing)
+        place
+            .and_then(|place| self.rows.get(row)?.get(place))
+            .unwrap_or(&Cell::Missing)
     }
 
     /// A cell that must be a number or a count.
@@ -117,10 +122,21 @@ impl Frame {
     /// # Errors
     /// No such file, other columns or other types.
     pub fn read(parquet: &Path, columns: &[&'static str]) -> Result<Self, ReportError> {
-        let io = |source| ReportError::Io { path: parquet.to_owned(), source };
-        let polars_error = |source| ReportError::Frame { path: parquet.to_owned(), source };
-        let bad = |detail: String| ReportError::BadFile { path: parquet.to_owned(), detail };
-        let read = ParquetReader::new(File::open(parquet).map_err(io)?).finish().map_err(polars_error)?;
+        let io = |source| ReportError::Io {
+            path: parquet.to_owned(),
+            source,
+        };
+        let polars_error = |source| ReportError::Frame {
+            path: parquet.to_owned(),
+            source,
+        };
+        let bad = |detail: String| ReportError::BadFile {
+            path: parquet.to_owned(),
+            detail,
+        };
+        let read = ParquetReader::new(File::open(parquet).map_err(io)?)
+            .finish()
+            .map_err(polars_error)?;
         let mut frame = Frame::new(columns);
         let names: Vec<_> = read.columns().iter().map(|c| c.name().to_string()).collect();
         if names != columns {
@@ -128,9 +144,11 @@ impl Frame {
         }
         let mut cells = Vec::with_capacity(columns.len());
         for column in read.columns() {
-            cells.push(cells_of(column).map_err(polars_error)?.ok_or_else(|| {
-                bad(format!("column {:?} has type {}", column.name(), column.dtype()))
-            })?);
+            cells.push(
+                cells_of(column)
+                    .map_err(polars_error)?
+                    .ok_or_else(|| bad(format!("column {:?} has type {}", column.name(), column.dtype())))?,
+            );
         }
         for row in 0..read.height() {
             frame.push(cells.iter().map(|column| column[row].clone()).collect());
@@ -143,7 +161,9 @@ impl Frame {
             let column = self.rows.iter().map(|row| &row[i]);
             let first = column.clone().find(|cell| **cell != Cell::Missing);
             match first {
-                Some(Cell::Text(_)) => Column::new((*name).into(), column.map(Cell::as_text).collect::<Vec<_>>()),
+                Some(Cell::Text(_)) => {
+                    Column::new((*name).into(), column.map(Cell::as_text).collect::<Vec<_>>())
+                }
                 Some(Cell::Count(_)) => {
                     Column::new((*name).into(), column.map(Cell::as_count).collect::<Vec<_>>())
                 }
@@ -155,16 +175,25 @@ impl Frame {
                 }
             }
         });
-        DataFrame::new(self.len(), columns.collect())
-            .map_err(|source| ReportError::Frame { path: path.to_owned(), source })
+        DataFrame::new(self.len(), columns.collect()).map_err(|source| ReportError::Frame {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     fn to_csv(&self, path: &Path) -> Result<String, ReportError> {
-        let bad = |detail: String| ReportError::BadFile { path: path.to_owned(), detail };
+        let bad = |detail: String| ReportError::BadFile {
+            path: path.to_owned(),
+            detail,
+        };
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&self.columns).map_err(|e| bad(e.to_string()))?;
+        writer
+            .write_record(&self.columns)
+            .map_err(|e| bad(e.to_string()))?;
         for row in &self.rows {
-            writer.write_record(row.iter().map(Cell::to_string)).map_err(|e| bad(e.to_string()))?;
+            writer
+                .write_record(row.iter().map(Cell::to_string))
+                .map_err(|e| bad(e.to_string()))?;
         }
         let bytes = writer.into_inner().map_err(|e| bad(e.to_string()))?;
         String::from_utf8(bytes).map_err(|e| bad(e.to_string()))
@@ -173,19 +202,35 @@ impl Frame {
 
 impl Cell {
     fn as_text(&self) -> Option<&str> {
-        if let Cell::Text(text) = self { Some(text) } else { None }
+        if let Cell::Text(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     fn as_count(&self) -> Option<u32> {
-        if let Cell::Count(count) = self { Some(*count) } else { None }
+        if let Cell::Count(count) = self {
+            Some(*count)
+        } else {
+            None
+        }
     }
 
     fn as_number(&self) -> Option<f64> {
-        if let Cell::Number(number) = self { Some(*number) } else { None }
+        if let Cell::Number(number) = self {
+            Some(*number)
+        } else {
+            None
+        }
     }
 
     fn as_flag(&self) -> Option<bool> {
-        if let Cell::Flag(flag) = self { Some(*flag) } else { None }
+        if let Cell::Flag(flag) = self {
+            Some(*flag)
+        } else {
+            None
+        }
     }
 }
 
@@ -295,7 +340,12 @@ fn cells_of(column: &Column) -> Result<Option<Vec<Cell>>, polars_core::error::Po
 }
 
 fn bad_cell(artefact: &str, kind: &'static str, row: usize, column: &str) -> ReportError {
-    ReportError::BadCell { artefact: artefact.to_owned(), kind, row, column: column.to_owned() }
+    ReportError::BadCell {
+        artefact: artefact.to_owned(),
+        kind,
+        row,
+        column: column.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -314,7 +364,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (parquet, csv) = (folder.path().join("f.parquet"), folder.path().join("f.csv"));
         example().write(&parquet, &csv).unwrap();
-        assert_eq!(Frame::read(&parquet, &["method", "n", "accuracy", "loss"]).unwrap(), example());
+        assert_eq!(
+            Frame::read(&parquet, &["method", "n", "accuracy", "loss"]).unwrap(),
+            example()
+        );
         let text = std::fs::read_to_string(csv).unwrap();
         assert_eq!(
             text,
@@ -330,7 +383,10 @@ mod tests {
         let within = |column: &str, _| (column == "n").then_some(2.0);
         assert!(compare(&example(), &other, within).is_empty());
         let strict = compare(&example(), &other, |_, _| None);
-        assert_eq!((strict.len(), strict[0].row, strict[0].column.as_str()), (1, 0, "n"));
+        assert_eq!(
+            (strict.len(), strict[0].row, strict[0].column.as_str()),
+            (1, 0, "n")
+        );
         other.rows.pop();
         assert_eq!(compare(&example(), &other, within).len(), 1);
     }

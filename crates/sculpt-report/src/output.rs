@@ -1,6 +1,6 @@
 use crate::{Artefact, Difference, Frame, ReportError, Session, compare, draw};
-use sculpt_checkpoints::paths::{self, ReportFile};
 use sculpt_checkpoints::atomic;
+use sculpt_checkpoints::paths::{self, ReportFile};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,10 @@ pub fn write(
     atomic::write(&path(ReportFile::Png), &png)?;
     atomic::write(&path(ReportFile::Pdf), &pdf)?;
     atomic::write(&path(ReportFile::Provenance), json.as_bytes())?;
-    Ok(Written { files: ReportFile::ALL.into_iter().map(path).collect(), rows: frame.len() })
+    Ok(Written {
+        files: ReportFile::ALL.into_iter().map(path).collect(),
+        rows: frame.len(),
+    })
 }
 
 impl Artefact {
@@ -56,17 +59,31 @@ impl Artefact {
     /// # Errors
     /// No published frame, or one that is not ours.
     pub fn check(&self, frame: &Frame, folder: &Path) -> Result<Vec<Difference>, ReportError> {
-        let published = Frame::read(&paths::report(folder, &self.stem(), ReportFile::Parquet), self.columns)?;
-        Ok(compare(frame, &published, |column, row| (self.tolerance)(&published, column, row)))
+        let published = Frame::read(
+            &paths::report(folder, &self.stem(), ReportFile::Parquet),
+            self.columns,
+        )?;
+        Ok(compare(frame, &published, |column, row| {
+            (self.tolerance)(&published, column, row)
+        }))
     }
 }
 
 fn runs_behind_points(figure: &draw::Figure) -> (usize, usize) {
-    let counts = figure.panels.iter().flat_map(|p| &p.curves).flat_map(|c| &c.points).map(|p| p.n);
+    let counts = figure
+        .panels
+        .iter()
+        .flat_map(|p| &p.curves)
+        .flat_map(|c| &c.points)
+        .map(|p| p.n);
     (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0))
 }
 
 fn nodes(frame: &Frame) -> Vec<String> {
     let column = (0..frame.len()).map(|row| frame.cell(row, "node").to_string());
-    column.map(|id| (id, ())).collect::<BTreeMap<_, _>>().into_keys().collect()
+    column
+        .map(|id| (id, ()))
+        .collect::<BTreeMap<_, _>>()
+        .into_keys()
+        .collect()
 }

@@ -73,7 +73,14 @@ impl Session {
             None => None,
             Some(d) => Some(DeviceExamples::new(&d.test, d.mean, d.std, device)?),
         };
-        Ok(Self { suite, source, recipe: Recipe::default(), test, device, cache: cache.to_owned() })
+        Ok(Self {
+            suite,
+            source,
+            recipe: Recipe::default(),
+            test,
+            device,
+            cache: cache.to_owned(),
+        })
     }
 
     /// Takes an artefact's recipe in, and checks that every state it shows is there.
@@ -84,7 +91,10 @@ impl Session {
         let needs = (artefact.needs)(&self.suite.preset)?;
         self.recipe.merge(needs.recipe.clone());
         let states = needs.states();
-        let missing: Vec<_> = states.iter().filter(|s| !self.source.has(&self.recipe, s)).collect();
+        let missing: Vec<_> = states
+            .iter()
+            .filter(|s| !self.source.has(&self.recipe, s))
+            .collect();
         match missing.first() {
             None => Ok(needs),
             Some(first) => Err(ReportError::StatesMissing {
@@ -153,7 +163,11 @@ impl Session {
             suite: self.suite.clone(),
             libtorch: LIBTORCH_VERSION,
             device: device_name(self.device),
-            accuracies: if self.test.is_some() { "measured" } else { "recorded" },
+            accuracies: if self.test.is_some() {
+                "measured"
+            } else {
+                "recorded"
+            },
             statistic: STATISTIC,
             n: (0, 0),
             rows: 0,

@@ -37,13 +37,17 @@ impl CycleRule {
     pub fn lengths(self) -> Result<Vec<u32>, ScheduleError> {
         let lengths = match self {
             CycleRule::Repeat { epochs, cycles } => vec![epochs; cycles as usize],
-            CycleRule::Whole { epochs, total } => vec![epochs; total.checked_div(epochs).unwrap_or(0) as usize],
+            CycleRule::Whole { epochs, total } => {
+                vec![epochs; total.checked_div(epochs).unwrap_or(0) as usize]
+            }
             CycleRule::Even { total, cycles } => {
                 let (each, longer) = match cycles {
                     0 => (0, 0),
                     n => (total / n, total % n),
                 };
-                (0..cycles).map(|cycle| each + u32::from(cycle < longer)).collect()
+                (0..cycles)
+                    .map(|cycle| each + u32::from(cycle < longer))
+                    .collect()
             }
         };
         if lengths.is_empty() || lengths.contains(&0) {
@@ -62,10 +66,31 @@ mod tests {
     #[test]
     fn the_papers_readings() {
         let lengths = |rule: CycleRule| rule.lengths().unwrap();
-        assert_eq!(lengths(CycleRule::Repeat { epochs: 150, cycles: 8 }), [150; 8]);
-        assert_eq!(lengths(CycleRule::Whole { epochs: 150, total: 1500 }), [150; 10]);
-        assert_eq!(lengths(CycleRule::Whole { epochs: 150, total: 2000 }), [150; 13]);
-        let even = lengths(CycleRule::Even { total: 1500, cycles: 8 });
+        assert_eq!(
+            lengths(CycleRule::Repeat {
+                epochs: 150,
+                cycles: 8
+            }),
+            [150; 8]
+        );
+        assert_eq!(
+            lengths(CycleRule::Whole {
+                epochs: 150,
+                total: 1500
+            }),
+            [150; 10]
+        );
+        assert_eq!(
+            lengths(CycleRule::Whole {
+                epochs: 150,
+                total: 2000
+            }),
+            [150; 13]
+        );
+        let even = lengths(CycleRule::Even {
+            total: 1500,
+            cycles: 8,
+        });
         assert_eq!(even, [188, 188, 188, 188, 187, 187, 187, 187]);
     }
 

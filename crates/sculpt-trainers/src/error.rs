@@ -12,7 +12,9 @@ pub enum TrainError {
         value: f64,
     },
     /// The loss is no longer a number.
-    #[error("the training loss is {loss} in epoch {epoch}, from learning rate {learning_rate}: training diverged; lower the rate")]
+    #[error(
+        "the training loss is {loss} in epoch {epoch}, from learning rate {learning_rate}: training diverged; lower the rate"
+    )]
     Diverged {
         /// Epoch of the cycle, from 1.
         epoch: u32,

@@ -33,13 +33,20 @@ pub fn evaluate(
         let (mut loss, mut n_correct, mut n) = (0.0, 0, 0);
         for (images, labels) in batches {
             let logits = network.forward(theta, buffers, &images, Mode::Eval);
-            let batch_loss =
-                logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
+            let batch_loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
             loss += batch_loss.double_value(&[]);
-            n_correct += logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Int64).int64_value(&[]) as u64;
+            n_correct += logits
+                .argmax(1, false)
+                .eq_tensor(&labels)
+                .sum(Kind::Int64)
+                .int64_value(&[]) as u64;
             n += labels.size()[0] as u64;
         }
         assert!(n > 0, "an evaluation needs at least one image");
-        Evaluation { loss: loss / n as f64, n_correct, n }
+        Evaluation {
+            loss: loss / n as f64,
+            n_correct,
+            n,
+        }
     })
 }

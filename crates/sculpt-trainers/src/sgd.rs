@@ -24,7 +24,10 @@ impl Sgd {
                 return Err(TrainError::HyperParameter { what, value });
             }
         }
-        Ok(Self { momentum, weight_decay })
+        Ok(Self {
+            momentum,
+            weight_decay,
+        })
     }
 
     /// One step in place. `gradient` is consumed; `mask` is 0/1 over all of θ.

@@ -26,7 +26,14 @@ impl State {
         mask: &Mask,
         device: Device,
     ) -> Result<Self, TrainError> {
-        Self::resumed(layout, theta, buffers, &vec![0.0; layout.n_params()], mask, device)
+        Self::resumed(
+            layout,
+            theta,
+            buffers,
+            &vec![0.0; layout.n_params()],
+            mask,
+            device,
+        )
     }
 
     /// A state in the middle of a cycle.
@@ -49,13 +56,21 @@ impl State {
         ];
         for (what, found, expected) in lengths {
             if found != expected {
-                return Err(TrainError::Length { what, found, expected });
+                return Err(TrainError::Length {
+                    what,
+                    found,
+                    expected,
+                });
             }
         }
         for values in [theta, momentum] {
             if let Some(index) = mask.first_violation(layout, values) {
                 let tensor = tensor_at(layout, index);
-                return Err(TrainError::PrunedNotZero { index, tensor, value: values[index] });
+                return Err(TrainError::PrunedNotZero {
+                    index,
+                    tensor,
+                    value: values[index],
+                });
             }
         }
         let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
@@ -97,14 +112,21 @@ impl State {
             let values = to_vec(vector);
             if let Some(index) = self.mask.first_violation(layout, &values) {
                 let tensor = tensor_at(layout, index);
-                panic!("a pruned {what} moved: entry {index} ({tensor}) is {:e}, not +0.0", values[index]);
+                panic!(
+                    "a pruned {what} moved: entry {index} ({tensor}) is {:e}, not +0.0",
+                    values[index]
+                );
             }
         }
     }
 }
 
 fn to_vec(tensor: &Tensor) -> Vec<f32> {
-    let tensor = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
+    let tensor = tensor
+        .detach()
+        .to_device(Device::Cpu)
+        .to_kind(Kind::Float)
+        .contiguous();
     let mut values = vec![0.0; tensor.numel()];
     tensor.copy_data(&mut values, tensor.numel());
     values

@@ -121,7 +121,12 @@ impl Training<'_> {
         let n_steps = u64::from(self.epochs) * u64::from(steps_per_epoch);
         if self.schedule.n_steps() != n_steps {
             let (schedule, epochs) = (self.schedule.n_steps(), self.epochs);
-            return Err(TrainError::StepsDiffer { schedule, epochs, data: n_steps }.into());
+            return Err(TrainError::StepsDiffer {
+                schedule,
+                epochs,
+                data: n_steps,
+            }
+            .into());
         }
         let mut sums = Sums::from(&from, state);
         for epoch in from.epoch..self.epochs {
@@ -147,9 +152,17 @@ impl Training<'_> {
             let metrics = sums.finish(epoch, learning_rate)?;
             state.assert_pruned_stay_zero(self.network.layout());
             sums = Sums::new(state);
-            let position = Position { epoch: epoch + 1, ..Position::default() };
+            let position = Position {
+                epoch: epoch + 1,
+                ..Position::default()
+            };
             let steps_done = u64::from(epoch + 1) * u64::from(steps_per_epoch);
-            let step = Step { position, steps_done, n_steps, state };
+            let step = Step {
+                position,
+                steps_done,
+                n_steps,
+                state,
+            };
             if notify(observers, |o| o.on_epoch(&metrics, &step))? == Flow::Stop && epoch + 1 < self.epochs {
                 return Ok(Outcome::Stopped(position));
             }
@@ -165,7 +178,13 @@ impl Training<'_> {
         let gradient = Tensor::run_backward(&[&loss], &[&theta], false, false).swap_remove(0);
         no_grad(|| {
             sums.add(&loss, &logits, &labels);
-            self.sgd.step(&mut state.theta, &mut state.momentum, gradient, &state.keep, learning_rate);
+            self.sgd.step(
+                &mut state.theta,
+                &mut state.momentum,
+                gradient,
+                &state.keep,
+                learning_rate,
+            );
         });
     }
 }
@@ -207,8 +226,14 @@ impl Sums {
 
     fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) {
         let n = labels.size()[0];
-        let _ = self.loss.g_add_(&(loss.detach().to_kind(Kind::Double) * n as f64));
-        let correct = logits.detach().argmax(1, false).eq_tensor(labels).sum(Kind::Int64);
+        let _ = self
+            .loss
+            .g_add_(&(loss.detach().to_kind(Kind::Double) * n as f64));
+        let correct = logits
+            .detach()
+            .argmax(1, false)
+            .eq_tensor(labels)
+            .sum(Kind::Int64);
         let _ = self.n_correct.g_add_(&correct);
         self.n_seen += n as u64;
     }
@@ -228,9 +253,18 @@ impl Sums {
         let n = total.n_seen as f64;
         let loss = total.loss_sum / n;
         if !loss.is_finite() {
-            return Err(TrainError::Diverged { epoch: epoch + 1, loss, learning_rate });
+            return Err(TrainError::Diverged {
+                epoch: epoch + 1,
+                loss,
+                learning_rate,
+            });
         }
         let train_accuracy = total.n_correct as f64 / n;
-        Ok(EpochMetrics { epoch: epoch + 1, learning_rate, train_loss: loss, train_accuracy })
+        Ok(EpochMetrics {
+            epoch: epoch + 1,
+            learning_rate,
+            train_loss: loss,
+            train_accuracy,
+        })
     }
 }

@@ -59,11 +59,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             outcomes.push(check(artefact, &mut session)?);
         } else {
             let folder = paths::report_folder(&places::reports(), &name);
-            outcomes.push(measure_and_draw(artefact, &mut session, &folder, &command_line())?);
+            outcomes.push(measure_and_draw(
+                artefact,
+                &mut session,
+                &folder,
+                &command_line(),
+            )?);
         }
     }
     report(&outcomes, words.json)?;
-    let differing = outcomes.iter().filter(|o| o.differences.as_ref().is_some_and(|d| !d.is_empty()));
+    let differing = outcomes
+        .iter()
+        .filter(|o| o.differences.as_ref().is_some_and(|d| !d.is_empty()));
     match differing.count() {
         0 => Ok(()),
         n => bail!("{n} of {} frames differ from the published ones", outcomes.len()),
@@ -80,7 +87,13 @@ pub(crate) fn measure_and_draw(
     let frame = artefact.measure(session)?;
     let written = write(artefact, &frame, session, folder, command, git_revision())?;
     let (suite, rows) = (session.suite().name.clone(), written.rows);
-    Ok(Outcome { artefact: artefact.name(), suite, rows, files: written.files, differences: None })
+    Ok(Outcome {
+        artefact: artefact.name(),
+        suite,
+        rows,
+        files: written.files,
+        differences: None,
+    })
 }
 
 fn check(artefact: &Artefact, session: &mut Session) -> anyhow::Result<Outcome> {
@@ -88,7 +101,13 @@ fn check(artefact: &Artefact, session: &mut Session) -> anyhow::Result<Outcome> 
     let suite = session.suite().name.clone();
     let folder = paths::published_report_folder(&places::reports(), &suite);
     let differences = Some(artefact.check(&frame, &folder)?);
-    Ok(Outcome { artefact: artefact.name(), suite, rows: frame.len(), files: Vec::new(), differences })
+    Ok(Outcome {
+        artefact: artefact.name(),
+        suite,
+        rows: frame.len(),
+        files: Vec::new(),
+        differences,
+    })
 }
 
 /// Says what was done, for people or as JSON.
@@ -128,15 +147,24 @@ pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite
         None => {
             let path = paths::published_default(&data);
             let text = fs::read_to_string(&path).with_context(|| {
-                format!("{} names the suite to show; give one with --suite NAME", path.display())
+                format!(
+                    "{} names the suite to show; give one with --suite NAME",
+                    path.display()
+                )
             })?;
             text.trim().to_owned()
         }
     };
     if !paths::is_plain_name(&name) {
-        return Err(BadUsage(format!("suite {name:?} is no plain name of letters, digits and -_+=,.")).into());
+        return Err(BadUsage(format!(
+            "suite {name:?} is no plain name of letters, digits and -_+=,."
+        ))
+        .into());
     }
-    for folder in [paths::published_suite(&data, &name), paths::fetched_suite(&data, &name)] {
+    for folder in [
+        paths::published_suite(&data, &name),
+        paths::fetched_suite(&data, &name),
+    ] {
         if let Some(suite) = Suite::in_folder(&folder)? {
             return Ok((suite, Source::published(&folder)?));
         }
@@ -173,7 +201,10 @@ pub(crate) fn command_line() -> String {
 
 fn git_revision() -> Option<String> {
     let reports = places::reports();
-    let root = reports.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let root = reports
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let output = Command::new("git")
         .args(["rev-parse", "HEAD"])
         .current_dir(root)

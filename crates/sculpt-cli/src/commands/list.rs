@@ -24,7 +24,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         for (suite, source) in &suites {
             let needs = artefact.needs(&suite.preset)?;
             let states = needs.states();
-            let there = states.iter().filter(|state| source.has(&needs.recipe, state)).count();
+            let there = states
+                .iter()
+                .filter(|state| source.has(&needs.recipe, state))
+                .count();
             needed = states.len();
             available.insert(suite.name.clone(), (there, needed));
         }
@@ -36,7 +39,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             .map(|(artefact, _, available)| {
                 let suites: BTreeMap<_, _> = available
                     .iter()
-                    .map(|(name, (there, of))| (name, serde_json::json!({ "available": there, "needed": of })))
+                    .map(|(name, (there, of))| {
+                        (name, serde_json::json!({ "available": there, "needed": of }))
+                    })
                     .collect();
                 serde_json::json!({ "artefact": artefact.name(), "title": artefact.title, "suites": suites })
             })
@@ -49,7 +54,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             printing::line("           no suite is here; `sculpt reproduce` trains one");
         }
         for (suite, (there, needed)) in available {
-            printing::line(&format!("           suite {suite}: {there} of {needed} checkpoints"));
+            printing::line(&format!(
+                "           suite {suite}: {there} of {needed} checkpoints"
+            ));
         }
     }
     Ok(())
@@ -69,7 +76,9 @@ fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
         }
     }
     for file in names(&paths::suites_folder(store.runs())) {
-        let Some(name) = file.strip_suffix(".json") else { continue };
+        let Some(name) = file.strip_suffix(".json") else {
+            continue;
+        };
         if let (false, Some(suite)) = (found.contains_key(name), Suite::in_store(&store, name)?) {
             found.insert(name.to_owned(), (suite, Source::Runs(store.clone())));
         }

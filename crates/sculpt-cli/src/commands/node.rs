@@ -9,7 +9,10 @@ use sculpt_experiments::{Ended, Progress, Runner, Store};
 use serde::{Deserialize, Serialize};
 use std::{
     io::Read,
-    sync::{Arc, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -32,7 +35,12 @@ pub(crate) enum Event {
     /// The node begins.
     Start { id: String },
     /// So far.
-    Progress { id: String, steps_done: u64, n_steps: u64, train_loss: Option<f64> },
+    Progress {
+        id: String,
+        steps_done: u64,
+        n_steps: u64,
+        train_loss: Option<f64>,
+    },
     /// The node's result is there.
     Done { id: String },
     /// Stopped from outside; saved.
@@ -62,7 +70,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 last = Instant::now();
                 let train_loss = p.epoch.map(|e| e.train_loss);
                 let (steps_done, n_steps) = (p.steps_done, p.n_steps);
-                event(&Event::Progress { id: name.clone(), steps_done, n_steps, train_loss });
+                event(&Event::Progress {
+                    id: name.clone(),
+                    steps_done,
+                    n_steps,
+                    train_loss,
+                });
             } else if let Some(epoch) = p.epoch {
                 printing::note(&format!(
                     "{} epoch {}: loss {:.4}, accuracy {:.2} % on training images",
@@ -85,7 +98,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 return Ok(());
             }
             (Err(error), true) => {
-                event(&Event::Failed { id, error: error.to_string() });
+                event(&Event::Failed {
+                    id,
+                    error: error.to_string(),
+                });
                 return Ok(());
             }
             (Ok(Ended::Done), false) => printing::line(&format!("{id} done")),

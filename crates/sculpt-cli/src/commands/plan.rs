@@ -47,7 +47,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let device = device::of(global)?;
         for work in &plan.work {
             let threads = global.threads.unwrap_or(work.threads);
-            let speed = bench::throughput(&work.model, work.side, work.batch, work.precision, threads, device)?;
+            let speed = bench::throughput(
+                &work.model,
+                work.side,
+                work.batch,
+                work.precision,
+                threads,
+                device,
+            )?;
             *hours += work.images as f64 / speed / 3600.0;
         }
     }
@@ -64,7 +71,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let p = &costs.plan;
     let gain = p.epochs_without_sharing as f64 / p.epochs.max(1) as f64;
     printing::line(&format!("suite     {} on {}", costs.suite, costs.data));
-    printing::line(&format!("nodes     {}: {} done, {} to do", p.nodes, p.nodes_done, p.nodes_to_do));
+    printing::line(&format!(
+        "nodes     {}: {} done, {} to do",
+        p.nodes, p.nodes_done, p.nodes_to_do
+    ));
     printing::line(&format!(
         "epochs    {}: {} to do; {} if every curve were trained on its own ({gain:.1} x)",
         p.epochs, p.epochs_to_do, p.epochs_without_sharing
@@ -75,16 +85,16 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     ));
     printing::line(&format!("store     {:.1} MB", p.bytes as f64 / 1e6));
     if let Some(hours) = costs.hours {
-        printing::line(&format!("time      {} with one job, at the throughput measured here", duration(hours)));
+        printing::line(&format!(
+            "time      {} with one job, at the throughput measured here",
+            duration(hours)
+        ));
     }
     Ok(())
 }
 
 /// The nodes of several artefacts, and the states of each of their curves.
-pub(crate) fn needs(
-    artefacts: &[&Artefact],
-    preset: &Preset,
-) -> anyhow::Result<(Recipe, Vec<Vec<Parent>>)> {
+pub(crate) fn needs(artefacts: &[&Artefact], preset: &Preset) -> anyhow::Result<(Recipe, Vec<Vec<Parent>>)> {
     let (mut recipe, mut curves) = (Recipe::default(), Vec::new());
     for artefact in artefacts {
         let needs = artefact.needs(preset)?;

@@ -20,7 +20,10 @@ pub(crate) struct DataWords {
 
 impl DataWords {
     pub(crate) fn folder(&self) -> DataFolder {
-        DataFolder { folder: self.data.clone(), name: self.data_name.clone() }
+        DataFolder {
+            folder: self.data.clone(),
+            name: self.data_name.clone(),
+        }
     }
 }
 
@@ -79,7 +82,9 @@ pub(crate) fn artefacts(words: &[String]) -> anyhow::Result<Vec<&'static Artefac
             "table" | "tables" => kind = Some(ArtefactKind::Table),
             other => {
                 let number: u32 = other.parse().map_err(|_| {
-                    usage(format!("{other:?} is no artefact; write `figure 5`, several of them, or `all`"))
+                    usage(format!(
+                        "{other:?} is no artefact; write `figure 5`, several of them, or `all`"
+                    ))
                 })?;
                 let kind = kind.ok_or_else(|| usage(format!("say what {number} is: `figure {number}`")))?;
                 found.push(Artefact::find(kind, number).map_err(|error| usage(error.to_string()))?);

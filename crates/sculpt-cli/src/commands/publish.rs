@@ -45,10 +45,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         machines.push(store.node_file(&state.id)?.environment.machine);
     }
     machines.dedup();
-    suite.environment = if let [machine] = machines.as_slice() { machine.clone() } else { None };
+    suite.environment = if let [machine] = machines.as_slice() {
+        machine.clone()
+    } else {
+        None
+    };
     let folder = paths::published_suite(&places::data(), &suite.name);
     let bytes = publish(&suite, &recipe, &states, &store, &folder)?;
-    printing::note(&format!("{}: {:.1} MB of checkpoints", folder.display(), bytes as f64 / 1e6));
+    printing::note(&format!(
+        "{}: {:.1} MB of checkpoints",
+        folder.display(),
+        bytes as f64 / 1e6
+    ));
     if words.default {
         let text = format!("{}\n", suite.name);
         atomic::write(&paths::published_default(&places::data()), text.as_bytes())?;

@@ -34,7 +34,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let preset = words.preset.preset()?;
     let name = words.suite.clone().unwrap_or_else(|| preset.suite_name());
     if !paths::is_plain_name(&name) {
-        return Err(BadUsage(format!("suite {name:?} is no plain name of letters, digits and -_+=,.")).into());
+        return Err(BadUsage(format!(
+            "suite {name:?} is no plain name of letters, digits and -_+=,."
+        ))
+        .into());
     }
     let device = device::of(global)?;
     let store = Store::new(places::runs(global));
@@ -63,7 +66,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     suite.save(&store)?;
     let finished = jobs::run(&recipe, &store, &data, global, words.jobs)?;
     if !finished.failed.is_empty() {
-        let names: Vec<_> = finished.failed.iter().map(|(id, why)| format!("{} ({why})", id.short())).collect();
+        let names: Vec<_> = finished
+            .failed
+            .iter()
+            .map(|(id, why)| format!("{} ({why})", id.short()))
+            .collect();
         bail!(
             "{} nodes failed, {} that need them were not run: {}",
             finished.failed.len(),
@@ -71,25 +78,42 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             names.join("; ")
         );
     }
-    printing::note(&format!("{} nodes run, {} were there", finished.n_run, recipe.len() - finished.n_run));
+    printing::note(&format!(
+        "{} nodes run, {} were there",
+        finished.n_run,
+        recipe.len() - finished.n_run
+    ));
     let mut session = Session::open(suite, Source::Runs(store), &data, device, &places::runs(global))?;
     let folder = paths::report_folder(&places::reports(), &session.suite().name);
     let mut outcomes = Vec::new();
     for artefact in wanted {
-        outcomes.push(measure_and_draw(artefact, &mut session, &folder, &command_line())?);
+        outcomes.push(measure_and_draw(
+            artefact,
+            &mut session,
+            &folder,
+            &command_line(),
+        )?);
     }
     report(&outcomes, words.json)
 }
 
 fn title(preset: &sculpt_experiments::Preset) -> String {
     let cut = preset.cut();
-    let cut = if cut.is_empty() { String::new() } else { format!(", cut to {cut}") };
+    let cut = if cut.is_empty() {
+        String::new()
+    } else {
+        format!(", cut to {cut}")
+    };
     format!("{}, preset {}{cut}", preset.data.name, preset.name)
 }
 
 /// Names of artefacts, as a suite lists them.
-pub(crate) fn by_names<'a>(names: impl IntoIterator<Item = &'a String>) -> anyhow::Result<Vec<&'static Artefact>> {
-    let words: Vec<String> =
-        names.into_iter().flat_map(|name| name.split(' ').map(str::to_owned)).collect();
+pub(crate) fn by_names<'a>(
+    names: impl IntoIterator<Item = &'a String>,
+) -> anyhow::Result<Vec<&'static Artefact>> {
+    let words: Vec<String> = names
+        .into_iter()
+        .flat_map(|name| name.split(' ').map(str::to_owned))
+        .collect();
     artefacts(&words)
 }

@@ -41,7 +41,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let finished = jobs::run(&user.recipe, &store, &data, global, words.jobs)?;
     if let Some((id, why)) = finished.failed.first() {
         let n = finished.failed.len();
-        bail!("{n} nodes failed, {} were not run; the first is {}: {why}", finished.n_skipped, id.short());
+        bail!(
+            "{n} nodes failed, {} were not run; the first is {}: {why}",
+            finished.n_skipped,
+            id.short()
+        );
     }
     let mut lines = Vec::new();
     for (name, end) in &user.names {
@@ -64,10 +68,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     for line in lines {
         let test = line.test.map_or_else(String::new, |t| {
-            format!("  test {:.2} %  loss {:.4}", 100.0 * t.n_correct as f64 / t.n as f64, t.loss)
+            format!(
+                "  test {:.2} %  loss {:.4}",
+                100.0 * t.n_correct as f64 / t.n as f64,
+                t.loss
+            )
         });
         let id = &line.id[..12];
-        printing::line(&format!("{:<24} {id}  {:<8} density {:.4}{test}", line.name, line.kind, line.density));
+        printing::line(&format!(
+            "{:<24} {id}  {:<8} density {:.4}{test}",
+            line.name, line.kind, line.density
+        ));
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! The commands as their users meet them: the built binary, its files, its sentences and its exit codes.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 mod bad_usage;
 mod bench;
