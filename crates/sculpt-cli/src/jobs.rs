@@ -20,6 +20,13 @@ const NODES_A_JOB: usize = 12;
 /// Seconds between lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
+/// glibc gives large blocks back to the kernel and takes them again in every training step, which costs a tenth of
+/// the time; with these it keeps them. Read when a process starts. They change no number.
+const ALLOCATION: [(&str, &str); 2] = [
+    ("MALLOC_MMAP_MAX_", "0"),
+    ("MALLOC_TRIM_THRESHOLD_", "68719476736"),
+];
+
 /// What became of a recipe.
 pub(crate) struct Finished {
     /// Nodes run now.
@@ -252,6 +259,7 @@ impl Job {
             .arg("--runs")
             .arg(store.runs())
             .args(["--device", &global.device]);
+        command.envs(ALLOCATION);
         if let Some(folder) = &data.folder {
             command.arg("--data").arg(folder);
         }

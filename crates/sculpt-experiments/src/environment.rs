@@ -56,6 +56,9 @@ fn instruction_set() -> String {
             .filter(|(present, _)| *present)
             .map(|(_, name)| *name),
     );
+    // Rust cannot ask for AMX yet, and oneDNN takes other bf16 kernels where it is.
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    words.extend(cpuinfo.contains(" amx_bf16").then_some("amx_bf16"));
     words.join(" ")
 }
 
