@@ -1,4 +1,5 @@
 //! Journeys across the crates, in one test binary.
+#![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
 /// Training against PyTorch, masks that hold, networks made of closures.
 mod training;

@@ -1,4 +1,5 @@
 //! Logits, losses, gradients and running statistics against PyTorch's (`goldens/make_logits.py`).
+#![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
 use sculpt_layout::{BufferKind, Layout, ParamKind};
 use sculpt_models::{ModelSpec, Precision, ResNet};
