@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Dots per inch of PNGs: a paper's.
 const DPI: f32 = 300.0;
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// Paths of the files.
