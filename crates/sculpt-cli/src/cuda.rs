@@ -15,6 +15,9 @@ const LIBRARY: &str = "libtorch_cuda.so";
     reason = "loading a library runs its constructors; there is no safe way to load one"
 )]
 pub(crate) fn load() -> anyhow::Result<()> {
+    // SAFETY: this is the first thing that commands with a device do, before any thread of theirs or of libtorch's is
+    // started. cuDNN would otherwise compute f32 convolutions in TF32, and f32 is part of what a number means here.
+    unsafe { std::env::set_var("NVIDIA_TF32_OVERRIDE", "0") };
     // SAFETY: libtorch_cuda's constructors register kernels and hooks in libtorch_cpu, which is loaded already
     // and of the same release, being found on the same path; PyTorch itself loads the library in this way.
     let library = unsafe { libloading::Library::new(LIBRARY) };

@@ -21,7 +21,7 @@ pub(crate) struct Global {
     /// Folder of the runs [default: runs, beside data and reports]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) runs: Option<PathBuf>,
-    /// libtorch threads of a single command; nodes of a recipe have their preset's
+    /// libtorch threads [default: all for a single command, the preset's or the recipe's for a node]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: Option<u32>,
     /// Where to compute: cpu, or cuda:0

@@ -11,6 +11,9 @@ pub struct DataFolder {
     pub name: Option<String>,
 }
 
+/// What the genuine CIFAR-10 files are called.
+const ORIGINAL: &str = "CIFAR-10";
+
 /// What the demo data of panel (a) are called.
 pub const DEMO_A: &str = "demo gratings";
 
@@ -24,6 +27,13 @@ impl DataFolder {
             name: "CIFAR-10".to_owned(),
         };
         let folder: &Path = self.folder.as_deref().ok_or_else(missing)?;
+        if self.name.as_deref() == Some(DEMO_A) {
+            return Err(ExperimentError::BadValue {
+                what: "--data-name",
+                value: DEMO_A.to_owned(),
+                problem: "is the name of the demo data; call the files otherwise",
+            });
+        }
         Ok(cifar10(folder, self.name.as_deref())?)
     }
 
@@ -41,14 +51,9 @@ impl DataFolder {
                         name: data.name.clone(),
                     });
                 }
-                Some(folder) => {
-                    // The original needs no name, any other files carry the one in the node.
-                    let original = cifar10(folder, None).ok().filter(|d| d.name == data.name);
-                    match original {
-                        Some(dataset) => dataset,
-                        None => cifar10(folder, Some(&data.name))?,
-                    }
-                }
+                // The original needs no name, any other files carry the one in the node.
+                Some(folder) if data.name == ORIGINAL => cifar10(folder, None)?,
+                Some(folder) => cifar10(folder, Some(&data.name))?,
             }
         };
         if dataset.digest() != data.digest {

@@ -83,14 +83,32 @@ pub enum ExperimentError {
         name: String,
     },
     /// Two states cannot be joined.
-    #[error("node {id} joins a mask over {mask} weights with a network of {network}")]
+    #[error("node {id} joins a mask of {mask} with weights of {network}, which is another network")]
     CombineDiffers {
         /// The node.
         id: NodeId,
-        /// Length of the mask.
-        mask: usize,
-        /// Prunable weights of the network.
-        network: usize,
+        /// The network that the mask is of.
+        mask: String,
+        /// The network that the weights are of.
+        network: String,
+    },
+    /// A suite that has not been trained whole.
+    #[error(
+        "{missing} of the {needed} checkpoints of suite {suite:?} are missing; run its `reproduce` to the end"
+    )]
+    SuiteUnfinished {
+        /// The suite.
+        suite: String,
+        /// How many.
+        missing: usize,
+        /// Of how many.
+        needed: usize,
+    },
+    /// A random mask for a state that has one.
+    #[error("node {id} draws a random mask for a state that has a mask; draw it from an unpruned one")]
+    AlreadyMasked {
+        /// The node.
+        id: NodeId,
     },
     /// A value of a preset or a user's recipe is out of range.
     #[error("{what} {value} {problem}")]

@@ -46,7 +46,8 @@ pub struct Init {
     pub model: ModelSpec,
     /// How weights are drawn.
     pub rule: InitRule,
-    /// Seed of the run.
+    /// Seed of the run, below 2³².
+    #[serde(deserialize_with = "seed")]
     pub seed: u64,
     /// 0 for the run's own initialisation, 1 for an independent second one ("random init", reference §2.6).
     pub draw: u32,
@@ -91,7 +92,8 @@ pub struct Train {
     pub weight_decay: f64,
     /// In which numbers convolutions compute.
     pub precision: Precision,
-    /// Seed of data order, augmentation and split.
+    /// Seed of data order, augmentation and split, below 2³².
+    #[serde(deserialize_with = "seed")]
     pub seed: u64,
 }
 
@@ -121,7 +123,8 @@ pub enum Criterion {
         allocation: Allocation,
         /// Whether counts are exact or as in the authors' harness.
         rule: Rule,
-        /// Seed of the positions.
+        /// Seed of the positions, below 2³².
+        #[serde(deserialize_with = "seed")]
         seed: u64,
     },
 }
@@ -203,6 +206,13 @@ impl Node {
             Node::Combine(_) => "combine",
         }
     }
+}
+
+/// JSON numbers are exact below 2⁵³ only, and an Init node's draw takes a seed's upper half.
+fn seed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    u32::deserialize(deserializer)
+        .map(u64::from)
+        .map_err(|_| serde::de::Error::custom("a seed is an integer in 0..4294967296"))
 }
 
 impl NodeId {
@@ -303,6 +313,7 @@ mod tests {
             ("\"v\":1", "\"v\":2"),
             ("\"seed\":1", "\"seed\":1,\"extra\":0"),
             ("init", "inti"),
+            ("\"seed\":1", "\"seed\":4294967296"),
         ] {
             assert!(
                 serde_json::from_str::<Node>(&text.replacen(old, new, 1)).is_err(),

@@ -110,7 +110,7 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<Parent>], store: &Store) -> Plan {
 }
 
 /// (training images, side) of data that need not be at hand: the demo's, or CIFAR's.
-fn data_shape(data: &DataRef) -> (u64, u32) {
+pub(crate) fn data_shape(data: &DataRef) -> (u64, u32) {
     let (n_train, side) = if data.name == DEMO_A {
         let spec = DemoSpec::panel_a();
         (spec.n_train as u64, spec.side as u32)

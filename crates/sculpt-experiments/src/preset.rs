@@ -1,4 +1,5 @@
 use crate::data::{DEMO_A, data_ref, demo_a};
+use crate::plan::data_shape;
 use crate::{DataFolder, DataRef, ExperimentError};
 use sculpt_datasets::{Augmentation, Split, cifar10_digest};
 use sculpt_masks::{Allocation, Density, Rule, geometric_densities};
@@ -219,24 +220,38 @@ impl Overrides {
     }
 
     fn apply(&self, mut setup: Setup) -> Result<Setup, ExperimentError> {
-        let positive = |what, value: Option<u32>| match value {
-            Some(0) => Err(ExperimentError::BadValue {
+        let in_range = |what, value: Option<u32>, problem, max: u32| match value {
+            Some(n) if !(1..=max).contains(&n) => Err(ExperimentError::BadValue {
                 what,
-                value: "0".to_owned(),
-                problem: "must be at least 1",
+                value: n.to_string(),
+                problem,
             }),
             other => Ok(other),
         };
-        if let Some(epochs) = positive("--cycle-epochs", self.cycle_epochs)? {
+        if let Some(epochs) = in_range(
+            "--cycle-epochs",
+            self.cycle_epochs,
+            "is not in 1..=100000",
+            100_000,
+        )? {
             setup.cycle_epochs = epochs;
         }
-        if let Some(cycles) = positive("--cycles", self.cycles)? {
+        if let Some(cycles) = in_range("--cycles", self.cycles, "is not in 1..=1000", 1000)? {
             setup.cycles = cycles;
         }
-        if let Some(n) = positive("--seeds", self.seeds)? {
+        if let Some(n) = in_range("--seeds", self.seeds, "is not in 1..=1000", 1000)? {
             setup.seeds = (1..=u64::from(n)).collect();
         }
-        if let Some(n) = positive("--train-images", self.train_images)? {
+        if let Some(n) = in_range(
+            "--train-images",
+            self.train_images,
+            "is not in the range from 1 to the size of the training set",
+            data_shape(&DataRef {
+                train_images: None,
+                ..setup.data.clone()
+            })
+            .0 as u32,
+        )? {
             if n < setup.batch && setup.drop_last {
                 return Err(ExperimentError::BadValue {
                     what: "--train-images",
@@ -261,6 +276,10 @@ impl Overrides {
                 });
             }
             setup.levels = levels;
+        }
+        let n_prunable = setup.model.layout().n_prunable();
+        for level in &setup.levels {
+            level.n_kept(n_prunable)?;
         }
         setup.warm_up_epochs()?;
         Ok(setup)
@@ -411,7 +430,7 @@ mod tests {
                 seeds: Some(0),
                 ..Overrides::default()
             },
-            "--seeds 0 must be at least 1",
+            "--seeds 0 is not in 1..=1000",
         );
         let rising = Some([0.1, 0.5].map(density).to_vec());
         refused(

@@ -15,7 +15,7 @@ use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
 use sculpt_trainers::{
-    EpochMetrics, Evaluation, Flow, Observer, Outcome, Position, Sgd, Step, Training, evaluate,
+    EpochMetrics, Evaluation, Flow, Observer, Outcome, Position, Sgd, Step, TrainError, Training, evaluate,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -124,8 +124,17 @@ impl<'a> Runner<'a> {
             return Ok(Ended::WasDone);
         }
         tch::set_num_threads(file.environment.threads as i32);
-        file.environment.machine = Some(Environment::here(self.device, file.environment.threads));
+        let folder = self.store.node_folder(id);
+        let here = Environment::here(self.device, file.environment.threads);
+        let resumes = paths::progress_state(&folder).is_file();
+        file.environment.machine = match file.environment.machine.take() {
+            // Begun on one machine and ended on another: no environment made these bits.
+            before if resumes && before.as_ref() != Some(&here) => None,
+            Some(_) | None => Some(here),
+        };
         self.store.write_node_file(&file)?;
+        // Done once, and now asked for an epoch that was not kept: it is not done while that is made again.
+        remove_file(&paths::checkpoint(&folder))?;
         match &file.node {
             Node::Init(init) => self.initialise(id, init)?,
             Node::Prune(prune) => self.prune(id, prune)?,
@@ -153,7 +162,12 @@ impl<'a> Runner<'a> {
                 allocation,
                 rule,
                 seed,
-            } => random(&layout, prune.density, *allocation, *rule, Seed(*seed))?,
+            } => {
+                if state.mask.n_kept() < state.mask.len() {
+                    return Err(ExperimentError::AlreadyMasked { id: id.clone() });
+                }
+                random(&layout, prune.density, *allocation, *rule, Seed(*seed))?
+            }
         };
         let mut theta = state.theta;
         mask.apply(&layout, &mut theta);
@@ -173,15 +187,14 @@ impl<'a> Runner<'a> {
     }
 
     fn combine(&self, id: &NodeId, combine: &Combine) -> Result<(), ExperimentError> {
-        let (masked, masked_meta, _) = self.store.read_parent(id, &combine.mask_from)?;
+        let (masked, masked_meta, masked_model) = self.store.read_parent(id, &combine.mask_from)?;
         let (weights, meta, model) = self.store.read_parent(id, &combine.weights_from)?;
         let layout = model.layout();
-        if masked.mask.len() != layout.n_prunable() {
-            let (mask, network) = (masked.mask.len(), layout.n_prunable());
+        if masked_model != model {
             return Err(ExperimentError::CombineDiffers {
                 id: id.clone(),
-                mask,
-                network,
+                mask: masked_model.to_string(),
+                network: model.to_string(),
             });
         }
         let mut theta = weights.theta;
@@ -240,7 +253,12 @@ impl<'a> Runner<'a> {
         )?;
 
         let folder = self.store.node_folder(id);
-        let saved = Saved::read(&paths::progress_state(&folder), &start.mask)?;
+        // A state saved behind an epoch that is wanted and was not kept is of no use.
+        let missing = |epoch: &u32| !paths::checkpoint_at(&folder, *epoch).is_file();
+        let saved = Saved::read(&paths::progress_state(&folder), &start.mask)?.filter(|saved| {
+            let passed = environment.keep.range(..=saved.header.position.epoch);
+            !passed.into_iter().any(missing)
+        });
         let (position, rows, timing) = match &saved {
             Some(saved) => (
                 saved.header.position,
@@ -293,7 +311,7 @@ impl<'a> Runner<'a> {
                 ..timing
             },
             steps_per_epoch: loader.steps_per_epoch() as u64,
-            batch: u64::from(train.batch),
+            images_per_epoch: images_per_epoch(&loader, train),
             clock: Instant::now(),
             last_save: Instant::now(),
             last_steps: None,
@@ -367,6 +385,25 @@ pub fn evaluate_examples(
     evaluate(network, theta, buffers, examples.batches(EVALUATION_BATCH))
 }
 
+fn images_per_epoch(loader: &Loader, train: &Train) -> u64 {
+    if train.drop_last {
+        loader.steps_per_epoch() as u64 * u64::from(train.batch)
+    } else {
+        loader.n_examples() as u64
+    }
+}
+
+/// Removes a file that need not be there.
+fn remove_file(path: &Path) -> Result<(), ExperimentError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(ExperimentError::Io {
+            path: path.to_owned(),
+            source: error,
+        }),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Writes what a Train node leaves behind, and what it needs to go on.
 struct Recorder<'a> {
     runner: &'a mut dyn FnMut(Progress),
@@ -383,7 +420,7 @@ struct Recorder<'a> {
     rows: Vec<MetricsRow>,
     timing: Timing,
     steps_per_epoch: u64,
-    batch: u64,
+    images_per_epoch: u64,
     clock: Instant,
     last_save: Instant,
     last_steps: Option<u64>,
@@ -391,7 +428,6 @@ struct Recorder<'a> {
 
 impl Observer<ExperimentError> for Recorder<'_> {
     fn on_step<'s>(&mut self, step: &dyn Fn() -> Step<'s>) -> Result<Flow, ExperimentError> {
-        self.timing.images += self.batch;
         if self.stop.load(Ordering::Relaxed) {
             return Ok(Flow::Stop);
         }
@@ -411,7 +447,7 @@ impl Observer<ExperimentError> for Recorder<'_> {
     }
 
     fn on_epoch(&mut self, metrics: &EpochMetrics, step: &Step<'_>) -> Result<Flow, ExperimentError> {
-        self.timing.images += self.batch;
+        self.timing.images += self.images_per_epoch;
         self.last_steps = Some(step.steps_done);
         let (epoch, kept) = (metrics.epoch, self.keep.keep.contains(&metrics.epoch));
         let test = (kept || epoch == self.train.epochs).then(|| {
@@ -455,6 +491,15 @@ impl Recorder<'_> {
     }
 
     fn save(&mut self, state: &sculpt_trainers::State, position: Position) -> Result<(), ExperimentError> {
+        if !position.loss_sum.is_finite() {
+            let (epoch, loss) = (position.epoch + 1, position.loss_sum);
+            return Err(TrainError::Diverged {
+                epoch,
+                loss,
+                learning_rate: self.train.lr,
+            }
+            .into());
+        }
         self.stop_clock();
         let header = SavedHeader {
             position,

@@ -92,10 +92,14 @@ impl Store {
     pub fn describe(&self, id: &NodeId, entry: &Entry) -> Result<(), ExperimentError> {
         let path = paths::node_json(&self.node_folder(id));
         let mut keep = entry.keep.clone();
-        let mut machine = None;
+        let (mut machine, mut threads) = (None, entry.threads);
         if path.is_file() {
             let old = self.node_file(id)?;
-            if entry.keep.is_subset(&old.environment.keep) && old.environment.threads == entry.threads {
+            // A node ends with the threads that it was begun with: others would give other bits.
+            if paths::progress_state(&self.node_folder(id)).is_file() {
+                threads = old.environment.threads;
+            }
+            if entry.keep.is_subset(&old.environment.keep) && old.environment.threads == threads {
                 return Ok(());
             }
             keep.extend(old.environment.keep);
@@ -103,7 +107,7 @@ impl Store {
         }
         let environment = NodeEnvironment {
             machine,
-            threads: entry.threads,
+            threads,
             keep,
         };
         self.write_node_file(&NodeFile {

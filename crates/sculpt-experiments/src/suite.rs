@@ -210,21 +210,51 @@ pub fn publish(
     store: &Store,
     folder: &Path,
 ) -> Result<u64, ExperimentError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| ExperimentError::Io { path, source }
-    };
-    let partial = folder.with_extension("partial");
-    if partial.exists() {
-        fs::remove_dir_all(&partial).map_err(io(&partial))?;
-    }
     let unique: BTreeSet<&Parent> = states.iter().collect();
-    let (mut manifest, mut metrics, mut total) = (Vec::new(), Vec::new(), 0);
-    for state in unique {
+    let missing = unique
+        .iter()
+        .filter(|state| !Source::Runs(store.clone()).has(recipe, state))
+        .count();
+    if missing > 0 {
+        return Err(ExperimentError::SuiteUnfinished {
+            suite: suite.name.clone(),
+            missing,
+            needed: unique.len(),
+        });
+    }
+    let beside = |word: &str| folder.with_file_name(format!(".{}.{word}", suite.name));
+    let (partial, old) = (beside("partial"), beside("old"));
+    let written = remove_folder(&partial)
+        .and_then(|()| write_suite(suite, recipe, &unique, store, &partial))
+        .and_then(|bytes| {
+            // The old suite is out of the way before the new one takes its place, and gone only after.
+            remove_folder(&old)?;
+            if folder.exists() {
+                fs::rename(folder, &old).map_err(io(folder))?;
+            }
+            fs::rename(&partial, folder).map_err(io(folder))?;
+            Ok(bytes)
+        });
+    remove_folder(&partial)?;
+    if written.is_ok() {
+        remove_folder(&old)?;
+    }
+    written
+}
+
+fn write_suite(
+    suite: &Suite,
+    recipe: &Recipe,
+    states: &BTreeSet<&Parent>,
+    store: &Store,
+    folder: &Path,
+) -> Result<u64, ExperimentError> {
+    let (mut manifest, mut metrics, mut total): (_, Metrics, _) = (Vec::new(), Vec::new(), 0);
+    for state in states {
         let entry = recipe.get(&state.id).expect("a suite's states are of its recipe");
         let layout = entry.model.layout();
         let (read_state, meta) = store.read_state(state, entry.node.last_epoch(), &layout)?;
-        let path = paths::published_checkpoint(&partial, state.id.as_str(), state.epoch);
+        let path = paths::published_checkpoint(folder, state.id.as_str(), state.epoch);
         write_published(&path, &layout, &read_state, &meta)?;
         let bytes = read(&path)?;
         total += bytes.len() as u64;
@@ -236,18 +266,31 @@ pub fn publish(
             sha256: sha256_hex(&bytes),
             bytes: bytes.len() as u64,
         });
-        let rows = store.metrics(&state.id)?;
-        metrics.extend(rows.into_iter().map(|row| (state.id.as_str().to_owned(), row)));
+        let is_new = metrics.last().is_none_or(|(id, _)| id != state.id.as_str());
+        if matches!(entry.node, Node::Train(_)) && is_new {
+            let rows = store.metrics(&state.id)?;
+            metrics.extend(rows.into_iter().map(|row| (state.id.as_str().to_owned(), row)));
+        }
     }
-    metrics.dedup();
-    write_metrics(&paths::metrics(&partial), &metrics)?;
-    write_json(&paths::manifest(&partial), &manifest)?;
-    write_json(&paths::suite_json(&partial), suite)?;
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(io(folder))?;
-    }
-    fs::rename(&partial, folder).map_err(io(folder))?;
+    write_metrics(&paths::metrics(folder), &metrics)?;
+    write_json(&paths::manifest(folder), &manifest)?;
+    write_json(&paths::suite_json(folder), suite)?;
     Ok(total)
+}
+
+fn remove_folder(folder: &Path) -> Result<(), ExperimentError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(folder)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> ExperimentError + use<> {
+    let path = path.to_owned();
+    move |source| ExperimentError::Io {
+        path: path.clone(),
+        source,
+    }
 }
 
 fn last_epoch(recipe: &Recipe, state: &Parent) -> u32 {

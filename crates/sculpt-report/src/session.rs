@@ -128,6 +128,11 @@ impl Session {
         self.device
     }
 
+    /// Whether the suite's data are at hand, so that scores are measured and not the recorded ones.
+    pub fn has_data(&self) -> bool {
+        self.test.is_some()
+    }
+
     pub(crate) fn test_examples(&self) -> Option<&DeviceExamples> {
         self.test.as_ref()
     }

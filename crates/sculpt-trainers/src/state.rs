@@ -103,6 +103,12 @@ impl State {
         (to_vec(&self.theta), to_vec(&self.buffers), to_vec(&self.momentum))
     }
 
+    /// Whether θ and the momentum are numbers throughout.
+    pub(crate) fn is_finite(&self) -> bool {
+        let finite = |vector: &Tensor| vector.isfinite().all().int64_value(&[]) == 1;
+        finite(&self.theta) && finite(&self.momentum)
+    }
+
     /// Asserts that every pruned weight and its momentum are `+0.0`, by bit pattern.
     ///
     /// # Panics

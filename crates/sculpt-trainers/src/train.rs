@@ -150,6 +150,16 @@ impl Training<'_> {
                 }
             }
             let metrics = sums.finish(epoch, learning_rate)?;
+            // The last gradients of an epoch can overflow after losses that did not.
+            if !state.is_finite() {
+                let loss = f64::NAN;
+                return Err(TrainError::Diverged {
+                    epoch: epoch + 1,
+                    loss,
+                    learning_rate,
+                }
+                .into());
+            }
             state.assert_pruned_stay_zero(self.network.layout());
             sums = Sums::new(state);
             let position = Position {

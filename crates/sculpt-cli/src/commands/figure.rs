@@ -97,6 +97,10 @@ pub(crate) fn measure_and_draw(
 }
 
 fn check(artefact: &Artefact, session: &mut Session) -> anyhow::Result<Outcome> {
+    if !session.has_data() {
+        let data = &session.suite().preset.data.name;
+        bail!("nothing can be recomputed without the data {data:?}; give its folder with --data DIR");
+    }
     let frame = artefact.measure(session)?;
     let suite = session.suite().name.clone();
     let folder = paths::published_report_folder(&places::reports(), &suite);
@@ -184,7 +188,8 @@ pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite
 pub(crate) fn command_line() -> String {
     let mut words = vec!["sculpt".to_owned()];
     let mut hide = false;
-    for word in std::env::args().skip(1) {
+    for word in std::env::args_os().skip(1) {
+        let word = word.to_string_lossy().into_owned();
         let flag = word.split('=').next().unwrap_or_default();
         let is_path = ["--data", "--runs", "--from"].contains(&flag);
         if hide {
@@ -192,11 +197,21 @@ pub(crate) fn command_line() -> String {
         } else if is_path && word.contains('=') {
             words.push(format!("{flag}=DIR"));
         } else {
-            words.push(word.clone());
+            words.push(quoted(&word));
         }
         hide = is_path && !word.contains('=');
     }
     words.join(" ")
+}
+
+/// As a shell would need it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=,./:+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn git_revision() -> Option<String> {

@@ -8,6 +8,7 @@ use clap::Args;
 use sculpt_experiments::{Ended, Progress, Runner, Store};
 use serde::{Deserialize, Serialize};
 use std::{
+    cell::RefCell,
     io::Read,
     sync::{
         Arc,
@@ -60,36 +61,39 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.supervised {
         stop_when_stdin_closes(Arc::clone(&stop));
     }
+    let supervised = words.supervised;
+    let current = RefCell::new(String::new());
+    let mut last = Instant::now();
+    let mut report = |p: Progress| {
+        let id = current.borrow().clone();
+        if supervised && (p.epoch.is_some() || last.elapsed() >= REPORT_EVERY) {
+            last = Instant::now();
+            let train_loss = p.epoch.map(|e| e.train_loss);
+            event(&Event::Progress {
+                id,
+                steps_done: p.steps_done,
+                n_steps: p.n_steps,
+                train_loss,
+            });
+        } else if let (Some(epoch), false) = (p.epoch, supervised) {
+            printing::note(&format!(
+                "{} epoch {}: loss {:.4}, accuracy {:.2} % on training images",
+                &id[..12],
+                epoch.epoch,
+                epoch.train_loss,
+                100.0 * epoch.train_accuracy
+            ));
+        }
+    };
+    // One runner for all of them: data are read once.
+    let mut runner = Runner::new(&store, &data, device, &stop, &mut report);
     for word in &words.ids {
         let id = store.find(word)?;
-        let name = id.as_str().to_owned();
-        let supervised = words.supervised;
-        let mut last = Instant::now();
-        let mut report = |p: Progress| {
-            if supervised && (p.epoch.is_some() || last.elapsed() >= REPORT_EVERY) {
-                last = Instant::now();
-                let train_loss = p.epoch.map(|e| e.train_loss);
-                let (steps_done, n_steps) = (p.steps_done, p.n_steps);
-                event(&Event::Progress {
-                    id: name.clone(),
-                    steps_done,
-                    n_steps,
-                    train_loss,
-                });
-            } else if let Some(epoch) = p.epoch {
-                printing::note(&format!(
-                    "{} epoch {}: loss {:.4}, accuracy {:.2} % on training images",
-                    &name[..12],
-                    epoch.epoch,
-                    epoch.train_loss,
-                    100.0 * epoch.train_accuracy
-                ));
-            }
-        };
+        id.as_str().clone_into(&mut current.borrow_mut());
         if supervised {
-            event(&Event::Start { id: name.clone() });
+            event(&Event::Start { id: id.to_string() });
         }
-        let ended = Runner::new(&store, &data, device, &stop, &mut report).run(&id);
+        let ended = runner.run(&id);
         let id = id.as_str().to_owned();
         match (ended, supervised) {
             (Ok(Ended::Done | Ended::WasDone), true) => event(&Event::Done { id }),

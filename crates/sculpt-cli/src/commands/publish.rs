@@ -4,7 +4,7 @@ use super::figure::{measure_and_draw, report};
 use super::plan::needs;
 use super::preset::DataWords;
 use super::reproduce::by_names;
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
@@ -28,6 +28,13 @@ pub(crate) struct Words {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    if !paths::is_plain_name(&words.suite) {
+        let name = &words.suite;
+        return Err(BadUsage(format!(
+            "suite {name:?} is no plain name of letters, digits and -_+=,."
+        ))
+        .into());
+    }
     let store = Store::new(places::runs(global));
     let Some(mut suite) = Suite::in_store(&store, &words.suite)? else {
         bail!(
@@ -40,10 +47,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let (recipe, curves) = needs(&wanted, &suite.preset)?;
     let states: Vec<Parent> = curves.into_iter().flatten().collect();
     // All nodes of a suite are trained by one machine, or the suite names none.
-    let mut machines = Vec::new();
-    for state in &states {
-        machines.push(store.node_file(&state.id)?.environment.machine);
-    }
+    let machine = |state: &Parent| {
+        store
+            .node_file(&state.id)
+            .ok()
+            .and_then(|file| file.environment.machine)
+    };
+    let mut machines: Vec<_> = states.iter().map(machine).collect();
     machines.dedup();
     suite.environment = if let [machine] = machines.as_slice() {
         machine.clone()

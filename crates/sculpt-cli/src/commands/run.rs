@@ -36,7 +36,10 @@ struct Line {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let data = words.data.folder();
-    let user = read_user_recipe(&words.file, &data)?;
+    let mut user = read_user_recipe(&words.file, &data)?;
+    if let Some(threads) = global.threads {
+        user.recipe.set_threads(threads);
+    }
     let store = Store::new(places::runs(global));
     let finished = jobs::run(&user.recipe, &store, &data, global, words.jobs)?;
     if let Some((id, why)) = finished.failed.first() {
