@@ -55,8 +55,13 @@ impl Observer<TrainError> for Watch {
 }
 
 fn train(state: &mut State, from: Position, watch: &mut Watch) -> Outcome {
+    train_at(0.5, state, from, watch).unwrap()
+}
+
+/// Three epochs at a constant rate.
+fn train_at(rate: f64, state: &mut State, from: Position, watch: &mut Watch) -> Result<Outcome, TrainError> {
     let network = linear();
-    let schedule = Schedule::new(Kind::Constant, 0.5, 3, 2).unwrap();
+    let schedule = Schedule::new(Kind::Constant, rate, 3, 2).unwrap();
     let training = Training {
         network: &network,
         batches: &Points,
@@ -65,7 +70,7 @@ fn train(state: &mut State, from: Position, watch: &mut Watch) -> Outcome {
         sgd: Sgd::new(0.9, 0.01).unwrap(),
         epochs_before: 0,
     };
-    training.run(state, from, &mut [watch]).unwrap()
+    training.run(state, from, &mut [watch])
 }
 
 const START: [f32; 6] = [0.5, -0.25, 0.0, 0.75, 0.1, -0.1];
@@ -149,19 +154,7 @@ fn a_pruned_weight_that_is_not_zero_is_refused() {
 
 #[test]
 fn divergence_is_an_error_that_names_the_epoch() {
-    let network = linear();
-    let schedule = Schedule::new(Kind::Constant, 1e38, 3, 2).unwrap();
-    let training = Training {
-        network: &network,
-        batches: &Points,
-        schedule: &schedule,
-        epochs: 3,
-        sgd: Sgd::new(0.9, 0.01).unwrap(),
-        epochs_before: 0,
-    };
-    let error = training
-        .run::<TrainError>(&mut start(), Position::default(), &mut [])
-        .unwrap_err();
+    let error = train_at(1e38, &mut start(), Position::default(), &mut Watch::default()).unwrap_err();
     assert!(error.to_string().contains("in epoch"), "{error}");
 }
 

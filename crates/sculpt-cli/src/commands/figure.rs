@@ -1,7 +1,7 @@
 //! `figure N…`: from checkpoints to frames and pictures.
 
-use super::preset::{DataWords, artefacts};
-use crate::words::{BadUsage, Global};
+use super::preset::{DataWords, artefacts, check_suite_name};
+use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -159,12 +159,7 @@ pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite
             text.trim().to_owned()
         }
     };
-    if !paths::is_plain_name(&name) {
-        return Err(BadUsage(format!(
-            "suite {name:?} is no plain name of letters, digits and -_+=,."
-        ))
-        .into());
-    }
+    check_suite_name(&name)?;
     for folder in [
         paths::published_suite(&data, &name),
         paths::fetched_suite(&data, &name),

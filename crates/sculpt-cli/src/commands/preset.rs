@@ -2,6 +2,7 @@
 
 use crate::words::BadUsage;
 use clap::Args;
+use sculpt_checkpoints::paths;
 use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName};
 use sculpt_masks::Density;
 use sculpt_report::{ALL, Artefact, ArtefactKind};
@@ -95,4 +96,15 @@ pub(crate) fn artefacts(words: &[String]) -> anyhow::Result<Vec<&'static Artefac
         return Err(usage("name an artefact: `figure 5`, or `all`".to_owned()));
     }
     Ok(found)
+}
+
+/// Refuses a suite name that could leave its folder.
+pub(crate) fn check_suite_name(name: &str) -> anyhow::Result<()> {
+    if paths::is_plain_name(name) {
+        return Ok(());
+    }
+    Err(BadUsage(format!(
+        "suite {name:?} is no plain name of letters, digits and -_+=,."
+    ))
+    .into())
 }

@@ -2,9 +2,9 @@
 
 use super::figure::{measure_and_draw, report};
 use super::plan::needs;
-use super::preset::DataWords;
+use super::preset::{DataWords, check_suite_name};
 use super::reproduce::by_names;
-use crate::words::{BadUsage, Global};
+use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
@@ -28,13 +28,7 @@ pub(crate) struct Words {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    if !paths::is_plain_name(&words.suite) {
-        let name = &words.suite;
-        return Err(BadUsage(format!(
-            "suite {name:?} is no plain name of letters, digits and -_+=,."
-        ))
-        .into());
-    }
+    check_suite_name(&words.suite)?;
     let store = Store::new(places::runs(global));
     let Some(mut suite) = Suite::in_store(&store, &words.suite)? else {
         bail!(

@@ -2,8 +2,8 @@
 
 use super::figure::{command_line, measure_and_draw, report};
 use super::plan::needs;
-use super::preset::{PresetWords, artefacts};
-use crate::words::{BadUsage, Global};
+use super::preset::{PresetWords, artefacts, check_suite_name};
+use crate::words::Global;
 use crate::{device, jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
@@ -33,12 +33,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&words.artefacts)?;
     let preset = words.preset.preset()?;
     let name = words.suite.clone().unwrap_or_else(|| preset.suite_name());
-    if !paths::is_plain_name(&name) {
-        return Err(BadUsage(format!(
-            "suite {name:?} is no plain name of letters, digits and -_+=,."
-        ))
-        .into());
-    }
+    check_suite_name(&name)?;
     let device = device::of(global)?;
     let store = Store::new(places::runs(global));
     let (mut recipe, _) = needs(&wanted, &preset)?;
