@@ -62,10 +62,10 @@ impl Archive {
     /// the file and fills its bytes exactly.
     pub(crate) fn open(path: &Path, faults: &mut Vec<Fault>) -> Result<Option<Self>, CheckpointError> {
         let failed = |doing: &'static str| {
-            move |source: io::Error| CheckpointError::Io {
+            move |refused: io::Error| CheckpointError::Io {
                 path: path.to_owned(),
                 doing,
-                source,
+                refused,
             }
         };
         // Before opening: to open a pipe would wait for its writer.
@@ -171,10 +171,10 @@ impl Archive {
     /// The bytes of a tensor, piece by piece.
     fn for_each_piece(&mut self, entry: &Entry, mut each: impl FnMut(&[u8])) -> Result<(), CheckpointError> {
         let path = &self.path;
-        let failed = |source| CheckpointError::Io {
+        let failed = |refused| CheckpointError::Io {
             path: path.clone(),
             doing: "read",
-            source,
+            refused,
         };
         let start = SeekFrom::Start(self.data_start + entry.start);
         self.file.seek(start).map_err(failed)?;

@@ -28,10 +28,10 @@ pub fn write_with(
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), CheckpointError> {
     let failed = |doing: &'static str| {
-        move |source: io::Error| CheckpointError::Io {
+        move |refused: io::Error| CheckpointError::Io {
             path: path.to_owned(),
             doing,
-            source,
+            refused,
         }
     };
     match fs::metadata(path) {

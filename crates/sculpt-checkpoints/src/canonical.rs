@@ -51,10 +51,10 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 /// # Errors
 /// A file that cannot be read.
 pub fn sha256_file(path: &Path) -> Result<(String, u64), CheckpointError> {
-    let failed = |source| CheckpointError::Io {
+    let failed = |refused| CheckpointError::Io {
         path: path.to_owned(),
         doing: "read",
-        source,
+        refused,
     };
     let mut file = File::open(path).map_err(failed)?;
     let (mut hash, mut n_bytes, mut chunk) = (Sha256::new(), 0, vec![0; 1 << 20]);

@@ -7,14 +7,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     /// The operating system refused.
-    #[error("cannot {doing} {}: {}", path.display(), reason(source))]
+    #[error("cannot {doing} {}: {}", path.display(), reason(refused))]
     Io {
         /// The file or folder.
         path: PathBuf,
         /// What was tried, such as `open`.
         doing: &'static str,
-        /// What the operating system said.
-        source: io::Error,
+        /// What the operating system said; the message holds it, so it is no source to be printed again.
+        refused: io::Error,
     },
     /// What the file holds is wrong.
     #[error("{}: {fault}", path.display())]

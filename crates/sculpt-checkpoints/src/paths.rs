@@ -178,11 +178,6 @@ pub fn report(report_folder: &Path, artefact: &str, file: ReportFile) -> PathBuf
     report_folder.join(format!("{artefact}.{}", file.extension()))
 }
 
-/// The page that shows all artefacts of a suite.
-pub fn report_index(report_folder: &Path) -> PathBuf {
-    report_folder.join("index.html")
-}
-
 /// Whether `id` is a SHA-256 as this project writes it: 64 of `0-9a-f`.
 pub fn is_sha256(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

@@ -137,16 +137,7 @@ impl<'a> Layout<'a> {
     fn lines(&mut self, lines: Vec<String>, font: Font, colour: Rgb, x: i32, mut top: i32) -> i32 {
         for text in lines {
             let baseline = top + baseline_offset(font);
-            let anchor = Anchor::Left;
-            self.labels.push(Label {
-                text,
-                font,
-                colour,
-                anchor,
-                x,
-                baseline,
-                upwards: false,
-            });
+            self.label(&text, font, colour, Anchor::Left, x, baseline);
             top += font.line_height();
         }
         top
