@@ -12,7 +12,7 @@ const BATCH_NORM_MOMENTUM: f64 = 0.1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// 32-bit floating point throughout.
+    /// 32-bit floating point throughout; at an f64 `θ` with f64 buffers and images, 64-bit.
     F32,
     /// bfloat16 weights and activations; `θ`, its gradient, BatchNorm's parameters and the logits stay f32.
     Bf16,
@@ -24,6 +24,7 @@ pub struct ResNet {
     layout: Layout,
     plan: Plan,
     precision: Precision,
+    folded: bool,
     param_sizes: Vec<i64>,
     buffer_sizes: Vec<i64>,
     param_shapes: Vec<Vec<i64>>,
@@ -44,10 +45,18 @@ impl ResNet {
             layout,
             plan,
             precision,
+            folded: false,
             param_sizes,
             buffer_sizes,
             param_shapes,
         }
+    }
+
+    /// The same network, whose [`Mode::Eval`] multiplies each BatchNorm into the convolution before it:
+    /// `w·γ/√(σ² + ε)` and `β − μ·γ/√(σ² + ε)`. Logits differ by rounding only; derivatives of them, second
+    /// ones above all, cost less than through `batch_norm`.
+    pub fn folded(self) -> Self {
+        Self { folded: true, ..self }
     }
 
     /// In which numbers the network computes.
@@ -82,7 +91,7 @@ impl Network<Tensor> for ResNet {
             weights: low.as_ref().unwrap_or(&full),
             full: &full,
             running: buffers.split_with_sizes(&self.buffer_sizes[..], 0),
-            train: mode == Mode::Train,
+            mode,
         };
         pass.run(&channels_last(&images))
     }
@@ -101,7 +110,7 @@ struct Pass<'a> {
     /// The f32 views: `γ`, `β`, biases.
     full: &'a [Tensor],
     running: Vec<Tensor>,
-    train: bool,
+    mode: Mode,
 }
 
 impl Pass<'_> {
@@ -117,7 +126,10 @@ impl Pass<'_> {
         let pooled = x.mean_dim([2i64, 3].as_slice(), false, None::<Kind>);
         let weight = self.weights[plan.fc].view(&self.network.param_shapes[plan.fc][..]);
         let bias = self.full[plan.fc + 1].to_kind(pooled.kind());
-        pooled.linear(&weight, Some(&bias)).to_kind(Kind::Float)
+        // The kind of θ: f32, or f64.
+        pooled
+            .linear(&weight, Some(&bias))
+            .to_kind(self.full[plan.fc].kind())
     }
 
     fn block(&self, block: &Block, x: &Tensor) -> Tensor {
@@ -141,15 +153,36 @@ impl Pass<'_> {
     }
 
     fn conv_norm(&self, conv: &ConvNorm, x: &Tensor) -> Tensor {
-        let weight = self.weights[conv.param].view(&self.network.param_shapes[conv.param][..]);
-        let y = x.conv2d(&weight, None::<Tensor>, conv.stride, conv.padding, 1, 1);
+        let (scale, shift) = (&self.full[conv.param + 1], &self.full[conv.param + 2]);
+        let (mean, variance) = (&self.running[conv.buffer], &self.running[conv.buffer + 1]);
+        let shape = &self.network.param_shapes[conv.param][..];
+        if self.network.folded && self.mode == Mode::Eval {
+            let factor = scale * (variance + BATCH_NORM_EPS).rsqrt();
+            let weight = self.full[conv.param].view(shape) * factor.view([-1, 1, 1, 1]);
+            let bias = shift - mean * factor;
+            let (weight, bias) = (weight.to_kind(x.kind()), bias.to_kind(x.kind()));
+            return x.conv2d(&weight, Some(bias), conv.stride, conv.padding, 1, 1);
+        }
+        let (batch_statistics, momentum) = match self.mode {
+            Mode::Train => (true, BATCH_NORM_MOMENTUM),
+            Mode::Calibrate => (true, 1.0),
+            Mode::Eval => (false, 0.0),
+        };
+        let y = x.conv2d(
+            &self.weights[conv.param].view(shape),
+            None::<Tensor>,
+            conv.stride,
+            conv.padding,
+            1,
+            1,
+        );
         y.batch_norm(
-            Some(&self.full[conv.param + 1]),
-            Some(&self.full[conv.param + 2]),
-            Some(&self.running[conv.buffer]),
-            Some(&self.running[conv.buffer + 1]),
-            self.train,
-            BATCH_NORM_MOMENTUM,
+            Some(scale),
+            Some(shift),
+            Some(mean),
+            Some(variance),
+            batch_statistics,
+            momentum,
             BATCH_NORM_EPS,
             true,
         )

@@ -5,7 +5,7 @@ use sculpt_layout::{BufferKind, Layout, ParamKind};
 use sculpt_models::{ModelSpec, Precision, ResNet};
 use sculpt_network::{Mode, Network};
 use serde::Deserialize;
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{Device, Kind, Reduction, Tensor, no_grad};
 
 #[derive(Deserialize)]
 struct Goldens {
@@ -101,6 +101,29 @@ fn floats(tensor: &Tensor) -> Vec<f64> {
     Vec::<f64>::try_from(tensor.to_kind(Kind::Double).flatten(0, -1)).unwrap()
 }
 
+/// Folding BatchNorm changes neither logits nor gradients nor Hessian-vector products: in f64 to rounding.
+fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor, images: &Tensor) {
+    let plain = ResNet::new(spec, Precision::F32);
+    let folded = plain.clone().folded();
+    let in_f32 = |network: &ResNet| floats(&network.forward(theta, buffers, images, Mode::Eval));
+    check_close("folded logits", case, &in_f32(&folded), &in_f32(&plain), 1e-5);
+
+    let double = |x: &Tensor| x.to_kind(Kind::Double);
+    let derivatives = |network: &ResNet| {
+        let theta = double(theta).set_requires_grad(true);
+        let logits = network.forward(&theta, &double(buffers), &double(images), Mode::Eval);
+        assert_eq!(logits.kind(), Kind::Double);
+        let loss = logits.square().mean(None::<Kind>);
+        let gradient = Tensor::run_backward(&[&loss], &[&theta], true, true).swap_remove(0);
+        let slope = gradient.dot(&double(&theta.detach()));
+        let product = Tensor::run_backward(&[&slope], &[&theta], false, false).swap_remove(0);
+        [floats(&logits), floats(&gradient), floats(&product)]
+    };
+    for (ours, theirs) in derivatives(&folded).iter().zip(&derivatives(&plain)) {
+        check_close("folded derivatives in f64", case, ours, theirs, 1e-10);
+    }
+}
+
 #[test]
 fn networks_equal_pytorchs() {
     let text = include_str!("../goldens/logits.json");
@@ -144,6 +167,8 @@ fn networks_equal_pytorchs() {
         assert_eq!(low.kind(), Kind::Float);
         check_close("bf16 logits", case, &floats(&low), &floats(&logits), 0.05);
 
+        check_folded(case, &spec, &theta, &buffers, &images);
+
         let theta = theta.set_requires_grad(true);
         let labels = Tensor::arange(case.images, (Kind::Int64, Device::Cpu)) * 3;
         let labels = labels.remainder(i64::from(case.classes));
@@ -170,6 +195,15 @@ fn networks_equal_pytorchs() {
             &case.gradient_last,
             1e-3,
         );
+        // Train: 0.9 · old + 0.1 · batch. Calibrate: the batch's, whatever was there.
+        let calibrated = Tensor::full_like(&buffers, 7.0);
+        no_grad(|| network.forward(&theta, &calibrated, &images, Mode::Calibrate));
+        let by_hand: Vec<f64> = before
+            .iter()
+            .zip(floats(&calibrated))
+            .map(|(old, batch)| 0.9 * old + 0.1 * batch)
+            .collect();
+        check_close("calibrated statistics", case, &floats(&buffers), &by_hand, 1e-6);
         let running = buffers.to_kind(Kind::Double).norm().double_value(&[]);
         check_close("running statistics", case, &[running], &[case.running_norm], 1e-5);
     }

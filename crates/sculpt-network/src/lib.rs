@@ -8,7 +8,7 @@ pub trait Network<T> {
     fn layout(&self) -> &Layout;
 
     /// Logits `[n, classes]` of `images` `[n, c, h, w]` at `theta` (`[n_params]`) and `buffers`
-    /// (`[n_buffers]`); [`Mode::Train`] updates `buffers` in place.
+    /// (`[n_buffers]`); [`Mode::Train`] and [`Mode::Calibrate`] update `buffers` in place.
     fn forward(&self, theta: &T, buffers: &T, images: &T, mode: Mode) -> T;
 }
 
@@ -17,6 +17,9 @@ pub trait Network<T> {
 pub enum Mode {
     /// Normalise by the batch's own statistics and move the running ones towards them, in place.
     Train,
+    /// Normalise by the batch's own statistics and replace the running ones by them, in place: a momentum of
+    /// 1. Averages over batches are the caller's.
+    Calibrate,
     /// Normalise by the running statistics, and leave them.
     Eval,
 }
