@@ -1,8 +1,10 @@
 //! The shape of the tree, as tests: what ARCHITECTURE.md and the manifests promise, and no compiler checks.
 //!
-//! It reads files only. `xtask` declares it as a test of its own, so that it runs without libtorch.
+//! It reads files, and asks git and cargo. `xtask` declares it as a test of its own, so that it runs without
+//! libtorch.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +30,17 @@ const CRATES: [&str; 19] = [
     "sculpt-experiments",
     "sculpt-report",
     "sculpt-cli",
+];
+
+/// The analyses, each of which must be of use to somebody who has no other crate of ours in hand:
+/// `tests/reuse-<name>` shows it for `sculpt-<name>`.
+const REUSED: [&str; 6] = [
+    "connectivity",
+    "hessian",
+    "label-noise",
+    "lanczos",
+    "scores",
+    "signs",
 ];
 
 /// All that may stand in the root.
@@ -153,6 +166,26 @@ fn versions_and_lints_live_in_the_root_manifest() {
 }
 
 #[test]
+fn every_analysis_is_reused_on_its_own() {
+    let folders: Vec<String> = REUSED.map(|name| format!("reuse-{name}")).to_vec();
+    assert_eq!(
+        reuse_folders(),
+        folders,
+        "the folders tests/reuse-* are not those of REUSED"
+    );
+    for name in REUSED {
+        let package = format!("reuse-{name}");
+        let mut of_ours = direct_dependencies(&package);
+        of_ours.retain(|dependency| dependency.starts_with("sculpt-"));
+        assert_eq!(
+            of_ours,
+            [format!("sculpt-{name}")],
+            "{package} must have one crate of ours, and that one"
+        );
+    }
+}
+
+#[test]
 fn the_readme_of_a_crate_is_its_documentation() {
     for folder in crate_folders() {
         let readme = read(&format!("crates/{folder}/README.md"));
@@ -244,29 +277,53 @@ fn read(file: &str) -> String {
 
 /// The names of the folders in `crates/`, sorted.
 fn crate_folders() -> Vec<String> {
-    let entries = fs::read_dir(root().join("crates")).expect("crates/ is a folder");
+    let folders = folders_in("crates");
+    assert!(!folders.is_empty(), "crates/ is empty");
+    folders
+}
+
+/// The names of the folders `tests/reuse-*`, sorted.
+fn reuse_folders() -> Vec<String> {
+    let mut folders = folders_in("tests");
+    folders.retain(|folder| folder.starts_with("reuse-"));
+    folders
+}
+
+/// The names of the folders in one of the root's, sorted.
+#[track_caller]
+fn folders_in(parent: &str) -> Vec<String> {
+    let entries =
+        fs::read_dir(root().join(parent)).unwrap_or_else(|error| panic!("cannot list {parent}: {error}"));
     let mut folders: Vec<_> = entries
-        .map(|entry| entry.expect("crates/ can be listed"))
+        .map(|entry| entry.unwrap_or_else(|error| panic!("cannot list {parent}: {error}")))
         .filter(|entry| entry.path().is_dir())
         .map(|entry| {
             entry
                 .file_name()
                 .into_string()
-                .expect("the name of a crate is text")
+                .expect("the name of a folder is text")
         })
         .collect();
     folders.sort();
-    assert!(!folders.is_empty(), "crates/ is empty");
     folders
 }
 
 /// Folder and path of every member of the workspace.
 fn members() -> Vec<(String, String)> {
-    let crates = crate_folders()
-        .into_iter()
-        .map(|folder| (folder.clone(), format!("crates/{folder}")));
+    let within = |parent: &str, folders: Vec<String>| {
+        let member = |folder: String| {
+            let path = format!("{parent}/{folder}");
+            (folder, path)
+        };
+        folders.into_iter().map(member).collect::<Vec<_>>()
+    };
     let others = ["xtask", "tests"].map(|folder| (folder.to_owned(), folder.to_owned()));
-    crates.chain(others).collect()
+    [
+        within("crates", crate_folders()),
+        within("tests", reuse_folders()),
+        others.to_vec(),
+    ]
+    .concat()
 }
 
 fn place(package: &str) -> Option<usize> {
@@ -297,6 +354,24 @@ fn dependency_lines(manifest: &str) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The names of the packages that `package` depends on, for its tests too, as cargo resolves them. Where they
+/// are not on this machine, cargo fetches them, as it would to build the package.
+#[track_caller]
+fn direct_dependencies(package: &str) -> Vec<String> {
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["tree", "--locked", "--package", package, "--edges", "normal,dev"])
+        .args(["--depth", "1", "--prefix", "none", "--format", "{p}"])
+        .current_dir(root())
+        .output()
+        .expect("cargo can be started");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo tree of {package}: {errors}");
+    let text = String::from_utf8(output.stdout).expect("names of packages are text");
+    // The first line is the package itself; the name is the first word.
+    let names = text.lines().skip(1).filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
 }
 
 /// What git tracks, with `/` between folders; `None`, and a word about it, without git or its folder.

@@ -19,5 +19,5 @@ pub use levels::{geometric_densities, turboprune_densities};
 pub use magnitude::magnitude;
 pub use mask::{LayerCount, Mask};
 pub use packing::{pack_bits, unpack_bits};
-pub use random::random;
+pub use random::{random, random_subset};
 pub use select::{Score, keep_top};

@@ -43,6 +43,30 @@ pub fn random(
     Ok(mask)
 }
 
+/// Prunes by chance a network that has a mask already: exactly `round(d · n_prunable)` of `within`'s survivors,
+/// drawn without replacement from all of them together. The baseline of SCULPT's pruning step (figure 9 a).
+///
+/// # Errors
+/// No survivors, or more than `within` has.
+///
+/// # Panics
+/// When `within` has more than `u32::MAX` bits.
+pub fn random_subset(within: &Mask, density: Density, seed: Seed) -> Result<Mask, MaskError> {
+    let n_kept = density.n_kept(within.len())?;
+    let available = within.n_kept();
+    if n_kept > available {
+        return Err(MaskError::TooFewCandidates { n_kept, available });
+    }
+    // No tensor's stream: those are numbered from 0.
+    let mut stream = Stream::new(seed, Purpose::RandomMask, u64::MAX);
+    let mut chosen = vec![false; available];
+    for survivor in stream.choose(n_kept, available) {
+        chosen[survivor as usize] = true;
+    }
+    let mut chosen = chosen.into_iter();
+    Ok(within.iter().map(|kept| kept && chosen.next() == Some(true)).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,5 +143,38 @@ mod tests {
             prop_assert_eq!(Ok(mask.n_kept()), density.n_kept(layout.n_prunable()));
             prop_assert_eq!(draw(seed).sha256(), mask.sha256());
         }
+    }
+
+    proptest! {
+        #[test]
+        fn subsets_are_exact(
+            bits in proptest::collection::vec(any::<bool>(), 1..80),
+            density in any_density(),
+            seed in 0u64..100,
+        ) {
+            let within = Mask::from_bools(bits);
+            let n_kept = (density.get() * within.len() as f64).round() as usize;
+            match random_subset(&within, density, Seed(seed)) {
+                Ok(mask) => {
+                    prop_assert_eq!(mask.n_kept(), n_kept);
+                    prop_assert!(mask.is_subset_of(&within));
+                    prop_assert_eq!(random_subset(&within, density, Seed(seed)).unwrap(), mask);
+                }
+                Err(_) => prop_assert!(n_kept == 0 || n_kept > within.n_kept()),
+            }
+        }
+    }
+
+    /// Of 1,000 survivors of 2,000, 500 are drawn. Under seeds 1 and 2, about 250 are drawn twice: 500² / 1,000, with a
+    /// standard deviation of 500 · 500 / 1,000 · √(1 / 999) = 7.9.
+    #[test]
+    fn subsets_are_by_chance() {
+        let within: Mask = (0..2_000).map(|i| i % 2 == 0).collect();
+        let of = |seed| random_subset(&within, Density::new(0.25).unwrap(), Seed(seed)).unwrap();
+        let both = of(1).intersect(&of(2)).n_kept();
+        assert!((210..=290).contains(&both), "{both}");
+        let (low, high) = (of(3).slice(0..1_000).to_vec(), of(3).slice(1_000..2_000).to_vec());
+        let kept = |bits: Vec<bool>| bits.into_iter().filter(|kept| *kept).count();
+        assert!(kept(low).abs_diff(kept(high)) < 100);
     }
 }

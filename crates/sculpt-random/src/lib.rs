@@ -29,6 +29,10 @@ pub enum Purpose {
     DemoImages,
     /// Starting vectors of Lanczos runs and trace estimates; index: the start.
     StartVector,
+    /// Training images that a pruning score is computed on.
+    Scoring,
+    /// Resampling with replacement; index: the resample.
+    Bootstrap,
     /// Inputs of tests and benchmarks.
     Test,
 }
@@ -46,6 +50,8 @@ impl Purpose {
             Purpose::SignFlips => b"signs---",
             Purpose::DemoImages => b"demo----",
             Purpose::StartVector => b"start---",
+            Purpose::Scoring => b"scoring-",
+            Purpose::Bootstrap => b"resample",
             Purpose::Test => b"test----",
         }
     }

@@ -34,4 +34,33 @@ pub enum StatsError {
         /// Number of second halves.
         n_b: usize,
     },
+    /// An error rate of an equivalence test outside (0, 0.5).
+    #[error("alpha {alpha} is not in (0, 0.5)")]
+    Alpha {
+        /// The rate.
+        alpha: f64,
+    },
+    /// An equivalence margin that is not positive and finite.
+    #[error("margin {margin} is not a positive number")]
+    Margin {
+        /// The margin.
+        margin: f64,
+    },
+    /// A bootstrap without resamples.
+    #[error("a bootstrap needs at least one resample")]
+    NoResamples,
+    /// A statistic that is NaN or infinite.
+    #[error("the statistic of the values is {value}, not a finite number")]
+    Statistic {
+        /// What it is.
+        value: f64,
+    },
+    /// A statistic that is NaN or infinite for values drawn with replacement.
+    #[error("the statistic of resample {resample} is {value}, not a finite number")]
+    ResampledStatistic {
+        /// Number of the first such resample.
+        resample: usize,
+        /// What it is.
+        value: f64,
+    },
 }

@@ -61,6 +61,14 @@ pub fn paired_difference(a: &[f64], b: &[f64], level: f64) -> Result<PairedDiffe
     })
 }
 
+impl TTest {
+    /// One-sided p value: the probability of a `t` at least as large if the true difference is 0 or less. For
+    /// claims that `a` beats `b`; for `b` beats `a` it is `1 − p_greater`.
+    pub fn p_greater(&self) -> f64 {
+        student_t(self.degrees_of_freedom).cdf(-self.t)
+    }
+}
+
 fn t_test(mean: f64, standard_deviation: f64, n: usize) -> TTest {
     let t = mean / (standard_deviation / (n as f64).sqrt());
     let degrees_of_freedom = n - 1;
@@ -104,6 +112,16 @@ mod tests {
         assert!((test.t + 2.0).abs() < 1e-12, "{}", test.t);
         let p = 1.0 - std::f64::consts::FRAC_2_PI * 2f64.atan();
         assert!((test.p - p).abs() < 1e-10, "{} {p}", test.p);
+    }
+
+    /// From `crates/sculpt-stats/goldens/stats.py` (SciPy's `ttest_rel`).
+    #[test]
+    fn one_sided() {
+        let (a, b) = ([91.2, 90.7, 91.9, 91.4, 90.9], [91.0, 90.9, 91.5, 91.3, 90.6]);
+        for (first, second, p) in [(a, b, 0.09756895879302407), (b, a, 0.9024310412069759)] {
+            let test = paired_difference(&first, &second, 0.95).unwrap().test.unwrap();
+            assert!((test.p_greater() - p).abs() < 1e-10, "{} {p}", test.p_greater());
+        }
     }
 
     #[test]

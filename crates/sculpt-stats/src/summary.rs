@@ -26,13 +26,20 @@ pub struct Interval {
     pub kind: IntervalKind,
 }
 
-/// How an interval was computed. Displayed as in `95 % Student t`.
+/// How an interval was computed. Displayed as in `95 % Student t` and `95 % bootstrap (10,000 resamples)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum IntervalKind {
     /// `mean ± t · s / √n`, `t` the `(1 + level) / 2` quantile of Student's t with `n − 1` degrees of freedom.
     StudentT {
         /// Confidence level, a fraction in (0, 1).
         level: f64,
+    },
+    /// The `(1 ± level) / 2` quantiles of a statistic over values drawn with replacement.
+    Bootstrap {
+        /// Confidence level, a fraction in (0, 1).
+        level: f64,
+        /// How often values were drawn.
+        resamples: usize,
     },
 }
 
@@ -69,20 +76,17 @@ pub fn mean_t_interval(values: &[f64], level: f64) -> Result<Summary, StatsError
 /// # Errors
 /// No values, one that is not finite, or a sum beyond the range of `f64`.
 pub fn mean(values: &[f64]) -> Result<f64, StatsError> {
-    if values.is_empty() {
-        return Err(StatsError::NoValues);
-    }
-    if let Some(index) = values.iter().position(|x| !x.is_finite()) {
-        return Err(StatsError::NotFinite {
-            index,
-            value: values[index],
-        });
-    }
+    check_values(values)?;
+    finite(two_pass_mean(values), "mean")
+}
+
+/// [`mean`] of finite values, at least one; not finite where it overflows.
+pub(crate) fn two_pass_mean(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     // The second pass takes out the rounding of the first, so that the mean of equal values is that value.
     let correction = values.iter().map(|x| x - mean).sum::<f64>() / n;
-    finite(mean + correction, "mean")
+    mean + correction
 }
 
 /// Sample standard deviation, with divisor `n − 1`; `None` for a single value.
@@ -101,10 +105,29 @@ pub fn standard_deviation(values: &[f64]) -> Result<Option<f64>, StatsError> {
 
 /// The `(1 + level) / 2` quantile of Student's t for `n` values; `None` for one value.
 fn t_quantile(n: usize, level: f64) -> Result<Option<f64>, StatsError> {
-    if !(level > 0.0 && level < 1.0) {
-        return Err(StatsError::Level { level });
-    }
+    check_level(level)?;
     Ok((n > 1).then(|| student_t(n - 1).inverse_cdf(0.5 + 0.5 * level)))
+}
+
+pub(crate) fn check_values(values: &[f64]) -> Result<(), StatsError> {
+    if values.is_empty() {
+        return Err(StatsError::NoValues);
+    }
+    match values.iter().position(|x| !x.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(StatsError::NotFinite {
+            index,
+            value: values[index],
+        }),
+    }
+}
+
+pub(crate) fn check_level(level: f64) -> Result<(), StatsError> {
+    if level > 0.0 && level < 1.0 {
+        Ok(())
+    } else {
+        Err(StatsError::Level { level })
+    }
 }
 
 /// The standard Student's t distribution.
@@ -112,7 +135,7 @@ pub(crate) fn student_t(degrees_of_freedom: usize) -> StudentsT {
     StudentsT::new(0.0, 1.0, degrees_of_freedom as f64).expect("n − 1 ≥ 1 degrees of freedom")
 }
 
-fn finite(x: f64, quantity: &'static str) -> Result<f64, StatsError> {
+pub(crate) fn finite(x: f64, quantity: &'static str) -> Result<f64, StatsError> {
     if x.is_finite() {
         Ok(x)
     } else {
@@ -123,12 +146,31 @@ fn finite(x: f64, quantity: &'static str) -> Result<f64, StatsError> {
 impl fmt::Display for IntervalKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Rounded to 10 digits after the point: 100 · 0.57 is 56.99999999999999 in f64.
-            IntervalKind::StudentT { level } => {
-                write!(f, "{} % Student t", (level * 1e12).round() / 1e10)
+            IntervalKind::StudentT { level } => write!(f, "{} % Student t", percent(*level)),
+            IntervalKind::Bootstrap { level, resamples } => {
+                let (level, resamples) = (percent(*level), grouped(*resamples));
+                write!(f, "{level} % bootstrap ({resamples} resamples)")
             }
         }
     }
+}
+
+/// Rounded to 10 digits after the point: 100 · 0.57 is 56.99999999999999 in f64.
+fn percent(level: f64) -> f64 {
+    (level * 1e12).round() / 1e10
+}
+
+/// With a comma before every third digit from the right.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -203,6 +245,20 @@ mod tests {
             (0.999, "99.9 % Student t"),
         ] {
             assert_eq!(IntervalKind::StudentT { level }.to_string(), name);
+        }
+        for (resamples, name) in [
+            (999, "90 % bootstrap (999 resamples)"),
+            (10_000, "90 % bootstrap (10,000 resamples)"),
+            (1_000_000, "90 % bootstrap (1,000,000 resamples)"),
+        ] {
+            assert_eq!(
+                IntervalKind::Bootstrap {
+                    level: 0.9,
+                    resamples
+                }
+                .to_string(),
+                name
+            );
         }
     }
 

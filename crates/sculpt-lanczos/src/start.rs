@@ -1,0 +1,76 @@
+use crate::{LanczosError, Seed, Space, space::norm};
+use sculpt_random::{Purpose, Stream};
+
+/// A unit vector orthogonal to `basis`, uniform on the sphere: normal coordinates, projected, normalised.
+pub(crate) fn sphere<S: Space>(
+    space: &S,
+    basis: &[S::Vector],
+    seed: Seed,
+    index: u64,
+) -> Result<S::Vector, LanczosError> {
+    let dimension = space.dimension();
+    let mut stream = Stream::new(seed, Purpose::StartVector, index);
+    let coordinates: Vec<f64> = (0..dimension).map(|_| stream.normal()).collect();
+    let mut x = space.vector(&coordinates);
+    // The second pass removes what rounding left along the basis, magnified if the first left little else.
+    for _ in 0..2 {
+        space.orthogonalise(basis, &mut x);
+        let norm = norm(space, &x);
+        if !(norm > 0.0 && norm.is_finite()) {
+            return Err(LanczosError::Start { index, dimension });
+        }
+        space.scale(1.0 / norm, &mut x);
+    }
+    Ok(x)
+}
+
+/// A unit vector of coordinates `±1/√n` with independent fair signs.
+pub(crate) fn rademacher<S: Space>(space: &S, seed: Seed, index: u64) -> S::Vector {
+    let mut stream = Stream::new(seed, Purpose::StartVector, index);
+    let size = 1.0 / (space.dimension() as f64).sqrt();
+    let sign = |_| if stream.bernoulli(0.5) { size } else { -size };
+    let coordinates: Vec<f64> = (0..space.dimension()).map(sign).collect();
+    space.vector(&coordinates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NdarraySpace;
+    use ndarray::array;
+
+    /// Of a plane without its first axis, a line is left.
+    #[test]
+    fn sphere_is_orthogonal_to_the_basis() {
+        let basis = [array![1.0, 0.0]];
+        let x = sphere(&NdarraySpace::new(2), &basis, Seed(1), 0).unwrap();
+        assert!(x[0].abs() < 1e-16 && (x[1].abs() - 1.0).abs() < 1e-15, "{x}");
+    }
+
+    /// A line without its axis: nothing is left.
+    #[test]
+    fn full_basis_leaves_nothing() {
+        let space = NdarraySpace::new(1);
+        let error = sphere(&space, &[array![1.0]], Seed(1), 3).unwrap_err();
+        assert_eq!(
+            error,
+            LanczosError::Start {
+                index: 3,
+                dimension: 1
+            }
+        );
+    }
+
+    #[test]
+    fn signs_are_fair_and_follow_seed_and_index() {
+        let space = NdarraySpace::new(10_000);
+        let x = rademacher(&space, Seed(1), 0);
+        // 1/√10,000; the number of plus signs has a standard deviation of 50.
+        assert!(x.iter().all(|c| c.abs() == 0.01));
+        let n_plus = x.iter().filter(|c| **c > 0.0).count();
+        assert!((4_800..5_200).contains(&n_plus), "{n_plus}");
+        assert_eq!(x, rademacher(&space, Seed(1), 0));
+        assert_ne!(x, rademacher(&space, Seed(2), 0));
+        assert_ne!(x, rademacher(&space, Seed(1), 1));
+    }
+}

@@ -1,0 +1,322 @@
+//! Eigenpairs of dense matrices whose spectra are known.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use ndarray::{Array1, Array2};
+use proptest::prelude::*;
+use sculpt_lanczos::{Eigen, Eigenpairs, LanczosError, NdarraySpace, Seed, Which, eigenpairs};
+use sculpt_random::{Purpose, Stream};
+
+/// `QΛQᵀ`, `Q` a product of Householder reflections at random vectors.
+fn symmetric(values: &[f64], seed: u64) -> Array2<f64> {
+    let n = values.len();
+    let mut a = Array2::from_diag(&Array1::from(values.to_vec()));
+    for index in 0..n.min(12) {
+        let mut stream = Stream::new(Seed(seed), Purpose::Test, index as u64);
+        let u: Array1<f64> = (0..n).map(|_| stream.normal()).collect();
+        // (I − t uuᵀ) A (I − t uuᵀ) with t = 2/‖u‖².
+        let t = 2.0 / u.dot(&u);
+        let au = a.dot(&u);
+        let w = t * &au - (0.5 * t * t * u.dot(&au)) * &u;
+        for i in 0..n {
+            for j in 0..n {
+                a[[i, j]] -= u[i] * w[j] + w[i] * u[j];
+            }
+        }
+    }
+    a
+}
+
+/// `n` values from `from` to `to` at equal distances.
+fn evenly(from: f64, to: f64, n: usize) -> Vec<f64> {
+    (0..n)
+        .map(|i| from + (to - from) * i as f64 / (n - 1) as f64)
+        .collect()
+}
+
+fn params(top: usize, which: Which) -> Eigen {
+    Eigen::new(top, which, 1e-8, 2_000, 60, Seed(1)).unwrap()
+}
+
+fn solve(a: &Array2<f64>, params: &Eigen) -> Eigenpairs<Array1<f64>> {
+    let mut calls = 0;
+    let product = |x: &Array1<f64>| {
+        calls += 1;
+        a.dot(x)
+    };
+    let pairs = eigenpairs(&NdarraySpace::new(a.nrows()), product, params).unwrap();
+    assert_eq!(pairs.products, calls);
+    assert_honest(a, &pairs);
+    pairs
+}
+
+/// The values are Rayleigh quotients of orthonormal vectors, with the residuals that are claimed.
+#[track_caller]
+fn assert_honest(a: &Array2<f64>, pairs: &Eigenpairs<Array1<f64>>) {
+    for (i, v) in pairs.vectors.iter().enumerate() {
+        for (j, w) in pairs.vectors.iter().enumerate() {
+            let expected = if i == j { 1.0 } else { 0.0 };
+            assert!((v.dot(w) - expected).abs() < 1e-12, "{i} {j} {}", v.dot(w));
+        }
+        let r = a.dot(v) - pairs.values[i] * v;
+        assert!((r.dot(&r).sqrt() - pairs.residuals[i]).abs() < 1e-13 * a.nrows() as f64);
+    }
+}
+
+/// The spectrum `values`, hidden in a dense matrix, gives `expected`.
+#[track_caller]
+fn check(values: &[f64], params: &Eigen, expected: &[f64]) -> Eigenpairs<Array1<f64>> {
+    let pairs = solve(&symmetric(values, 7), params);
+    assert!(pairs.converged, "{:?} {:?}", pairs.values, pairs.residuals);
+    assert_eq!(pairs.values.len(), expected.len());
+    for (found, expected) in pairs.values.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-8, "{:?}", pairs.values);
+    }
+    pairs
+}
+
+#[test]
+fn largest_and_farthest() {
+    let mut values = evenly(-1.0, 1.0, 80);
+    values.extend([-10.0, -4.0, 5.0, 3.0]);
+    check(&values, &params(2, Which::LargestAlgebraic), &[5.0, 3.0]);
+    check(&values, &params(3, Which::LargestMagnitude), &[-10.0, 5.0, -4.0]);
+}
+
+#[test]
+fn all_negative() {
+    let expected = [-1.0, -1.5];
+    let mut values = evenly(-9.0, -3.0, 50);
+    values.extend(expected);
+    check(&values, &params(2, Which::LargestAlgebraic), &expected);
+}
+
+#[test]
+fn clustered() {
+    let expected = [2.0, 2.0 - 1e-5, 2.0 - 2e-5];
+    let mut values = evenly(0.0, 1.0, 100);
+    values.extend(expected);
+    check(&values, &params(3, Which::LargestAlgebraic), &expected);
+}
+
+/// More pairs than the rank: zeros are found too, to the rounding of the product.
+#[test]
+fn rank_deficient() {
+    let mut values = vec![0.0; 60];
+    values.extend([3.0, 1.0]);
+    check(
+        &values,
+        &params(4, Which::LargestAlgebraic),
+        &[3.0, 1.0, 0.0, 0.0],
+    );
+    values.push(-2.0);
+    check(
+        &values,
+        &params(4, Which::LargestMagnitude),
+        &[3.0, -2.0, 1.0, 0.0],
+    );
+}
+
+/// Few different eigenvalues: each start's basis is soon invariant, and further starts bring the copies.
+#[test]
+fn repeated_with_few_others() {
+    let mut values = vec![0.0; 40];
+    values.extend([1.0; 5]);
+    check(&values, &params(3, Which::LargestAlgebraic), &[1.0; 3]);
+    values.extend([4.0; 2]);
+    let expected = [4.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0];
+    check(&values, &params(8, Which::LargestAlgebraic), &expected);
+}
+
+/// Among many others, one start converges to one copy before it knows of a second; the confirmation finds it.
+#[test]
+fn repeated_among_many() {
+    let mut values = evenly(0.0, 1.0, 120);
+    values.extend([2.0, 2.0, 1.8]);
+    let unconfirmed = params(2, Which::LargestAlgebraic);
+    check(&values, &unconfirmed, &[2.0, 1.8]);
+    let confirmed = unconfirmed.confirmed_by(20).unwrap();
+    let pairs = check(&values, &confirmed, &[2.0, 2.0]);
+    assert!(pairs.products < 100, "{}", pairs.products);
+    // The negative of it, at the other end.
+    let values: Vec<f64> = values.iter().map(|value| -value).collect();
+    let confirmed = params(3, Which::LargestMagnitude).confirmed_by(20).unwrap();
+    check(&values, &confirmed, &[-2.0, -2.0, -1.8]);
+}
+
+/// A confirmation with nothing to find costs its steps, and changes no bit of the answer but the margin that
+/// bounds then keep.
+#[test]
+fn confirmation_costs_its_steps() {
+    let values: Vec<f64> = evenly(0.0, 1.0, 100).into_iter().chain([3.0, 2.0]).collect();
+    let plain = params(2, Which::LargestAlgebraic);
+    let without = check(&values, &plain, &[3.0, 2.0]);
+    let with = check(&values, &plain.confirmed_by(25).unwrap(), &[3.0, 2.0]);
+    let more = with.products - without.products;
+    assert!((25..35).contains(&more), "{more}");
+}
+
+#[test]
+fn trivial_operators() {
+    check(&[-3.0], &params(1, Which::LargestAlgebraic), &[-3.0]);
+    check(&[0.0], &params(1, Which::LargestMagnitude), &[0.0]);
+    check(&[1.0, 2.0], &params(2, Which::LargestAlgebraic), &[2.0, 1.0]);
+    for top in [1, 3] {
+        let (eye, zero) = (Array2::eye(30), Array2::zeros((30, 30)));
+        let identity = solve(&eye, &params(top, Which::LargestAlgebraic));
+        let nothing = solve(&zero, &params(top, Which::LargestMagnitude));
+        assert!(identity.converged && nothing.converged);
+        assert!(identity.values.iter().all(|value| (value - 1.0).abs() < 1e-15));
+        assert!(nothing.values.iter().all(|value| *value == 0.0));
+        assert!(nothing.residuals.iter().all(|residual| *residual == 0.0));
+    }
+}
+
+/// A step, and the product that measures the residual.
+#[test]
+fn identity_takes_two_products() {
+    let pairs = solve(&Array2::eye(30), &params(1, Which::LargestAlgebraic));
+    assert_eq!((pairs.iterations, pairs.products), (1, 2));
+}
+
+/// Axes are eigenvectors; all of them, for a basis that fills the space.
+#[test]
+fn diagonal_in_full() {
+    let diagonal = Array1::from(vec![5.0, -7.0, 1.0, 2.0]);
+    let pairs = solve(&Array2::from_diag(&diagonal), &params(4, Which::LargestMagnitude));
+    assert!(pairs.converged);
+    for (i, (value, axis)) in [(-7.0, 1), (5.0, 0), (2.0, 3), (1.0, 2)].into_iter().enumerate() {
+        assert!((pairs.values[i] - value).abs() < 1e-13, "{:?}", pairs.values);
+        assert!((pairs.vectors[i][axis].abs() - 1.0).abs() < 1e-13);
+    }
+}
+
+/// The smallest basis, a few, and one that never restarts.
+#[test]
+fn restarts_change_nothing_but_the_count() {
+    let mut values = evenly(-1.0, 1.0, 120);
+    values.extend([1.5, 1.4, 1.3]);
+    for max_basis in [5, 8, 20, 400] {
+        let params = Eigen::new(3, Which::LargestAlgebraic, 1e-8, 5_000, max_basis, Seed(1)).unwrap();
+        let pairs = check(&values, &params, &[1.5, 1.4, 1.3]);
+        assert_eq!(pairs.iterations + 3, pairs.products);
+    }
+}
+
+#[test]
+fn same_seed_same_bits() {
+    let a = symmetric(&evenly(-1.0, 1.0, 60), 3);
+    let run = |seed| {
+        let params = Eigen::new(2, Which::LargestAlgebraic, 1e-6, 500, 20, Seed(seed)).unwrap();
+        solve(&a, &params)
+    };
+    assert_eq!(run(5), run(5));
+    assert_ne!(run(5).vectors, run(6).vectors);
+}
+
+/// The budget is kept, and what was found by then is returned with residuals that say how good it is.
+#[test]
+fn spent_budget_is_no_error() {
+    let a = symmetric(&evenly(-1.0, 1.0, 90), 3);
+    for max_products in [4, 5, 6, 7, 12, 20, 29] {
+        let params = Eigen::new(2, Which::LargestAlgebraic, 1e-8, max_products, 10, Seed(1)).unwrap();
+        let pairs = solve(&a, &params);
+        assert!(!pairs.converged && pairs.products == max_products);
+        assert!(pairs.residuals.iter().all(|residual| *residual > 1e-8));
+    }
+}
+
+/// So it is while a confirmation runs, which is then not complete.
+#[test]
+fn spent_budget_in_a_confirmation() {
+    let values: Vec<f64> = evenly(0.0, 1.0, 60).into_iter().chain([30.0, 20.0]).collect();
+    let a = symmetric(&values, 3);
+    let run = |max_products| {
+        let params = Eigen::new(2, Which::LargestAlgebraic, 1e-6, max_products, 60, Seed(1)).unwrap();
+        solve(&a, &params.confirmed_by(40).unwrap())
+    };
+    let needed = run(1_000);
+    assert!(needed.converged);
+    for max_products in (4..=needed.products).step_by(5) {
+        let pairs = run(max_products);
+        assert!(
+            !pairs.converged && pairs.products <= max_products,
+            "{max_products}"
+        );
+    }
+    assert_eq!(run(needed.products + 2), needed);
+}
+
+/// Products rounded to `f32` know an eigenvalue to 1e-7 or so: 1e-5 is reached, 1e-12 is not, and the run
+/// says so without spending its budget.
+#[test]
+fn noisy_products() {
+    let values: Vec<f64> = evenly(-1.0, 1.0, 80).into_iter().chain([3.0]).collect();
+    let a = symmetric(&values, 3);
+    let run = |tolerance| {
+        let params = Eigen::new(1, Which::LargestAlgebraic, tolerance, 1_000, 50, Seed(1)).unwrap();
+        let product = |x: &Array1<f64>| a.dot(x).mapv(|y| f64::from(y as f32));
+        eigenpairs(&NdarraySpace::new(81), product, &params).unwrap()
+    };
+    let reached = run(1e-5);
+    assert!(reached.converged && (reached.values[0] - 3.0).abs() < 1e-6);
+    let refused = run(1e-12);
+    assert!(
+        !refused.converged && refused.products < 60,
+        "{}",
+        refused.products
+    );
+    assert!((refused.values[0] - 3.0).abs() < 1e-6 && refused.residuals[0] > 1e-9);
+}
+
+#[test]
+fn refuses_what_is_not_finite() {
+    let mut product = 0;
+    let broken = |x: &Array1<f64>| {
+        product += 1;
+        let factor = if product == 3 { f64::NAN } else { product as f64 };
+        factor * x.mapv(|c| c + 1.0)
+    };
+    let error = eigenpairs(&NdarraySpace::new(9), broken, &params(1, Which::LargestAlgebraic));
+    assert_eq!(error.unwrap_err(), LanczosError::NotFinite { product: 3 });
+}
+
+#[test]
+fn refuses_more_pairs_than_dimensions() {
+    let error = eigenpairs(
+        &NdarraySpace::new(2),
+        |x| x.clone(),
+        &params(3, Which::LargestAlgebraic),
+    );
+    assert_eq!(
+        error.unwrap_err(),
+        LanczosError::Dimension { dimension: 2, top: 3 }
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Weyl: within the residual of each value lies an eigenvalue; and at a tolerance of 1e-9, on spectra of
+    /// any shape, it is the one of the same rank.
+    #[test]
+    fn residuals_bound_the_errors(
+        mut values in prop::collection::vec(-10.0..10.0_f64, 3..25),
+        seed in 0..1_000_u64,
+        loose in any::<bool>(),
+    ) {
+        let tolerance = if loose { 0.05 } else { 1e-9 };
+        let params = Eigen::new(3, Which::LargestAlgebraic, tolerance, 4_000, 8, Seed(seed)).unwrap();
+        let pairs = solve(&symmetric(&values, seed), &params);
+        values.sort_by(|a, b| b.total_cmp(a));
+        for (i, (value, residual)) in pairs.values.iter().zip(&pairs.residuals).enumerate() {
+            let nearest = values.iter().map(|exact| (value - exact).abs()).fold(f64::INFINITY, f64::min);
+            prop_assert!(nearest <= residual + 1e-12, "{nearest} {residual}");
+            // A Ritz value of rank i never exceeds the eigenvalue of that rank (Cauchy).
+            prop_assert!(*value <= values[i] + 1e-12);
+            if !loose && pairs.converged {
+                prop_assert!((value - values[i]).abs() <= residual + 1e-12, "{value} {}", values[i]);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+use crate::tensors::tensors;
+use crate::{Fraction, SignsError};
+use sculpt_layout::Layout;
+use sculpt_masks::Mask;
+use sculpt_random::{Purpose, Seed, Stream};
+
+/// Flips the signs of exactly `round(fraction · n_kept)` (half away from zero) survivors of `mask` in `theta`
+/// (`[n_params]`) and returns how many. They are drawn without replacement from all survivors; every other
+/// number keeps its bits. A 0 has no sign: flipped, it is `+0.0`.
+///
+/// # Errors
+/// A mask or vector that is not of this layout, or a NaN among the prunable weights, pruned or not; `theta`
+/// is then as it was.
+///
+/// # Panics
+/// When more than `u32::MAX` weights survive.
+pub fn flip(
+    layout: &Layout,
+    mask: &Mask,
+    theta: &mut [f32],
+    fraction: Fraction,
+    seed: Seed,
+) -> Result<usize, SignsError> {
+    for tensor in tensors(layout, mask, &[("theta", theta)])? {
+        tensor.check_numbers("theta", theta)?;
+    }
+    let n_flips = fraction.of(mask.n_kept());
+    let chosen = Stream::new(seed, Purpose::SignFlips, 0).choose(n_flips, mask.n_kept());
+    let mut chosen = chosen.into_iter().peekable();
+    let mut place = 0;
+    for tensor in tensors(layout, mask, &[("theta", theta)])? {
+        let weights = theta[tensor.range].iter_mut().zip(tensor.kept);
+        for (weight, _) in weights.filter(|(_, kept)| **kept) {
+            if chosen.next_if_eq(&place).is_some() {
+                *weight = 0.0 - *weight;
+            }
+            place += 1;
+        }
+    }
+    Ok(n_flips)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// θ: conv1 0..6, fc weight 6..10, fc bias 10. Prunable: 0..6, 6..10. All but prunable weight 1 survive.
+    fn layout_and_mask() -> (Layout, Mask) {
+        let layout = Layout::builder()
+            .conv("conv1", [1, 6, 1, 1])
+            .linear("fc", 1, 4)
+            .build()
+            .unwrap();
+        (layout, (0..10).map(|i| i != 1).collect())
+    }
+
+    fn flipped(fraction: f64, seed: u64) -> Vec<usize> {
+        let (layout, mask) = layout_and_mask();
+        let mut theta = [1.0; 11];
+        flip(
+            &layout,
+            &mask,
+            &mut theta,
+            Fraction::new(fraction).unwrap(),
+            Seed(seed),
+        )
+        .unwrap();
+        (0..11).filter(|&i| theta[i] == -1.0).collect()
+    }
+
+    /// 9 survivors: round(0.2 · 9) = round(1.8) = 2, round(0.5 · 9) = 5. The places are from
+    /// `crates/sculpt-signs/goldens/flips.py`, in plain Python. A change means other signs under every id
+    /// that holds them.
+    #[test]
+    fn known_answers() {
+        assert_eq!(flipped(0.2, 42), GOLDEN_FIFTH);
+        assert_eq!(flipped(0.5, 42), GOLDEN_HALF);
+        assert_ne!(flipped(0.5, 43), GOLDEN_HALF);
+    }
+
+    const GOLDEN_FIFTH: [usize; 2] = [0, 4];
+    const GOLDEN_HALF: [usize; 5] = [0, 4, 5, 8, 9];
+
+    #[test]
+    fn none_and_all() {
+        assert!(flipped(0.0, 1).is_empty());
+        assert_eq!(flipped(1.0, 1), [0, 2, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn zeros_become_plus_zero_and_the_rest_keeps_its_bits() {
+        let (layout, mask) = layout_and_mask();
+        let mut theta = [
+            0.0,
+            -0.0,
+            -0.0,
+            3.0,
+            -4.0,
+            5.0,
+            f32::INFINITY,
+            1e-45,
+            1.0,
+            1.0,
+            -0.0,
+        ];
+        let n_flips = flip(&layout, &mask, &mut theta, Fraction::new(1.0).unwrap(), Seed(1)).unwrap();
+        assert_eq!(n_flips, 9);
+        assert_eq!(
+            theta.map(f32::to_bits),
+            [
+                0.0,
+                -0.0,
+                0.0,
+                -3.0,
+                4.0,
+                -5.0,
+                f32::NEG_INFINITY,
+                -1e-45,
+                -1.0,
+                -1.0,
+                -0.0
+            ]
+            .map(f32::to_bits)
+        );
+    }
+
+    #[test]
+    fn refusals() {
+        let (layout, mask) = layout_and_mask();
+        let all = Fraction::new(1.0).unwrap();
+        let refused = |mask: &Mask, theta: &mut [f32]| {
+            flip(&layout, mask, theta, all, Seed(1)).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused(&Mask::full(3), &mut [1.0; 11]),
+            "the mask has 3 bits, not 10"
+        );
+        assert_eq!(refused(&mask, &mut [1.0; 10]), "theta has 10 numbers, not 11");
+        let mut theta = [1.0; 11];
+        theta[9] = f32::NAN;
+        assert_eq!(
+            refused(&mask, &mut theta),
+            "weight 3 of fc.weight in theta is NaN"
+        );
+        assert_eq!(theta[..9], [1.0; 9]);
+    }
+}
