@@ -132,6 +132,11 @@ pub fn published_report_folder(reports: &Path, suite: &str) -> PathBuf {
     reports.join("published").join(suite)
 }
 
+/// The page that shows all of a suite's report folder.
+pub fn report_page(report_folder: &Path) -> PathBuf {
+    report_folder.join("index.html")
+}
+
 /// What stands beside each other under an artefact's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReportFile {

@@ -4,7 +4,7 @@ use crate::artefact::{Artefact, ArtefactKind, Needs};
 use crate::draw::{Curve, Figure, Interval, Method, Panel, Point, Reference, XAxis, YAxis};
 use crate::session::STATISTIC;
 use crate::{Cell, Frame, ReportError, Session};
-use sculpt_experiments::{CouplingCurve, CouplingPoint, Preset, Recipe, coupling};
+use sculpt_experiments::{PanelName, Point as Shown, Preset, Recipe, coupling};
 use sculpt_stats::mean_t_interval;
 use std::collections::BTreeMap;
 
@@ -38,9 +38,9 @@ const COLUMNS: &[&str] = &[
     "measured",
 ];
 
-fn points(preset: &Preset) -> Result<(Recipe, Vec<CouplingPoint>), ReportError> {
+fn points(preset: &Preset) -> Result<(Recipe, Vec<Shown>), ReportError> {
     let mut recipe = Recipe::default();
-    let points = coupling(&mut recipe, &preset.panel_a()?);
+    let points = coupling(&mut recipe, &preset.panel(PanelName::A)?);
     Ok((recipe, points))
 }
 
@@ -66,7 +66,7 @@ fn measure(session: &Session, _needs: &Needs) -> Result<Frame, ReportError> {
         let score = session.score(&point.state)?;
         frame.push(vec![
             "a".into(),
-            method(point.curve).id().into(),
+            Method::of(point.curve).id().into(),
             (point.seed as u32).into(),
             point.level.into(),
             point.density.get().into(),
@@ -86,7 +86,7 @@ fn measure(session: &Session, _needs: &Needs) -> Result<Frame, ReportError> {
 
 fn draw(frame: &Frame, session: &Session) -> Result<Figure, ReportError> {
     let preset = &session.suite().preset;
-    let setup = preset.panel_a()?;
+    let setup = preset.panel(PanelName::A)?;
     let mut curves = Vec::new();
     for method in METHODS {
         // (level) -> accuracies and densities over seeds.
@@ -182,16 +182,3 @@ const METHODS: [Method; 8] = [
     Method::LrrMaskRandomInit,
     Method::RandomCyclic,
 ];
-
-fn method(curve: CouplingCurve) -> Method {
-    match curve {
-        CouplingCurve::Lrr => Method::Lrr,
-        CouplingCurve::Wr => Method::Wr,
-        CouplingCurve::Imp => Method::Imp,
-        CouplingCurve::LrrMaskRandomInit => Method::LrrMaskRandomInit,
-        CouplingCurve::LrrMaskWarmupInit => Method::LrrMaskWarmupInit,
-        CouplingCurve::LrrMaskLrrInit => Method::LrrMaskLrrInit,
-        CouplingCurve::WrMaskWarmupInit => Method::WrMaskWarmupInit,
-        CouplingCurve::RandomMask => Method::RandomCyclic,
-    }
-}

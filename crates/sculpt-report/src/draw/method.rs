@@ -1,6 +1,7 @@
 //! The visual language: a method keeps its colour, marker and dash in every figure.
 
 use super::look::{Dash, Look, Marker, MarkerShape as Shape, Rgb};
+use sculpt_experiments::{Curve, PruningStep};
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -24,8 +25,16 @@ pub enum Method {
     WrMaskWarmupInit,
     /// LRR's mask, signs after warm-up, random magnitudes (figures 8, 10).
     LrrMaskWarmupSigns,
-    /// The same with 20 % of the signs flipped (figure 10).
+    /// The same, one cycle over all epochs (figure 10).
+    LrrMaskWarmupSignsOneCycle,
+    /// Warm-up signs, 20 % of them flipped, cyclic (figure 10).
     LrrMaskFlippedSigns,
+    /// The same, one cycle over all epochs.
+    LrrMaskFlippedSignsOneCycle,
+    /// LRR's mask, dense weights after warm-up, 20 % of the signs flipped, cyclic (A.1).
+    LrrMaskFlippedWarmupInit,
+    /// The same, one cycle over all epochs.
+    LrrMaskFlippedWarmupInitOneCycle,
     /// Random mask, cyclic training.
     RandomCyclic,
     /// Random mask with ERK layer densities, cyclic training (figure 13).
@@ -72,7 +81,7 @@ pub enum Method {
 
 impl Method {
     /// All methods, in the order of a legend.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::Lrr,
         Self::Wr,
         Self::Imp,
@@ -81,7 +90,11 @@ impl Method {
         Self::LrrMaskLrrInit,
         Self::WrMaskWarmupInit,
         Self::LrrMaskWarmupSigns,
+        Self::LrrMaskWarmupSignsOneCycle,
         Self::LrrMaskFlippedSigns,
+        Self::LrrMaskFlippedSignsOneCycle,
+        Self::LrrMaskFlippedWarmupInit,
+        Self::LrrMaskFlippedWarmupInitOneCycle,
         Self::RandomCyclic,
         Self::ErkCyclic,
         Self::RandomOneCycle,
@@ -104,6 +117,44 @@ impl Method {
         Self::SculptByFisher,
         Self::SculptByWoodfisher,
     ];
+
+    /// The method of a curve; SCULPT from a preset's start is [`Method::Sculpt`] until the start is known.
+    pub(crate) fn of(curve: Curve) -> Self {
+        match curve {
+            Curve::Lrr => Self::Lrr,
+            Curve::Wr => Self::Wr,
+            Curve::Imp => Self::Imp,
+            Curve::LrrMaskRandomInit => Self::LrrMaskRandomInit,
+            Curve::LrrMaskWarmupInit => Self::LrrMaskWarmupInit,
+            Curve::LrrMaskLrrInit => Self::LrrMaskLrrInit,
+            Curve::WrMaskWarmupInit => Self::WrMaskWarmupInit,
+            Curve::LrrMaskWarmupSigns => Self::LrrMaskWarmupSigns,
+            Curve::LrrMaskWarmupSignsOneCycle => Self::LrrMaskWarmupSignsOneCycle,
+            Curve::LrrMaskFlippedSigns => Self::LrrMaskFlippedSigns,
+            Curve::LrrMaskFlippedSignsOneCycle => Self::LrrMaskFlippedSignsOneCycle,
+            Curve::LrrMaskFlippedWarmupInit => Self::LrrMaskFlippedWarmupInit,
+            Curve::LrrMaskFlippedWarmupInitOneCycle => Self::LrrMaskFlippedWarmupInitOneCycle,
+            Curve::RandomCyclic => Self::RandomCyclic,
+            Curve::ErkCyclic => Self::ErkCyclic,
+            Curve::RandomOneCycle => Self::RandomOneCycle,
+            Curve::RandomCosine => Self::RandomCosine,
+            Curve::SnipCyclic => Self::SnipCyclic,
+            Curve::SynflowCyclic => Self::SynflowCyclic,
+            Curve::DenseCyclic => Self::DenseCyclic,
+            Curve::DenseOneCycle => Self::DenseOneCycle,
+            Curve::DenseCosine => Self::DenseCosine,
+            Curve::Sculpt(0) => Self::Sculpt20,
+            Curve::Sculpt(1) => Self::Sculpt50,
+            Curve::Sculpt(2) => Self::Sculpt70,
+            Curve::Sculpt(_) => Self::Sculpt,
+            Curve::SculptBy(PruningStep::Random) => Self::SculptByRandom,
+            Curve::SculptBy(PruningStep::Snip) => Self::SculptBySnip,
+            Curve::SculptBy(PruningStep::Synflow) => Self::SculptBySynflow,
+            Curve::SculptBy(PruningStep::Grasp) => Self::SculptByGrasp,
+            Curve::SculptBy(PruningStep::Fisher) => Self::SculptByFisher,
+            Curve::SculptBy(PruningStep::WoodFisher) => Self::SculptByWoodfisher,
+        }
+    }
 
     /// What a legend calls it.
     pub fn label(self) -> &'static str {
@@ -131,6 +182,16 @@ impl Method {
             Self::WrMaskWarmupInit => (Rgb::REDDISH_PURPLE, Marker::open(Shape::Square), Dash::DashDotDot),
             Self::LrrMaskWarmupSigns => (Rgb::REDDISH_PURPLE, Marker::filled(Shape::Square), Dash::Dashed),
             Self::LrrMaskFlippedSigns => (Rgb::ORANGE, Marker::filled(Shape::TriangleUp), Dash::DashDot),
+            Self::LrrMaskWarmupSignsOneCycle => (Rgb::BLUE, Marker::open(Shape::Square), Dash::LongDashed),
+            Self::LrrMaskFlippedSignsOneCycle => {
+                (Rgb::SKY_BLUE, Marker::open(Shape::TriangleUp), Dash::Solid)
+            }
+            Self::LrrMaskFlippedWarmupInit => {
+                (Rgb::BLUISH_GREEN, Marker::filled(Shape::Diamond), Dash::Solid)
+            }
+            Self::LrrMaskFlippedWarmupInitOneCycle => {
+                (Rgb::VERMILLION, Marker::open(Shape::Diamond), Dash::Dashed)
+            }
             Self::RandomCyclic => (Rgb::GREY, Marker::open(Shape::Cross), Dash::Solid),
             Self::ErkCyclic => (Rgb::VERMILLION, Marker::open(Shape::Plus), Dash::Dashed),
             Self::RandomOneCycle => (Rgb::ORANGE, Marker::open(Shape::TriangleUp), Dash::LongDashed),
@@ -171,6 +232,22 @@ impl Method {
             Self::WrMaskWarmupInit => ("wr-mask-warmup-init", "WR mask + warm-up init"),
             Self::LrrMaskWarmupSigns => ("lrr-mask-warmup-signs", "LRR mask + warm-up signs"),
             Self::LrrMaskFlippedSigns => ("lrr-mask-flipped-signs", "LRR mask + 20 % flipped signs"),
+            Self::LrrMaskWarmupSignsOneCycle => (
+                "lrr-mask-warmup-signs-one-cycle",
+                "LRR mask + warm-up signs, one cycle",
+            ),
+            Self::LrrMaskFlippedSignsOneCycle => (
+                "lrr-mask-flipped-signs-one-cycle",
+                "LRR mask + 20 % flipped signs, one cycle",
+            ),
+            Self::LrrMaskFlippedWarmupInit => (
+                "lrr-mask-flipped-warmup-init",
+                "LRR mask + warm-up init, 20 % signs flipped",
+            ),
+            Self::LrrMaskFlippedWarmupInitOneCycle => (
+                "lrr-mask-flipped-warmup-init-one-cycle",
+                "LRR mask + warm-up init, 20 % signs flipped, one cycle",
+            ),
             Self::RandomCyclic => ("random-cyclic", "random mask, cyclic"),
             Self::ErkCyclic => ("erk-cyclic", "ERK mask, cyclic"),
             Self::RandomOneCycle => ("random-one-cycle", "random mask, one cycle"),
