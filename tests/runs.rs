@@ -1,6 +1,7 @@
 use sculpt_checkpoints::paths;
 use sculpt_experiments::{
-    DataFolder, Ended, Node, NodeId, Overrides, Parent, Preset, PresetName, Recipe, Runner, Store, coupling,
+    DataFolder, Ended, Node, NodeId, Overrides, PanelName, Parent, Preset, PresetName, Recipe, Runner, Store,
+    coupling, programme, read_user_recipe,
 };
 use sculpt_masks::Density;
 use std::{
@@ -21,7 +22,7 @@ fn small() -> Recipe {
     };
     let preset = Preset::new(PresetName::Demo, overrides, &DataFolder::default()).unwrap();
     let mut recipe = Recipe::default();
-    let points = coupling(&mut recipe, &preset.panel_a().unwrap());
+    let points = coupling(&mut recipe, &preset.panel(PanelName::A).unwrap());
     assert_eq!(points.len(), 12, "8 curves at density 0.2, 4 of them dense too");
     recipe
 }
@@ -98,6 +99,77 @@ fn nodes_are_shared_resumed_and_equal_to_the_bit() {
     }
 }
 
+/// A recipe of a user's with every criterion as the pruning step of a trained sparse network, and every field of
+/// Combine: the committed example, with two epochs and 192 images.
+#[test]
+fn every_kind_of_node_runs() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/sculpt-experiments/recipes");
+    let text = fs::read_to_string(examples.join("criteria.toml")).unwrap();
+    let short = text
+        .replace("epochs = 8", "epochs = 2")
+        .replace("{ name = \"demo\" }", "{ name = \"demo\", train_images = 192 }");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recipe.toml");
+    fs::write(&file, short).unwrap();
+    let read = read_user_recipe(&file, &DataFolder::default()).unwrap();
+    run(&read.recipe, &folder.path().join("runs"), None);
+    let store = Store::new(folder.path().join("runs"));
+    let state = |name: &str| {
+        let (_, end) = read.names.iter().find(|(n, _)| n == name).unwrap();
+        let entry = read.recipe.get(&end.id).unwrap();
+        let (state, _) = store.read_state(end, end.epoch, &entry.model.layout()).unwrap();
+        state
+    };
+    let trained = state("sparse");
+    let layout = read.recipe.iter().next().unwrap().1.model.layout();
+    let n_kept = Density::new(0.1).unwrap().n_kept(layout.n_prunable()).unwrap();
+    let mut masks = std::collections::BTreeSet::new();
+    for step in [
+        "magnitude",
+        "random",
+        "snip",
+        "synflow",
+        "grasp",
+        "fisher",
+        "wood-fisher",
+    ] {
+        let pruned = state(step);
+        assert_eq!(pruned.mask.n_kept(), n_kept, "{step}");
+        assert!(
+            pruned.mask.is_subset_of(&trained.mask),
+            "{step}: nothing comes back"
+        );
+        masks.insert(pruned.mask.sha256());
+    }
+    assert_eq!(masks.len(), 7);
+    // Magnitudes of the other initialisation, signs of the trained weights, a fifth of them flipped.
+    let (signs, other) = (state("signs"), state("other"));
+    let weights = |theta: &[f32]| -> Vec<f32> {
+        let mut joined = Vec::new();
+        for param in layout.prunable() {
+            joined.extend_from_slice(&theta[param.range()]);
+        }
+        joined
+    };
+    let (made, from, magnitudes) = (
+        weights(&signs.theta),
+        weights(&trained.theta),
+        weights(&other.theta),
+    );
+    let kept: Vec<usize> = (0..made.len()).filter(|&i| signs.mask.get(i)).collect();
+    let flipped = kept.iter().filter(|&&i| made[i] * from[i] < 0.0).count();
+    assert_eq!(flipped, (kept.len() as f64 / 5.0).round() as usize);
+    assert!(kept.iter().all(|&i| made[i].abs() == magnitudes[i].abs()));
+    // γ, β, biases and buffers are the trained ones: norm_from.
+    let norm = layout.params().iter().filter(|p| !p.is_prunable());
+    assert!(
+        norm.clone()
+            .all(|p| signs.theta[p.range()] == trained.theta[p.range()])
+    );
+    assert_eq!(signs.buffers, trained.buffers);
+    assert_ne!(state("noisy").theta, state("clean").theta);
+}
+
 #[test]
 fn a_lock_keeps_a_second_process_off() {
     let recipe = small();
@@ -148,9 +220,13 @@ fn ids_of_all_presets_are_the_committed_ones() {
     let mut ids = Vec::new();
     for name in [PresetName::Paper, PresetName::Short, PresetName::Demo] {
         let preset = Preset::new(name, Overrides::default(), &DataFolder::default()).unwrap();
-        let mut recipe = Recipe::default();
-        coupling(&mut recipe, &preset.panel_a().unwrap());
-        ids.extend(recipe.iter().map(|(id, _)| id.to_string()));
+        // The first 16 digits are enough to tell a change.
+        ids.extend(
+            programme(&preset)
+                .unwrap()
+                .iter()
+                .map(|(id, _)| id.as_str()[..16].to_owned()),
+        );
     }
     ids.sort();
     ids.dedup();

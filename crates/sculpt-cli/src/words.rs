@@ -60,6 +60,14 @@ pub(crate) enum Command {
     Eval(commands::eval::Words),
     /// Find a sparse mask
     Mask(commands::mask::Words),
+    /// Largest eigenvalues of the Hessian, with residuals
+    Hessian(commands::hessian::Words),
+    /// Loss and error along the line between two networks
+    Connect(commands::connect::Words),
+    /// How many signs two networks share
+    Signs(commands::signs::Words),
+    /// Corrupt labels at an exact rate
+    Noise(commands::noise::Words),
     /// Write a learning-rate schedule as CSV
     Schedule(commands::schedule::Words),
     /// Fetch data sets

@@ -15,6 +15,9 @@ pub enum Augmentation {
     /// The authors' public harness (reference §1.7): reflected padding of 2 pixels, a shift by −2 to 2 pixels
     /// each way, new in every epoch; every second epoch mirrored, beginning at random for each image.
     ShiftAlternatingFlip,
+    /// Torchvision's recipe for ImageNet: a crop of 8 to 100 % of a picture's area, resized, a mirror image with
+    /// probability ½. Of pictures of many sizes; a [`Loader`](crate::Loader) over images of one size refuses it.
+    ResizedCropFlip,
 }
 
 /// Index of the augmentation stream that holds the alternating flip's beginnings: no epoch is so far.
@@ -41,6 +44,7 @@ impl Augmentation {
             Augmentation::None => 0,
             Augmentation::CropFlip => height.min(width) / 8,
             Augmentation::ShiftAlternatingFlip => HARNESS_PAD,
+            Augmentation::ResizedCropFlip => return Err(DatasetError::OneSize { height, width }),
         };
         // Reflection does not repeat the edge, so it needs one pixel more than the padding has.
         if pad > 0 && pad >= height.min(width) {
@@ -77,6 +81,7 @@ impl Augmentation {
                     })
                     .collect()
             }
+            Augmentation::ResizedCropFlip => unreachable!("`pad` refuses it"),
         }
     }
 
@@ -89,6 +94,7 @@ impl Augmentation {
                 let inside = if i > last { 2 * last - i } else { i.abs() };
                 usize::try_from(inside).ok()
             }
+            Augmentation::ResizedCropFlip => unreachable!("`pad` refuses it"),
         }
     }
 }
@@ -154,6 +160,7 @@ mod tests {
             (Augmentation::None, "\"none\""),
             (Augmentation::CropFlip, "\"crop-flip\""),
             (Augmentation::ShiftAlternatingFlip, "\"shift-alternating-flip\""),
+            (Augmentation::ResizedCropFlip, "\"resized-crop-flip\""),
         ] {
             assert_eq!(serde_json::to_string(&augmentation).unwrap(), json);
             assert_eq!(serde_json::from_str::<Augmentation>(json).unwrap(), augmentation);
@@ -169,6 +176,10 @@ mod tests {
                 .unwrap_err()
                 .to_string(),
             "images of 2 x 8 are too small to be padded by 2 on each side"
+        );
+        assert_eq!(
+            Augmentation::ResizedCropFlip.pad(32, 32).unwrap_err().to_string(),
+            "resized-crop-flip is for pictures of many sizes, and all of these are 32 x 32"
         );
     }
 }

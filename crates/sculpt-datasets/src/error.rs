@@ -51,6 +51,14 @@ pub enum DatasetError {
         /// Whether an incomplete last batch is dropped.
         drop_last: bool,
     },
+    /// A crop of pictures of many sizes, asked of images of one.
+    #[error("resized-crop-flip is for pictures of many sizes, and all of these are {height} x {width}")]
+    OneSize {
+        /// Rows of an image.
+        height: usize,
+        /// Columns of an image.
+        width: usize,
+    },
     /// Images too small for the augmentation's padding.
     #[error("images of {height} x {width} are too small to be padded by {pad} on each side")]
     TooSmallToPad {

@@ -13,7 +13,7 @@ mod published;
 mod split;
 
 pub use augmentation::Augmentation;
-pub use cifar::{cifar10, cifar10_digest, cifar100};
+pub use cifar::{cifar10, cifar10_digest, cifar100, cifar100_digest};
 pub use demo::{DemoClasses, DemoSpec, demo};
 pub use device::DeviceExamples;
 pub use download::download;

@@ -198,7 +198,7 @@ mod tests {
                     for x in 0..padded_side {
                         let (y0, x0) = (y as isize - pad as isize, x as isize - pad as isize);
                         let reflect = |v: isize| match augmentation {
-                            Augmentation::None | Augmentation::CropFlip => v,
+                            Augmentation::None | Augmentation::CropFlip | Augmentation::ResizedCropFlip => v,
                             Augmentation::ShiftAlternatingFlip if v < 0 => -v,
                             Augmentation::ShiftAlternatingFlip if v > 15 => 30 - v,
                             Augmentation::ShiftAlternatingFlip => v,

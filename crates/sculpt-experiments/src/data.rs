@@ -1,6 +1,10 @@
 use crate::{DataRef, ExperimentError};
-use sculpt_datasets::{Dataset, DemoSpec, cifar10, demo};
-use std::path::{Path, PathBuf};
+use sculpt_checkpoints::canonical::sha256_hex;
+use sculpt_datasets::{Dataset, DemoSpec, cifar10, cifar100, demo};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 /// Where the data of nodes are found: the demo data are made, others read from a folder of the user's.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +18,20 @@ pub struct DataFolder {
 /// What the genuine CIFAR-10 files are called.
 const ORIGINAL: &str = "CIFAR-10";
 
+/// What the genuine CIFAR-100 files are called.
+pub(crate) const CIFAR100: &str = "CIFAR-100";
+
+/// What ImageNet is called.
+pub(crate) const IMAGENET: &str = "ImageNet";
+
 /// What the demo data of panel (a) are called.
 pub const DEMO_A: &str = "demo gratings";
+
+/// What the demo data of panel (b) are called: 20 classes.
+pub(crate) const DEMO_B: &str = "demo gratings, 20 classes";
+
+/// What the demo data of panel (c) are called: 20 other classes.
+pub(crate) const DEMO_C: &str = "demo gratings, 20 other classes";
 
 impl DataFolder {
     /// Reads CIFAR-10 files, or says what is missing.
@@ -27,11 +43,11 @@ impl DataFolder {
             name: "CIFAR-10".to_owned(),
         };
         let folder: &Path = self.folder.as_deref().ok_or_else(missing)?;
-        if self.name.as_deref() == Some(DEMO_A) {
+        if let Some(name) = self.name.as_deref().filter(|name| is_taken(name)) {
             return Err(ExperimentError::BadValue {
                 what: "--data-name",
-                value: DEMO_A.to_owned(),
-                problem: "is the name of the demo data; call the files otherwise",
+                value: name.to_owned(),
+                problem: "is the name of other data; call the files otherwise",
             });
         }
         Ok(cifar10(folder, self.name.as_deref())?)
@@ -42,36 +58,77 @@ impl DataFolder {
     /// # Errors
     /// Data that are not at hand, or that have another digest.
     pub fn load(&self, data: &DataRef) -> Result<Dataset, ExperimentError> {
-        let dataset = if data.name == DEMO_A {
-            demo_a()
-        } else {
-            match &self.folder {
-                None => {
-                    return Err(ExperimentError::DataMissing {
-                        name: data.name.clone(),
-                    });
-                }
-                // The original needs no name, any other files carry the one in the node.
-                Some(folder) if data.name == ORIGINAL => cifar10(folder, None)?,
-                Some(folder) => cifar10(folder, Some(&data.name))?,
-            }
-        };
-        if dataset.digest() != data.digest {
-            return Err(ExperimentError::DataDiffers {
-                name: data.name.clone(),
-                found: dataset.digest().to_owned(),
-                wanted: data.digest.clone(),
-            });
+        if let Some(demo) = demo_named(&data.name) {
+            return checked(demo.clone(), data);
         }
-        Ok(dataset)
+        let missing = || ExperimentError::DataMissing {
+            name: data.name.clone(),
+        };
+        let folder = self.folder.as_deref().ok_or_else(missing)?;
+        let dataset = match data.name.as_str() {
+            // The originals need no name, any other files carry the one in the node.
+            ORIGINAL => cifar10(folder, None)?,
+            CIFAR100 => cifar100(folder, None)?,
+            IMAGENET => return Err(missing()),
+            other => cifar10(folder, Some(other))?,
+        };
+        checked(dataset, data)
     }
 }
 
-/// The demo data of panel (a), made in memory.
-pub fn demo_a() -> Dataset {
-    let mut dataset = demo(DemoSpec::panel_a());
-    dataset.name = DEMO_A.to_owned();
+fn checked(dataset: Dataset, data: &DataRef) -> Result<Dataset, ExperimentError> {
+    if dataset.digest() == data.digest {
+        return Ok(dataset);
+    }
+    Err(ExperimentError::DataDiffers {
+        name: data.name.clone(),
+        found: dataset.digest().to_owned(),
+        wanted: data.digest.clone(),
+    })
+}
+
+/// The demo data of panel (a), made in memory, once.
+pub fn demo_a() -> &'static Dataset {
+    static DATA: OnceLock<Dataset> = OnceLock::new();
+    DATA.get_or_init(|| made(DemoSpec::panel_a(), DEMO_A))
+}
+
+/// The demo data of panel (b).
+pub(crate) fn demo_b() -> &'static Dataset {
+    static DATA: OnceLock<Dataset> = OnceLock::new();
+    DATA.get_or_init(|| made(DemoSpec::panel_b(), DEMO_B))
+}
+
+/// The demo data of panel (c).
+pub(crate) fn demo_c() -> &'static Dataset {
+    static DATA: OnceLock<Dataset> = OnceLock::new();
+    DATA.get_or_init(|| made(DemoSpec::panel_c(), DEMO_C))
+}
+
+/// The demo data of this name.
+pub(crate) fn demo_named(name: &str) -> Option<&'static Dataset> {
+    match name {
+        DEMO_A => Some(demo_a()),
+        DEMO_B => Some(demo_b()),
+        DEMO_C => Some(demo_c()),
+        _ => None,
+    }
+}
+
+/// Names that files given for CIFAR-10 cannot have.
+fn is_taken(name: &str) -> bool {
+    [DEMO_A, DEMO_B, DEMO_C, CIFAR100, IMAGENET].contains(&name)
+}
+
+fn made(spec: DemoSpec, name: &str) -> Dataset {
+    let mut dataset = demo(spec);
+    dataset.name = name.to_owned();
     dataset
+}
+
+/// Stands for ImageNet in plans until its pictures are at hand: the SHA-256 of the names of its archives.
+pub(crate) fn imagenet_digest() -> String {
+    sha256_hex(b"ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar")
 }
 
 /// Refers to a data set as nodes do.

@@ -1,8 +1,11 @@
 use crate::NodeId;
 use sculpt_checkpoints::CheckpointError;
 use sculpt_datasets::DatasetError;
+use sculpt_label_noise::LabelNoiseError;
 use sculpt_masks::MaskError;
 use sculpt_schedules::ScheduleError;
+use sculpt_scores::ScoreError;
+use sculpt_signs::SignsError;
 use sculpt_trainers::TrainError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -110,6 +113,14 @@ pub enum ExperimentError {
         /// The node.
         id: NodeId,
     },
+    /// A score on more images than are trained on, or on none.
+    #[error("a score on {asked} images cannot be computed: {available} are trained on")]
+    ScoringImages {
+        /// Images asked for.
+        asked: usize,
+        /// Images there are.
+        available: usize,
+    },
     /// A value of a preset or a user's recipe is out of range.
     #[error("{what} {value} {problem}")]
     BadValue {
@@ -155,6 +166,15 @@ pub enum ExperimentError {
     /// A mask cannot be made.
     #[error(transparent)]
     Mask(#[from] MaskError),
+    /// A score cannot be computed.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// Signs cannot be taken or flipped.
+    #[error(transparent)]
+    Signs(#[from] SignsError),
+    /// Labels cannot be corrupted.
+    #[error(transparent)]
+    LabelNoise(#[from] LabelNoiseError),
     /// A schedule cannot be made.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),

@@ -1,11 +1,13 @@
 use crate::ExperimentError;
 use sculpt_checkpoints::canonical::{sha256_hex, to_canonical_json};
 use sculpt_datasets::{Augmentation, Split};
+use sculpt_label_noise::Rate;
 use sculpt_masks::{Allocation, Density, Rule};
 use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_schedules::Kind;
+use sculpt_signs::Fraction;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 /// SHA-256 of a node's canonical JSON: the identity of its result.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,7 +94,23 @@ pub struct Train {
     pub weight_decay: f64,
     /// In which numbers convolutions compute.
     pub precision: Precision,
+    /// Corrupted labels of the training images; the test set stays clean (A.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_noise: Option<LabelNoise>,
     /// Seed of data order, augmentation and split, below 2³².
+    #[serde(deserialize_with = "seed")]
+    pub seed: u64,
+}
+
+/// Labels corrupted before training, the same ones in every cycle of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelNoise {
+    /// What happens to a chosen label.
+    pub rule: sculpt_label_noise::Rule,
+    /// Fraction of the training images chosen, exact to one.
+    pub rate: Rate,
+    /// Seed of the choice, below 2³².
     #[serde(deserialize_with = "seed")]
     pub seed: u64,
 }
@@ -117,6 +135,12 @@ pub struct Prune {
 pub enum Criterion {
     /// The largest |θ|, globally (A.3 to A.5).
     Magnitude,
+    /// Chance, over all survivors together, whatever layer they are in (figure 9 a).
+    RandomSubset {
+        /// Seed of the choice, below 2³².
+        #[serde(deserialize_with = "seed")]
+        seed: u64,
+    },
     /// Chance, layer by layer. Only from a state without a mask.
     Random {
         /// How density is shared among the layers.
@@ -127,9 +151,39 @@ pub enum Criterion {
         #[serde(deserialize_with = "seed")]
         seed: u64,
     },
+    /// |θ ⊙ ∂L/∂θ| over the scoring images, BatchNorm in evaluation mode (reference §2.1).
+    Snip(Scoring),
+    /// θ ⊙ Hg at a temperature of 200 (reference §2.2).
+    Grasp(Scoring),
+    /// Iterated conservation of flow, without data (reference §2.3).
+    Synflow {
+        /// Iterations; its authors' 100.
+        iterations: NonZeroU32,
+        /// Rows and columns of the image of ones.
+        side: u32,
+    },
+    /// ½ θ² F, one gradient an image (reference §2.4b).
+    Fisher(Scoring),
+    /// θ² / (2 [F⁻¹]ⱼⱼ) in blocks of 50 (reference §2.4b).
+    WoodFisher(Scoring),
 }
 
-/// See [`Node::Combine`].
+/// The training images that a score is computed on: drawn without replacement, not augmented.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scoring {
+    /// The training set.
+    pub data: DataRef,
+    /// What of it is held out, and so never scored on.
+    pub split: Split,
+    /// How many images.
+    pub images: u32,
+    /// Seed of the draw, and of the split, below 2³².
+    #[serde(deserialize_with = "seed")]
+    pub seed: u64,
+}
+
+/// See [`Node::Combine`]. First the weights, then norm parameters, then signs, then flips; the mask last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Combine {
@@ -139,6 +193,26 @@ pub struct Combine {
     pub mask_from: Parent,
     /// Whose θ, BatchNorm parameters and buffers. Its training is the chain that data order counts.
     pub weights_from: Parent,
+    /// Whose signs the surviving weights take; their magnitudes stay `weights_from`'s (§5, figure 8a).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs_from: Option<Parent>,
+    /// Whose γ, β, biases and buffers, if not `weights_from`'s. The paper does not say (reference §2.6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm_from: Option<Parent>,
+    /// Surviving signs flipped (A.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perturb: Option<Perturb>,
+}
+
+/// Signs flipped at random, exact to one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Perturb {
+    /// Fraction of the surviving signs; the paper's 0.2 (A.1).
+    pub fraction: Fraction,
+    /// Seed of the choice, below 2³².
+    #[serde(deserialize_with = "seed")]
+    pub seed: u64,
 }
 
 /// Which images a node is trained on.
@@ -175,7 +249,13 @@ impl Node {
             Node::Init(_) => vec![],
             Node::Train(train) => vec![&train.from],
             Node::Prune(prune) => vec![&prune.from],
-            Node::Combine(combine) => vec![&combine.mask_from, &combine.weights_from],
+            Node::Combine(combine) => {
+                let others = combine.signs_from.iter().chain(&combine.norm_from);
+                [&combine.mask_from, &combine.weights_from]
+                    .into_iter()
+                    .chain(others)
+                    .collect()
+            }
         }
     }
 
@@ -304,6 +384,44 @@ mod tests {
         assert_eq!(init().id().as_str(), sha256_hex(text.as_bytes()));
         let back: Node = serde_json::from_str(text).unwrap();
         assert_eq!(back, init());
+    }
+
+    /// Fields that came later are not in the text where they are not used: older ids stay.
+    #[test]
+    fn optional_fields_leave_ids_alone() {
+        let state = || Parent {
+            id: init().id(),
+            epoch: 0,
+        };
+        let plain = Combine {
+            v: Version,
+            mask_from: state(),
+            weights_from: state(),
+            signs_from: None,
+            norm_from: None,
+            perturb: None,
+        };
+        let id = init().id();
+        let text = format!(
+            r#"{{"kind":"combine","mask_from":{{"epoch":0,"id":"{id}"}},"v":1,"weights_from":{{"epoch":0,"id":"{id}"}}}}"#
+        );
+        assert_eq!(Node::Combine(plain.clone()).canonical_json(), text);
+        let perturbed = Node::Combine(Combine {
+            signs_from: Some(state()),
+            perturb: Some(Perturb {
+                fraction: Fraction::new(0.2).unwrap(),
+                seed: 3,
+            }),
+            ..plain
+        });
+        assert!(
+            perturbed
+                .canonical_json()
+                .contains(r#""perturb":{"fraction":0.2,"seed":3}"#)
+        );
+        assert_eq!(perturbed.parents().len(), 3);
+        let back: Node = serde_json::from_str(&perturbed.canonical_json()).unwrap();
+        assert_eq!(back, perturbed);
     }
 
     #[test]

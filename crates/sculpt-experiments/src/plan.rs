@@ -1,4 +1,5 @@
-use crate::{DataRef, Entry, Node, NodeId, Parent, Recipe, Store, data::DEMO_A};
+use crate::data::{DEMO_A, DEMO_B, DEMO_C, IMAGENET};
+use crate::{DataRef, Entry, Node, NodeId, Parent, Recipe, Store};
 use sculpt_datasets::{DemoSpec, Split};
 use sculpt_models::{ModelSpec, Precision};
 use serde::Serialize;
@@ -109,13 +110,18 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<Parent>], store: &Store) -> Plan {
     plan
 }
 
-/// (training images, side) of data that need not be at hand: the demo's, or CIFAR's.
+/// (training images, side) of data that need not be at hand: the demo's, CIFAR's or ImageNet's.
 pub(crate) fn data_shape(data: &DataRef) -> (u64, u32) {
-    let (n_train, side) = if data.name == DEMO_A {
-        let spec = DemoSpec::panel_a();
-        (spec.n_train as u64, spec.side as u32)
-    } else {
-        (50_000, 32)
+    let (n_train, side) = match data.name.as_str() {
+        DEMO_A => of_demo(DemoSpec::panel_a()),
+        DEMO_B => of_demo(DemoSpec::panel_b()),
+        DEMO_C => of_demo(DemoSpec::panel_c()),
+        IMAGENET => (1_281_167, 224),
+        _ => (50_000, 32),
     };
     (data.train_images.map_or(n_train, u64::from), side)
+}
+
+fn of_demo(spec: DemoSpec) -> (u64, u32) {
+    (spec.n_train as u64, spec.side as u32)
 }

@@ -1,12 +1,14 @@
-use crate::data::{DEMO_A, data_ref, demo_a};
+use crate::data::{CIFAR100, DEMO_A, IMAGENET, data_ref, demo_a, demo_b, demo_c, imagenet_digest};
 use crate::plan::data_shape;
 use crate::{DataFolder, DataRef, ExperimentError};
-use sculpt_datasets::{Augmentation, Split, cifar10_digest};
+use sculpt_datasets::{Augmentation, Split, cifar10_digest, cifar100_digest};
+use sculpt_label_noise::Rate;
 use sculpt_masks::{Allocation, Density, Rule, geometric_densities};
 use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_schedules::{Kind, Schedule};
+use sculpt_signs::Fraction;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr};
 
 /// Where a whole set of numbers comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +20,21 @@ pub enum PresetName {
     Short,
     /// Small networks on images made in memory: minutes on two cores.
     Demo,
+}
+
+/// A data set and its network, as the paper's panels pair them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PanelName {
+    /// CIFAR-10, ResNet-20.
+    A,
+    /// CIFAR-100, ResNet-18.
+    B,
+    /// ImageNet, ResNet-18.
+    C,
+    /// CIFAR-100, ResNet-50: figure 8 (b).
+    LargeB,
+    /// ImageNet, ResNet-50: figure 8 (c).
+    LargeC,
 }
 
 /// What a user changes of a preset; part of the ids, of the suite's name and of every title.
@@ -53,6 +70,15 @@ pub struct Overrides {
 /// | momentum | – | [0, 1) | 0.9 | A.2, Table 1 |
 /// | weight_decay | – | [0, 1) | 1e-4; 1e-3 on CIFAR-100 | A.2 against Table 1 |
 /// | seeds | – | ≥ 1 | 3; 1 on ImageNet | A.2 |
+/// | sparse_67, sparse_90, sparse_93 | density | a level | 0.8^5, 0.8^10, 0.8^12 | §4, §5, A.1 |
+/// | sculpt_starts | density | (0, 1), falling | 0.8, 0.5, 0.3 | §6 |
+/// | criterion_targets | density | below the last start | 0.1, 0.05, 0.02 | figure 9 a |
+/// | landscape_densities | density | levels | not given | figures 14, 15 |
+/// | long_interval, long_intervals | epochs; – | ≥ 1 | 200; 10 | A.8, figure 17 |
+/// | scoring_images | images | ≥ 1 | not given | §4 |
+/// | synflow_iterations | – | ≥ 1 | not given; its authors' 100 | §4 |
+/// | label_noise_rate | fraction | [0, 1] | 0.15 | A.2 |
+/// | flip_fraction | fraction | [0, 1] | 0.2 | A.1 |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setup {
     /// The training set.
@@ -91,6 +117,32 @@ pub struct Setup {
     pub rule: Rule,
     /// Seeds of the runs.
     pub seeds: Vec<u64>,
+    /// The level of about 67 % sparsity.
+    pub sparse_67: Density,
+    /// The level of about 90 % sparsity.
+    pub sparse_90: Density,
+    /// The level of about 93 % sparsity.
+    pub sparse_93: Density,
+    /// Densities that SCULPT starts from.
+    pub sculpt_starts: Vec<Density>,
+    /// Densities that SCULPT's pruning criteria are compared at.
+    pub criterion_targets: Vec<Density>,
+    /// Levels whose random masks are interpolated.
+    pub landscape_densities: Vec<Density>,
+    /// Epochs between two checkpoints of a long run.
+    pub long_interval: u32,
+    /// Such intervals in a long run.
+    pub long_intervals: u32,
+    /// Training images that SNIP, GraSP, Fisher and WoodFisher see.
+    pub scoring_images: u32,
+    /// Iterations of SynFlow.
+    pub synflow_iterations: NonZeroU32,
+    /// What happens to a noisy label.
+    pub label_noise_rule: sculpt_label_noise::Rule,
+    /// Fraction of noisy labels.
+    pub label_noise_rate: Rate,
+    /// Fraction of the surviving signs flipped.
+    pub flip_fraction: Fraction,
     /// libtorch threads of a node: environment, not identity.
     pub threads: u32,
 }
@@ -107,6 +159,11 @@ pub struct Preset {
     pub data: DataRef,
 }
 
+impl PanelName {
+    /// All panels.
+    pub const ALL: [Self; 5] = [Self::A, Self::B, Self::C, Self::LargeB, Self::LargeC];
+}
+
 impl Preset {
     /// A preset with the data at hand: the demo's own, or the CIFAR-10 files of `folder`; without a folder,
     /// the genuine CIFAR-10, whose digest is known, so that it can be planned.
@@ -115,7 +172,7 @@ impl Preset {
     /// Data that cannot be read; overrides out of range.
     pub fn new(name: PresetName, overrides: Overrides, folder: &DataFolder) -> Result<Self, ExperimentError> {
         let data = match name {
-            PresetName::Demo => data_ref(&demo_a(), None),
+            PresetName::Demo => data_ref(demo_a(), None),
             PresetName::Paper | PresetName::Short if folder.folder.is_some() => {
                 data_ref(&folder.cifar10()?, None)
             }
@@ -130,21 +187,42 @@ impl Preset {
             overrides,
             data,
         };
-        preset.panel_a()?;
+        for panel in PanelName::ALL {
+            preset.panel(panel)?;
+        }
         Ok(preset)
     }
 
-    /// Panel (a): CIFAR-10 with ResNet-20, or the demo's first data.
+    /// What the recipes of a panel are made from.
     ///
     /// # Errors
     /// Overrides out of range.
-    pub fn panel_a(&self) -> Result<Setup, ExperimentError> {
+    pub fn panel(&self, panel: PanelName) -> Result<Setup, ExperimentError> {
         let setup = match self.name {
-            PresetName::Paper => paper_cifar10(self.data.clone()),
-            PresetName::Short => short_cifar10(self.data.clone()),
-            PresetName::Demo => demo_panel_a(self.data.clone()),
+            PresetName::Paper => paper(panel, self.data_of(panel)),
+            PresetName::Short => short(panel, self.data_of(panel)),
+            PresetName::Demo => demo(panel, self.data_of(panel)),
         };
         self.overrides.apply(setup)
+    }
+
+    /// The data of a panel. Only panel (a)'s may be other than the preset's own.
+    pub fn data_of(&self, panel: PanelName) -> DataRef {
+        match (self.name, panel) {
+            (_, PanelName::A) => self.data.clone(),
+            (PresetName::Demo, PanelName::B | PanelName::LargeB) => data_ref(demo_b(), None),
+            (PresetName::Demo, PanelName::C | PanelName::LargeC) => data_ref(demo_c(), None),
+            (PresetName::Paper | PresetName::Short, PanelName::B | PanelName::LargeB) => DataRef {
+                name: CIFAR100.to_owned(),
+                digest: cifar100_digest(),
+                train_images: None,
+            },
+            (PresetName::Paper | PresetName::Short, PanelName::C | PanelName::LargeC) => DataRef {
+                name: IMAGENET.to_owned(),
+                digest: imagenet_digest(),
+                train_images: None,
+            },
+        }
     }
 
     /// Name of the suite when the user gives none: the preset, its overrides, and data other than its own.
@@ -188,6 +266,11 @@ impl Preset {
 }
 
 impl Setup {
+    /// Rows and columns of an image.
+    pub fn side(&self) -> u32 {
+        data_shape(&self.data).1
+    }
+
     /// Epochs of the step-warmup schedule's warm-up, w = max(1, round(10 n / 150)): where WR rewinds to and what
     /// "warm-up init" is, whatever the schedule (A.4, reference §2.6).
     ///
@@ -276,6 +359,20 @@ impl Overrides {
                 });
             }
             setup.levels = levels;
+            let near = |nominal| nearest(&setup.levels, nominal);
+            (setup.sparse_67, setup.sparse_90, setup.sparse_93) = (
+                near(setup.sparse_67),
+                near(setup.sparse_90),
+                near(setup.sparse_93),
+            );
+            setup.landscape_densities = setup.levels[1..].to_vec();
+            let last_start = setup.sculpt_starts.last().copied();
+            setup.criterion_targets = setup
+                .levels
+                .iter()
+                .copied()
+                .filter(|level| last_start.is_some_and(|start| *level < start))
+                .collect();
         }
         let n_prunable = setup.model.layout().n_prunable();
         for level in &setup.levels {
@@ -286,12 +383,25 @@ impl Overrides {
     }
 }
 
+/// The level whose ratio to `nominal` is nearest to 1; of two as near, the denser.
+fn nearest(levels: &[Density], nominal: Density) -> Density {
+    let ratio = |level: &Density| {
+        let (a, b) = (level.get(), nominal.get());
+        a.max(b) / a.min(b)
+    };
+    let sparse = levels.iter().skip(1).copied();
+    let nearest = sparse.min_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    nearest.unwrap_or(Density::DENSE)
+}
+
 /// ResNet-20 on CIFAR-10: Table 1, §3, A.2. Named choices where the paper is silent or contradicts itself
 /// (reference §1): initialisation fan-in (§1.6), pad-4 crop and flip, the last batch kept (§1.7), 8 cycles
-/// of 150 epochs rather than 1,500 epochs (§1.8), bf16 as in the authors' harness (§2.1), random masks
+/// of 150 epochs rather than 1,500 epochs (§1.8), so one-cycle runs of 1,200 (but 2,000 in figure 17), scores on as
+/// many images as a batch (§2.1), bf16 as in the authors' harness (§2.1), random masks
 /// balanced (A.7 finds them better than ERK) with exact counts (§1.2).
 fn paper_cifar10(data: DataRef) -> Setup {
     let model = ModelSpec::named("resnet20", 10, None, None).expect("Table 1's model is known");
+    let levels = geometric_densities(density(0.8), 19).expect("0.8^18 is above 0");
     Setup {
         data,
         model,
@@ -307,7 +417,20 @@ fn paper_cifar10(data: DataRef) -> Setup {
         momentum: 0.9,
         weight_decay: 1e-4,
         precision: Precision::Bf16,
-        levels: geometric_densities(density(0.8), 19).expect("0.8^18 is above 0"),
+        sparse_67: levels[5],
+        sparse_90: levels[10],
+        sparse_93: levels[12],
+        sculpt_starts: [0.8, 0.5, 0.3].map(density).to_vec(),
+        criterion_targets: [0.1, 0.05, 0.02].map(density).to_vec(),
+        landscape_densities: [3, 5, 10, 12].map(|level| levels[level]).to_vec(),
+        long_interval: 200,
+        long_intervals: 10,
+        scoring_images: 512,
+        synflow_iterations: NonZeroU32::new(100).expect("100 is not 0"),
+        label_noise_rule: sculpt_label_noise::Rule::Permute,
+        label_noise_rate: Rate::new(0.15).expect("0.15 is a rate"),
+        flip_fraction: Fraction::new(0.2).expect("0.2 is a fraction"),
+        levels,
         allocation: Allocation::Balanced,
         rule: Rule::Exact,
         seeds: vec![1, 2, 3],
@@ -315,28 +438,100 @@ fn paper_cifar10(data: DataRef) -> Setup {
     }
 }
 
-/// The paper's grid at a tenth of the epochs: 15 a cycle, milestones scaled.
-fn short_cifar10(data: DataRef) -> Setup {
-    Setup {
-        cycle_epochs: 15,
+/// Table 1, §3, A.2. Against panel (a): CIFAR-100 has a weight decay of 1e-3 (Table 1; A.2 has 1e-4 for all), ImageNet
+/// cycles of 90 epochs, four of them, with a constant warm-up and drops every 30 epochs (A.2), and one seed.
+fn paper(panel: PanelName, data: DataRef) -> Setup {
+    let named =
+        |name, classes| ModelSpec::named(name, classes, None, None).expect("the paper's models are known");
+    let cifar100 = |name, data| Setup {
+        model: named(name, 100),
+        weight_decay: 1e-3,
         ..paper_cifar10(data)
+    };
+    let imagenet = |name, data| Setup {
+        model: named(name, 1000),
+        augmentation: Augmentation::ResizedCropFlip,
+        drop_last: true,
+        schedule: Kind::ImagenetStep,
+        cycle_epochs: 90,
+        cycles: 4,
+        seeds: vec![1],
+        ..paper_cifar10(data)
+    };
+    match panel {
+        PanelName::A => paper_cifar10(data),
+        PanelName::B => cifar100("resnet18-cifar", data),
+        PanelName::C => imagenet("resnet18", data),
+        PanelName::LargeB => Setup {
+            sculpt_starts: vec![density(0.5)],
+            ..cifar100("resnet50-cifar", data)
+        },
+        PanelName::LargeC => Setup {
+            sculpt_starts: vec![density(0.5)],
+            ..imagenet("resnet50", data)
+        },
     }
 }
 
-/// Design §2, `demo` (a): ResNet-8 of width 8 on 1,280 gratings of 16 × 16, batch 64, cycles of 8 epochs. No
-/// augmentation: with it, noisy labels cost the demo nothing (sculpt-datasets' README).
-fn demo_panel_a(data: DataRef) -> Setup {
-    let model = ModelSpec::named("resnet8", 10, Some(8), None).expect("the demo's model is known");
+/// The paper's grid at a tenth of the epochs: 15 a cycle, 9 on ImageNet, milestones scaled.
+fn short(panel: PanelName, data: DataRef) -> Setup {
+    let setup = paper(panel, data);
     Setup {
+        cycle_epochs: setup.cycle_epochs / 10,
+        long_interval: setup.long_interval / 10,
+        ..setup
+    }
+}
+
+/// Design §2, `demo`. (a): ResNet-8 of width 8 on 1,280 gratings of 16 × 16, batch 64, cycles of 8 epochs; "67 %" is
+/// 70 %, "93 %" is 95 % there. (b): ResNet-18 of width 4 on 20 classes; (c): ResNet-18 with ImageNet's stem and width 8
+/// on 20 others of 32 × 32; figure 8: ResNet-50 of width 4. No augmentation: with it, noisy labels cost the demo nothing
+/// (sculpt-datasets' README).
+fn demo(panel: PanelName, data: DataRef) -> Setup {
+    let named = |name, classes, width| {
+        ModelSpec::named(name, classes, Some(width), None).expect("the demo's models are known")
+    };
+    let small = |setup: Setup, model| Setup {
         model,
         augmentation: Augmentation::None,
+        drop_last: false,
         cycle_epochs: 8,
         cycles: 4,
         batch: 64,
         precision: Precision::F32,
-        levels: [1.0, 0.8, 0.5, 0.3, 0.1, 0.05, 0.02].map(density).to_vec(),
+        long_interval: 8,
+        long_intervals: 4,
+        scoring_images: 256,
         threads: 1,
-        ..paper_cifar10(data)
+        ..setup
+    };
+    let few_levels = |setup: Setup| Setup {
+        levels: [1.0, 0.8, 0.5, 0.1, 0.02].map(density).to_vec(),
+        sparse_67: density(0.5),
+        sparse_90: density(0.1),
+        sparse_93: density(0.02),
+        sculpt_starts: if setup.sculpt_starts.len() == 1 {
+            setup.sculpt_starts
+        } else {
+            [0.8, 0.5].map(density).to_vec()
+        },
+        landscape_densities: [0.5, 0.1].map(density).to_vec(),
+        ..setup
+    };
+    let setup = paper(panel, data);
+    match panel {
+        PanelName::A => Setup {
+            levels: [1.0, 0.8, 0.5, 0.3, 0.1, 0.05, 0.02].map(density).to_vec(),
+            sparse_67: density(0.3),
+            sparse_90: density(0.1),
+            sparse_93: density(0.05),
+            landscape_densities: [0.5, 0.3, 0.1, 0.05].map(density).to_vec(),
+            ..small(setup, named("resnet8", 10, 8))
+        },
+        PanelName::B => few_levels(small(setup, named("resnet18-cifar", 20, 4))),
+        PanelName::C => few_levels(small(setup, named("resnet18", 20, 8))),
+        PanelName::LargeB => few_levels(small(setup, named("resnet50-cifar", 20, 4))),
+        PanelName::LargeC => few_levels(small(setup, named("resnet50", 20, 4))),
     }
 }
 
@@ -383,7 +578,9 @@ mod tests {
     /// and 93 % sparse: 0.8^5 = 0.32768, 0.8^10 = 0.10737, 0.8^12 = 0.06872.
     #[test]
     fn the_paper_is_table_1() {
-        let setup = preset(PresetName::Paper, Overrides::default()).panel_a().unwrap();
+        let setup = preset(PresetName::Paper, Overrides::default())
+            .panel(PanelName::A)
+            .unwrap();
         assert_eq!(
             (setup.model.name().as_str(), setup.model.classes()),
             ("resnet20", 10)
@@ -397,7 +594,9 @@ mod tests {
         assert_eq!(setup.warm_up_epochs().unwrap(), 10);
         let sparsities = [5, 10, 12].map(|level| (1000.0 * (1.0 - setup.levels[level].get())).round());
         assert_eq!(sparsities, [672.0, 893.0, 931.0]);
-        let short = preset(PresetName::Short, Overrides::default()).panel_a().unwrap();
+        let short = preset(PresetName::Short, Overrides::default())
+            .panel(PanelName::A)
+            .unwrap();
         assert_eq!((short.cycle_epochs, short.warm_up_epochs().unwrap()), (15, 1));
     }
 

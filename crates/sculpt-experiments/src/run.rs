@@ -1,19 +1,21 @@
 use crate::metrics::{MetricsRow, TestScore, write_metrics};
 use crate::store::NodeEnvironment;
 use crate::{
-    Combine, Criterion, DataFolder, Environment, ExperimentError, Init, Node, NodeId, Parent, Prune, Store,
-    Train,
+    Combine, DataFolder, Environment, ExperimentError, Init, LabelNoise, Node, NodeId, Parent, Perturb,
+    Prune, Scoring, Store, Train, prune,
 };
 use sculpt_checkpoints::{
     Meta, State, TensorData, atomic, canonical::to_canonical_json, paths, read_tensors, write_checkpoint,
     write_tensors,
 };
-use sculpt_datasets::{Dataset, DeviceExamples, Loader};
-use sculpt_masks::{Mask, magnitude, random};
+use sculpt_datasets::{Dataset, DeviceExamples, Examples, Loader};
+use sculpt_label_noise::corrupt;
+use sculpt_masks::Mask;
 use sculpt_models::{ModelSpec, Precision, ResNet, initialise};
 use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
+use sculpt_signs::{flip, signs_only};
 use sculpt_trainers::{
     EpochMetrics, Evaluation, Flow, Observer, Outcome, Position, Sgd, Step, TrainError, Training, evaluate,
 };
@@ -153,22 +155,11 @@ impl<'a> Runner<'a> {
         self.write_end(id, 0, &init.model, &State { theta, buffers, mask }, None, 0)
     }
 
-    fn prune(&self, id: &NodeId, prune: &Prune) -> Result<(), ExperimentError> {
+    fn prune(&mut self, id: &NodeId, prune: &Prune) -> Result<(), ExperimentError> {
         let (state, meta, model) = self.store.read_parent(id, &prune.from)?;
         let layout = model.layout();
-        let mask = match &prune.criterion {
-            Criterion::Magnitude => magnitude(&layout, &state.theta, prune.density, Some(&state.mask))?,
-            Criterion::Random {
-                allocation,
-                rule,
-                seed,
-            } => {
-                if state.mask.n_kept() < state.mask.len() {
-                    return Err(ExperimentError::AlreadyMasked { id: id.clone() });
-                }
-                random(&layout, prune.density, *allocation, *rule, Seed(*seed))?
-            }
-        };
+        let load = |scoring: &Scoring| self.data.load(&scoring.data);
+        let mask = prune::mask(id, prune, &state, &model, self.device, load)?;
         let mut theta = state.theta;
         mask.apply(&layout, &mut theta);
         let pruned = State {
@@ -187,28 +178,48 @@ impl<'a> Runner<'a> {
     }
 
     fn combine(&self, id: &NodeId, combine: &Combine) -> Result<(), ExperimentError> {
-        let (masked, masked_meta, masked_model) = self.store.read_parent(id, &combine.mask_from)?;
-        let (weights, meta, model) = self.store.read_parent(id, &combine.weights_from)?;
-        let layout = model.layout();
-        if masked_model != model {
-            return Err(ExperimentError::CombineDiffers {
+        let (masked, masked_meta, model) = self.store.read_parent(id, &combine.mask_from)?;
+        let read = |parent: &Parent| -> Result<(State, Meta), ExperimentError> {
+            let (state, meta, network) = self.store.read_parent(id, parent)?;
+            if network == model {
+                return Ok((state, meta));
+            }
+            Err(ExperimentError::CombineDiffers {
                 id: id.clone(),
-                mask: masked_model.to_string(),
-                network: model.to_string(),
-            });
-        }
-        let mut theta = weights.theta;
-        masked.mask.apply(&layout, &mut theta);
-        let state = State {
-            theta,
-            buffers: weights.buffers,
-            mask: masked.mask,
+                mask: model.to_string(),
+                network: network.to_string(),
+            })
         };
+        let layout = model.layout();
+        let (
+            State {
+                mut theta,
+                mut buffers,
+                ..
+            },
+            meta,
+        ) = read(&combine.weights_from)?;
+        if let Some(norm_from) = &combine.norm_from {
+            let (norm, _) = read(norm_from)?;
+            for param in layout.params().iter().filter(|param| !param.is_prunable()) {
+                theta[param.range()].copy_from_slice(&norm.theta[param.range()]);
+            }
+            buffers = norm.buffers;
+        }
+        let mask = masked.mask;
+        if let Some(signs_from) = &combine.signs_from {
+            let (signs, _) = read(signs_from)?;
+            theta = signs_only(&layout, &mask, &theta, &signs.theta)?.theta;
+        }
+        mask.apply(&layout, &mut theta);
+        if let Some(Perturb { fraction, seed }) = combine.perturb {
+            flip(&layout, &mask, &mut theta, fraction, Seed(seed))?;
+        }
         self.write_end(
             id,
             0,
             &model,
-            &state,
+            &State { theta, buffers, mask },
             masked_meta.density_target,
             meta.epochs_trained,
         )
@@ -231,7 +242,10 @@ impl<'a> Runner<'a> {
             Some(n) => dataset.train.first(n as usize)?,
         };
         let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
-        let examples = examples.select(&training);
+        let mut examples = examples.select(&training);
+        if let Some(noise) = &train.label_noise {
+            examples = noisy(&examples, noise, dataset.n_classes)?;
+        }
         let loader = Loader::new(
             &examples,
             dataset.mean,
@@ -383,6 +397,23 @@ pub fn evaluate_examples(
         "accuracies are measured in f32"
     );
     evaluate(network, theta, buffers, examples.batches(EVALUATION_BATCH))
+}
+
+/// The same images, some of whose labels are wrong.
+fn noisy(examples: &Examples, noise: &LabelNoise, n_classes: usize) -> Result<Examples, ExperimentError> {
+    let labels: Vec<i64> = examples.labels().iter().map(|&label| i64::from(label)).collect();
+    let noisy = corrupt(
+        &labels,
+        noise.rate,
+        noise.rule,
+        Some(n_classes as u32),
+        Seed(noise.seed),
+    )?;
+    let labels = noisy
+        .labels
+        .into_iter()
+        .map(|label| u8::try_from(label).expect("a class of the data"));
+    Ok(examples.with_labels(labels.collect())?)
 }
 
 fn images_per_epoch(loader: &Loader, train: &Train) -> u64 {

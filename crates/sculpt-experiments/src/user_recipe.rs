@@ -1,6 +1,6 @@
 //! Recipes of users: the same nodes, in TOML, parents by name.
 
-use crate::data::{DEMO_A, data_ref, demo_a};
+use crate::data::{DEMO_A, data_ref, demo_named};
 use crate::{DataFolder, ExperimentError, Node, Parent, Recipe};
 use sculpt_models::{ModelSpec, Shortcut};
 use serde::Deserialize;
@@ -45,8 +45,8 @@ struct RawModel {
 
 /// Reads a recipe: an array of `[[node]]` tables whose fields are those of [`Node`], with four differences.
 /// `v` is left out; `model` is `{ name, classes, width?, shortcut? }`; `data` is `{ name, train_images? }`, the name
-/// being `"demo"` or what the files in `--data` are called; `from`, `mask_from` and `weights_from` are the name of an earlier
-/// node, or `name@epoch`.
+/// being `"demo"` or what the files in `--data` are called, also in a criterion; `from`, `mask_from`, `weights_from`, `signs_from`
+/// and `norm_from` are the name of an earlier node, or `name@epoch`.
 ///
 /// # Errors
 /// Text that is no such recipe, naming the node and the field; data that are not at hand.
@@ -108,7 +108,7 @@ fn parse(
     data: &DataFolder,
 ) -> Result<Node, Problem> {
     let text = |e: serde_json::Error| Problem::Text(e.to_string());
-    for field in ["from", "mask_from", "weights_from"] {
+    for field in ["from", "mask_from", "weights_from", "signs_from", "norm_from"] {
         if let Some(value) = fields.get_mut(field) {
             let word = value
                 .as_str()
@@ -125,6 +125,13 @@ fn parse(
     }
     if let Some(value) = fields.get_mut("data") {
         *value = serde_json::to_value(data_of(value, data)?).map_err(text)?;
+    }
+    // A criterion that looks at images: { snip = { data = { … }, … } }.
+    let criterion = fields.get_mut("criterion").and_then(Value::as_object_mut);
+    for scoring in criterion.into_iter().flat_map(|criterion| criterion.values_mut()) {
+        if let Some(value) = scoring.get_mut("data") {
+            *value = serde_json::to_value(data_of(value, data)?).map_err(text)?;
+        }
     }
     fields.insert("v".to_owned(), json!(1));
     serde_json::from_value(Value::Object(fields)).map_err(text)
@@ -163,8 +170,8 @@ fn data_of(value: &Value, data: &DataFolder) -> Result<crate::DataRef, Problem> 
         train_images: Option<u32>,
     }
     let raw: RawData = serde_json::from_value(value.clone()).map_err(|e| Problem::Text(e.to_string()))?;
-    let dataset = if raw.name == "demo" || raw.name == DEMO_A {
-        demo_a()
+    let dataset = if let Some(demo) = demo_named(if raw.name == "demo" { DEMO_A } else { &raw.name }) {
+        demo.clone()
     } else {
         let named = DataFolder {
             name: data.name.clone(),

@@ -190,6 +190,15 @@ impl ModelSpec {
     pub fn multiply_accumulates(&self, height: u32, width: u32) -> Vec<u64> {
         resnet::multiply_accumulates(self, height, width)
     }
+
+    /// Numbers that all convolutions and linear layers put out for one image of `height` × `width` pixels: what a
+    /// backward pass keeps is a small multiple of it.
+    pub fn activations(&self, height: u32, width: u32) -> u64 {
+        let layout = self.layout();
+        let macs = self.multiply_accumulates(height, width);
+        // A number put out costs `fan_in` multiply-accumulates.
+        layout.prunable().zip(macs).map(|(param, n)| n / param.fan_in() as u64).sum()
+    }
 }
 
 impl fmt::Display for ModelSpec {

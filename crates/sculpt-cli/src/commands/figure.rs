@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_checkpoints::paths;
 use sculpt_experiments::{Source, Store, Suite};
-use sculpt_report::{Artefact, Difference, Session, write};
+use sculpt_report::{Artefact, Difference, Session, write, write_page};
 use serde::Serialize;
 use std::{
     fs,
@@ -53,12 +53,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let cache = places::runs(global);
     let mut session = Session::open(suite, source, &words.data.folder(), device, &cache)?;
     let name = session.suite().name.clone();
+    let folder = paths::report_folder(&places::reports(), &name);
     let mut outcomes = Vec::new();
     for artefact in wanted {
         if words.check {
             outcomes.push(check(artefact, &mut session)?);
         } else {
-            let folder = paths::report_folder(&places::reports(), &name);
             outcomes.push(measure_and_draw(
                 artefact,
                 &mut session,
@@ -67,7 +67,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             )?);
         }
     }
-    report(&outcomes, words.json)?;
+    let page = if words.check {
+        None
+    } else {
+        Some(write_page(session.suite(), &folder)?)
+    };
+    report(&outcomes, page.as_deref(), words.json)?;
     let differing = outcomes
         .iter()
         .filter(|o| o.differences.as_ref().is_some_and(|d| !d.is_empty()));
@@ -114,10 +119,14 @@ fn check(artefact: &Artefact, session: &mut Session) -> anyhow::Result<Outcome> 
     })
 }
 
-/// Says what was done, for people or as JSON.
-pub(crate) fn report(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
+/// Says what was done, for people or as JSON; `page` shows it all.
+pub(crate) fn report(outcomes: &[Outcome], page: Option<&Path>, json: bool) -> anyhow::Result<()> {
     if json {
-        return printing::json(&serde_json::json!({ "artefacts": outcomes }));
+        let mut said = serde_json::json!({ "artefacts": outcomes });
+        if let Some(page) = page {
+            said["page"] = serde_json::json!(page);
+        }
+        return printing::json(&said);
     }
     for outcome in outcomes {
         match &outcome.differences {
@@ -139,6 +148,9 @@ pub(crate) fn report(outcomes: &[Outcome], json: bool) -> anyhow::Result<()> {
                 }
             }
         }
+    }
+    if let Some(page) = page {
+        printing::line(&page.display().to_string());
     }
     Ok(())
 }

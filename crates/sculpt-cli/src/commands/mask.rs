@@ -1,22 +1,29 @@
 //! `sculpt mask`: a mask of an exact density.
 
-use crate::commands::{model::ModelWords, weights};
-use crate::printing;
+use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
 use crate::words::{BadUsage, Global};
+use crate::{device, printing};
 use anyhow::Context;
-use clap::{Args, ValueEnum, value_parser};
-use sculpt_checkpoints::write_mask;
-use sculpt_masks::{Allocation, Density, LayerCount, Rule, magnitude, random};
+use clap::{Args, ValueEnum};
+use sculpt_checkpoints::{Weights, write_mask};
+use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, magnitude, random};
+use sculpt_models::{Architecture, ModelSpec, Precision, ResNet, Stem};
+use sculpt_network::Mode;
 use sculpt_random::Seed;
+use sculpt_scores::{
+    DensitySchedule, PAPER_TEMPERATURE, Point, SynFlow, WoodFisher, fisher, grasp, snip, synflow, wood_fisher,
+};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
+use tch::Tensor;
 
-/// The mask keeps exactly round(density * N) of all N prunable weights (rule turboprune: fewer, by chance).
+/// The mask keeps exactly round(density * N) of all N prunable weights (rule turboprune: fewer, by chance). What the
+/// weights' own mask has pruned never comes back, except under a random mask.
 #[derive(Args)]
 pub(crate) struct Words {
     #[command(flatten)]
     model: ModelWords,
-    /// Checkpoint or state_dict; needed by magnitude, which never brings back what its mask has pruned
+    /// Checkpoint or state_dict; needed by all methods but random
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// What decides which weights survive
@@ -28,15 +35,17 @@ pub(crate) struct Words {
     /// How a random mask's survivors are shared among layers: uniform, erk or balanced [default: balanced]
     #[arg(long, value_name = "A")]
     allocation: Option<Allocation>,
-    /// exact counts, or turboprune: independent draws as in the authors' harness [default: exact]
+    /// exact, or turboprune: as the authors' harness does it; random by independent draws, synflow in one pass with BatchNorm
+    /// in training mode [default: exact]
     #[arg(long, value_name = "R")]
     rule: Option<Rule>,
-    /// Used by no method yet
+    /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]; needed by snip, grasp, fisher and
+    /// wood-fisher, of use to synflow for the images' size alone
     #[arg(long, value_name = "FILE")]
     probe: Option<PathBuf>,
-    /// Used by no method yet
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    iterations: Option<u32>,
+    /// Iterations of synflow [default: 100]
+    #[arg(long, value_name = "N")]
+    iterations: Option<NonZeroU32>,
     /// Seed of a random mask [default: 1]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
@@ -54,6 +63,16 @@ enum Method {
     Random,
     /// The largest |weight|, over all layers together
     Magnitude,
+    /// The largest |weight * gradient|
+    Snip,
+    /// The largest weight * (Hessian * gradient), at a temperature of 200
+    Grasp,
+    /// Conserved flow of a network of positive weights, pruned little by little; without data
+    Synflow,
+    /// The largest weight^2 * (mean squared gradient)
+    Fisher,
+    /// The largest weight^2 / (inverse Fisher matrix), in blocks of 50
+    WoodFisher,
 }
 
 #[derive(Serialize)]
@@ -68,41 +87,19 @@ struct Report {
     collapsed: Vec<String>,
 }
 
-pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let model = words.model.spec()?;
     let layout = model.layout();
     warn_of_unused_flags(words);
-    let weights = match &words.weights {
-        Some(path) => Some((path, weights::read(path, &model)?)),
-        None => None,
-    };
-    let mask = match (words.method, weights) {
-        (Method::Random, weights) => {
-            if let Some((path, _)) =
-                weights.filter(|(_, w)| w.mask.as_ref().is_some_and(|m| m.n_kept() < m.len()))
-            {
-                let path = path.display();
-                printing::warning(&format!(
-                    "a random mask takes no heed of the mask that {path} carries"
-                ));
-            }
-            let allocation = words.allocation.unwrap_or(Allocation::Balanced);
-            let rule = words.rule.unwrap_or(Rule::Exact);
-            random(
-                &layout,
-                words.density,
-                allocation,
-                rule,
-                Seed(words.seed.unwrap_or(1)),
-            )
-            .with_context(|| format!("--density {} cannot be had", words.density))?
-        }
-        (Method::Magnitude, None) => {
-            return Err(BadUsage("--method magnitude needs --weights FILE".to_owned()).into());
-        }
-        (Method::Magnitude, Some((path, weights))) => {
+    let mask = match words.method {
+        Method::Random => random_mask(words, &model)?,
+        Method::Magnitude => {
+            let (path, weights) = needed_weights(words, &model)?;
             magnitude(&layout, &weights.theta, words.density, weights.mask.as_ref())
-                .with_context(|| format!("--density {} of {} cannot be had", words.density, path.display()))?
+                .with_context(|| cannot(words, path))?
+        }
+        Method::Snip | Method::Grasp | Method::Synflow | Method::Fisher | Method::WoodFisher => {
+            scored_mask(words, &model, global)?
         }
     };
     let layers = mask.layers(&layout);
@@ -143,27 +140,114 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn warn_of_unused_flags(words: &Words) {
-    let (name, unused): (_, &[(&str, bool)]) = match words.method {
-        Method::Random => (
-            "random",
-            &[
-                ("--probe", words.probe.is_some()),
-                ("--iterations", words.iterations.is_some()),
-            ],
-        ),
-        Method::Magnitude => (
-            "magnitude",
-            &[
-                ("--allocation", words.allocation.is_some()),
-                ("--rule", words.rule.is_some()),
-                ("--probe", words.probe.is_some()),
-                ("--iterations", words.iterations.is_some()),
-                ("--seed", words.seed.is_some()),
-            ],
-        ),
+/// Weights are not needed, but must fit.
+fn random_mask(words: &Words, model: &ModelSpec) -> anyhow::Result<Mask> {
+    let layout = model.layout();
+    if let Some(path) = &words.weights {
+        let weights = weights::read(path, model)?;
+        let own = masks::of(&weights, &layout);
+        if own.n_kept() < own.len() {
+            let path = path.display();
+            printing::warning(&format!(
+                "a random mask takes no heed of the mask that {path} carries"
+            ));
+        }
+    }
+    let allocation = words.allocation.unwrap_or(Allocation::Balanced);
+    let rule = words.rule.unwrap_or(Rule::Exact);
+    let seed = Seed(words.seed.unwrap_or(1));
+    random(&layout, words.density, allocation, rule, seed)
+        .with_context(|| format!("--density {} cannot be had", words.density))
+}
+
+/// A mask by scores that need derivatives.
+fn scored_mask(words: &Words, model: &ModelSpec, global: &Global) -> anyhow::Result<Mask> {
+    let device = device::of(global)?;
+    device::set_threads(global);
+    let (path, weights) = needed_weights(words, model)?;
+    let probe = match &words.probe {
+        Some(path) => Some(Probe::read(path, model.classes(), device)?),
+        None => None,
     };
-    for (flag, _) in unused.iter().filter(|(_, given)| *given) {
-        printing::warning(&format!("--method {name} does not use {flag}"));
+    let network = ResNet::new(model, Precision::F32).folded();
+    let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
+    let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
+    let point = Point::new(&network, &theta, &buffers, weights.mask.as_ref())?;
+    let needed_probe = || -> anyhow::Result<sculpt_scores::Probe> {
+        match &probe {
+            Some(probe) => Ok(sculpt_scores::Probe::new(probe.batches())?),
+            None => Err(BadUsage(format!("--method {} needs --probe FILE", name(words.method))).into()),
+        }
+    };
+    let scores = match words.method {
+        Method::Random | Method::Magnitude => unreachable!("these need no derivatives"),
+        Method::Synflow => {
+            let (height, width) = probe.as_ref().map_or_else(|| usual_size(model), Probe::size);
+            let size = [3, i64::from(height), i64::from(width)];
+            let variant = match words.rule.unwrap_or(Rule::Exact) {
+                Rule::Exact => SynFlow::Iterative {
+                    iterations: words.iterations.unwrap_or(SYNFLOW_ITERATIONS),
+                    schedule: DensitySchedule::Exponential,
+                },
+                Rule::TurboPrune => SynFlow::TurboPrune,
+            };
+            return synflow(&point, size, words.density, variant).with_context(|| cannot(words, path));
+        }
+        Method::Snip => snip(&point, &needed_probe()?, Mode::Eval),
+        Method::Grasp => grasp(&point, &needed_probe()?, PAPER_TEMPERATURE),
+        Method::Fisher => fisher(&point, &needed_probe()?),
+        Method::WoodFisher => wood_fisher(&point, &needed_probe()?, WoodFisher::STANDARD),
+    };
+    scores
+        .and_then(|scores| scores.keep(words.density))
+        .with_context(|| cannot(words, path))
+}
+
+/// Tanaka et al.'s, and the paper's as far as it says.
+const SYNFLOW_ITERATIONS: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
+
+fn needed_weights<'a>(words: &'a Words, model: &ModelSpec) -> anyhow::Result<(&'a PathBuf, Weights)> {
+    match &words.weights {
+        Some(path) => Ok((path, weights::read(path, model)?)),
+        None => Err(BadUsage(format!("--method {} needs --weights FILE", name(words.method))).into()),
+    }
+}
+
+fn cannot(words: &Words, path: &std::path::Path) -> String {
+    format!("--density {} of {} cannot be had", words.density, path.display())
+}
+
+/// Rows and columns of the images that the network is usually trained on.
+fn usual_size(model: &ModelSpec) -> (u32, u32) {
+    match model.architecture() {
+        Architecture::CifarResnet { .. }
+        | Architecture::Resnet {
+            stem: Stem::Cifar, ..
+        } => (32, 32),
+        Architecture::Resnet {
+            stem: Stem::Imagenet, ..
+        } => (224, 224),
+    }
+}
+
+fn name(method: Method) -> String {
+    let value = method.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn warn_of_unused_flags(words: &Words) {
+    let is_random = words.method == Method::Random;
+    let is_synflow = words.method == Method::Synflow;
+    let uses_probe = !matches!(words.method, Method::Random | Method::Magnitude);
+    let is_iterated = is_synflow && words.rule != Some(Rule::TurboPrune);
+    let flags = [
+        ("--allocation", words.allocation.is_some(), is_random),
+        ("--rule", words.rule.is_some(), is_random || is_synflow),
+        ("--probe", words.probe.is_some(), uses_probe),
+        ("--iterations", words.iterations.is_some(), is_iterated),
+        ("--seed", words.seed.is_some(), is_random),
+    ];
+    for (flag, _, _) in flags.iter().filter(|(_, given, used)| *given && !used) {
+        printing::warning(&format!("--method {} does not use {flag}", name(words.method)));
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Probe {
     labels: Tensor,
     batch: usize,
     n: usize,
+    height: u32,
+    width: u32,
 }
 
 impl Probe {
@@ -53,9 +55,26 @@ impl Probe {
         Ok(Self {
             images: Tensor::from_slice(&images).view(&sizes[..]).to_device(device),
             labels: Tensor::from_slice(&labels).to_device(device),
+            height: height as u32,
+            width: width as u32,
             batch: (MAX_BATCH_PIXELS / (height * width)).clamp(1, MAX_BATCH),
             n,
         })
+    }
+
+    /// All images, f32 `[n, 3, h, w]`, and all labels, i64 `[n]`.
+    pub(crate) fn whole(&self) -> (&Tensor, &Tensor) {
+        (&self.images, &self.labels)
+    }
+
+    /// Number of images, at least 1.
+    pub(crate) fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Rows and columns of an image.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.height, self.width)
     }
 
     /// All images and labels in order, in batches that fit into memory.

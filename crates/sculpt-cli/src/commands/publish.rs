@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::{atomic, paths};
 use sculpt_experiments::{Parent, Source, Store, Suite, publish};
-use sculpt_report::Session;
+use sculpt_report::{Session, write_page};
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -75,5 +75,6 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let command = command(&artefact.name());
         outcomes.push(measure_and_draw(artefact, &mut session, &reports, &command)?);
     }
-    report(&outcomes, words.json)
+    let page = write_page(session.suite(), &reports)?;
+    report(&outcomes, Some(&page), words.json)
 }

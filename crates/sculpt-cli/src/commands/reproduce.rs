@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::paths;
 use sculpt_experiments::{Source, Store, Suite};
-use sculpt_report::{Artefact, Session};
+use sculpt_report::{Artefact, Session, write_page};
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -89,7 +89,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             &command_line(),
         )?);
     }
-    report(&outcomes, words.json)
+    let page = write_page(session.suite(), &folder)?;
+    report(&outcomes, Some(&page), words.json)
 }
 
 fn title(preset: &sculpt_experiments::Preset) -> String {

@@ -33,12 +33,15 @@ fn densities() {
 fn unknown_words_come_with_the_allowed_ones() {
     let folder = Folder::new();
     let random = format!("{MASK} --density 0.5");
-    let snip = "mask --model resnet8 --out m --density 0.5 --method snip";
+    let best = "mask --model resnet8 --out m --density 0.5 --method best";
     refused(
         &folder,
-        snip,
+        best,
         2,
-        &["--method", "[possible values: random, magnitude]"],
+        &[
+            "--method",
+            "[possible values: random, magnitude, snip, grasp, synflow, fisher, wood-fisher]",
+        ],
     );
     refused(
         &folder,

@@ -157,3 +157,87 @@ fn weights_of_random_masks_are_read() {
     );
     assert!(read_weights(&folder.join("w"), &tiny().layout()).is_ok() && !folder.join("m").exists());
 }
+
+/// Every method keeps exactly round(0.2 · N) of what the file of 0.5 has, the same each time; and the methods differ.
+#[test]
+fn scores_respect_the_mask() {
+    let folder = Folder::new();
+    let (state, _) = write_tiny(&folder.join("w"));
+    write_probe(&folder.join("p"), 9);
+    let layout = tiny().layout();
+    let mut found = std::collections::BTreeSet::new();
+    for method in ["snip", "grasp", "synflow --iterations 5", "fisher", "wood-fisher"] {
+        let words = format!("mask {TINY} --weights w --probe p --density 0.2 --out m --method {method}");
+        let report = json(&folder, &words);
+        let n_kept = (0.2 * layout.n_prunable() as f64).round() as usize;
+        assert_eq!(report["n_kept"], n_kept, "{method}");
+        let mask = read_mask(&folder.join("m"), &layout).unwrap();
+        assert!(mask.is_subset_of(&state.mask), "{method}");
+        assert_eq!(json(&folder, &words)["sha256"], report["sha256"], "{method}");
+        found.insert(report["sha256"].to_string());
+        let too_many = words.replace("--density 0.2 --out m", "--density 0.9 --out n");
+        refused(
+            &folder,
+            &too_many,
+            1,
+            &["--density 0.9", "w", "not pruned already"],
+        );
+    }
+    assert_eq!(found.len(), 5);
+    assert!(!folder.join("n").exists());
+}
+
+#[test]
+fn scores_need_weights_and_most_a_probe() {
+    let folder = Folder::new();
+    write_tiny(&folder.join("w"));
+    write_probe(&folder.join("p"), 3);
+    for method in ["snip", "grasp", "fisher", "wood-fisher"] {
+        let words = format!("mask {TINY} --method {method} --density 0.2 --out m");
+        refused(
+            &folder,
+            &format!("{words} --weights w"),
+            2,
+            &[method, "--probe FILE"],
+        );
+        refused(
+            &folder,
+            &format!("{words} --probe p"),
+            2,
+            &[method, "--weights FILE"],
+        );
+        refused(
+            &folder,
+            &format!("{words} --weights w --probe w"),
+            1,
+            &["tensor images is missing"],
+        );
+    }
+    let synflow = format!("mask {TINY} --weights w --method synflow --density 0.2 --out m");
+    // 32 × 32 without a probe; the harness's variant is another mask, and iterates nothing.
+    let own = json(&folder, &format!("{synflow} --iterations 3"));
+    let harness = sculpt(
+        &folder,
+        &format!("{synflow} --iterations 3 --rule turboprune --json"),
+    );
+    assert_eq!(
+        text(&harness.stderr).lines().next(),
+        Some("warning: --method synflow does not use --iterations")
+    );
+    let harness: serde_json::Value = serde_json::from_slice(&harness.stdout).unwrap();
+    assert_ne!(own["sha256"], harness["sha256"]);
+    assert_eq!(own["n_kept"], harness["n_kept"]);
+    refused(
+        &folder,
+        &format!("{synflow} --iterations 0"),
+        2,
+        &["--iterations"],
+    );
+    refused(
+        &folder,
+        "mask --method best --density 0.1 --model resnet20 --out m",
+        2,
+        &["wood-fisher"],
+    );
+    assert!(folder.join("m").exists());
+}

@@ -52,7 +52,7 @@ impl Example {
         let train = Train {
             v: Version,
             from: pruned.clone(),
-            data: data_ref(&demo_a(), Some(64)),
+            data: data_ref(demo_a(), Some(64)),
             split: Split::All,
             augmentation: Augmentation::None,
             drop_last: true,
@@ -63,6 +63,7 @@ impl Example {
             momentum: 0.9,
             weight_decay: 1e-4,
             precision: Precision::F32,
+            label_noise: None,
             seed: 1,
         };
         let trained = recipe.add(Node::Train(train), 1);

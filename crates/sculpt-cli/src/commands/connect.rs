@@ -1,0 +1,78 @@
+//! `sculpt connect`: loss and error along the line between two networks.
+
+use crate::commands::{model::ModelWords, probe::Probe, weights};
+use crate::words::Global;
+use crate::{device, printing};
+use anyhow::Context;
+use clap::{Args, value_parser};
+use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
+use sculpt_models::{ModelSpec, Precision, ResNet};
+use std::path::{Path, PathBuf};
+use tch::{Device, Tensor};
+
+/// Loss (mean cross-entropy) and error at (1 - alpha) a + alpha b, BatchNorm in evaluation mode, f32. barrier: the largest
+/// value minus the mean of the ends; chord: the largest value above the straight line between them.
+#[derive(Args)]
+pub(crate) struct Words {
+    #[command(flatten)]
+    model: ModelWords,
+    /// Weights at alpha = 0: checkpoint or state_dict
+    #[arg(long, value_name = "FILE")]
+    a: PathBuf,
+    /// Weights at alpha = 1
+    #[arg(long, value_name = "FILE")]
+    b: PathBuf,
+    /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]
+    #[arg(long, value_name = "FILE")]
+    probe: PathBuf,
+    /// Places on the line, both ends among them
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = value_parser!(u32).range(2..=100_000))]
+    points: u32,
+    /// BatchNorm statistics in between: interpolate, recalibrate (estimated anew on the probe, in the batches it is
+    /// evaluated in), endpoint (the nearer end's)
+    #[arg(long, value_name = "RULE", default_value = "interpolate")]
+    bn: BatchNormRule,
+    /// Print one JSON object: alpha, loss, error, barrier_loss, barrier_error, chord_loss, chord_error
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let model = words.model.spec()?;
+    let device = device::of(global)?;
+    device::set_threads(global);
+    let network = ResNet::new(&model, Precision::F32);
+    let (a, b) = (end(&words.a, &model, device)?, end(&words.b, &model, device)?);
+    let probe = Probe::read(&words.probe, model.classes(), device)?;
+    let set = ExampleSet::new(|| probe.batches());
+    let line = Connectivity::new(&network, words.points as usize, words.bn, Some(&set))?;
+    let mut curves = line
+        .curve(&a, &b, std::slice::from_ref(&set))
+        .with_context(|| format!("{} and {} cannot be joined", words.a.display(), words.b.display()))?;
+    let curve = curves.swap_remove(0);
+    if words.json {
+        return printing::json(&curve);
+    }
+    printing::line("   alpha        loss     error");
+    for ((alpha, loss), error) in curve.alpha.iter().zip(&curve.loss).zip(&curve.error) {
+        printing::line(&format!("{alpha:>8.4} {loss:>11.6} {:>7.2} %", 100.0 * error));
+    }
+    printing::line(&format!(
+        "barrier {:.6} in loss, {:.2} points in error; above the chord {:.6}, {:.2} points",
+        curve.barrier_loss,
+        100.0 * curve.barrier_error,
+        curve.chord_loss,
+        100.0 * curve.chord_error
+    ));
+    Ok(())
+}
+
+fn end(path: &Path, model: &ModelSpec, device: Device) -> anyhow::Result<End> {
+    let weights = weights::read(path, model)?;
+    let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
+    Ok(End::new(
+        &model.layout(),
+        place(&weights.theta),
+        place(&weights.buffers),
+    )?)
+}

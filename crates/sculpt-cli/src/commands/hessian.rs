@@ -1,0 +1,193 @@
+//! `sculpt hessian`: the sharpness of a minimum.
+
+use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
+use crate::words::Global;
+use crate::{device, printing};
+use anyhow::Context;
+use clap::{Args, value_parser};
+use sculpt_checkpoints::atomic;
+use sculpt_hessian::{Density, Eigen, Graphs, Hessian, MeanLoss, Product, Seed, Which};
+use sculpt_models::{Precision, ResNet};
+use serde::Serialize;
+use std::{path::PathBuf, time::Instant};
+use tch::Tensor;
+
+/// Stop when `‖Hv − λv‖` is so small a part of `|λ|`.
+const TOLERANCE: f64 = 1e-3;
+
+/// Vectors that Lanczos holds before it restarts.
+const MAX_BASIS: usize = 80;
+
+/// Lanczos starts of a density: PyHessian's.
+const N_STARTS: usize = 1;
+
+/// Places of a density, and the variance of its Gaussians relative to the spectrum's range (PyHessian's).
+const GRID: (usize, f64) = (10_000, 1e-5);
+
+/// Products of a trace.
+const TRACE_SAMPLES: usize = 60;
+
+/// Bytes that the graphs of all products may take before they are built anew for each.
+const GRAPH_BYTES: u64 = 4 << 30;
+
+/// Bytes a graph takes for each number that a convolution puts out, measured: activations, their gradients, and what the
+/// second derivative keeps of both.
+const BYTES_PER_ACTIVATION: u64 = 40;
+
+/// Largest eigenvalues of the Hessian of the mean cross-entropy over the probe, with respect to all of theta, BatchNorm in
+/// evaluation mode, f32; algebraically largest first, each with its residual. Pruned weights take no part.
+#[derive(Args)]
+pub(crate) struct Words {
+    #[command(flatten)]
+    model: ModelWords,
+    /// Checkpoint or state_dict
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Mask file: which weights survive [default: what the weights carry, or all]
+    #[arg(long, value_name = "FILE")]
+    mask: Option<PathBuf>,
+    /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]
+    #[arg(long, value_name = "FILE")]
+    probe: PathBuf,
+    /// How many eigenvalues
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
+    top: u32,
+    /// Hessian-vector products at most for the eigenvalues; Lanczos steps of a density [default: 300; 100]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
+    steps: Option<u32>,
+    /// Seed of the starting vectors
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// Write the spectral density as CSV: eigenvalue,density
+    #[arg(long, value_name = "FILE")]
+    density_out: Option<PathBuf>,
+    /// Estimate the trace too
+    #[arg(long)]
+    trace: bool,
+    /// Print one JSON object: eigenvalues, residuals, iterations, matvecs, seconds, converged, and trace where asked for
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    eigenvalues: Vec<f64>,
+    /// `‖Hv − λv‖` for unit `v`, absolute: the true eigenvalue is no farther away.
+    residuals: Vec<f64>,
+    iterations: usize,
+    matvecs: usize,
+    seconds: f64,
+    /// Whether every residual is below a thousandth of its eigenvalue.
+    converged: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_standard_error: Option<f64>,
+    loss: f64,
+    n_free: usize,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let model = words.model.spec()?;
+    let layout = model.layout();
+    let device = device::of(global)?;
+    device::set_threads(global);
+    let weights = weights::read(&words.weights, &model)?;
+    let mask = match &words.mask {
+        Some(path) => Some(masks::read(path, &layout)?),
+        None => weights.mask.clone(),
+    };
+    let probe = Probe::read(&words.probe, model.classes(), device)?;
+    let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
+    let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
+    let network = ResNet::new(&model, Precision::F32).folded();
+
+    let started = Instant::now();
+    let (images, labels) = probe.whole();
+    let (height, width) = probe.size();
+    let bytes = BYTES_PER_ACTIVATION * model.activations(height, width);
+    let (n, at_once) = (probe.len() as u64, (GRAPH_BYTES / bytes).max(1));
+    let graphs = if n <= at_once {
+        Graphs::Keep
+    } else {
+        Graphs::Rebuild
+    };
+    let of = MeanLoss {
+        network: &network,
+        theta: &theta,
+        buffers: &buffers,
+        mask: mask.as_ref(),
+        images,
+        labels,
+    };
+    let cannot = || {
+        format!(
+            "no Hessian of {} on {}",
+            words.weights.display(),
+            words.probe.display()
+        )
+    };
+    let micro_batch = at_once.min(n) as usize;
+    let hessian = Hessian::new(of, Product::DoubleBackward, micro_batch, graphs).with_context(cannot)?;
+    let top = words.top as usize;
+    let max_products = words.steps.unwrap_or(300).max(2 * words.top) as usize;
+    let basis = MAX_BASIS.max(3 * top);
+    let seed = Seed(words.seed);
+    let params = Eigen::new(top, Which::LargestAlgebraic, TOLERANCE, max_products, basis, seed)?;
+    let found = hessian.eigenpairs(&params).with_context(cannot)?;
+    let mut matvecs = found.products;
+    let trace = match words.trace {
+        false => None,
+        true => Some(
+            hessian
+                .trace_by_hutch_plus_plus(TRACE_SAMPLES, seed)
+                .with_context(cannot)?,
+        ),
+    };
+    matvecs += trace.as_ref().map_or(0, |trace| trace.products);
+    if let Some(path) = &words.density_out {
+        let params = Density::new(words.steps.unwrap_or(100) as usize, N_STARTS, seed)?;
+        let density = hessian.density(&params).with_context(cannot)?;
+        matvecs += density.products;
+        let (places, values) = density.smooth(GRID.0, GRID.1)?;
+        let mut csv = String::from("eigenvalue,density\n");
+        for (place, value) in places.iter().zip(&values) {
+            csv.push_str(&format!("{place},{value}\n"));
+        }
+        atomic::write(path, csv.as_bytes())?;
+    }
+    let report = Report {
+        eigenvalues: found.values,
+        residuals: found.residuals,
+        iterations: found.iterations,
+        matvecs,
+        seconds: started.elapsed().as_secs_f64(),
+        converged: found.converged,
+        trace: trace.as_ref().map(|trace| trace.estimate),
+        trace_standard_error: trace.and_then(|trace| trace.standard_error),
+        loss: hessian.loss(),
+        n_free: sculpt_hessian::Space::dimension(hessian.space()),
+    };
+    if !report.converged {
+        printing::warning(&format!(
+            "{} products were not enough for residuals below {TOLERANCE} of the eigenvalues; --steps allows more",
+            found.products
+        ));
+    }
+    if words.json {
+        return printing::json(&report);
+    }
+    printing::line("  eigenvalue     residual");
+    for (value, residual) in report.eigenvalues.iter().zip(&report.residuals) {
+        printing::line(&format!("{value:>12.6} {residual:>12.2e}"));
+    }
+    if let Some(trace) = report.trace {
+        let error = report.trace_standard_error.unwrap_or(0.0);
+        printing::line(&format!("trace {trace:.6}, standard error {error:.2}"));
+    }
+    printing::line(&format!(
+        "loss {:.6} over {n} images, {} free coordinates, {matvecs} products in {:.1} s",
+        report.loss, report.n_free, report.seconds
+    ));
+    Ok(())
+}

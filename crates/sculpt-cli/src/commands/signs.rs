@@ -1,0 +1,71 @@
+//! `sculpt signs`: how many signs two networks share.
+
+use crate::commands::{masks, model::ModelWords, weights};
+use crate::printing;
+use crate::words::Global;
+use anyhow::Context;
+use clap::Args;
+use sculpt_signs::overlap;
+use std::path::PathBuf;
+
+/// The overlap is the fraction of surviving prunable weights with equal sign; 0 equals only 0. Without --mask, what
+/// survives in either file is compared: all weights, where the files carry no masks.
+#[derive(Args)]
+pub(crate) struct Words {
+    #[command(flatten)]
+    model: ModelWords,
+    /// Checkpoint or state_dict
+    #[arg(long, value_name = "FILE")]
+    a: PathBuf,
+    /// Checkpoint or state_dict
+    #[arg(long, value_name = "FILE")]
+    b: PathBuf,
+    /// Mask file: which weights are compared
+    #[arg(long, value_name = "FILE")]
+    mask: Option<PathBuf>,
+    /// Print one JSON object: overlap, n, layers
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
+    let model = words.model.spec()?;
+    let layout = model.layout();
+    let a = weights::read(&words.a, &model)?;
+    let b = weights::read(&words.b, &model)?;
+    let mask = match &words.mask {
+        Some(path) => masks::read(path, &layout)?,
+        None => masks::of(&a, &layout).union(&masks::of(&b, &layout)),
+    };
+    let report = overlap(&layout, &mask, &a.theta, &b.theta).with_context(|| {
+        format!(
+            "{} and {} cannot be compared",
+            words.a.display(),
+            words.b.display()
+        )
+    })?;
+    if words.json {
+        return printing::json(&report);
+    }
+    let width = report
+        .layers
+        .iter()
+        .map(|layer| layer.name.len())
+        .max()
+        .unwrap_or(0);
+    for layer in &report.layers {
+        let (name, n) = (&layer.name, layer.n);
+        let percent = match layer.overlap {
+            Some(overlap) => format!("{:>6.2} %", 100.0 * overlap),
+            None => "nothing left".to_owned(),
+        };
+        printing::line(&format!("{name:width$} {:>9} of {n:>9} {percent}", layer.n_equal));
+    }
+    printing::line(&format!(
+        "{:.2} % of {} signs are equal, {} differ",
+        100.0 * report.overlap,
+        report.n,
+        report.n_flips()
+    ));
+    Ok(())
+}
