@@ -64,7 +64,10 @@ pub fn random_subset(within: &Mask, density: Density, seed: Seed) -> Result<Mask
         chosen[survivor as usize] = true;
     }
     let mut chosen = chosen.into_iter();
-    Ok(within.iter().map(|kept| kept && chosen.next() == Some(true)).collect())
+    Ok(within
+        .iter()
+        .map(|kept| kept && chosen.next() == Some(true))
+        .collect())
 }
 
 #[cfg(test)]

@@ -197,7 +197,11 @@ impl ModelSpec {
         let layout = self.layout();
         let macs = self.multiply_accumulates(height, width);
         // A number put out costs `fan_in` multiply-accumulates.
-        layout.prunable().zip(macs).map(|(param, n)| n / param.fan_in() as u64).sum()
+        layout
+            .prunable()
+            .zip(macs)
+            .map(|(param, n)| n / param.fan_in() as u64)
+            .sum()
     }
 }
 

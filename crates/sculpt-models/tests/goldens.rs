@@ -197,7 +197,7 @@ fn networks_equal_pytorchs() {
         );
         // Train: 0.9 · old + 0.1 · batch. Calibrate: the batch's, whatever was there.
         let calibrated = Tensor::full_like(&buffers, 7.0);
-        no_grad(|| network.forward(&theta, &calibrated, &images, Mode::Calibrate));
+        let _ = no_grad(|| network.forward(&theta, &calibrated, &images, Mode::Calibrate));
         let by_hand: Vec<f64> = before
             .iter()
             .zip(floats(&calibrated))
