@@ -1,0 +1,84 @@
+//! How long products with the Hessian of a ResNet-20 take: BatchNorm folded against not, and the alternatives.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark has no caller to hand an error to")]
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use sculpt_hessian::{Graphs, Hessian, MeanLoss, Network, Product, Space};
+use sculpt_models::{InitRule, ModelSpec, Precision, ResNet, initialise};
+use sculpt_random::{Purpose, Seed, Stream};
+use std::time::Duration;
+use tch::{Device, Kind, Tensor};
+
+const IMAGES: i64 = 64;
+
+fn products(c: &mut Criterion) {
+    let mut group = c.benchmark_group("products");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2));
+    let spec = ModelSpec::named("resnet20", 10, None, None).unwrap();
+    let plain = ResNet::new(&spec, Precision::F32);
+    let folded = plain.clone().folded();
+    let (theta, buffers) = initialise(plain.layout(), InitRule::KaimingNormalFanIn, Seed(1));
+    let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
+    let mut stream = Stream::new(Seed(1), Purpose::Test, 0);
+    let mut normals = |n: usize| -> Vec<f64> { (0..n).map(|_| stream.normal()).collect() };
+    let pixels = Tensor::from_slice(&normals(IMAGES as usize * 3 * 32 * 32));
+    let images = pixels.to_kind(Kind::Float).view([IMAGES, 3, 32, 32]);
+    let labels = Tensor::arange(IMAGES, (Kind::Int64, Device::Cpu)).remainder(10);
+    let coordinates = normals(theta.numel());
+
+    let difference = Product::FiniteDifference { step: 5e-3 };
+    let cases = [
+        (
+            "batch_norm, double backward",
+            &plain,
+            Product::DoubleBackward,
+            Graphs::Keep,
+        ),
+        (
+            "folded, double backward",
+            &folded,
+            Product::DoubleBackward,
+            Graphs::Keep,
+        ),
+        (
+            "folded, double backward",
+            &folded,
+            Product::DoubleBackward,
+            Graphs::Rebuild,
+        ),
+        ("folded, finite difference", &folded, difference, Graphs::Rebuild),
+        (
+            "folded, Gauss-Newton",
+            &folded,
+            Product::GaussNewton,
+            Graphs::Keep,
+        ),
+    ];
+    for (name, network, product, graphs) in cases {
+        let loss = MeanLoss {
+            network,
+            theta: &theta,
+            buffers: &buffers,
+            mask: None,
+            images: &images,
+            labels: &labels,
+        };
+        let hessian = Hessian::new(loss, product, IMAGES as usize, graphs).unwrap();
+        let v = hessian.space().vector(&coordinates);
+        let id = BenchmarkId::new(
+            name,
+            format!(
+                "{graphs:?}, {IMAGES} images, cpu, {} threads",
+                tch::get_num_threads()
+            ),
+        );
+        group.bench_function(id, |b| b.iter(|| hessian.product(&v)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, products);
+criterion_main!(benches);

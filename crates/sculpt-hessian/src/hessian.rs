@@ -1,0 +1,320 @@
+use crate::loss::MicroBatch;
+use crate::product::Linearised;
+use crate::{HessianError, MeanLoss, Product, TensorSpace};
+use tch::{Kind, Tensor, no_grad};
+
+/// The Hessian of a [`MeanLoss`] at its point, restricted to the free coordinates of `θ`, as a linear operator
+/// (with [`Product::GaussNewton`], its Gauss-Newton part).
+pub struct Hessian<'a> {
+    batches: Vec<MicroBatch<'a>>,
+    /// `m ⊙ θ`, the leaf of every graph.
+    theta: Tensor,
+    space: TensorSpace,
+    product: Product,
+    /// One for each micro-batch, or none.
+    kept: Vec<Linearised>,
+    loss: f64,
+}
+
+/// What becomes of the graphs between products. The numbers are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Graphs {
+    /// They stay, all of the probe's in memory: a product is then one backward pass.
+    Keep,
+    /// Each product builds them anew, a micro-batch at a time: the memory of one micro-batch's graph, and about
+    /// one and a half times the time.
+    Rebuild,
+}
+
+impl<'a> Hessian<'a> {
+    /// Checks everything once and evaluates the loss. `micro_batch`: images that go through the network at once,
+    /// at least 1. It bounds memory and sets the order of summation, nothing else: the loss is a mean over images,
+    /// and BatchNorm does not see the batch.
+    ///
+    /// # Errors
+    /// Lengths, kinds or devices that do not fit, labels that are no class, a loss that is not finite, a step that
+    /// is not positive.
+    ///
+    /// # Panics
+    /// When the network refuses the images, or there is no memory.
+    pub fn new(
+        of: MeanLoss<'a>,
+        product: Product,
+        micro_batch: usize,
+        graphs: Graphs,
+    ) -> Result<Self, HessianError> {
+        product.check()?;
+        of.check()?;
+        if micro_batch == 0 {
+            return Err(HessianError::NoMicroBatch);
+        }
+        let (n, step) = (of.n_images(), micro_batch as i64);
+        let batches: Vec<_> = (0..n)
+            .step_by(micro_batch)
+            .map(|start| MicroBatch::new(&of, start, step.min(n - start)))
+            .collect();
+        let space = TensorSpace::new(of.network.layout(), of.mask, of.theta.device());
+        let theta = space.restrict(&of.theta.detach()).copy();
+        let loss = no_grad(|| batches.iter().map(|b| b.loss(&theta).double_value(&[])).sum());
+        if !f64::is_finite(loss) {
+            return Err(HessianError::LossNotFinite { loss });
+        }
+        let theta = theta.set_requires_grad(true);
+        let kept = match graphs {
+            Graphs::Keep => batches.iter().map(|b| product.linearise(b, &theta)).collect(),
+            Graphs::Rebuild => Vec::new(),
+        };
+        Ok(Self {
+            batches,
+            theta,
+            space,
+            product,
+            kept,
+            loss,
+        })
+    }
+
+    /// The loss, nats.
+    pub fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// The gradient of the loss, `[n_params]`, of the kind of `θ`, 0 at pruned coordinates.
+    pub fn gradient(&self) -> Tensor {
+        let mut sum = self.theta.zeros_like();
+        for batch in &self.batches {
+            let loss = batch.loss(&self.theta);
+            let share = Tensor::run_backward(&[loss], &[&self.theta], false, false).swap_remove(0);
+            sum += share;
+        }
+        self.space.restrict(&sum)
+    }
+
+    /// The matrix times `v`, `[n_params]`, of the kind and device of `v`; entries of `v` at pruned coordinates
+    /// count as 0. Products are computed in the kind of `θ`, micro-batches summed in that of `v`.
+    ///
+    /// # Panics
+    /// When `v` has another length or device than `θ`.
+    pub fn product(&self, v: &Tensor) -> Tensor {
+        assert_eq!(v.size(), self.theta.size(), "a direction has the length of θ");
+        let direction = self.space.restrict(&v.detach().to_kind(self.theta.kind()));
+        let mut sum = v.detach().zeros_like();
+        for (i, batch) in self.batches.iter().enumerate() {
+            let share = match self.kept.get(i) {
+                Some(graph) => graph.product(batch, &self.theta, &direction),
+                None => {
+                    let graph = self.product.linearise(batch, &self.theta);
+                    graph.product(batch, &self.theta, &direction)
+                }
+            };
+            sum += share.to_kind(v.kind());
+        }
+        self.space.restrict(&sum)
+    }
+
+    /// The vectors that products act on.
+    pub fn space(&self) -> &TensorSpace {
+        &self.space
+    }
+
+    /// Spacing of the numbers that products are computed in, at 1.
+    pub(crate) fn epsilon(&self) -> f64 {
+        if self.theta.kind() == Kind::Float {
+            f64::from(f32::EPSILON)
+        } else {
+            f64::EPSILON
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sculpt_lanczos::{Eigen, Seed, Space as _, Which};
+    use sculpt_layout::{Layout, ParamKind};
+    use sculpt_masks::Mask;
+    use sculpt_network::{FromFn, Network};
+    use tch::Device;
+
+    /// θ = [w]; logits of the image x are [w x, 0].
+    fn logistic() -> impl Network<Tensor> {
+        let layout = Layout::builder().param("w", &[1], ParamKind::Linear).build();
+        FromFn::new(layout.unwrap(), |theta: &Tensor, _: &Tensor, x: &Tensor, _| {
+            let first = theta * x;
+            Tensor::cat(&[&first, &first.zeros_like()], 1)
+        })
+    }
+
+    fn matrix(rows: &[f64]) -> Tensor {
+        Tensor::from_slice(rows).view([-1, 1])
+    }
+
+    /// At w = 0 both classes have p = 1/2. Images 2 and 4 of class 0: the loss is ln 2, its gradient
+    /// −(2 + 4)/2 · 1/2 = −1.5, its second derivative (4 + 16)/2 · 1/4 = 2.5. The third vanishes there, so that the
+    /// difference errs by its step's square.
+    #[test]
+    fn logistic_regression_by_hand() {
+        let (network, theta, none) = (
+            logistic(),
+            Tensor::from_slice(&[0.0]),
+            Tensor::from_slice::<f64>(&[]),
+        );
+        let of = MeanLoss {
+            network: &network,
+            theta: &theta,
+            buffers: &none,
+            mask: None,
+            images: &matrix(&[2.0, 4.0]),
+            labels: &Tensor::from_slice(&[0i64, 0]),
+        };
+        let products = [
+            Product::DoubleBackward,
+            Product::GaussNewton,
+            Product::FiniteDifference { step: 1e-5 },
+        ];
+        for product in products {
+            for (micro_batch, graphs) in [(5, Graphs::Keep), (1, Graphs::Keep), (1, Graphs::Rebuild)] {
+                let hessian = Hessian::new(of, product, micro_batch, graphs).unwrap();
+                assert!((hessian.loss() - 2f64.ln()).abs() < 1e-15);
+                assert_eq!(hessian.gradient(), Tensor::from_slice(&[-1.5]));
+                let six = hessian.product(&Tensor::from_slice(&[2.4])).double_value(&[0]);
+                assert!((six - 6.0).abs() < 1e-8, "{product:?}: {six}");
+                let f32_too = hessian.product(&Tensor::from_slice(&[2.4f32]));
+                assert_eq!(f32_too.kind(), Kind::Float);
+                let zero = hessian.product(&Tensor::from_slice(&[0.0]));
+                assert_eq!(zero, Tensor::from_slice(&[0.0]));
+            }
+        }
+        // Without its only weight the loss is the same ln 2, whatever θ holds, and nothing is free.
+        let (pruned, elsewhere) = (Mask::from_bools(vec![false]), Tensor::from_slice(&[9.0]));
+        let of = MeanLoss {
+            theta: &elsewhere,
+            mask: Some(&pruned),
+            ..of
+        };
+        let hessian = Hessian::new(of, Product::DoubleBackward, 2, Graphs::Keep).unwrap();
+        assert!((hessian.loss() - 2f64.ln()).abs() < 1e-15);
+        assert_eq!(hessian.space().dimension(), 0);
+        for zero in [hessian.gradient(), hessian.product(&elsewhere)] {
+            assert_eq!(zero, Tensor::from_slice(&[0.0]));
+        }
+    }
+
+    fn refusal(of: MeanLoss<'_>, product: Product, micro_batch: usize) -> String {
+        let hessian = Hessian::new(of, product, micro_batch, Graphs::Keep);
+        hessian.err().unwrap().to_string()
+    }
+
+    #[track_caller]
+    fn check(of: MeanLoss<'_>, text: &str) {
+        assert_eq!(refusal(of, Product::DoubleBackward, 1), text);
+    }
+
+    #[test]
+    fn refusals() {
+        let (network, theta, none) = (
+            logistic(),
+            Tensor::from_slice(&[0.0]),
+            Tensor::from_slice::<f64>(&[]),
+        );
+        let of = MeanLoss {
+            network: &network,
+            theta: &theta,
+            buffers: &none,
+            mask: None,
+            images: &matrix(&[2.0, 4.0]),
+            labels: &Tensor::from_slice(&[0i64, 1]),
+        };
+        let two = Tensor::from_slice(&[0.0, 0.0]);
+        check(MeanLoss { theta: &two, ..of }, "θ has 2 entries, not 1");
+        let square = matrix(&[0.0]);
+        check(
+            MeanLoss { theta: &square, ..of },
+            "θ has shape [1, 1], which is not flat",
+        );
+        check(
+            MeanLoss { buffers: &two, ..of },
+            "the vector of buffers has 2 entries, not 0",
+        );
+        let one_label = Tensor::from_slice(&[0i64]);
+        check(
+            MeanLoss {
+                labels: &one_label,
+                ..of
+            },
+            "the vector of labels has 1 entries, not 2",
+        );
+        let mask = Mask::full(2);
+        check(
+            MeanLoss {
+                mask: Some(&mask),
+                ..of
+            },
+            "the mask has 2 entries, not 1",
+        );
+
+        let whole = Tensor::from_slice(&[0i64]);
+        check(
+            MeanLoss { theta: &whole, ..of },
+            "θ holds Int64, not Float or Double",
+        );
+        let single = of.images.to_kind(Kind::Float);
+        check(
+            MeanLoss {
+                images: &single,
+                ..of
+            },
+            "the tensor of images holds Float, not Double",
+        );
+
+        let no_images = Tensor::zeros([0, 1], (Kind::Double, Device::Cpu));
+        let no_labels = Tensor::from_slice::<i64>(&[]);
+        let empty = MeanLoss {
+            images: &no_images,
+            labels: &no_labels,
+            ..of
+        };
+        check(empty, "the probe holds no image");
+        for label in [-1, 2] {
+            let labels = Tensor::from_slice(&[0i64, label]);
+            let text = format!("label {label} of image 1 is not in 0..2");
+            check(
+                MeanLoss {
+                    labels: &labels,
+                    ..of
+                },
+                &text,
+            );
+        }
+        let layout = network.layout().clone();
+        let scalar = FromFn::new(layout, |theta: &Tensor, _: &Tensor, x: &Tensor, _| {
+            (theta * x).squeeze()
+        });
+        let text = "the network answers one image by a tensor of shape [], not [1, classes]";
+        check(
+            MeanLoss {
+                network: &scalar,
+                ..of
+            },
+            text,
+        );
+        let nan = Tensor::from_slice(&[f64::NAN]);
+        check(
+            MeanLoss { theta: &nan, ..of },
+            "the loss is NaN: there is no Hessian here",
+        );
+
+        assert_eq!(
+            refusal(of, Product::DoubleBackward, 0),
+            "micro-batches of 0 images"
+        );
+        for step in [0.0, f64::NAN, f64::INFINITY] {
+            let text = format!("finite-difference step {step} is not positive and finite");
+            assert_eq!(refusal(of, Product::FiniteDifference { step }, 1), text);
+        }
+        let hessian = Hessian::new(of, Product::DoubleBackward, 1, Graphs::Keep).unwrap();
+        let two = Eigen::new(2, Which::LargestAlgebraic, 1e-3, 10, 10, Seed(1)).unwrap();
+        let error = hessian.eigenpairs(&two).unwrap_err();
+        assert_eq!(error.to_string(), "a space of dimension 1 has no 2 eigenpairs");
+    }
+}

@@ -1,0 +1,158 @@
+use crate::HessianError;
+use sculpt_masks::Mask;
+use sculpt_network::{Mode, Network};
+use tch::{Kind, Reduction, Tensor, no_grad};
+
+/// The function whose Hessian is meant, and the point: `L(θ)`, the mean cross-entropy in nats over a fixed set
+/// of images, BatchNorm in evaluation mode. All tensors lie on one device.
+#[derive(Clone, Copy)]
+pub struct MeanLoss<'a> {
+    /// Logits as a function of `θ`. A network whose BatchNorm is folded into the convolutions is the same
+    /// function, and its derivatives cost less.
+    pub network: &'a dyn Network<Tensor>,
+    /// `θ`, `[n_params]`, f32 or f64: everything is computed in these numbers.
+    pub theta: &'a Tensor,
+    /// BatchNorm running statistics, `[n_buffers]`, of the kind of `θ`.
+    pub buffers: &'a Tensor,
+    /// Which prunable weights survive. The others count as 0 whatever `theta` holds there, and no derivative is
+    /// taken along them; `γ`, `β` and biases are free always. None: all of `θ` is free.
+    pub mask: Option<&'a Mask>,
+    /// What the network takes, image by image along the first dimension, `[n, …]`, of the kind of `θ`.
+    pub images: &'a Tensor,
+    /// Classes, `[n]`, Int64.
+    pub labels: &'a Tensor,
+}
+
+impl MeanLoss<'_> {
+    /// Number of images.
+    pub(crate) fn n_images(&self) -> i64 {
+        self.images.size().first().copied().unwrap_or(0)
+    }
+
+    /// Everything that libtorch would refuse later, and less clearly.
+    pub(crate) fn check(&self) -> Result<(), HessianError> {
+        let layout = self.network.layout();
+        let n = self.n_images() as usize;
+        let vectors = [
+            ("θ", self.theta, layout.n_params()),
+            ("the vector of buffers", self.buffers, layout.n_buffers()),
+            ("the vector of labels", self.labels, n),
+        ];
+        for (what, vector, expected) in vectors {
+            if vector.dim() != 1 {
+                let found = vector.size();
+                return Err(HessianError::NotFlat { what, found });
+            }
+            check_length(what, vector.numel(), expected)?;
+        }
+        if let Some(mask) = self.mask {
+            check_length("the mask", mask.len(), layout.n_prunable())?;
+        }
+        if n == 0 {
+            return Err(HessianError::NoImages);
+        }
+        let kind = self.theta.kind();
+        if kind != Kind::Float && kind != Kind::Double {
+            return Err(HessianError::ThetaKind { found: kind });
+        }
+        let device = self.theta.device();
+        let tensors = [
+            ("the vector of buffers", self.buffers, kind),
+            ("the tensor of images", self.images, kind),
+            ("the vector of labels", self.labels, Kind::Int64),
+        ];
+        for (what, tensor, expected) in tensors {
+            if tensor.kind() != expected {
+                let found = tensor.kind();
+                return Err(HessianError::Kind {
+                    what,
+                    found,
+                    expected,
+                });
+            }
+            if tensor.device() != device {
+                let found = tensor.device();
+                return Err(HessianError::Device {
+                    what,
+                    found,
+                    expected: device,
+                });
+            }
+        }
+        self.check_labels()
+    }
+
+    /// One image tells the number of classes.
+    fn check_labels(&self) -> Result<(), HessianError> {
+        let first = self.images.narrow(0, 0, 1);
+        let logits = no_grad(|| self.network.forward(self.theta, self.buffers, &first, Mode::Eval));
+        let &[1, classes] = &logits.size()[..] else {
+            let found = logits.size();
+            return Err(HessianError::LogitsShape { found });
+        };
+        let labels = Vec::<i64>::try_from(self.labels).expect("labels are Int64 and one-dimensional");
+        match labels.iter().position(|label| !(0..classes).contains(label)) {
+            None => Ok(()),
+            Some(index) => Err(HessianError::Label {
+                index,
+                label: labels[index],
+                classes,
+            }),
+        }
+    }
+}
+
+fn check_length(what: &'static str, found: usize, expected: usize) -> Result<(), HessianError> {
+    if found != expected {
+        return Err(HessianError::Length {
+            what,
+            found,
+            expected,
+        });
+    }
+    Ok(())
+}
+
+/// A part of the probe, and its share of the mean loss.
+pub(crate) struct MicroBatch<'a> {
+    network: &'a dyn Network<Tensor>,
+    buffers: Tensor,
+    images: Tensor,
+    labels: Tensor,
+    /// Images of the whole probe.
+    n: f64,
+}
+
+impl<'a> MicroBatch<'a> {
+    /// `len` images from `start` of `whole`.
+    pub(crate) fn new(whole: &MeanLoss<'a>, start: i64, len: i64) -> Self {
+        Self {
+            network: whole.network,
+            buffers: whole.buffers.detach(),
+            images: whole.images.detach().narrow(0, start, len),
+            labels: whole.labels.narrow(0, start, len),
+            n: whole.n_images() as f64,
+        }
+    }
+
+    /// Logits `[len, classes]`.
+    pub(crate) fn logits(&self, theta: &Tensor) -> Tensor {
+        self.network
+            .forward(theta, &self.buffers, &self.images, Mode::Eval)
+    }
+
+    /// Sum of the cross-entropies of these images over the number of all images: the shares add to the mean.
+    pub(crate) fn loss(&self, theta: &Tensor) -> Tensor {
+        let logits = self.logits(theta);
+        logits.cross_entropy_loss(&self.labels, None::<Tensor>, Reduction::Sum, -100, 0.0) / self.n
+    }
+
+    /// `∇_z` of [`MicroBatch::loss`] twice, times `direction` `[len, classes]`: `(diag(p) − p pᵀ) d / n` for each
+    /// image's probabilities `p`.
+    pub(crate) fn curvature(&self, logits: &Tensor, direction: &Tensor) -> Tensor {
+        let p = logits.detach().softmax(-1, None::<Kind>);
+        let weighted = &p * direction;
+        let mean = weighted.sum_dim_intlist([-1i64].as_slice(), true, None::<Kind>);
+        (weighted - p * mean) / self.n
+    }
+}

@@ -1,0 +1,264 @@
+//! Losses, gradients, products and eigenvalues against PyTorch's in float64 (`goldens/make_spectra.py`).
+#![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
+
+use sculpt_hessian::{
+    Density, Eigen, FromFn, Graphs, Hessian, Layout, Mask, MeanLoss, Network, ParamKind, Product, Seed,
+    Space, Which,
+};
+use sculpt_models::{ModelSpec, Precision, ResNet};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+fn cases(text: &str) -> Vec<Value> {
+    let goldens: Value = serde_json::from_str(text).unwrap();
+    goldens["cases"].as_array().unwrap().clone()
+}
+
+fn numbers(case: &Value, key: &str) -> Vec<f64> {
+    let list = case[key].as_array().unwrap();
+    list.iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+fn number(case: &Value, key: &str) -> f64 {
+    case[key].as_f64().unwrap()
+}
+
+/// The formula of the script: n numbers in [-1, 1), a hash of the index.
+fn value(n: usize, salt: u64) -> Vec<f64> {
+    let hash = |i: u64| {
+        let mut h = (i * 2_654_435_761 + salt * 40_503) & 0xffff_ffff;
+        h = ((h ^ (h >> 15)) * 2_246_822_519) & 0xffff_ffff;
+        h ^= h >> 13;
+        h as f64 / 2_147_483_648.0 - 1.0
+    };
+    (0..n as u64).map(hash).collect()
+}
+
+/// A probe and a point by the script's formula.
+struct Setting<'a> {
+    network: &'a dyn Network<Tensor>,
+    theta: Tensor,
+    buffers: Tensor,
+    mask: Option<Mask>,
+    images: Tensor,
+    labels: Tensor,
+}
+
+impl<'a> Setting<'a> {
+    fn new(network: &'a dyn Network<Tensor>, masked: bool, kind: Kind, [n, size, classes]: [i64; 3]) -> Self {
+        let layout = network.layout();
+        // Rounded to f32, as in the script.
+        let tensor = |values: Vec<f64>| Tensor::from_slice(&values).to_kind(Kind::Float).to_kind(kind);
+        let mut theta = Vec::new();
+        for (place, param) in layout.params().iter().enumerate() {
+            let (shift, scale) = match param.kind() {
+                ParamKind::Conv | ParamKind::Linear => (0.0, (3.0 / param.fan_in() as f64).sqrt()),
+                ParamKind::BatchNormScale => (1.0, 0.25),
+                ParamKind::Bias | ParamKind::BatchNormShift => (0.0, 0.25),
+            };
+            let values = value(param.len(), place as u64 + 1);
+            theta.extend(values.into_iter().map(|v| shift + v * scale));
+        }
+        let mut buffers = Vec::new();
+        for (place, buffer) in layout.buffers().iter().enumerate() {
+            let (shift, scale) = if buffer.name().ends_with("var") {
+                (1.0, 0.5)
+            } else {
+                (0.0, 0.25)
+            };
+            let values = value(buffer.range().len(), 1000 + place as u64);
+            buffers.extend(values.into_iter().map(|v| shift + v * scale));
+        }
+        let kept = || {
+            value(layout.n_prunable(), 777)
+                .into_iter()
+                .map(|v| v >= 0.0)
+                .collect()
+        };
+        let labels = Tensor::arange(n, (Kind::Int64, Device::Cpu)) * 3;
+        Self {
+            network,
+            theta: tensor(theta),
+            buffers: tensor(buffers),
+            mask: masked.then(kept),
+            images: tensor(value((n * 3 * size * size) as usize, 9999)).view([n, 3, size, size]),
+            labels: labels.remainder(classes),
+        }
+    }
+
+    fn loss(&self) -> MeanLoss<'_> {
+        MeanLoss {
+            network: self.network,
+            theta: &self.theta,
+            buffers: &self.buffers,
+            mask: self.mask.as_ref(),
+            images: &self.images,
+            labels: &self.labels,
+        }
+    }
+}
+
+/// The script's `Tiny`: two convolutions with BatchNorm and ReLU, the mean over pixels, a linear layer.
+fn tiny() -> impl Network<Tensor> {
+    let layout = Layout::builder()
+        .conv("conv1", [4, 3, 3, 3])
+        .batch_norm("bn1", 4)
+        .conv("conv2", [6, 4, 3, 3])
+        .batch_norm("bn2", 6)
+        .linear("fc", 3, 6)
+        .build()
+        .unwrap();
+    let sizes: Vec<i64> = layout.params().iter().map(|p| p.len() as i64).collect();
+    FromFn::new(layout, move |theta: &Tensor, buffers: &Tensor, x: &Tensor, _| {
+        let p = theta.split_with_sizes(&sizes[..], 0);
+        let running = buffers.split_with_sizes([4, 4, 6, 6].as_slice(), 0);
+        let norm = |x: Tensor, p: &[Tensor], running: &[Tensor]| {
+            x.batch_norm(
+                Some(&p[0]),
+                Some(&p[1]),
+                Some(&running[0]),
+                Some(&running[1]),
+                false,
+                0.0,
+                1e-5,
+                true,
+            )
+            .relu()
+        };
+        let x = x.conv2d(&p[0].view([4, 3, 3, 3]), None::<Tensor>, 1, 1, 1, 1);
+        let x = norm(x, &p[1..3], &running[..2]);
+        let x = x.conv2d(&p[3].view([6, 4, 3, 3]), None::<Tensor>, 2, 1, 1, 1);
+        let x = norm(x, &p[4..6], &running[2..]).mean_dim([2i64, 3].as_slice(), false, None::<Kind>);
+        x.linear(&p[6].view([3, 6]), Some(&p[7]))
+    })
+}
+
+fn floats(tensor: &Tensor) -> Vec<f64> {
+    Vec::try_from(tensor.to_kind(Kind::Double)).unwrap()
+}
+
+/// `‖ours − theirs‖ ≤ tolerance · ‖theirs‖`.
+#[track_caller]
+fn check_close(ours: &[f64], theirs: &[f64], tolerance: f64) {
+    assert_eq!(ours.len(), theirs.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
+    let difference = norm(&mut ours.iter().zip(theirs).map(|(a, b)| a - b));
+    let relative = difference / norm(&mut theirs.iter().copied());
+    assert!(relative <= tolerance, "{relative:e}");
+}
+
+/// Within 2e-3 of the golden values, and within the residuals.
+#[track_caller]
+fn check_eigenvalues(hessian: &Hessian<'_>, case: &Value, tolerance: f64) {
+    let params = Eigen::new(3, Which::LargestAlgebraic, tolerance, 300, 60, Seed(1)).unwrap();
+    let pairs = hessian.eigenpairs(&params).unwrap();
+    assert!(pairs.converged, "{:?} {:?}", pairs.values, pairs.residuals);
+    let theirs = &numbers(case, "eigenvalues")[..3];
+    check_close(&pairs.values, theirs, 2e-3);
+    for ((ours, residual), theirs) in pairs.values.iter().zip(&pairs.residuals).zip(theirs) {
+        assert!(
+            (ours - theirs).abs() <= *residual,
+            "{ours} ± {residual}, {theirs}"
+        );
+    }
+}
+
+const TINY: &str = include_str!("../goldens/tiny.json");
+
+#[test]
+fn tiny_in_f64() {
+    tch::set_num_threads(1);
+    let network = tiny();
+    for case in cases(TINY) {
+        let setting = Setting::new(&network, case["masked"] == true, Kind::Double, [11, 8, 3]);
+        let v = Tensor::from_slice(&value(365, 555));
+        let product = numbers(&case, "product");
+        // Whole, and in micro-batches of which the last is smaller.
+        for (micro_batch, graphs) in [(11, Graphs::Keep), (4, Graphs::Keep), (4, Graphs::Rebuild)] {
+            let hessian = Hessian::new(setting.loss(), Product::DoubleBackward, micro_batch, graphs).unwrap();
+            assert_eq!(
+                hessian.space().dimension() as u64,
+                case["n_free"].as_u64().unwrap()
+            );
+            check_close(&[hessian.loss()], &[number(&case, "loss")], 1e-13);
+            check_close(&floats(&hessian.gradient()), &numbers(&case, "gradient"), 1e-12);
+            check_close(&floats(&hessian.product(&v)), &product, 1e-12);
+            let again = Hessian::new(setting.loss(), Product::GaussNewton, micro_batch, graphs).unwrap();
+            check_close(
+                &floats(&again.product(&v)),
+                &numbers(&case, "gauss_newton_product"),
+                1e-12,
+            );
+        }
+        // Small enough that no ReLU switches; the error is of the order of its square.
+        let difference = Product::FiniteDifference { step: 6e-6 };
+        let hessian = Hessian::new(setting.loss(), difference, 4, Graphs::Rebuild).unwrap();
+        check_close(&floats(&hessian.product(&v)), &product, 1e-8);
+    }
+}
+
+#[test]
+fn tiny_spectrum() {
+    tch::set_num_threads(1);
+    let network = tiny();
+    for case in cases(TINY) {
+        for (kind, tolerance) in [(Kind::Double, 1e-8), (Kind::Float, 1e-3)] {
+            let setting = Setting::new(&network, case["masked"] == true, kind, [11, 8, 3]);
+            let hessian = Hessian::new(setting.loss(), Product::DoubleBackward, 6, Graphs::Keep).unwrap();
+            check_eigenvalues(&hessian, &case, tolerance);
+        }
+    }
+}
+
+#[test]
+fn tiny_trace_and_density() {
+    tch::set_num_threads(1);
+    let network = tiny();
+    for case in cases(TINY) {
+        let setting = Setting::new(&network, case["masked"] == true, Kind::Double, [11, 8, 3]);
+        let hessian = Hessian::new(setting.loss(), Product::DoubleBackward, 11, Graphs::Keep).unwrap();
+        let trace = number(&case, "trace");
+        for ours in [
+            hessian.trace(60, Seed(1)),
+            hessian.trace_by_hutch_plus_plus(60, Seed(1)),
+        ] {
+            let ours = ours.unwrap();
+            let error = (ours.estimate - trace).abs();
+            assert!(error <= 4.0 * ours.standard_error.unwrap(), "{ours:?} {trace}");
+        }
+        // The ends of the spectrum are the first that Lanczos finds.
+        let density = hessian.density(&Density::new(40, 1, Seed(1)).unwrap()).unwrap();
+        let spectrum = numbers(&case, "eigenvalues");
+        let nodes = &density.nodes[0];
+        let range = |x: &[f64]| {
+            x.iter()
+                .fold([0f64; 2], |[low, high], &l| [low.min(l), high.max(l)])
+        };
+        check_close(&range(nodes), &range(&spectrum), 1e-6);
+    }
+}
+
+/// f32 and folded, as the `hessian` command computes.
+#[test]
+fn resnet20_in_f32() {
+    let spec = ModelSpec::named("resnet20", 10, None, None).unwrap();
+    let network = ResNet::new(&spec, Precision::F32).folded();
+    for case in cases(include_str!("../goldens/resnet20.json")) {
+        let setting = Setting::new(&network, case["masked"] == true, Kind::Float, [16, 32, 10]);
+        let hessian = Hessian::new(setting.loss(), Product::DoubleBackward, 16, Graphs::Keep).unwrap();
+        check_close(&[hessian.loss()], &[number(&case, "loss")], 1e-5);
+        let norm = |x: &Tensor| x.norm().double_value(&[]);
+        check_close(
+            &[norm(&hessian.gradient())],
+            &[number(&case, "gradient_norm")],
+            1e-4,
+        );
+        let start = Tensor::from_slice(&value(network.layout().n_params(), 555));
+        check_close(
+            &[norm(&hessian.product(&start))],
+            &[number(&case, "product_norm")],
+            1e-4,
+        );
+        check_eigenvalues(&hessian, &case, 1e-3);
+    }
+}

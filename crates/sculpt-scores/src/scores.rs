@@ -1,0 +1,60 @@
+use crate::{Point, ScoreError};
+use sculpt_masks::{Density, Mask, keep_top};
+use tch::{Device, Kind, Tensor};
+
+/// A score for each prunable weight, in layout order: the largest are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores {
+    values: Vec<f64>,
+    within: Option<Mask>,
+}
+
+impl Scores {
+    /// The scores; those computed in f32 are exact in f64. A pruned weight has the score 0.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// The mask of the `round(d·N)` largest scores among the weights not pruned already; of equal scores, the
+    /// first in layout order survives.
+    ///
+    /// # Errors
+    /// No survivors, or more than there are candidates.
+    pub fn keep(&self, density: Density) -> Result<Mask, ScoreError> {
+        let n_kept = density.n_kept(self.values.len())?;
+        Ok(keep_top(&self.values, n_kept, self.within.as_ref())?)
+    }
+
+    /// From a vector over the prunable coordinates.
+    pub(crate) fn new(
+        point: &Point<'_>,
+        criterion: &'static str,
+        scores: &Tensor,
+    ) -> Result<Self, ScoreError> {
+        let scores = scores.to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
+        let mut values = vec![0.0; point.layout().n_prunable()];
+        let n = values.len();
+        scores.copy_data(&mut values, n);
+        if let Some(i) = first_non_finite(&values) {
+            let mut places = point.layout().prunable().flat_map(|param| param.range());
+            let place = places.nth(i).expect("a place for each score");
+            return Err(point.non_finite_score(criterion, place, values[i]));
+        }
+        Ok(Self {
+            values,
+            within: point.mask().cloned(),
+        })
+    }
+}
+
+/// The place of the first number that is not finite.
+pub(crate) fn first_non_finite(values: &[f64]) -> Option<usize> {
+    // Without an early end the compiler looks at several numbers at once.
+    if values
+        .iter()
+        .fold(true, |finite, value| finite & value.is_finite())
+    {
+        return None;
+    }
+    values.iter().position(|value| !value.is_finite())
+}
