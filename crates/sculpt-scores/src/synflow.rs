@@ -128,7 +128,7 @@ impl<'a> Flow<'a> {
         }
         Self {
             point,
-            theta: point.theta().to_kind(Kind::Double).abs(),
+            theta: point.theta().abs().to_kind(Kind::Double),
             buffers: Tensor::from_slice(&fresh_buffers(point.layout())).to_device(device),
             ones: Tensor::ones([1, channels, height, width], (Kind::Double, device)),
             scores: Vec::with_capacity(survivors.len()),

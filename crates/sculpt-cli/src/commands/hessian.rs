@@ -30,9 +30,9 @@ const TRACE_SAMPLES: usize = 60;
 /// Bytes that the graphs of all products may take before they are built anew for each.
 const GRAPH_BYTES: u64 = 4 << 30;
 
-/// Bytes a graph takes for each number that a convolution puts out, measured: activations, their gradients, and what the
-/// second derivative keeps of both.
-const BYTES_PER_ACTIVATION: u64 = 40;
+/// Bytes a graph takes for each number that a convolution puts out: a ResNet-20's measures 9 (sculpt-hessian's README), the
+/// rest is reserve.
+const BYTES_PER_ACTIVATION: u64 = 16;
 
 /// Largest eigenvalues of the Hessian of the mean cross-entropy over the probe, with respect to all of theta, BatchNorm in
 /// evaluation mode, f32; algebraically largest first, each with its residual. Pruned weights take no part.
