@@ -396,11 +396,15 @@ mod tests {
             .map(|name| digest::sha256(&fs::read(dir.path().join(name)).unwrap()))
             .into();
         fs::write(dir.path().join(SUMS), sums(&published, &sha256s)).unwrap();
-        assert_eq!(read(&published, dir.path(), None).unwrap().name, "CIFAR-100");
-        assert_eq!(
-            read(&published, dir.path(), Some("CIFAR-100")).unwrap().digest(),
-            data.digest()
-        );
+        // Proven, they have the digest that plans know without the files; under a name of their own, their files'.
+        for name in [None, Some("CIFAR-100")] {
+            let proven = read(&published, dir.path(), name).unwrap();
+            assert_eq!(
+                (proven.name.as_str(), proven.digest()),
+                ("CIFAR-100", &cifar100_digest()[..])
+            );
+        }
+        assert_ne!(data.digest(), cifar100_digest());
         fs::write(dir.path().join(SUMS), "other").unwrap();
         refused(
             &published,
