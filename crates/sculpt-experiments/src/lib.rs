@@ -10,6 +10,7 @@ mod environment;
 mod error;
 mod grow;
 mod landscape;
+mod memory;
 mod metrics;
 mod node;
 mod plan;

@@ -2,7 +2,7 @@ use crate::metrics::{MetricsRow, TestScore, write_metrics};
 use crate::store::NodeEnvironment;
 use crate::{
     Combine, DataFolder, Environment, ExperimentError, Init, LabelNoise, Node, NodeId, Parent, Perturb,
-    Prune, Scoring, Store, Train, prune,
+    Prune, Scoring, Store, Train, memory, prune,
 };
 use sculpt_checkpoints::{
     Meta, State, TensorData, atomic, canonical::to_canonical_json, paths, read_tensors, write_checkpoint,
@@ -83,6 +83,9 @@ pub struct Timing {
     pub images: u64,
     /// Starts that it took.
     pub starts: u32,
+    /// The most memory that the process held while it trained, where the system tells; absent in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 impl<'a> Runner<'a> {
@@ -286,9 +289,11 @@ impl<'a> Runner<'a> {
                     seconds: 0.0,
                     images: 0,
                     starts: 0,
+                    peak_memory_bytes: None,
                 },
             ),
         };
+        memory::forget_peak();
         let mut state = match saved {
             None => {
                 sculpt_trainers::State::new(layout, &start.theta, &start.buffers, &start.mask, self.device)?
@@ -565,6 +570,8 @@ impl Recorder<'_> {
     }
 
     fn stop_clock(&mut self) {
+        let peak = self.timing.peak_memory_bytes.max(memory::peak());
+        self.timing.peak_memory_bytes = peak;
         self.timing.seconds += self.clock.elapsed().as_secs_f64();
         self.clock = Instant::now();
     }

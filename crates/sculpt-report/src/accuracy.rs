@@ -1,10 +1,10 @@
+use crate::cache::Key;
 use crate::{ReportError, Session};
-use sculpt_checkpoints::canonical::{sha256_hex, to_canonical_json};
-use sculpt_checkpoints::{atomic, paths};
-use sculpt_experiments::{EVALUATION_BATCH, Environment, Parent, TestScore, evaluate_examples};
+use sculpt_experiments::{
+    EVALUATION_BATCH, Environment, PanelName, Parent, TestScore, evaluate_examples,
+};
 use sculpt_models::{Precision, ResNet};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use tch::{Device, Tensor};
 
 /// How a checkpoint does on the test set, and what training said that it does.
@@ -20,9 +20,9 @@ pub struct Score {
     pub density: f64,
 }
 
-/// What a cached score rests on; its canonical JSON's SHA-256 is the file's name.
+/// What a cached score rests on.
 #[derive(Serialize)]
-struct Key<'a> {
+struct Inputs<'a> {
     measure: &'static str,
     v: u32,
     checkpoint: &'a str,
@@ -41,74 +41,71 @@ struct Cached {
 }
 
 impl Session {
-    /// The test score of a state that is there.
+    /// The test scores of states of a panel that are there, in their order.
     ///
     /// # Errors
     /// A broken checkpoint; a count that is not what training recorded; neither data nor record.
-    pub fn score(&self, state: &Parent) -> Result<Score, ReportError> {
+    pub fn scores(&self, panel: PanelName, states: &[Parent]) -> Result<Vec<Score>, ReportError> {
+        let Some(data) = self.panel_data(panel)? else {
+            return states.iter().map(|state| self.recorded_score(state)).collect();
+        };
+        let key = |state: &Parent, environment: &Environment| {
+            Ok(Key::of(&Inputs {
+                measure: "test-score",
+                v: 1,
+                checkpoint: &self.sha256(state)?,
+                data: data.digest(),
+                batch: EVALUATION_BATCH,
+                environment,
+            }))
+        };
+        let measured = self.measured(&data, states, |state| state, key, |worker, state| {
+            let (model, _) = self.entry(state)?;
+            let read = self.source().state(self.recipe(), state, &model.layout())?;
+            let network = ResNet::new(model, Precision::F32);
+            let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
+            let (theta, buffers) = (place(&read.theta), place(&read.buffers));
+            let score = evaluate_examples(&network, &theta, &buffers, &worker.test);
+            Ok(Cached {
+                loss: score.loss,
+                n_correct: score.n_correct,
+                n: score.n,
+                density: read.mask.density(),
+            })
+        })?;
+        let checked = states.iter().zip(measured);
+        checked.map(|(state, cached)| self.checked(state, cached)).collect()
+    }
+
+    /// What training recorded, without the data.
+    fn recorded_score(&self, state: &Parent) -> Result<Score, ReportError> {
         let recorded = self.source().recorded(state)?;
-        let missing = || ReportError::NoScore {
-            data: self.data_name(),
+        let (model, _) = self.entry(state)?;
+        let test = recorded.ok_or_else(|| ReportError::NoScore {
             id: state.id.clone(),
             epoch: state.epoch,
-        };
-        let sha256 = self.source().sha256(self.recipe(), state)?.ok_or_else(missing)?;
-        let entry = self.recipe().get(&state.id).ok_or_else(missing)?;
-        let layout = entry.model.layout();
-        let Some(test) = self.test_examples() else {
-            let test = recorded.ok_or_else(missing)?;
-            let density = self.source().state(self.recipe(), state, &layout)?.mask.density();
-            return Ok(Score {
-                test,
-                recorded,
-                measured: false,
-                density,
-            });
-        };
-        let environment = Environment::here(self.device(), entry.threads);
-        let key = to_canonical_json(&Key {
-            measure: "test-score",
-            v: 1,
-            checkpoint: &sha256,
-            data: self.data_digest(),
-            batch: EVALUATION_BATCH,
-            environment: &environment,
-        });
-        let key = sha256_hex(key.expect("a key is plain JSON").as_bytes());
-        let path = paths::measure(self.cache(), &key);
-        let cached = fs::read(&path)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice::<Cached>(&bytes).ok());
-        let cached = match cached {
-            Some(cached) => cached,
-            None => {
-                tch::set_num_threads(entry.threads as i32);
-                let read = self.source().state(self.recipe(), state, &layout)?;
-                let network = ResNet::new(&entry.model, Precision::F32);
-                let place = |values: &[f32]| Tensor::from_slice(values).to_device(self.device());
-                let score = evaluate_examples(&network, &place(&read.theta), &place(&read.buffers), test);
-                let (loss, n_correct, n) = (score.loss, score.n_correct, score.n);
-                let cached = Cached {
-                    loss,
-                    n_correct,
-                    n,
-                    density: read.mask.density(),
-                };
-                let text = serde_json::to_vec(&cached).expect("a score is plain JSON");
-                atomic::write(&path, &text)?;
-                cached
-            }
-        };
+        })?;
+        let read = self.source().state(self.recipe(), state, &model.layout())?;
+        Ok(Score {
+            test,
+            recorded,
+            measured: false,
+            density: read.mask.density(),
+        })
+    }
+
+    /// Design §5: equal to what training recorded where it was trained, elsewhere within max(1, 0.1 %) images.
+    fn checked(&self, state: &Parent, cached: Cached) -> Result<Score, ReportError> {
         let test = TestScore {
             loss: cached.loss,
             n_correct: cached.n_correct,
             n: cached.n,
         };
+        let recorded = self.source().recorded(state)?;
         if let Some(recorded) = recorded {
-            let same = self
-                .trained_in(state)?
-                .is_some_and(|trained| trained == environment);
-            // Design §5: equal where it was trained (on a GPU no bits are promised, §2), elsewhere within max(1, 0.1 %) images.
+            let here = Environment::here(self.device(), self.entry(state)?.1);
+            let same = self.trained_in(state)?.is_some_and(|trained| trained == here);
+            // On a GPU no bits are promised (§2).
             let allowed = if same && self.device() == Device::Cpu {
                 0
             } else {

@@ -1,81 +1,101 @@
 use crate::draw::Figure;
-use crate::{Frame, ReportError, Session, figure5};
-use sculpt_experiments::{Parent, Preset, Recipe};
-use std::collections::BTreeSet;
+use crate::{Frame, ReportError, Session};
+use sculpt_experiments::{Curve, PanelName, Parent, Point, Preset, Recipe, Setup, Source};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 
-/// An artefact of the paper. Its two halves are apart: a test looks at numbers without drawing, and a restyle
-/// needs no checkpoint.
+/// An artefact: one of the paper's figures and tables, or one of ours. Its halves are apart: a test looks at numbers
+/// without drawing, and a restyle needs no checkpoint.
 pub struct Artefact {
-    /// Figure or table.
-    pub kind: ArtefactKind,
-    /// The paper's number.
-    pub number: u32,
+    /// What it is called.
+    pub name: Name,
     /// What it shows.
     pub title: &'static str,
-    /// What it needs trained, under a preset.
-    pub(crate) needs: fn(&Preset) -> Result<Needs, ReportError>,
+    pub(crate) content: &'static dyn Content,
+}
+
+/// What an artefact is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Name {
+    /// A figure, by the paper's number.
+    Figure(u32),
+    /// A table; 1 and 2 are the paper's, 3 and 4 ours.
+    Table(u32),
+    /// The verdicts on the paper's claims.
+    Claims,
+    /// Where paper, the authors' harness and a suite differ.
+    Differences,
+}
+
+/// What stands behind an artefact's name.
+pub(crate) trait Content: Sync {
+    /// The trained states that it reads; none where it reads the preset alone.
+    fn sources(&self) -> &'static [PanelSource];
+
     /// Columns of its frame.
-    pub(crate) columns: &'static [&'static str],
-    /// From checkpoints to numbers.
-    pub(crate) measure: fn(&Session, &Needs) -> Result<Frame, ReportError>,
-    /// From numbers to a picture.
-    pub(crate) draw: fn(&Frame, &Session) -> Result<Figure, ReportError>,
+    fn columns(&self) -> &'static [&'static str];
+
+    /// From checkpoints to numbers; `needs` are the panels whose states are all there.
+    fn measure(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError>;
+
+    /// From numbers to a picture; none for a table.
+    fn draw(&self, frame: &Frame, session: &Session) -> Result<Option<Figure>, ReportError>;
+
     /// By how much a recomputed cell may differ from the published one (column, row of the published frame).
-    pub(crate) tolerance: fn(&Frame, &str, usize) -> Option<f64>,
+    fn tolerance(&self, published: &Frame, column: &str, row: usize) -> Option<f64>;
 }
 
-/// Figure or table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ArtefactKind {
-    /// A figure.
-    Figure,
-    /// A table.
-    Table,
+/// Where the points of a panel come from.
+pub(crate) struct PanelSource {
+    /// The paper's letter.
+    pub(crate) letter: &'static str,
+    /// Data and network.
+    pub(crate) panel: PanelName,
+    /// Whether one seed is enough: coupling on CIFAR-100 (A.2).
+    pub(crate) once: bool,
+    /// The recipe.
+    pub(crate) points: fn(&mut Recipe, &Setup) -> Vec<Point>,
 }
 
-/// What an artefact needs: the nodes, and the states that it reads of them.
+/// What an artefact needs trained.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
-    /// The nodes.
-    pub recipe: Recipe,
-    /// The states of each curve of each seed.
-    pub curves: Vec<Vec<Parent>>,
+    /// Panel by panel.
+    pub panels: Vec<PanelNeeds>,
 }
 
-/// All artefacts there are, by kind and number.
-pub static ALL: &[Artefact] = &[figure5::FIGURE_5];
+/// What a panel needs trained.
+#[derive(Clone, Debug)]
+pub struct PanelNeeds {
+    /// The paper's letter.
+    pub letter: &'static str,
+    /// Data and network.
+    pub panel: PanelName,
+    /// The nodes.
+    pub recipe: Recipe,
+    /// The states that it shows.
+    pub points: Vec<Point>,
+}
 
 impl Artefact {
-    /// The artefact of this kind and number.
+    /// The artefact of this name.
     ///
     /// # Errors
     /// There is none.
-    pub fn find(kind: ArtefactKind, number: u32) -> Result<&'static Artefact, ReportError> {
-        ALL.iter()
-            .find(|a| a.kind == kind && a.number == number)
-            .ok_or_else(|| {
-                let names: Vec<_> = ALL.iter().map(Artefact::name).collect();
-                ReportError::UnknownArtefact {
-                    kind: kind.word(),
-                    number,
-                    available: names.join(", "),
-                }
+    pub fn find(name: Name) -> Result<&'static Artefact, ReportError> {
+        crate::ALL
+            .iter()
+            .find(|a| a.name == name)
+            .ok_or_else(|| ReportError::UnknownArtefact {
+                name: name.to_string(),
+                available: available(),
             })
-    }
-
-    /// `figure 5`.
-    pub fn name(&self) -> String {
-        format!("{} {}", self.kind.word(), self.number)
-    }
-
-    /// `figure-5`: the stem of its files.
-    pub fn stem(&self) -> String {
-        format!("{}-{}", self.kind.word(), self.number)
     }
 
     /// What generated files say about themselves.
     pub fn comment(&self) -> String {
-        format!("Generated by `cargo xtask {}`, do not edit", self.name())
+        format!("Generated by `cargo xtask {}`, do not edit", self.name)
     }
 
     /// What must be trained under a preset.
@@ -83,33 +103,137 @@ impl Artefact {
     /// # Errors
     /// A preset out of range.
     pub fn needs(&self, preset: &Preset) -> Result<Needs, ReportError> {
-        (self.needs)(preset)
+        let mut panels = Vec::new();
+        for source in self.content.sources() {
+            let mut setup = preset.panel(source.panel)?;
+            if source.once {
+                setup.seeds.truncate(1);
+            }
+            let mut recipe = Recipe::default();
+            let points = (source.points)(&mut recipe, &setup);
+            panels.push(PanelNeeds {
+                letter: source.letter,
+                panel: source.panel,
+                recipe,
+                points,
+            });
+        }
+        Ok(Needs { panels })
     }
 
-    /// From checkpoints to numbers.
+    /// From checkpoints to numbers. A panel none of whose states is in the suite is left out.
     ///
     /// # Errors
     /// A missing state, a broken checkpoint, or a score that is not what training recorded.
-    pub fn measure(&self, session: &mut Session) -> Result<Frame, ReportError> {
+    pub fn measure(&self, session: &Session) -> Result<Frame, ReportError> {
         let needs = session.need(self)?;
-        (self.measure)(session, &needs)
+        self.content.measure(session, &needs)
     }
 }
 
-impl ArtefactKind {
-    /// `figure` or `table`.
-    pub fn word(self) -> &'static str {
+/// `figure 1 to 18, table 1 to 4, claims, differences`.
+fn available() -> String {
+    let numbers = |word: &str, of: fn(Name) -> Option<u32>| {
+        let numbers: Vec<_> = crate::ALL.iter().filter_map(|a| of(a.name)).collect();
+        let (first, last) = (numbers.iter().min()?, numbers.iter().max()?);
+        Some(format!("{word} {first} to {last}"))
+    };
+    let figures = numbers("figure", |name| match name {
+        Name::Figure(n) => Some(n),
+        Name::Table(_) | Name::Claims | Name::Differences => None,
+    });
+    let tables = numbers("table", |name| match name {
+        Name::Table(n) => Some(n),
+        Name::Figure(_) | Name::Claims | Name::Differences => None,
+    });
+    let others = crate::ALL.iter().filter_map(|a| match a.name {
+        Name::Claims | Name::Differences => Some(a.name.to_string()),
+        Name::Figure(_) | Name::Table(_) => None,
+    });
+    let all: Vec<_> = figures.into_iter().chain(tables).chain(others).collect();
+    all.join(", ")
+}
+
+impl Name {
+    /// `figure-5`: the stem of its files.
+    pub fn stem(self) -> String {
+        self.to_string().replace(' ', "-")
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ArtefactKind::Figure => "figure",
-            ArtefactKind::Table => "table",
+            Name::Figure(n) => write!(f, "figure {n}"),
+            Name::Table(n) => write!(f, "table {n}"),
+            Name::Claims => f.write_str("claims"),
+            Name::Differences => f.write_str("differences"),
         }
     }
 }
 
+impl FromStr for Name {
+    type Err = ReportError;
+
+    /// Reads what [`Name`] displays as, of artefacts that exist.
+    fn from_str(text: &str) -> Result<Self, ReportError> {
+        let found = crate::ALL.iter().find(|a| a.name.to_string() == text);
+        found
+            .map(|a| a.name)
+            .ok_or_else(|| ReportError::UnknownArtefact {
+                name: text.to_owned(),
+                available: available(),
+            })
+    }
+}
+
 impl Needs {
+    /// Every node, once.
+    pub fn recipe(&self) -> Recipe {
+        let mut all = Recipe::default();
+        for panel in &self.panels {
+            all.merge(panel.recipe.clone());
+        }
+        all
+    }
+
     /// Every state read, once.
     pub fn states(&self) -> Vec<Parent> {
-        let unique: BTreeSet<_> = self.curves.iter().flatten().cloned().collect();
+        let unique: BTreeSet<_> = self.panels.iter().flat_map(PanelNeeds::states).collect();
         unique.into_iter().collect()
+    }
+
+    /// The states of each curve of each seed.
+    pub fn curves(&self) -> Vec<Vec<Parent>> {
+        let mut curves: BTreeMap<(&str, Curve, u64), Vec<Parent>> = BTreeMap::new();
+        for panel in &self.panels {
+            for point in &panel.points {
+                let key = (panel.letter, point.curve, point.seed);
+                curves.entry(key).or_default().push(point.state.clone());
+            }
+        }
+        curves.into_values().collect()
+    }
+
+    /// Only the panels of which a state is in `source`.
+    pub fn in_source(mut self, source: &Source) -> Self {
+        self.panels.retain(|panel| {
+            let there = |state: &Parent| source.has(&panel.recipe, state);
+            panel.states().iter().any(there)
+        });
+        self
+    }
+
+    /// Only the panels that `keep` says yes to.
+    pub fn only(mut self, keep: impl Fn(PanelName) -> bool) -> Self {
+        self.panels.retain(|panel| keep(panel.panel));
+        self
+    }
+}
+
+impl PanelNeeds {
+    /// Every state read, once.
+    pub fn states(&self) -> BTreeSet<Parent> {
+        self.points.iter().map(|point| point.state.clone()).collect()
     }
 }

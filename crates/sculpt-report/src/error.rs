@@ -1,7 +1,9 @@
 use crate::draw::DrawError;
 use sculpt_checkpoints::CheckpointError;
+use sculpt_connectivity::ConnectivityError;
 use sculpt_datasets::DatasetError;
 use sculpt_experiments::{ExperimentError, NodeId};
+use sculpt_hessian::{HessianError, LanczosError};
 use sculpt_stats::StatsError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -9,13 +11,11 @@ use thiserror::Error;
 /// Why an artefact cannot be measured, drawn or written.
 #[derive(Debug, Error)]
 pub enum ReportError {
-    /// No artefact of this number.
-    #[error("{kind} {number} is not available; available are {available}")]
+    /// No artefact of this name.
+    #[error("{name} is not available; available are {available}")]
     UnknownArtefact {
-        /// `figure` or `table`.
-        kind: &'static str,
-        /// The number given.
-        number: u32,
+        /// The name given.
+        name: String,
         /// What there is.
         available: String,
     },
@@ -39,15 +39,27 @@ pub enum ReportError {
     },
     /// Neither the data nor a recorded score.
     #[error(
-        "the data {data:?} is not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR"
+        "the data are not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR"
     )]
     NoScore {
-        /// The data.
-        data: String,
         /// The node.
         id: NodeId,
         /// The epoch.
         epoch: u32,
+    },
+    /// A state that a suite should have.
+    #[error("epoch {epoch} of node {id} is not in the suite")]
+    NoState {
+        /// The node.
+        id: NodeId,
+        /// The epoch.
+        epoch: u32,
+    },
+    /// Data that a measure cannot do without.
+    #[error("the data {data:?} is not at hand, and nothing else tells losses between checkpoints or curvatures; give --data DIR")]
+    DataMissing {
+        /// What they are called.
+        data: String,
     },
     /// A checkpoint that does not do what training recorded.
     #[error(
@@ -110,6 +122,15 @@ pub enum ReportError {
     /// The data cannot be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// Losses between two checkpoints cannot be computed.
+    #[error(transparent)]
+    Connectivity(#[from] ConnectivityError),
+    /// A curvature cannot be computed.
+    #[error(transparent)]
+    Hessian(#[from] HessianError),
+    /// A search for eigenvalues with parameters out of range.
+    #[error(transparent)]
+    Lanczos(#[from] LanczosError),
     /// A mean or interval cannot be computed.
     #[error(transparent)]
     Stats(#[from] StatsError),

@@ -1,4 +1,4 @@
-use crate::ReportError;
+use crate::{Name, ReportError};
 use polars_core::prelude::{Column, DataFrame, DataType};
 use polars_io::prelude::{ParquetReader, SerReader};
 use sculpt_checkpoints::atomic;
@@ -86,7 +86,7 @@ impl Frame {
     ///
     /// # Errors
     /// It is neither.
-    pub fn number(&self, artefact: &str, row: usize, column: &str) -> Result<f64, ReportError> {
+    pub fn number(&self, artefact: Name, row: usize, column: &str) -> Result<f64, ReportError> {
         match self.cell(row, column) {
             Cell::Number(value) => Ok(*value),
             Cell::Count(value) => Ok(f64::from(*value)),
@@ -98,7 +98,7 @@ impl Frame {
     ///
     /// # Errors
     /// It is none.
-    pub fn text(&self, artefact: &str, row: usize, column: &str) -> Result<&str, ReportError> {
+    pub fn text(&self, artefact: Name, row: usize, column: &str) -> Result<&str, ReportError> {
         match self.cell(row, column) {
             Cell::Text(text) => Ok(text),
             Cell::Count(_) | Cell::Number(_) | Cell::Flag(_) | Cell::Missing => {
@@ -339,9 +339,9 @@ fn cells_of(column: &Column) -> Result<Option<Vec<Cell>>, polars_core::error::Po
     }))
 }
 
-fn bad_cell(artefact: &str, kind: &'static str, row: usize, column: &str) -> ReportError {
+fn bad_cell(artefact: Name, kind: &'static str, row: usize, column: &str) -> ReportError {
     ReportError::BadCell {
-        artefact: artefact.to_owned(),
+        artefact: artefact.to_string(),
         kind,
         row,
         column: column.to_owned(),

@@ -1,7 +1,7 @@
 use crate::{Artefact, Difference, Frame, ReportError, Session, compare, draw};
 use sculpt_checkpoints::atomic;
 use sculpt_checkpoints::paths::{self, ReportFile};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Dots per inch of PNGs: a paper's.
@@ -28,13 +28,11 @@ pub fn write(
     command: &str,
     git_revision: Option<String>,
 ) -> Result<Written, ReportError> {
-    let path = |file| paths::report(folder, &artefact.stem(), file);
-    let figure = (artefact.draw)(frame, session)?;
-    let svg = draw::svg(&figure)?;
-    let (png, pdf) = (draw::png(&svg, DPI)?, draw::pdf(&svg)?);
+    let path = |file| paths::report(folder, &artefact.name.stem(), file);
+    let figure = artefact.content.draw(frame, session)?;
     let mut provenance = session.provenance(artefact, command, git_revision);
     provenance.rows = frame.len();
-    provenance.n = runs_behind_points(&figure);
+    provenance.n = figure.as_ref().map_or((0, 0), runs_behind_points);
     provenance.nodes = nodes(frame);
     let bad = |e: serde_json::Error| ReportError::BadFile {
         path: path(ReportFile::Provenance),
@@ -43,12 +41,18 @@ pub fn write(
     let mut json = serde_json::to_string_pretty(&provenance).map_err(bad)?;
     json.push('\n');
     frame.write(&path(ReportFile::Parquet), &path(ReportFile::Csv))?;
-    atomic::write(&path(ReportFile::Svg), svg.as_bytes())?;
-    atomic::write(&path(ReportFile::Png), &png)?;
-    atomic::write(&path(ReportFile::Pdf), &pdf)?;
     atomic::write(&path(ReportFile::Provenance), json.as_bytes())?;
+    let mut files = vec![ReportFile::Parquet, ReportFile::Csv, ReportFile::Provenance];
+    if let Some(figure) = figure {
+        let svg = draw::svg(&figure)?;
+        let (png, pdf) = (draw::png(&svg, DPI)?, draw::pdf(&svg)?);
+        atomic::write(&path(ReportFile::Svg), svg.as_bytes())?;
+        atomic::write(&path(ReportFile::Png), &png)?;
+        atomic::write(&path(ReportFile::Pdf), &pdf)?;
+        files.extend([ReportFile::Svg, ReportFile::Png, ReportFile::Pdf]);
+    }
     Ok(Written {
-        files: ReportFile::ALL.into_iter().map(path).collect(),
+        files: files.into_iter().map(path).collect(),
         rows: frame.len(),
     })
 }
@@ -59,12 +63,10 @@ impl Artefact {
     /// # Errors
     /// No published frame, or one that is not ours.
     pub fn check(&self, frame: &Frame, folder: &Path) -> Result<Vec<Difference>, ReportError> {
-        let published = Frame::read(
-            &paths::report(folder, &self.stem(), ReportFile::Parquet),
-            self.columns,
-        )?;
+        let path = paths::report(folder, &self.name.stem(), ReportFile::Parquet);
+        let published = Frame::read(&path, self.content.columns())?;
         Ok(compare(frame, &published, |column, row| {
-            (self.tolerance)(&published, column, row)
+            self.content.tolerance(&published, column, row)
         }))
     }
 }
@@ -80,10 +82,7 @@ fn runs_behind_points(figure: &draw::Figure) -> (usize, usize) {
 }
 
 fn nodes(frame: &Frame) -> Vec<String> {
-    let column = (0..frame.len()).map(|row| frame.cell(row, "node").to_string());
-    column
-        .map(|id| (id, ()))
-        .collect::<BTreeMap<_, _>>()
-        .into_keys()
-        .collect()
+    let column = |name| (0..frame.len()).map(move |row| frame.cell(row, name).to_string());
+    let ids: BTreeSet<_> = column("node").chain(column("node_from")).collect();
+    ids.into_iter().filter(|id| !id.is_empty()).collect()
 }

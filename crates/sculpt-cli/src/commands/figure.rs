@@ -51,17 +51,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let (suite, source) = open(words.suite.as_deref(), global)?;
     let device = device::of(global)?;
     let cache = places::runs(global);
-    let mut session = Session::open(suite, source, &words.data.folder(), device, &cache)?;
+    let session = Session::open(suite, source, &words.data.folder(), device, &cache)?;
     let name = session.suite().name.clone();
     let folder = paths::report_folder(&places::reports(), &name);
     let mut outcomes = Vec::new();
     for artefact in wanted {
         if words.check {
-            outcomes.push(check(artefact, &mut session)?);
+            outcomes.push(check(artefact, &session)?);
         } else {
             outcomes.push(measure_and_draw(
                 artefact,
-                &mut session,
+                &session,
                 &folder,
                 &command_line(),
             )?);
@@ -85,7 +85,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 /// Measures, draws and writes one artefact.
 pub(crate) fn measure_and_draw(
     artefact: &Artefact,
-    session: &mut Session,
+    session: &Session,
     folder: &Path,
     command: &str,
 ) -> anyhow::Result<Outcome> {
@@ -93,7 +93,7 @@ pub(crate) fn measure_and_draw(
     let written = write(artefact, &frame, session, folder, command, git_revision())?;
     let (suite, rows) = (session.suite().name.clone(), written.rows);
     Ok(Outcome {
-        artefact: artefact.name(),
+        artefact: artefact.name.to_string(),
         suite,
         rows,
         files: written.files,
@@ -101,7 +101,7 @@ pub(crate) fn measure_and_draw(
     })
 }
 
-fn check(artefact: &Artefact, session: &mut Session) -> anyhow::Result<Outcome> {
+fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
     if !session.has_data() {
         let data = &session.suite().preset.data.name;
         bail!("nothing can be recomputed without the data {data:?}; give its folder with --data DIR");
@@ -111,7 +111,7 @@ fn check(artefact: &Artefact, session: &mut Session) -> anyhow::Result<Outcome> 
     let folder = paths::published_report_folder(&places::reports(), &suite);
     let differences = Some(artefact.check(&frame, &folder)?);
     Ok(Outcome {
-        artefact: artefact.name(),
+        artefact: artefact.name.to_string(),
         suite,
         rows: frame.len(),
         files: Vec::new(),

@@ -23,10 +23,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let mut needed = 0;
         for (suite, source) in &suites {
             let needs = artefact.needs(&suite.preset)?;
-            let states = needs.states();
+            let (states, recipe) = (needs.states(), needs.recipe());
             let there = states
                 .iter()
-                .filter(|state| source.has(&needs.recipe, state))
+                .filter(|state| source.has(&recipe, state))
                 .count();
             needed = states.len();
             available.insert(suite.name.clone(), (there, needed));
@@ -43,13 +43,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                         (name, serde_json::json!({ "available": there, "needed": of }))
                     })
                     .collect();
-                serde_json::json!({ "artefact": artefact.name(), "title": artefact.title, "suites": suites })
+                serde_json::json!({ "artefact": artefact.name.to_string(), "title": artefact.title, "suites": suites })
             })
             .collect();
         return printing::json(&serde_json::json!({ "artefacts": artefacts }));
     }
     for (artefact, _, available) in &rows {
-        printing::line(&format!("{:<10} {}", artefact.name(), artefact.title));
+        printing::line(&format!("{:<10} {}", artefact.name.to_string(), artefact.title));
         if available.is_empty() {
             printing::line("           no suite is here; `sculpt reproduce` trains one");
         }

@@ -6,7 +6,7 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use clap::Args;
 use sculpt_experiments::{Parent, Plan, Preset, Recipe, Store, plan};
-use sculpt_report::Artefact;
+use sculpt_report::{Artefact, Needs};
 use serde::Serialize;
 
 #[derive(Args)]
@@ -40,7 +40,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&words.artefacts)?;
     let preset = words.preset.preset()?;
     let store = Store::new(places::runs(global));
-    let (recipe, curves) = needs(&wanted, &preset)?;
+    let (recipe, curves) = needs(&wanted, &preset, |needs| needs)?;
     let plan = plan(&recipe, &curves, &store);
     let mut hours = (!words.no_bench).then_some(0.0);
     if let Some(hours) = &mut hours {
@@ -93,13 +93,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The nodes of several artefacts, and the states of each of their curves.
-pub(crate) fn needs(artefacts: &[&Artefact], preset: &Preset) -> anyhow::Result<(Recipe, Vec<Vec<Parent>>)> {
+/// The nodes of several artefacts, and the states of each of their curves; `of` picks their panels.
+pub(crate) fn needs(
+    artefacts: &[&Artefact],
+    preset: &Preset,
+    of: impl Fn(Needs) -> Needs,
+) -> anyhow::Result<(Recipe, Vec<Vec<Parent>>)> {
     let (mut recipe, mut curves) = (Recipe::default(), Vec::new());
     for artefact in artefacts {
-        let needs = artefact.needs(preset)?;
-        recipe.merge(needs.recipe);
-        curves.extend(needs.curves);
+        let needs = of(artefact.needs(preset)?);
+        recipe.merge(needs.recipe());
+        curves.extend(needs.curves());
     }
     Ok((recipe, curves))
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use sculpt_checkpoints::paths;
 use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName};
 use sculpt_masks::Density;
-use sculpt_report::{ALL, Artefact, ArtefactKind};
+use sculpt_report::{ALL, Artefact, Name};
 use std::path::PathBuf;
 
 /// `--data`, `--data-name`.
@@ -69,28 +69,36 @@ impl PresetWords {
     }
 }
 
-/// `figure 5 table 2`, or `all`.
+/// `figure 5 table 2 claims`, or `all`.
 pub(crate) fn artefacts(words: &[String]) -> anyhow::Result<Vec<&'static Artefact>> {
     let usage = |text: String| anyhow::Error::from(BadUsage(text));
     if words == ["all"] {
         return Ok(ALL.iter().collect());
     }
     let mut found = Vec::new();
-    let mut kind = None;
+    let mut kind: Option<fn(u32) -> Name> = None;
     for word in words {
-        match word.as_str() {
-            "figure" | "figures" => kind = Some(ArtefactKind::Figure),
-            "table" | "tables" => kind = Some(ArtefactKind::Table),
+        let name = match word.as_str() {
+            "figure" | "figures" => {
+                kind = Some(Name::Figure);
+                continue;
+            }
+            "table" | "tables" => {
+                kind = Some(Name::Table);
+                continue;
+            }
+            "claims" => Name::Claims,
+            "differences" => Name::Differences,
             other => {
                 let number: u32 = other.parse().map_err(|_| {
                     usage(format!(
-                        "{other:?} is no artefact; write `figure 5`, several of them, or `all`"
+                        "{other:?} is no artefact; write `figure 5`, `table 2`, `claims`, several of them, or `all`"
                     ))
                 })?;
-                let kind = kind.ok_or_else(|| usage(format!("say what {number} is: `figure {number}`")))?;
-                found.push(Artefact::find(kind, number).map_err(|error| usage(error.to_string()))?);
+                kind.ok_or_else(|| usage(format!("say what {number} is: `figure {number}`")))?(number)
             }
-        }
+        };
+        found.push(Artefact::find(name).map_err(|error| usage(error.to_string()))?);
     }
     if found.is_empty() {
         return Err(usage("name an artefact: `figure 5`, or `all`".to_owned()));

@@ -38,7 +38,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         );
     };
     let wanted = by_names(&suite.artefacts)?;
-    let (recipe, curves) = needs(&wanted, &suite.preset)?;
+    let runs = Source::Runs(store.clone());
+    let (recipe, curves) = needs(&wanted, &suite.preset, |needs| needs.in_source(&runs))?;
     let states: Vec<Parent> = curves.into_iter().flatten().collect();
     // All nodes of a suite are trained by one machine, or the suite names none.
     let machine = |state: &Parent| {
@@ -68,12 +69,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let reports = paths::published_report_folder(&places::reports(), &suite.name);
     let source = Source::published(&folder)?;
     let device = device::of(global)?;
-    let mut session = Session::open(suite, source, &words.data.folder(), device, store.runs())?;
+    let session = Session::open(suite, source, &words.data.folder(), device, store.runs())?;
     let command = |artefact: &str| format!("sculpt {artefact} --suite {}", words.suite);
     let mut outcomes = Vec::new();
     for artefact in wanted {
-        let command = command(&artefact.name());
-        outcomes.push(measure_and_draw(artefact, &mut session, &reports, &command)?);
+        let command = command(&artefact.name.to_string());
+        outcomes.push(measure_and_draw(artefact, &session, &reports, &command)?);
     }
     let page = write_page(session.suite(), &reports)?;
     report(&outcomes, Some(&page), words.json)

@@ -8,8 +8,9 @@ use crate::{device, jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::paths;
-use sculpt_experiments::{Source, Store, Suite};
+use sculpt_experiments::{DataFolder, ExperimentError, PanelName, Preset, Source, Store, Suite};
 use sculpt_report::{Artefact, Session, write_page};
+use std::collections::BTreeSet;
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -36,16 +37,19 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     check_suite_name(&name)?;
     let device = device::of(global)?;
     let store = Store::new(places::runs(global));
-    let (mut recipe, _) = needs(&wanted, &preset)?;
+    let data = words.preset.data.folder();
+    let at_hand = panels_at_hand(&preset, &data)?;
+    let (mut recipe, _) = needs(&wanted, &preset, |needs| {
+        needs.only(|panel| at_hand.contains(&panel))
+    })?;
     if let Some(threads) = global.threads {
         recipe.set_threads(threads);
     }
-    let data = words.preset.data.folder();
     let mut suite = Suite {
         name,
         title: title(&preset),
         preset,
-        artefacts: wanted.iter().map(|a| a.name()).collect(),
+        artefacts: wanted.iter().map(|a| a.name.to_string()).collect(),
         environment: None,
     };
     if let Some(old) = Suite::in_store(&store, &suite.name)? {
@@ -78,13 +82,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         finished.n_run,
         recipe.len() - finished.n_run
     ));
-    let mut session = Session::open(suite, Source::Runs(store), &data, device, &places::runs(global))?;
+    let session = Session::open(suite, Source::Runs(store), &data, device, &places::runs(global))?;
     let folder = paths::report_folder(&places::reports(), &session.suite().name);
     let mut outcomes = Vec::new();
     for artefact in wanted {
         outcomes.push(measure_and_draw(
             artefact,
-            &mut session,
+            &session,
             &folder,
             &command_line(),
         )?);
@@ -93,7 +97,30 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     report(&outcomes, Some(&page), words.json)
 }
 
-fn title(preset: &sculpt_experiments::Preset) -> String {
+/// The panels whose data can be trained on; the others are named.
+fn panels_at_hand(preset: &Preset, data: &DataFolder) -> anyhow::Result<BTreeSet<PanelName>> {
+    let (mut at_hand, mut absent) = (BTreeSet::new(), BTreeSet::new());
+    for panel in PanelName::ALL {
+        let wanted = preset.data_of(panel);
+        match data.load(&wanted) {
+            Ok(_) => {
+                at_hand.insert(panel);
+            }
+            Err(ExperimentError::DataMissing { name }) => {
+                absent.insert(name);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for name in absent {
+        printing::note(&format!(
+            "{name} is not at hand: panels that show it are left out"
+        ));
+    }
+    Ok(at_hand)
+}
+
+fn title(preset: &Preset) -> String {
     let cut = preset.cut();
     let cut = if cut.is_empty() {
         String::new()

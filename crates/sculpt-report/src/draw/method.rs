@@ -2,6 +2,7 @@
 
 use super::look::{Dash, Look, Marker, MarkerShape as Shape, Rgb};
 use sculpt_experiments::{Curve, PruningStep};
+use sculpt_masks::Density;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -118,8 +119,8 @@ impl Method {
         Self::SculptByWoodfisher,
     ];
 
-    /// The method of a curve; SCULPT from a preset's start is [`Method::Sculpt`] until the start is known.
-    pub(crate) fn of(curve: Curve) -> Self {
+    /// The method of a curve; `starts` are the densities that SCULPT starts from in its panel.
+    pub(crate) fn of(curve: Curve, starts: &[Density]) -> Self {
         match curve {
             Curve::Lrr => Self::Lrr,
             Curve::Wr => Self::Wr,
@@ -143,10 +144,17 @@ impl Method {
             Curve::DenseCyclic => Self::DenseCyclic,
             Curve::DenseOneCycle => Self::DenseOneCycle,
             Curve::DenseCosine => Self::DenseCosine,
-            Curve::Sculpt(0) => Self::Sculpt20,
-            Curve::Sculpt(1) => Self::Sculpt50,
-            Curve::Sculpt(2) => Self::Sculpt70,
-            Curve::Sculpt(_) => Self::Sculpt,
+            Curve::Sculpt(place) => {
+                let sparsity = starts.get(place).map(|start| (100.0 * (1.0 - start.get())).round());
+                match sparsity {
+                    Some(20.0) => Self::Sculpt20,
+                    Some(50.0) => Self::Sculpt50,
+                    Some(70.0) => Self::Sculpt70,
+                    Some(80.0) => Self::Sculpt80,
+                    Some(90.0) => Self::Sculpt90,
+                    Some(_) | None => Self::Sculpt,
+                }
+            }
             Curve::SculptBy(PruningStep::Random) => Self::SculptByRandom,
             Curve::SculptBy(PruningStep::Snip) => Self::SculptBySnip,
             Curve::SculptBy(PruningStep::Synflow) => Self::SculptBySynflow,

@@ -263,8 +263,8 @@ fn flags(overrides: &Overrides) -> String {
 impl Entry {
     fn of(artefact: &Artefact) -> Self {
         Self {
-            name: artefact.name(),
-            stem: artefact.stem(),
+            name: artefact.name.to_string(),
+            stem: artefact.name.stem(),
             title: artefact.title.to_owned(),
         }
     }
