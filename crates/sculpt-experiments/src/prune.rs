@@ -25,7 +25,13 @@ pub(crate) fn mask(
 ) -> Result<Mask, ExperimentError> {
     let (layout, density) = (model.layout(), prune.density);
     let within = Some(&state.mask);
-    let network = ResNet::new(model, Precision::F32).folded();
+    let network = ResNet::new(model, Precision::F32);
+    // Folding pays where derivatives of many images are taken; SynFlow has one image.
+    let network = if matches!(prune.criterion, Criterion::Synflow { .. }) {
+        network
+    } else {
+        network.folded()
+    };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&state.theta), place(&state.buffers));
     let point = || Point::new(&network as &dyn Network<Tensor>, &theta, &buffers, within);

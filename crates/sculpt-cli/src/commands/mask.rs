@@ -169,7 +169,13 @@ fn scored_mask(words: &Words, model: &ModelSpec, global: &Global) -> anyhow::Res
         Some(path) => Some(Probe::read(path, model.classes(), device)?),
         None => None,
     };
-    let network = ResNet::new(model, Precision::F32).folded();
+    let network = ResNet::new(model, Precision::F32);
+    // Folding pays where derivatives of many images are taken; SynFlow has one image.
+    let network = if words.method == Method::Synflow {
+        network
+    } else {
+        network.folded()
+    };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
     let point = Point::new(&network, &theta, &buffers, weights.mask.as_ref())?;
