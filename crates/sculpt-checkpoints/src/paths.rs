@@ -45,6 +45,11 @@ pub fn timing(node: &Path) -> PathBuf {
     node.join("timing.json")
 }
 
+/// What every node of a published suite took.
+pub fn timings(suite_folder: &Path) -> PathBuf {
+    suite_folder.join("timings.parquet")
+}
+
 /// Folder of what an unfinished node needs to go on.
 pub fn progress_folder(node: &Path) -> PathBuf {
     node.join("progress")
@@ -97,12 +102,27 @@ pub fn published_default(data: &Path) -> PathBuf {
     published_folder(data).join("default")
 }
 
-/// Folder of a suite that `fetch` brought, which git ignores.
-pub fn fetched_suite(data: &Path, suite: &str) -> PathBuf {
-    data.join("fetched").join(suite)
+/// Folder of the suites that `fetch` brought, which git ignores.
+pub fn fetched_folder(data: &Path) -> PathBuf {
+    data.join("fetched")
 }
 
-/// List of a published suite's files, with their SHA-256 and sizes.
+/// Folder of a suite that `fetch` brought.
+pub fn fetched_suite(data: &Path, suite: &str) -> PathBuf {
+    fetched_folder(data).join(suite)
+}
+
+/// Beside a suite's folder: what is being made of it, to take its place when it is whole.
+pub fn suite_partial(suite_folder: &Path) -> PathBuf {
+    beside(suite_folder, "partial")
+}
+
+/// Beside a suite's folder: the one before, until the new one stands in its place.
+pub fn suite_old(suite_folder: &Path) -> PathBuf {
+    beside(suite_folder, "old")
+}
+
+/// List of a published suite's checkpoints, with their SHA-256 and sizes.
 pub fn manifest(suite_folder: &Path) -> PathBuf {
     suite_folder.join("manifest.json")
 }
@@ -195,6 +215,12 @@ pub fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && name.bytes().all(plain)
 }
 
+/// No name of a suite begins with a dot.
+fn beside(folder: &Path, word: &str) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!(".{name}.{word}"))
+}
+
 fn first_two(id: &str) -> &str {
     id.get(..2).unwrap_or(id)
 }
@@ -227,6 +253,9 @@ mod tests {
             published_checkpoint(&published_suite(Path::new("data"), "demo"), "abcd", 32),
             Path::new("data/published/demo/checkpoints/abcd-32.safetensors")
         );
+        let fetched = fetched_suite(Path::new("data"), "demo");
+        assert_eq!(suite_partial(&fetched), Path::new("data/fetched/.demo.partial"));
+        assert_eq!(suite_old(&fetched), Path::new("data/fetched/.demo.old"));
         let reports = report_folder(Path::new("reports"), "demo");
         assert_eq!(
             report(&reports, "figure-5", ReportFile::Provenance),

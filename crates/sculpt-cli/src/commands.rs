@@ -1,12 +1,17 @@
-//! One file a command: `Words`, what it takes, and `run`.
+//! One file a command: what it takes, most often its `Words`, and `run`.
 
+pub(crate) mod all;
 pub(crate) mod bench;
 pub(crate) mod chain;
+pub(crate) mod claims;
 pub(crate) mod connect;
 pub(crate) mod data;
+pub(crate) mod differences;
 pub(crate) mod eval;
 pub(crate) mod export;
+pub(crate) mod fetch;
 pub(crate) mod figure;
+pub(crate) mod gc;
 pub(crate) mod hessian;
 pub(crate) mod list;
 pub(crate) mod ls;
@@ -24,5 +29,6 @@ pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod show;
 pub(crate) mod signs;
+pub(crate) mod table;
 pub(crate) mod verify;
 pub(crate) mod weights;

@@ -377,19 +377,13 @@ impl Display {
         if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             let gone = self.begun.elapsed().as_secs_f64();
-            let left = if epochs > 0.0 {
-                gone / epochs * (board.epochs_total as f64 - epochs)
-            } else {
-                f64::NAN
-            };
-            let left = if left.is_finite() {
-                format!(", about {left:.0} s to go")
-            } else {
-                String::new()
-            };
             printing::note(&format!(
-                "{epochs:.0}/{} epochs, {}/{} nodes, {gone:.0} s gone{left}",
-                board.epochs_total, board.n_run, self.n_nodes
+                "{epochs:.0}/{} epochs, {}/{} nodes, {} gone{}",
+                board.epochs_total,
+                board.n_run,
+                self.n_nodes,
+                duration(gone),
+                to_go(gone, epochs, board.epochs_total)
             ));
         }
     }
@@ -405,5 +399,118 @@ impl Display {
     fn finish(&self) {
         self.total.finish_and_clear();
         let _ = self.bars.clear();
+    }
+}
+
+/// At the speed so far, once there is one.
+fn to_go(seconds: f64, epochs: f64, epochs_total: u64) -> String {
+    if epochs > 0.0 {
+        let left = seconds / epochs * (epochs_total as f64 - epochs);
+        format!(", about {} to go", duration(left.max(0.0)))
+    } else {
+        String::new()
+    }
+}
+
+/// To about one part in a hundred.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.0} s"),
+        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sculpt_experiments::{Criterion, Init, Node, Parent, Prune, Version};
+    use sculpt_masks::{Allocation, Density, Rule};
+    use sculpt_models::{InitRule, ModelSpec};
+
+    /// Two networks, each pruned twice: two chains of three nodes.
+    fn recipe() -> (Recipe, [[NodeId; 3]; 2]) {
+        let mut recipe = Recipe::default();
+        let chains = [1, 2].map(|seed| {
+            let init = Init {
+                v: Version,
+                model: ModelSpec::named("resnet8", 3, Some(2), None).unwrap(),
+                rule: InitRule::KaimingNormalFanIn,
+                seed,
+                draw: 0,
+            };
+            let first = recipe.add(Node::Init(init), 1);
+            let mut prune = |from: &Parent, density| {
+                let prune = Prune {
+                    v: Version,
+                    from: from.clone(),
+                    criterion: Criterion::Random {
+                        allocation: Allocation::Erk,
+                        rule: Rule::Exact,
+                        seed,
+                    },
+                    density: Density::new(density).unwrap(),
+                };
+                recipe.add(Node::Prune(prune), 1)
+            };
+            let second = prune(&first, 0.5);
+            let third = prune(&second, 0.25);
+            [first.id, second.id, third.id]
+        });
+        (recipe, chains)
+    }
+
+    fn board(recipe: &Recipe) -> (Board, tempfile::TempDir) {
+        let runs = tempfile::tempdir().unwrap();
+        (Board::new(recipe, &Store::new(runs.path())).unwrap(), runs)
+    }
+
+    #[test]
+    fn a_failed_node_fails_only_what_depends_on_it() {
+        let (recipe, [first, second]) = recipe();
+        let (mut board, _runs) = board(&recipe);
+        assert_eq!(board.next_chain(&recipe), Some(first.to_vec()));
+        assert_eq!(board.next_chain(&recipe), Some(second.to_vec()));
+        assert_eq!(board.next_chain(&recipe), None);
+        let id = |id: &NodeId| id.as_str().to_owned();
+        board.take(&recipe, &Event::Done { id: id(&first[0]) });
+        let error = "no".to_owned();
+        board.take(
+            &recipe,
+            &Event::Failed {
+                id: id(&first[1]),
+                error,
+            },
+        );
+        board.close(&first, true, "");
+        for node in &second {
+            board.take(&recipe, &Event::Done { id: id(node) });
+        }
+        board.close(&second, true, "");
+        assert_eq!(board.next_chain(&recipe), None);
+        assert_eq!((board.n_run, &board.waiting), (4, &vec![first[2].clone()]));
+        assert_eq!(board.failed, [(first[1].clone(), "no".to_owned())]);
+    }
+
+    #[test]
+    fn a_job_that_dies_fails_the_node_that_it_was_at() {
+        let (recipe, [first, _]) = recipe();
+        let (mut board, _runs) = board(&recipe);
+        board.next_chain(&recipe);
+        let id = first[0].as_str().to_owned();
+        board.take(&recipe, &Event::Done { id });
+        board.close(&first, false, "signal: 9");
+        let why = "its process ended with signal: 9".to_owned();
+        assert_eq!(board.failed, [(first[1].clone(), why)]);
+        assert!(board.waiting.contains(&first[2]));
+    }
+
+    /// 30 of 120 epochs in 60 s: 90 more take 180 s. Nothing done yet: nothing known.
+    #[test]
+    fn the_time_to_go_is_that_of_the_speed_so_far() {
+        assert_eq!(to_go(60.0, 30.0, 120), ", about 3 min to go");
+        assert_eq!(to_go(60.0, 0.0, 120), "");
+        assert_eq!(to_go(60.0, 120.0, 120), ", about 0 s to go");
+        assert_eq!([99.0, 100.0, 7200.0].map(duration), ["99 s", "2 min", "2.0 h"]);
     }
 }

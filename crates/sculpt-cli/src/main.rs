@@ -34,6 +34,10 @@ fn run(words: Words) -> anyhow::Result<()> {
     let global = &words.global;
     match words.command {
         Command::Figure(args) => commands::figure::run(&args, global),
+        Command::Table(args) => commands::table::run(&args, global),
+        Command::Claims(args) => commands::claims::run(&args, global),
+        Command::Differences(args) => commands::differences::run(&args, global),
+        Command::All(args) => commands::all::run(&args, global),
         Command::List(args) => commands::list::run(&args, global),
         Command::Plan(args) => commands::plan::run(&args, global),
         Command::Reproduce(args) => commands::reproduce::run(&args, global),
@@ -43,6 +47,8 @@ fn run(words: Words) -> anyhow::Result<()> {
         Command::Ls(args) => commands::ls::run(&args, global),
         Command::Export(args) => commands::export::run(&args, global),
         Command::Publish(args) => commands::publish::run(&args, global),
+        Command::Fetch(args) => commands::fetch::run(&args, global),
+        Command::Gc(args) => commands::gc::run(&args, global),
         Command::Verify(args) => commands::verify::run(&args, global),
         Command::Eval(args) => commands::eval::run(&args, global),
         Command::Mask(args) => commands::mask::run(&args, global),

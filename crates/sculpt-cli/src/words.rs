@@ -36,6 +36,14 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Measure and draw figures of the paper from checkpoints
     Figure(commands::figure::Words),
+    /// Measure and show tables, the paper's and ours
+    Table(commands::table::Words),
+    /// Show the verdicts on the paper's claims
+    Claims(commands::figure::ShowWords),
+    /// Show where paper, the authors' harness and a suite differ
+    Differences(commands::figure::ShowWords),
+    /// Show every artefact of a suite, and the page of them all
+    All(commands::figure::ShowWords),
     /// List every artefact and what of it is available
     List(commands::list::Words),
     /// Say what an artefact costs, without training
@@ -54,6 +62,10 @@ pub(crate) enum Command {
     Export(commands::export::Words),
     /// Make a suite of the runs, to be committed or served
     Publish(commands::publish::Words),
+    /// Bring a published suite from a folder or a server
+    Fetch(commands::fetch::Words),
+    /// List what of the store no suite needs, and delete it
+    Gc(commands::gc::Words),
     /// Check checkpoints, masks, run folders, stores and suites
     Verify(commands::verify::Words),
     /// Loss, accuracy and logits of anybody's weights on a probe

@@ -64,7 +64,7 @@ fn fetch(
         return Ok(folder);
     }
     let partial = dest.join(format!("{}.partial", published.archive_name()));
-    transfer(published, &partial, url, progress)?;
+    Client::new(url).fetch(url, &partial, published.archive_bytes, MOST_BYTES, progress)?;
     let sha256 = hash_file(&partial)?;
     if sha256 != published.archive_sha256 {
         remove(&partial)?;
@@ -79,124 +79,137 @@ fn fetch(
     Ok(folder)
 }
 
-/// Brings the whole archive into `partial`, going on from what is there.
-fn transfer(
-    published: &Published,
-    partial: &Path,
-    url: &str,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<(), DatasetError> {
-    let mut received = match fs::metadata(partial) {
-        Ok(metadata) => metadata.len(),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => 0,
-        Err(source) => return Err(at(partial)(source)),
-    };
-    if published.archive_bytes == Some(received) {
-        return Ok(());
-    }
-    if published
-        .archive_bytes
-        .is_some_and(|expected| received > expected)
-    {
-        remove(partial)?;
-        received = 0;
-    }
-    let mut response = get(url, received)?;
-    if received > 0 && response.status() == 416 {
-        // What is here does not begin the file that is there.
-        remove(partial)?;
-        received = 0;
-        response = get(url, 0)?;
-    }
-    let status = response.status().as_u16();
-    let range = header(&response, "content-range").unwrap_or_default().to_owned();
-    let goes_on = match status {
-        200 => false,
-        206 if received > 0 && range.starts_with(&format!("bytes {received}-")) => true,
-        _ => {
-            return Err(DatasetError::Status {
-                url: url.to_owned(),
-                status,
-            });
+/// Fetches files over HTTP(S); connections to a server are kept between files.
+#[derive(Debug)]
+pub struct Client(ureq::Agent);
+
+impl Client {
+    /// A client for addresses on the server of `url`.
+    pub fn new(url: &str) -> Self {
+        let mut config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(30)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_per_read(Some(Duration::from_secs(60)));
+        if url.starts_with("http://127.0.0.1") || url.starts_with("http://localhost") {
+            // No proxy stands between a machine and itself.
+            config = config.proxy(None);
         }
-    };
-    if !goes_on {
-        received = 0;
+        Self(config.build().into())
     }
-    let announced = header(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
-    let expected = published
-        .archive_bytes
-        .or(announced.map(|length| length.saturating_add(received)));
-    let mut file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .append(goes_on)
-        .truncate(!goes_on)
-        .open(partial)
-        .map_err(at(partial))?;
-    let mut body = response.into_body().into_reader();
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        progress(received, expected.unwrap_or(0));
-        let n = match body.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => {
-                file.sync_all().map_err(at(partial))?;
-                return Err(DatasetError::BrokenOff {
+
+    /// Brings the whole file at `url` into `partial`, going on from what is there.
+    ///
+    /// `bytes` is its length, where that is known; it has no more than `most`. `progress` is called with the bytes
+    /// that are here and all bytes (0: not known). What came is not compared with any checksum.
+    ///
+    /// # Errors
+    /// A server that does not answer or refuses, a file that is longer, a transfer that ends early (what came is
+    /// kept), or what the file system refuses.
+    pub fn fetch(
+        &self,
+        url: &str,
+        partial: &Path,
+        bytes: Option<u64>,
+        most: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), DatasetError> {
+        let mut received = match fs::metadata(partial) {
+            Ok(metadata) => metadata.len(),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => 0,
+            Err(source) => return Err(at(partial)(source)),
+        };
+        if bytes == Some(received) && received > 0 {
+            return Ok(());
+        }
+        if bytes.is_some_and(|expected| received > expected) {
+            remove(partial)?;
+            received = 0;
+        }
+        let mut response = self.get(url, received)?;
+        if received > 0 && response.status() == 416 {
+            // What is here does not begin the file that is there.
+            remove(partial)?;
+            received = 0;
+            response = self.get(url, 0)?;
+        }
+        let status = response.status().as_u16();
+        let range = header(&response, "content-range").unwrap_or_default().to_owned();
+        let goes_on = match status {
+            200 => false,
+            206 if received > 0 && range.starts_with(&format!("bytes {received}-")) => true,
+            _ => {
+                return Err(DatasetError::Status {
                     url: url.to_owned(),
-                    received,
-                    path: partial.to_path_buf(),
-                    source,
+                    status,
                 });
             }
         };
-        received += n as u64;
-        let most = expected.unwrap_or(MOST_BYTES);
-        if received > most {
-            drop(file);
-            remove(partial)?;
-            return Err(DatasetError::TooLong {
-                url: url.to_owned(),
-                expected: most,
-            });
+        if !goes_on {
+            received = 0;
         }
-        file.write_all(&buffer[..n]).map_err(at(partial))?;
+        let announced = header(&response, "content-length").and_then(|length| length.parse::<u64>().ok());
+        let expected = bytes.or(announced.map(|length| length.saturating_add(received)));
+        let most = expected.unwrap_or(most).min(most);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .append(goes_on)
+            .truncate(!goes_on)
+            .open(partial)
+            .map_err(at(partial))?;
+        let mut body = response.into_body().into_reader();
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            progress(received, expected.unwrap_or(0));
+            let n = match body.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => {
+                    file.sync_all().map_err(at(partial))?;
+                    return Err(DatasetError::BrokenOff {
+                        url: url.to_owned(),
+                        received,
+                        path: partial.to_path_buf(),
+                        source,
+                    });
+                }
+            };
+            received += n as u64;
+            if received > most {
+                drop(file);
+                remove(partial)?;
+                return Err(DatasetError::TooLong {
+                    url: url.to_owned(),
+                    expected: most,
+                });
+            }
+            file.write_all(&buffer[..n]).map_err(at(partial))?;
+        }
+        file.sync_all().map_err(at(partial))?;
+        match expected {
+            Some(expected) if received < expected => Err(DatasetError::Truncated {
+                url: url.to_owned(),
+                received,
+                expected,
+                path: partial.to_path_buf(),
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
-    file.sync_all().map_err(at(partial))?;
-    match expected {
-        Some(expected) if received < expected => Err(DatasetError::Truncated {
-            url: url.to_owned(),
-            received,
-            expected,
-            path: partial.to_path_buf(),
-        }),
-        Some(_) | None => Ok(()),
-    }
-}
 
-/// The answer to a GET for the bytes from `first` on.
-fn get(url: &str, first: u64) -> Result<ureq::http::Response<ureq::Body>, DatasetError> {
-    let mut config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_connect(Some(Duration::from_secs(30)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
-        .timeout_per_read(Some(Duration::from_secs(60)));
-    if url.starts_with("http://127.0.0.1") || url.starts_with("http://localhost") {
-        // No proxy stands between a machine and itself.
-        config = config.proxy(None);
+    /// The answer to a GET for the bytes from `first` on.
+    fn get(&self, url: &str, first: u64) -> Result<ureq::http::Response<ureq::Body>, DatasetError> {
+        let mut request = self.0.get(url).header("accept-encoding", "identity");
+        if first > 0 {
+            request = request.header("range", format!("bytes={first}-"));
+        }
+        request.call().map_err(|source| DatasetError::Transport {
+            url: url.to_owned(),
+            source: Box::new(source),
+        })
     }
-    let mut request = ureq::Agent::from(config.build())
-        .get(url)
-        .header("accept-encoding", "identity");
-    if first > 0 {
-        request = request.header("range", format!("bytes={first}-"));
-    }
-    request.call().map_err(|source| DatasetError::Transport {
-        url: url.to_owned(),
-        source: Box::new(source),
-    })
 }
 
 fn header<'a>(response: &'a ureq::http::Response<ureq::Body>, name: &str) -> Option<&'a str> {

@@ -189,7 +189,7 @@ pub enum DatasetError {
         url: String,
         /// Bytes in the file so far.
         received: u64,
-        /// Bytes of the archive.
+        /// Bytes of the file.
         expected: u64,
         /// The incomplete file.
         path: PathBuf,
@@ -206,12 +206,12 @@ pub enum DatasetError {
         /// What the connection said.
         source: io::Error,
     },
-    /// More bytes than the archive has; they are thrown away.
-    #[error("{url} sends more than the {expected} bytes of the archive")]
+    /// More bytes than the file has; they are thrown away.
+    #[error("{url} sends more than the {expected} bytes that it should have")]
     TooLong {
         /// The address.
         url: String,
-        /// Bytes of the archive.
+        /// Bytes of the file, or the most that it may have.
         expected: u64,
     },
     /// Another file than the published one; it is thrown away.

@@ -16,7 +16,7 @@ pub use augmentation::Augmentation;
 pub use cifar::{cifar10, cifar10_digest, cifar100, cifar100_digest};
 pub use demo::{DemoClasses, DemoSpec, demo};
 pub use device::DeviceExamples;
-pub use download::download;
+pub use download::{Client, download};
 pub use error::DatasetError;
 pub use examples::Examples;
 pub use loader::Loader;

@@ -1,7 +1,7 @@
 //! Training longer (§3, §4): figures 2, 4, 9 (b) and 13.
 
-use crate::grow::for_each_seed;
-use crate::{Criterion, Curve, LabelNoise, Point, Recipe, Setup};
+use crate::grow::{Grower, for_each_seed};
+use crate::{Criterion, Curve, LabelNoise, Parent, Point, Recipe, Setup};
 use sculpt_masks::{Allocation, Density};
 use sculpt_schedules::Kind;
 
@@ -65,7 +65,7 @@ pub fn pruned_at_initialisation(recipe: &mut Recipe, setup: &Setup) -> Vec<Point
         grower.show_levels(Curve::Lrr, &lrr);
         let own = grower.own_init();
         let dense = grower.all_cycles(own.clone());
-        grower.show_all(Curve::DenseCyclic, Density::DENSE, &dense);
+        first_and_last(grower, Curve::DenseCyclic, Density::DENSE, &dense);
         for &density in &setup.levels[1..] {
             let (snip, synflow) = (Criterion::Snip(grower.scoring()), grower.synflow());
             let starts = [
@@ -75,13 +75,18 @@ pub fn pruned_at_initialisation(recipe: &mut Recipe, setup: &Setup) -> Vec<Point
             ];
             for (curve, start) in starts {
                 let cycles = grower.all_cycles(start);
-                grower.show(curve, density, 1, &cycles[0]);
-                if cycles.len() > 1 {
-                    grower.show_last(curve, density, &cycles);
-                }
+                first_and_last(grower, curve, density, &cycles);
             }
         }
     })
+}
+
+/// Standard training, which is the first cycle, and cyclic training.
+fn first_and_last(grower: &mut Grower<'_>, curve: Curve, density: Density, cycles: &[Parent]) {
+    grower.show(curve, density, 1, &cycles[0]);
+    if cycles.len() > 1 {
+        grower.show_last(curve, density, cycles);
+    }
 }
 
 /// Figure 9 (b): LRR, random masks and the dense network, the latter two cyclic, all with noisy training labels.

@@ -23,6 +23,7 @@ mod run;
 mod sculpting;
 mod store;
 mod suite;
+mod timings;
 mod user_recipe;
 
 pub use coupling::coupling;
@@ -40,13 +41,13 @@ pub use node::{
     Combine, Criterion, DataRef, Init, LabelNoise, Node, NodeId, Parent, Perturb, Prune, Scoring, Train,
     Version,
 };
-pub use plan::{Plan, Work, plan};
+pub use plan::{Cost, Plan, Work, plan};
 pub use preset::{Overrides, PanelName, Preset, PresetName, Setup};
 pub use programme::programme;
 pub use recipe::{Entry, Recipe};
 pub use recovery::{sign_overlap, sign_recovery, signs_suffice};
 pub use run::{EVALUATION_BATCH, Ended, Progress, Runner, Timing, evaluate_examples};
-pub use sculpting::{pruning_criteria, sculpting};
+pub use sculpting::{pruning_criteria, sculpting, sculpting_against_lrr};
 pub use store::{NodeEnvironment, NodeFile, NodeLock, Store, model_of};
 pub use suite::{ManifestEntry, Source, Suite, publish};
 pub use user_recipe::{UserRecipe, read_user_recipe};

@@ -47,6 +47,48 @@ pub struct Work {
     pub images: u64,
 }
 
+/// What training one node costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// Epochs.
+    pub epochs: u32,
+    /// Images passed forward and back.
+    pub images: u64,
+    /// Floating-point operations as executed: masked tensors are dense.
+    pub flops_dense: f64,
+    /// The same if pruned weights cost nothing, each layer at the mask's overall density.
+    pub flops_sparse_ideal: f64,
+}
+
+impl Cost {
+    /// Of a Train node; other nodes cost next to nothing.
+    pub fn of(entry: &Entry) -> Option<Self> {
+        let Node::Train(train) = &entry.node else {
+            return None;
+        };
+        let (n_train, side) = data_shape(&train.data);
+        let n_train = match train.split {
+            Split::All => n_train,
+            Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
+        };
+        let batch = u64::from(train.batch);
+        let per_epoch = if train.drop_last {
+            n_train / batch * batch
+        } else {
+            n_train
+        };
+        let images = per_epoch * u64::from(train.epochs);
+        let macs: u64 = entry.model.multiply_accumulates(side, side).iter().sum();
+        let flops_dense = FLOPS_PER_MAC * macs as f64 * images as f64;
+        Some(Self {
+            epochs: train.epochs,
+            images,
+            flops_dense,
+            flops_sparse_ideal: flops_dense * entry.density,
+        })
+    }
+}
+
 /// A backward pass costs two forward passes; a multiply-accumulate is two operations.
 const FLOPS_PER_MAC: f64 = 2.0 * 3.0;
 
@@ -65,25 +107,14 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<Parent>], store: &Store) -> Plan {
         let layout = entry.model.layout();
         let floats = layout.n_params() + layout.n_buffers();
         plan.bytes += entry.keep.len() as u64 * (4 * floats + layout.n_prunable().div_ceil(8)) as u64;
-        let Node::Train(train) = &entry.node else { continue };
-        let (n_train, side) = data_shape(&train.data);
-        let n_train = match train.split {
-            Split::All => n_train,
-            Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
+        let (Node::Train(train), Some(cost)) = (&entry.node, Cost::of(entry)) else {
+            continue;
         };
-        let batch = u64::from(train.batch);
-        let per_epoch = if train.drop_last {
-            n_train / batch * batch
-        } else {
-            n_train
-        };
-        let images = per_epoch * u64::from(train.epochs);
-        let macs: u64 = entry.model.multiply_accumulates(side, side).iter().sum();
-        let flops = FLOPS_PER_MAC * macs as f64 * images as f64;
-        plan.flops_dense += flops;
-        plan.flops_sparse_ideal += flops * entry.density;
+        plan.flops_dense += cost.flops_dense;
+        plan.flops_sparse_ideal += cost.flops_sparse_ideal;
         if !done {
             plan.epochs_to_do += epochs_of(entry);
+            let (side, batch) = (data_shape(&train.data).1, train.batch);
             let (precision, threads) = (train.precision, entry.threads);
             let key = format!("{:?} {side} {batch} {precision:?} {threads}", entry.model);
             let item = work.entry(key).or_insert_with(|| Work {
@@ -94,7 +125,7 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<Parent>], store: &Store) -> Plan {
                 threads,
                 images: 0,
             });
-            item.images += images;
+            item.images += cost.images;
         }
     }
     plan.nodes_to_do = plan.nodes - plan.nodes_done;

@@ -1,7 +1,7 @@
 use crate::{
     ExperimentError, PanelName, Preset, Recipe, Setup, allocations, basins, coupling, cycle_by_cycle,
     iterative_against_dense, jumps, levels, long_runs, noisy_labels, pruned_at_initialisation,
-    pruning_criteria, random_masks, schedules_at_equal_epochs, sculpting, sign_overlap, sign_recovery,
+    pruning_criteria, random_masks, schedules_at_equal_epochs, sculpting, sculpting_against_lrr, sign_overlap, sign_recovery,
     signs_suffice,
 };
 
@@ -37,8 +37,8 @@ pub fn programme(preset: &Preset) -> Result<Recipe, ExperimentError> {
         sculpting(&mut recipe, setup);
     }
     signs_suffice(&mut recipe, &cifar10);
-    sculpting(&mut recipe, &preset.panel(PanelName::LargeB)?);
-    sculpting(&mut recipe, &preset.panel(PanelName::LargeC)?);
+    sculpting_against_lrr(&mut recipe, &preset.panel(PanelName::LargeB)?);
+    sculpting_against_lrr(&mut recipe, &preset.panel(PanelName::LargeC)?);
     // Figures 9, 10, the table of A.1, 13 to 18.
     pruning_criteria(&mut recipe, &cifar10);
     noisy_labels(&mut recipe, &cifar10);

@@ -4,12 +4,10 @@ use crate::grow::{Grower, for_each_seed};
 use crate::{Criterion, Curve, Parent, Point, PruningStep, Recipe, Setup};
 use sculpt_masks::Density;
 
-/// Figures 7 and 8 (b), (c): SCULPT from each of the preset's starts to every density below it, with LRR, cyclic
-/// random masks and the dense network.
+/// Figure 7: SCULPT from each of the preset's starts to every density below it, with LRR, cyclic random masks and the
+/// dense network.
 pub fn sculpting(recipe: &mut Recipe, setup: &Setup) -> Vec<Point> {
     for_each_seed(recipe, setup, |grower| {
-        let lrr = grower.lrr();
-        grower.show_levels(Curve::Lrr, &lrr);
         for &density in &setup.levels {
             let cycles = cyclic(grower, density);
             let curve = if density.get() == 1.0 {
@@ -19,12 +17,24 @@ pub fn sculpting(recipe: &mut Recipe, setup: &Setup) -> Vec<Point> {
             };
             grower.show_last(curve, density, &cycles);
         }
-        for (place, &start) in setup.sculpt_starts.iter().enumerate() {
-            for &density in setup.levels.iter().filter(|level| level.get() < start.get()) {
-                sculpt(grower, Curve::Sculpt(place), start, density, Criterion::Magnitude);
-            }
-        }
+        against_lrr(grower);
     })
+}
+
+/// Figure 8 (b), (c): SCULPT from each of the preset's starts to every density below it, with LRR.
+pub fn sculpting_against_lrr(recipe: &mut Recipe, setup: &Setup) -> Vec<Point> {
+    for_each_seed(recipe, setup, against_lrr)
+}
+
+fn against_lrr(grower: &mut Grower<'_>) {
+    let lrr = grower.lrr();
+    grower.show_levels(Curve::Lrr, &lrr);
+    let setup = grower.setup;
+    for (place, &start) in setup.sculpt_starts.iter().enumerate() {
+        for &density in setup.levels.iter().filter(|level| level.get() < start.get()) {
+            sculpt(grower, Curve::Sculpt(place), start, density, Criterion::Magnitude);
+        }
+    }
 }
 
 /// Figure 9 (a): SCULPT from the sparsest of the preset's starts, its pruning step decided in seven ways.

@@ -1,5 +1,5 @@
 use crate::metrics::{MetricsRow, read_metrics};
-use crate::{Entry, Environment, ExperimentError, Node, NodeId, Parent};
+use crate::{Entry, Environment, ExperimentError, Node, NodeId, Parent, Timing};
 use sculpt_checkpoints::{Meta, State, atomic, paths, read_checkpoint, read_meta};
 use sculpt_layout::Layout;
 use sculpt_models::ModelSpec;
@@ -197,6 +197,24 @@ impl Store {
     pub fn metrics(&self, id: &NodeId) -> Result<Vec<MetricsRow>, ExperimentError> {
         let rows = read_metrics(&paths::metrics(&self.node_folder(id)))?;
         Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// What training a node took; none where it has not been trained.
+    ///
+    /// # Errors
+    /// A file that is not ours.
+    pub fn timing(&self, id: &NodeId) -> Result<Option<Timing>, ExperimentError> {
+        let path = paths::timing(&self.node_folder(id));
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(ExperimentError::Io { path, source }),
+        };
+        let timing = serde_json::from_slice(&bytes).map_err(|e| ExperimentError::BadFile {
+            path,
+            detail: e.to_string(),
+        })?;
+        Ok(Some(timing))
     }
 
     /// Takes the node's lock, or says that another process has it.

@@ -1,5 +1,6 @@
 use crate::metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics};
-use crate::{Environment, ExperimentError, Node, NodeId, Parent, Preset, Recipe, Store};
+use crate::timings::{Timings, read_timings, write_timings};
+use crate::{Environment, ExperimentError, Node, NodeId, Parent, Preset, Recipe, Store, Timing};
 use sculpt_checkpoints::{
     State, atomic, canonical::sha256_hex, paths, read_checkpoint, read_published, write_published,
 };
@@ -59,6 +60,8 @@ pub enum Source {
         manifest: BTreeMap<(NodeId, u32), ManifestEntry>,
         /// Its metrics by node and epoch.
         metrics: BTreeMap<(String, u32), MetricsRow>,
+        /// What its nodes took.
+        timings: Timings,
     },
 }
 
@@ -121,6 +124,7 @@ impl Source {
             folder: folder.to_owned(),
             manifest,
             metrics,
+            timings: read_timings(&paths::timings(folder))?,
         })
     }
 
@@ -177,6 +181,17 @@ impl Source {
         Ok(read)
     }
 
+    /// What training a node took, where it is known.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn timing(&self, id: &NodeId) -> Result<Option<Timing>, ExperimentError> {
+        match self {
+            Source::Runs(store) => store.timing(id),
+            Source::Published { timings, .. } => Ok(timings.get(id).cloned()),
+        }
+    }
+
     /// The test score that training recorded for a state.
     ///
     /// # Errors
@@ -198,7 +213,18 @@ impl Source {
     }
 }
 
-/// Writes a suite's states, lists and metrics into `folder`, from the store they were trained in. The folder is
+/// What training the nodes of a recipe took, as far as the store knows.
+fn timings_in(store: &Store, recipe: &Recipe) -> Result<Timings, ExperimentError> {
+    let mut timings = Timings::new();
+    for (id, _) in recipe.iter() {
+        if let Some(timing) = store.timing(id)? {
+            timings.insert(id.clone(), timing);
+        }
+    }
+    Ok(timings)
+}
+
+/// Writes a suite's states, lists, metrics and timings into `folder`, from the store they were trained in. The folder is
 /// made beside its place and moved there whole; an old one is replaced.
 ///
 /// # Errors
@@ -273,6 +299,7 @@ fn write_suite(
         }
     }
     write_metrics(&paths::metrics(folder), &metrics)?;
+    write_timings(&paths::timings(folder), &timings_in(store, recipe)?)?;
     write_json(&paths::manifest(folder), &manifest)?;
     write_json(&paths::suite_json(folder), suite)?;
     Ok(total)

@@ -4,6 +4,7 @@ use sculpt_connectivity::ConnectivityError;
 use sculpt_datasets::DatasetError;
 use sculpt_experiments::{ExperimentError, NodeId};
 use sculpt_hessian::{HessianError, LanczosError};
+use sculpt_signs::SignsError;
 use sculpt_stats::StatsError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -128,6 +129,9 @@ pub enum ReportError {
     /// A curvature cannot be computed.
     #[error(transparent)]
     Hessian(#[from] HessianError),
+    /// Signs cannot be compared.
+    #[error(transparent)]
+    Signs(#[from] SignsError),
     /// A search for eigenvalues with parameters out of range.
     #[error(transparent)]
     Lanczos(#[from] LanczosError),

@@ -1,5 +1,7 @@
 use crate::artefact::{Artefact, Content, Name};
-use crate::figures;
+use crate::{
+    claims, cost_table, differences, epochs_table, figures, schedules, schematic, setup_table, sign_table,
+};
 
 const fn artefact(name: Name, title: &'static str, content: &'static dyn Content) -> Artefact {
     Artefact { name, title, content }
@@ -13,6 +15,7 @@ macro_rules! artefacts {
 
 /// All artefacts there are, by kind and number.
 pub static ALL: &[Artefact] = artefacts![
+    schematic::FIGURE_1,
     figures::FIGURE_2,
     figures::FIGURE_3,
     figures::FIGURE_4,
@@ -22,10 +25,69 @@ pub static ALL: &[Artefact] = artefacts![
     figures::FIGURE_8,
     figures::FIGURE_9,
     figures::FIGURE_10,
+    schedules::FIGURE_11,
+    schedules::FIGURE_12,
     figures::FIGURE_13,
     figures::FIGURE_14,
     figures::FIGURE_15,
     figures::FIGURE_16,
     figures::FIGURE_17,
     figures::FIGURE_18,
+    setup_table::TABLE_1,
+    epochs_table::TABLE_2,
+    sign_table::TABLE_3,
+    cost_table::TABLE_4,
+    claims::CLAIMS,
+    differences::DIFFERENCES,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName, Recipe, programme};
+    use std::collections::BTreeSet;
+
+    fn preset(name: PresetName) -> Preset {
+        Preset::new(name, Overrides::default(), &DataFolder::default()).unwrap()
+    }
+
+    /// The paper has figures 1 to 18 and tables 1 and 2; 3 and 4, claims and differences are ours.
+    #[test]
+    fn every_artefact_stands_at_its_number_once() {
+        let names: Vec<_> = ALL.iter().map(|artefact| artefact.name).collect();
+        let mut wanted: Vec<_> = (1..=18).map(Name::Figure).collect();
+        wanted.extend((1..=4).map(Name::Table));
+        wanted.extend([Name::Claims, Name::Differences]);
+        assert_eq!(names, wanted);
+        assert!(ALL.iter().all(|artefact| !artefact.title.is_empty()));
+    }
+
+    /// What the artefacts need trained is the programme, no more and no less, in every preset.
+    #[test]
+    fn the_artefacts_need_the_programme() {
+        for name in [PresetName::Paper, PresetName::Short, PresetName::Demo] {
+            let preset = preset(name);
+            let mut needed = Recipe::default();
+            for artefact in ALL {
+                needed.merge(artefact.needs(&preset).unwrap().recipe());
+            }
+            let nodes = |recipe: &Recipe| -> BTreeSet<_> {
+                recipe
+                    .iter()
+                    .map(|(id, entry)| (id.clone(), entry.keep.clone()))
+                    .collect()
+            };
+            assert_eq!(nodes(&needed), nodes(&programme(&preset).unwrap()), "{name}");
+        }
+    }
+
+    /// A frame's columns are told apart by name.
+    #[test]
+    fn columns_are_distinct() {
+        for artefact in ALL {
+            let columns = artefact.content.columns();
+            let distinct: BTreeSet<_> = columns.iter().collect();
+            assert_eq!(distinct.len(), columns.len(), "{}", artefact.name);
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod grasp;
 mod point;
 mod probe;
 mod scores;
+mod select;
 mod snip;
 mod synflow;
 #[cfg(test)]

@@ -242,7 +242,7 @@ impl<'a> Point<'a> {
 }
 
 /// The first place of a vector of flags that is set.
-fn first(flags: &Tensor) -> Option<usize> {
+pub(crate) fn first(flags: &Tensor) -> Option<usize> {
     if flags.any().int64_value(&[]) == 0 {
         return None;
     }

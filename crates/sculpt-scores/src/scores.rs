@@ -48,7 +48,7 @@ impl Scores {
 }
 
 /// The place of the first number that is not finite.
-pub(crate) fn first_non_finite(values: &[f64]) -> Option<usize> {
+fn first_non_finite(values: &[f64]) -> Option<usize> {
     // Without an early end the compiler looks at several numbers at once.
     if values
         .iter()

@@ -1,7 +1,8 @@
-use crate::scores::first_non_finite;
+use crate::point::first;
+use crate::select::select;
 use crate::{Point, ScoreError};
 use sculpt_layout::{BufferKind, Layout};
-use sculpt_masks::{Density, Mask, MaskError, keep_top};
+use sculpt_masks::{Density, Mask, MaskError};
 use sculpt_network::Mode;
 use std::num::NonZeroU32;
 use tch::{Device, Kind, Tensor, with_grad};
@@ -103,55 +104,53 @@ struct Flow<'a> {
     point: &'a Point<'a>,
     /// `|θ|` in f64; what is pruned is 0.
     theta: Tensor,
+    /// Flags over θ of what is not pruned: unprunable parameters are always among it.
+    alive: Tensor,
+    /// Places in θ of the unprunable parameters.
+    unprunable: Tensor,
+    n_unprunable: usize,
     /// Fresh ones, in f64.
     buffers: Tensor,
     ones: Tensor,
-    /// Places in θ, in order. Fewer and fewer are left: what is done on the host is done for these alone.
-    survivors: Vec<usize>,
-    /// Their scores; memory that every iteration uses again.
-    scores: Vec<f64>,
 }
 
 impl<'a> Flow<'a> {
     fn new(point: &'a Point<'a>, [channels, height, width]: [i64; 3]) -> Self {
         let device = point.theta().device();
-        let mut survivors = Vec::with_capacity(point.layout().n_prunable());
-        for param in point.layout().prunable() {
-            match point.mask() {
-                None => survivors.extend(param.range()),
-                Some(mask) => {
-                    let prunable = param.prunable_range().expect("a prunable tensor has a place");
-                    let places = param.range().zip(mask.slice(prunable));
-                    survivors.extend(places.filter_map(|(place, kept)| kept.then_some(place)));
-                }
+        let mut alive = vec![true; point.layout().n_params()];
+        let mut unprunable: Vec<i64> = Vec::new();
+        for param in point.layout().params() {
+            match (param.prunable_range(), point.mask()) {
+                (Some(prunable), Some(mask)) => alive[param.range()].copy_from_slice(mask.slice(prunable)),
+                (Some(_), None) => {}
+                (None, _) => unprunable.extend(param.range().map(|place| place as i64)),
             }
         }
         Self {
             point,
             theta: point.theta().abs().to_kind(Kind::Double),
+            alive: Tensor::from_slice(&alive).to_device(device),
+            unprunable: Tensor::from_slice(&unprunable).to_device(device),
+            n_unprunable: unprunable.len(),
             buffers: Tensor::from_slice(&fresh_buffers(point.layout())).to_device(device),
             ones: Tensor::ones([1, channels, height, width], (Kind::Double, device)),
-            scores: Vec::with_capacity(survivors.len()),
-            survivors,
         }
     }
 
-    /// Scores the survivors, and keeps `n_kept` of them.
+    /// Scores the survivors, and keeps `n_kept` of the prunable ones.
     fn prune(&mut self, n_kept: usize, mode: Mode) -> Result<(), ScoreError> {
-        self.score(mode)?;
-        let kept = keep_top(&self.scores, n_kept, None)?;
-        let ended = self.survivors.iter().zip(kept.iter()).filter(|(_, kept)| !kept);
-        let ended: Vec<i64> = ended.map(|(&place, _)| place as i64).collect();
-        let ended = Tensor::from_slice(&ended).to_device(self.theta.device());
-        let _ = self.theta.index_fill_(0, &ended, 0.0);
-        let mut kept = kept.iter();
-        self.survivors
-            .retain(|_| kept.next().expect("a bit for each survivor"));
+        let scores = self.score(mode)?;
+        let kept = select(&scores, n_kept + self.n_unprunable, &self.alive);
+        // In one pass, 0 where the score is at most `high`; then the others again.
+        let others = self.theta.index_select(0, &kept.others);
+        let _ = scores.threshold_backward_grad_input(&self.theta, &self.theta, kept.high);
+        let _ = self.theta.index_copy_(0, &kept.others, &others);
+        self.alive = kept.flags;
         Ok(())
     }
 
-    /// `|θ ⊙ ∂R/∂θ|` of the survivors.
-    fn score(&mut self, mode: Mode) -> Result<(), ScoreError> {
+    /// `|θ ⊙ ∂R/∂θ|`, of unprunable parameters infinite.
+    fn score(&self, mode: Mode) -> Result<Tensor, ScoreError> {
         let gradient = with_grad(|| {
             let theta = self.theta.detach().set_requires_grad(true);
             let buffers = self.buffers.copy();
@@ -159,37 +158,29 @@ impl<'a> Flow<'a> {
             Ok::<_, ScoreError>(Tensor::run_backward(&[&flow], &[&theta], false, false).swap_remove(0))
         })?;
         // A gradient may be one number, expanded.
-        let products = gradient.contiguous().g_mul_(&self.theta).to_device(Device::Cpu);
-        self.scores.clear();
-        let mut part: Vec<f64> = Vec::new();
-        for param in self.point.layout().prunable() {
-            let range = param.range();
-            part.resize(param.len(), 0.0);
-            let of_param = products.narrow(0, range.start as i64, param.len() as i64);
-            of_param.copy_data(&mut part, param.len());
-            let left = self.survivors[self.scores.len()..].iter();
-            let here = left.take_while(|&&place| place < range.end);
-            self.scores
-                .extend(here.map(|place| part[place - range.start].abs()));
+        let mut scores = gradient.contiguous().g_mul_(&self.theta);
+        let _ = scores.index_fill_(0, &self.unprunable, 0.0);
+        // NaN is the least and the greatest of its vector.
+        let (least, greatest) = scores.aminmax(None, false);
+        let (least, greatest) = (least.double_value(&[]), greatest.double_value(&[]));
+        if !(least.is_finite() && greatest.is_finite()) {
+            // What is pruned may be 0 · ∞.
+            let refused = scores.isfinite().logical_not().logical_and(&self.alive);
+            if let Some(place) = first(&refused) {
+                let score = scores.double_value(&[place as i64]).abs();
+                return Err(self.point.non_finite_score("SynFlow", place, score));
+            }
         }
-        match first_non_finite(&self.scores) {
-            None => Ok(()),
-            Some(i) => Err(self
-                .point
-                .non_finite_score("SynFlow", self.survivors[i], self.scores[i])),
+        if least.is_nan() || least < 0.0 {
+            let _ = scores.abs_();
         }
+        Ok(scores.index_fill_(0, &self.unprunable, f64::INFINITY))
     }
 
     fn mask(&self) -> Mask {
-        let mut bits = vec![false; self.point.layout().n_prunable()];
-        let mut left = self.survivors.iter().peekable();
-        for param in self.point.layout().prunable() {
-            let prunable = param.prunable_range().expect("a prunable tensor has a place");
-            while let Some(place) = left.next_if(|&&place| place < param.range().end) {
-                bits[place - param.range().start + prunable.start] = true;
-            }
-        }
-        Mask::from_bools(bits)
+        let alive = Vec::<bool>::try_from(self.alive.to_device(Device::Cpu)).expect("a vector of flags");
+        let of_params = self.point.layout().prunable().map(|param| &alive[param.range()]);
+        Mask::from_bools(of_params.collect::<Vec<_>>().concat())
     }
 }
 
@@ -274,6 +265,37 @@ mod tests {
             error.to_string(),
             "4 weights cannot be kept: only 3 are not pruned already"
         );
+    }
+
+    /// Path 0 carries nothing and both its weights score 0: the first survives, and not the one that was pruned.
+    #[test]
+    fn scores_of_0_may_survive() {
+        let theta = [0.0, -1.0, 0.0, 4.0];
+        let without_a0 = Mask::from_bools(vec![false, true, true, true]);
+        for variant in [SynFlow::PAPER, THREE, SynFlow::TurboPrune] {
+            let free = kept(theta, None, 0.75, variant).unwrap();
+            assert_eq!(free.as_slice(), [true, true, false, true]);
+            assert_eq!(kept(theta, Some(&without_a0), 0.75, variant).unwrap(), without_a0);
+        }
+    }
+
+    /// `θ₀ θ₁ 1e200 + θ₂` at `(1e200, 0, 1)` without `θ₁`, whose score is 0 · ∞: of the others, `θ₂` scores.
+    #[test]
+    fn what_is_pruned_may_score_anything() {
+        let layout = Layout::builder()
+            .param("fc.weight", &[3, 1], ParamKind::Linear)
+            .build()
+            .unwrap();
+        let network = FromFn::new(layout, |theta: &Tensor, _: &Tensor, x: &Tensor, _| {
+            let [a, b, c] = [0, 1, 2].map(|place| theta.narrow(0, place, 1));
+            (a * b * 1e200 + c) * x.view([-1, 1])
+        });
+        let theta = Tensor::from_slice(&[1e200f64, 0.0, 1.0]);
+        let buffers = Tensor::zeros([0], (Kind::Double, Device::Cpu));
+        let mask = Mask::from_bools(vec![true, false, true]);
+        let point = Point::new(&network, &theta, &buffers, Some(&mask)).unwrap();
+        let third = synflow(&point, [1, 1, 1], Density::new(0.34).unwrap(), THREE).unwrap();
+        assert_eq!(third.as_slice(), [false, false, true]);
     }
 
     #[test]

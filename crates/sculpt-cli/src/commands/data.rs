@@ -91,24 +91,24 @@ fn is_here(archive: Archive, dest: &Path) -> bool {
 }
 
 /// A bar on a terminal, a line at every tenth otherwise.
-struct Bar {
+pub(super) struct Bar {
     bar: Option<ProgressBar>,
-    title: &'static str,
+    title: String,
     tenths: u64,
 }
 
 impl Bar {
-    fn new(title: &'static str) -> Self {
+    pub(super) fn new(title: impl Into<String>) -> Self {
         Self {
             bar: None,
-            title,
+            title: title.into(),
             tenths: 0,
         }
     }
 
-    fn show(&mut self, here: u64, all: u64) {
+    pub(super) fn show(&mut self, here: u64, all: u64) {
         if std::io::stderr().is_terminal() {
-            let title = self.title;
+            let title = self.title.clone();
             let bar = self.bar.get_or_insert_with(|| {
                 let style = "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left";
                 let style =
@@ -122,7 +122,7 @@ impl Bar {
         }
     }
 
-    fn end(self) {
+    pub(super) fn end(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }

@@ -1,13 +1,15 @@
-//! `figure N…`: from checkpoints to frames and pictures.
+//! `figure N…`, and what it shares with `table`, `claims`, `differences` and `all`: from checkpoints to frames and
+//! pictures.
 
 use super::preset::{DataWords, artefacts, check_suite_name};
+use super::table;
 use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_checkpoints::paths;
 use sculpt_experiments::{Source, Store, Suite};
-use sculpt_report::{Artefact, Difference, Session, write, write_page};
+use sculpt_report::{Artefact, Difference, Frame, Name, Session, write, write_page};
 use serde::Serialize;
 use std::{
     fs,
@@ -20,17 +22,24 @@ pub(crate) struct Words {
     /// Numbers of the figures
     #[arg(required = true, value_name = "N")]
     numbers: Vec<String>,
+    #[command(flatten)]
+    show: ShowWords,
+}
+
+/// What every command takes that shows artefacts of a suite.
+#[derive(Args)]
+pub(crate) struct ShowWords {
     /// The suite to read [default: the one that data/published/default names]
     #[arg(long, value_name = "NAME")]
-    suite: Option<String>,
+    pub(crate) suite: Option<String>,
     #[command(flatten)]
-    data: DataWords,
+    pub(crate) data: DataWords,
     /// Compare with the published frames instead of writing
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
     /// One JSON object on stdout
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// What came of one artefact.
@@ -42,41 +51,71 @@ pub(crate) struct Outcome {
     pub(crate) files: Vec<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) differences: Option<Vec<Difference>>,
+    #[serde(skip)]
+    name: Name,
+    #[serde(skip)]
+    frame: Frame,
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let mut named = vec!["figure".to_owned()];
-    named.extend(words.numbers.iter().cloned());
+    show("figure", &words.numbers, &words.show, global)
+}
+
+/// Shows the artefacts of one kind, by number where they have one.
+pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &Global) -> anyhow::Result<()> {
+    let mut named = vec![kind.to_owned()];
+    named.extend(numbers.iter().cloned());
     let wanted = artefacts(&named)?;
-    let (suite, source) = open(words.suite.as_deref(), global)?;
-    let device = device::of(global)?;
-    let cache = places::runs(global);
-    let session = Session::open(suite, source, &words.data.folder(), device, &cache)?;
-    let name = session.suite().name.clone();
-    let folder = paths::report_folder(&places::reports(), &name);
+    let session = session(words, global)?;
     let mut outcomes = Vec::new();
     for artefact in wanted {
-        if words.check {
-            outcomes.push(check(artefact, &session)?);
-        } else {
-            outcomes.push(measure_and_draw(
-                artefact,
-                &session,
-                &folder,
-                &command_line(),
-            )?);
+        outcomes.push(outcome(artefact, &session, words.check)?);
+    }
+    let page = page(&session, words)?;
+    if !words.json && !words.check {
+        for outcome in &outcomes {
+            match outcome.name {
+                Name::Figure(_) => {}
+                Name::Table(_) | Name::Claims | Name::Differences => {
+                    printing::line(&table::text(outcome.name, &outcome.frame));
+                }
+            }
         }
     }
-    let page = if words.check {
-        None
-    } else {
-        Some(write_page(session.suite(), &folder)?)
-    };
     report(&outcomes, page.as_deref(), words.json)?;
-    let differing = outcomes
-        .iter()
-        .filter(|o| o.differences.as_ref().is_some_and(|d| !d.is_empty()));
-    match differing.count() {
+    differing(&outcomes)
+}
+
+/// Opens the suite that is asked for.
+pub(crate) fn session(words: &ShowWords, global: &Global) -> anyhow::Result<Session> {
+    let (suite, source) = open(words.suite.as_deref(), global)?;
+    let device = device::of(global)?;
+    let (data, cache) = (words.data.folder(), places::runs(global));
+    Ok(Session::open(suite, source, &data, device, &cache)?)
+}
+
+/// Measures an artefact, and writes it or compares it with what is published.
+pub(crate) fn outcome(artefact: &Artefact, session: &Session, only_check: bool) -> anyhow::Result<Outcome> {
+    if only_check {
+        return check(artefact, session);
+    }
+    let folder = paths::report_folder(&places::reports(), &session.suite().name);
+    measure_and_draw(artefact, session, &folder, &command_line())
+}
+
+/// Writes the page of all that the suite's report folder holds; none when only comparing.
+pub(crate) fn page(session: &Session, words: &ShowWords) -> anyhow::Result<Option<PathBuf>> {
+    if words.check {
+        return Ok(None);
+    }
+    let folder = paths::report_folder(&places::reports(), &session.suite().name);
+    Ok(Some(write_page(session.suite(), &folder)?))
+}
+
+/// Fails where a frame is not the published one.
+pub(crate) fn differing(outcomes: &[Outcome]) -> anyhow::Result<()> {
+    let differ = |o: &&Outcome| o.differences.as_ref().is_some_and(|d| !d.is_empty());
+    match outcomes.iter().filter(differ).count() {
         0 => Ok(()),
         n => bail!("{n} of {} frames differ from the published ones", outcomes.len()),
     }
@@ -91,42 +130,53 @@ pub(crate) fn measure_and_draw(
 ) -> anyhow::Result<Outcome> {
     let frame = artefact.measure(session)?;
     let written = write(artefact, &frame, session, folder, command, git_revision())?;
-    let (suite, rows) = (session.suite().name.clone(), written.rows);
-    Ok(Outcome {
-        artefact: artefact.name.to_string(),
-        suite,
-        rows,
-        files: written.files,
-        differences: None,
-    })
+    Ok(Outcome::new(artefact, session, frame, written.files, None))
 }
 
 fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
-    if !session.has_data() {
-        let data = &session.suite().preset.data.name;
+    let preset = &session.suite().preset;
+    // Verdicts rest on frames that rest on checkpoints.
+    let measures = artefact.name == Name::Claims || !artefact.needs(preset)?.panels.is_empty();
+    if measures && !session.has_data() {
+        let data = &preset.data.name;
         bail!("nothing can be recomputed without the data {data:?}; give its folder with --data DIR");
     }
     let frame = artefact.measure(session)?;
-    let suite = session.suite().name.clone();
-    let folder = paths::published_report_folder(&places::reports(), &suite);
-    let differences = Some(artefact.check(&frame, &folder)?);
-    Ok(Outcome {
-        artefact: artefact.name.to_string(),
-        suite,
-        rows: frame.len(),
-        files: Vec::new(),
-        differences,
-    })
+    let folder = paths::published_report_folder(&places::reports(), &session.suite().name);
+    let differences = artefact.check(&frame, &folder)?;
+    Ok(Outcome::new(
+        artefact,
+        session,
+        frame,
+        Vec::new(),
+        Some(differences),
+    ))
+}
+
+impl Outcome {
+    fn new(
+        artefact: &Artefact,
+        session: &Session,
+        frame: Frame,
+        files: Vec<PathBuf>,
+        differences: Option<Vec<Difference>>,
+    ) -> Self {
+        Self {
+            artefact: artefact.name.to_string(),
+            suite: session.suite().name.clone(),
+            rows: frame.len(),
+            files,
+            differences,
+            name: artefact.name,
+            frame,
+        }
+    }
 }
 
 /// Says what was done, for people or as JSON; `page` shows it all.
 pub(crate) fn report(outcomes: &[Outcome], page: Option<&Path>, json: bool) -> anyhow::Result<()> {
     if json {
-        let mut said = serde_json::json!({ "artefacts": outcomes });
-        if let Some(page) = page {
-            said["page"] = serde_json::json!(page);
-        }
-        return printing::json(&said);
+        return printing::json(&as_json(outcomes, page));
     }
     for outcome in outcomes {
         match &outcome.differences {
@@ -153,6 +203,15 @@ pub(crate) fn report(outcomes: &[Outcome], page: Option<&Path>, json: bool) -> a
         printing::line(&page.display().to_string());
     }
     Ok(())
+}
+
+/// What was done, as `--json` says it.
+pub(crate) fn as_json(outcomes: &[Outcome], page: Option<&Path>) -> serde_json::Value {
+    let mut said = serde_json::json!({ "artefacts": outcomes });
+    if let Some(page) = page {
+        said["page"] = serde_json::json!(page);
+    }
+    said
 }
 
 /// Finds a suite: published, fetched, or in the store.

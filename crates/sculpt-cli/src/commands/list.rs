@@ -5,7 +5,7 @@ use crate::{places, printing};
 use clap::Args;
 use sculpt_checkpoints::paths;
 use sculpt_experiments::{Source, Store, Suite};
-use sculpt_report::ALL;
+use sculpt_report::{ALL, Name};
 use std::{collections::BTreeMap, fs, path::Path};
 
 #[derive(Args)]
@@ -20,23 +20,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for artefact in ALL {
         let mut available = BTreeMap::new();
-        let mut needed = 0;
         for (suite, source) in &suites {
             let needs = artefact.needs(&suite.preset)?;
             let (states, recipe) = (needs.states(), needs.recipe());
-            let there = states
-                .iter()
-                .filter(|state| source.has(&recipe, state))
-                .count();
-            needed = states.len();
-            available.insert(suite.name.clone(), (there, needed));
+            let there = states.iter().filter(|state| source.has(&recipe, state)).count();
+            available.insert(suite.name.clone(), (there, states.len()));
         }
-        rows.push((artefact, needed, available));
+        rows.push((artefact, available));
     }
     if words.json {
         let artefacts: Vec<_> = rows
             .iter()
-            .map(|(artefact, _, available)| {
+            .map(|(artefact, available)| {
                 let suites: BTreeMap<_, _> = available
                     .iter()
                     .map(|(name, (there, of))| {
@@ -48,26 +43,34 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             .collect();
         return printing::json(&serde_json::json!({ "artefacts": artefacts }));
     }
-    for (artefact, _, available) in &rows {
-        printing::line(&format!("{:<10} {}", artefact.name.to_string(), artefact.title));
+    for (artefact, available) in &rows {
+        printing::line(&format!("{:<12} {}", artefact.name.to_string(), artefact.title));
         if available.is_empty() {
-            printing::line("           no suite is here; `sculpt reproduce` trains one");
+            printing::line("             no suite is here; `sculpt reproduce` trains one");
         }
         for (suite, (there, needed)) in available {
-            printing::line(&format!(
-                "           suite {suite}: {there} of {needed} checkpoints"
-            ));
+            let states = match artefact.name {
+                Name::Claims => "rests on the other artefacts".to_owned(),
+                Name::Figure(_) | Name::Table(_) | Name::Differences if *needed == 0 => {
+                    "needs no checkpoints".to_owned()
+                }
+                Name::Figure(_) | Name::Table(_) | Name::Differences => {
+                    format!("{there} of {needed} checkpoints")
+                }
+            };
+            printing::line(&format!("             suite {suite}: {states}"));
         }
     }
     Ok(())
 }
 
-/// Every suite that is here: published, fetched, in the store; the first of a name wins.
+/// Every suite that is here: published, fetched, in the store; the first of a name wins. What begins with a dot is
+/// being made.
 fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
     let data = places::data();
     let store = Store::new(places::runs(global));
     let mut found: BTreeMap<String, (Suite, Source)> = BTreeMap::new();
-    for folder in [paths::published_folder(&data), data.join("fetched")] {
+    for folder in [paths::published_folder(&data), paths::fetched_folder(&data)] {
         for name in names(&folder) {
             let folder = folder.join(&name);
             if let (false, Some(suite)) = (found.contains_key(&name), Suite::in_folder(&folder)?) {
@@ -88,7 +91,10 @@ fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+    let mut names: Vec<_> = entries
+        .filter_map(|e| e.file_name().into_string().ok())
+        .filter(|name| paths::is_plain_name(name))
+        .collect();
     names.sort();
     names
 }

@@ -139,7 +139,7 @@ pub(crate) fn status(store: &Store, id: &NodeId, last: u32, keep: impl Iterator<
 }
 
 /// Size of a folder's files; what cannot be read counts nothing.
-fn bytes(folder: &Path) -> u64 {
+pub(super) fn bytes(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else {
         return 0;
     };

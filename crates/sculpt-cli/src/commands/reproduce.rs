@@ -86,12 +86,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let folder = paths::report_folder(&places::reports(), &session.suite().name);
     let mut outcomes = Vec::new();
     for artefact in wanted {
-        outcomes.push(measure_and_draw(
-            artefact,
-            &session,
-            &folder,
-            &command_line(),
-        )?);
+        outcomes.push(measure_and_draw(artefact, &session, &folder, &command_line())?);
     }
     let page = write_page(session.suite(), &folder)?;
     report(&outcomes, Some(&page), words.json)

@@ -9,10 +9,13 @@ mod bad_usage;
 mod bench;
 mod data;
 mod eval;
+mod fetch;
+mod gc;
 mod help;
 mod mask;
 mod schedule;
 mod store;
+mod tables;
 mod verify;
 
 use help::*;

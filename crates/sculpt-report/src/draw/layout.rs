@@ -192,7 +192,7 @@ impl<'a> Layout<'a> {
 
         let x = inset(ticks::x_extent(panel), plot);
         let (x_ticks, bottom) = match &panel.x {
-            XAxis::Linear { label } => {
+            XAxis::Linear { label } | XAxis::Shared { label, .. } => {
                 let x_ticks = ticks::round_ticks(x.0, x.1, 7);
                 let bottom = self.linear_labels(&x_ticks, label, x, plot)?;
                 (x_ticks.iter().map(|tick| tick.at).collect(), bottom)

@@ -50,6 +50,8 @@ pub enum MarkerShape {
     Cross,
     /// Six strokes from the centre.
     Star,
+    /// Nothing: the line says it all.
+    None,
 }
 
 /// What stands at a point of a curve.

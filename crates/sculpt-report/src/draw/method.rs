@@ -3,6 +3,7 @@
 use super::look::{Dash, Look, Marker, MarkerShape as Shape, Rgb};
 use sculpt_experiments::{Curve, PruningStep};
 use sculpt_masks::Density;
+use sculpt_schedules::Kind;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -145,7 +146,9 @@ impl Method {
             Curve::DenseOneCycle => Self::DenseOneCycle,
             Curve::DenseCosine => Self::DenseCosine,
             Curve::Sculpt(place) => {
-                let sparsity = starts.get(place).map(|start| (100.0 * (1.0 - start.get())).round());
+                let sparsity = starts
+                    .get(place)
+                    .map(|start| (100.0 * (1.0 - start.get())).round());
                 match sparsity {
                     Some(20.0) => Self::Sculpt20,
                     Some(50.0) => Self::Sculpt50,
@@ -312,6 +315,8 @@ pub enum Series {
     /// One of a sequence (cycles, levels), from dark to light; counted from 0. At most ten looks:
     /// the eleventh is the first again.
     Stage(usize),
+    /// A learning-rate schedule: a line without markers.
+    Schedule(Kind),
 }
 
 impl Series {
@@ -320,6 +325,13 @@ impl Series {
         match self {
             Self::Method(method) => method.look(),
             Self::Stage(stage) => stage_look(stage % 10),
+            Self::Schedule(kind) => {
+                let stage = Kind::ALL.iter().position(|k| *k == kind);
+                Look {
+                    marker: Marker::open(Shape::None),
+                    ..stage_look(stage.expect("every kind is among all"))
+                }
+            }
         }
     }
 
@@ -328,6 +340,7 @@ impl Series {
         match self {
             Self::Method(method) => method.label().to_owned(),
             Self::Stage(stage) => (stage + 1).to_string(),
+            Self::Schedule(kind) => kind.name().to_owned(),
         }
     }
 }
@@ -407,6 +420,14 @@ mod tests {
         assert_eq!(methods.len(), Method::ALL.len());
         let stages: HashSet<_> = (0..10).map(|stage| grey(Series::Stage(stage).look())).collect();
         assert_eq!(stages.len(), 10);
+    }
+
+    #[test]
+    fn schedules_are_lines() {
+        let looks = Kind::ALL.map(|kind| Series::Schedule(kind).look());
+        assert!(looks.iter().all(|look| look.marker.shape == Shape::None));
+        assert_eq!(HashSet::from(looks).len(), Kind::ALL.len());
+        assert_eq!(Series::Schedule(Kind::OneCycle).label(), "one-cycle");
     }
 
     #[test]

@@ -243,7 +243,7 @@ fn curves_in_place(chart: &Chart<'_>, context: &Context<'_, '_>) -> Vec<Placed> 
         let mut points: Vec<PlacedPoint> = curve.points.iter().map(at).collect();
         match panel.x {
             XAxis::Density => points.sort_by_key(|point| point.x),
-            XAxis::Linear { .. } => {}
+            XAxis::Linear { .. } | XAxis::Shared { .. } => {}
         }
         let Rect { top, bottom, .. } = chart.plot;
         let first_marker = MARKER_SPACE * i as f64 / n;
@@ -501,5 +501,6 @@ fn figure_of(shape: MarkerShape, at: (i32, i32), radius: f64) -> Shape {
         MarkerShape::Plus => through(2, 1.4, 0.0),
         MarkerShape::Cross => through(2, 1.4, 0.5),
         MarkerShape::Star => through(3, 1.4, 1.0),
+        MarkerShape::None => Shape::Strokes(Vec::new()),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct DensityTick {
 /// Place of x on the drawn axis: to the right is larger.
 pub(crate) fn place(axis: &XAxis, x: f64) -> f64 {
     match axis {
-        XAxis::Linear { .. } => x,
+        XAxis::Linear { .. } | XAxis::Shared { .. } => x,
         XAxis::Density => -x.log10(),
     }
 }
@@ -88,12 +88,15 @@ pub(crate) fn x_extent(panel: &Panel) -> (f64, f64) {
         .iter()
         .flat_map(|curve| &curve.points)
         .map(|point| place(&panel.x, point.x));
-    let (low, high) = extent(xs);
+    let (mut low, mut high) = extent(xs);
+    if let XAxis::Shared { end, .. } = panel.x {
+        (low, high) = (low.min(0.0), high.max(f64::from(end)));
+    }
     if low < high {
         return (low, high);
     }
     let half = match panel.x {
-        XAxis::Linear { .. } => (0.05 * low.abs()).max(0.5),
+        XAxis::Linear { .. } | XAxis::Shared { .. } => (0.05 * low.abs()).max(0.5),
         XAxis::Density => 0.2,
     };
     (low - half, high + half)
@@ -256,6 +259,20 @@ mod tests {
         let panel = panel(vec![single]);
         let ((low, high), (left, right)) = (y_range(&panel), x_extent(&panel));
         assert!(low < 50.0 && 50.0 < high && left < right);
+    }
+
+    /// A run of 2 to 8 on an axis of 0 to 40, which a run to 50 would stretch.
+    #[test]
+    fn panels_share_an_axis() {
+        let ends = |last| {
+            let mut panel = panel(vec![point(2.0, 1.0, 1.0), point(last, 1.0, 1.0)]);
+            panel.x = XAxis::Shared {
+                label: "epochs".into(),
+                end: 40,
+            };
+            x_extent(&panel)
+        };
+        assert_eq!((ends(8.0), ends(50.0)), ((0.0, 40.0), (0.0, 50.0)));
     }
 
     #[test]

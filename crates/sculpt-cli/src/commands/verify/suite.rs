@@ -14,6 +14,7 @@ pub(super) fn verify(folder: &Path, findings: &mut Findings) {
         paths::manifest(folder),
         paths::suite_json(folder),
         paths::metrics(folder),
+        paths::timings(folder),
     ]
     .into();
     let entries = manifest(folder, findings);

@@ -1,0 +1,383 @@
+//! `fetch`: a published suite from a folder or a server, every checkpoint checked against its manifest.
+
+use super::data::Bar;
+use super::preset::check_suite_name;
+use crate::words::{BadUsage, Global};
+use crate::{places, printing};
+use anyhow::{Context, bail};
+use clap::Args;
+use sculpt_checkpoints::{canonical::sha256_file, paths};
+use sculpt_datasets::{Client, DatasetError};
+use sculpt_experiments::{ManifestEntry, Source, Suite};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// What the suite is called
+    #[arg(long, value_name = "NAME")]
+    suite: String,
+    /// Its folder, or the http(s) address of that
+    #[arg(long, value_name = "URL|DIR")]
+    from: String,
+    /// Print one JSON object: suite, folder, files, bytes, fetched, kept
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Fetched {
+    suite: String,
+    folder: PathBuf,
+    /// Files of the suite.
+    files: usize,
+    /// Of all of them.
+    bytes: u64,
+    /// Files brought now.
+    fetched: usize,
+    /// Checkpoints that were here.
+    kept: usize,
+}
+
+/// A suite's lists and metrics have no more bytes each: the paper's 30,000 checkpoints need a tenth of it.
+const MOST_LIST_BYTES: u64 = 1 << 28;
+
+/// Nor a checkpoint: ResNet-50 needs a fortieth of it.
+const MOST_CHECKPOINT_BYTES: u64 = 1 << 32;
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    check_suite_name(&words.suite)?;
+    let from = Origin::of(&words.from)?;
+    if let (true, Origin::Server { url, .. }) = (global.offline, &from) {
+        bail!("--offline: {url} is not asked; give a folder with --from DIR");
+    }
+    let data = places::data();
+    let place = paths::fetched_suite(&data, &words.suite);
+    let fetched = fetch(&words.suite, &from, &place)?;
+    if paths::published_suite(&data, &words.suite).exists() {
+        printing::warning(&format!(
+            "a suite {:?} is published here too, and commands read that one",
+            words.suite
+        ));
+    }
+    if words.json {
+        return printing::json(&fetched);
+    }
+    printing::line(&format!(
+        "suite {} in {}: {} files, {:.1} MB; {} fetched, {} were here",
+        fetched.suite,
+        fetched.folder.display(),
+        fetched.files,
+        fetched.bytes as f64 / 1e6,
+        fetched.fetched,
+        fetched.kept
+    ));
+    Ok(())
+}
+
+/// Brings the suite into a folder beside its place, which takes that place when it is whole.
+fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
+    let partial = paths::suite_partial(place);
+    let mut known = BTreeSet::new();
+    let mut list = |path: PathBuf, needed: bool| -> anyhow::Result<PathBuf> {
+        if bring_list(from, &path, needed)? {
+            known.insert(path.clone());
+        }
+        Ok(path)
+    };
+    list(paths::suite_json(&partial), true)?;
+    let suite = Suite::in_folder(&partial)?.context("the suite's description was just brought")?;
+    if suite.name != name {
+        let at = from.name_of("suite.json");
+        bail!(
+            "{at} is of suite {:?}; fetch it as --suite {}",
+            suite.name,
+            suite.name
+        );
+    }
+    let manifest = list(paths::manifest(&partial), true)?;
+    let entries = read_manifest(&manifest, from)?;
+    list(paths::metrics(&partial), true)?;
+    list(paths::timings(&partial), false)?;
+    let all_bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
+    printing::note(&format!(
+        "suite {name}: {} checkpoints, {:.1} MB",
+        entries.len(),
+        all_bytes as f64 / 1e6
+    ));
+    let mut bar = Bar::new(format!("suite {name}"));
+    let (mut here, mut kept) = (0, 0);
+    for entry in &entries {
+        let path = partial.join(&entry.file);
+        if is_here(&path, entry) || take_over(&place.join(&entry.file), &path, entry)? {
+            kept += 1;
+        } else {
+            bring_checkpoint(from, &path, entry, &mut |bytes| bar.show(here + bytes, all_bytes))?;
+            bar.show(here + entry.bytes, all_bytes);
+        }
+        here += entry.bytes;
+        known.insert(path);
+    }
+    bar.end();
+    remove_others(&partial, &known)?;
+    // What every command will read of it, before any does.
+    Source::published(&partial)?;
+    let sizes = known
+        .iter()
+        .map(|path| fs::metadata(path).with_context(at(path)).map(|m| m.len()));
+    let bytes = sizes.sum::<anyhow::Result<u64>>()?;
+    replace(place, &partial)?;
+    Ok(Fetched {
+        suite: name.to_owned(),
+        folder: place.to_owned(),
+        files: known.len(),
+        bytes,
+        fetched: known.len() - kept,
+        kept,
+    })
+}
+
+/// A manifest of a stranger: every name in it is made of an id and an epoch, and every size is bounded.
+fn read_manifest(path: &Path, from: &Origin) -> anyhow::Result<Vec<ManifestEntry>> {
+    let served = from.name_of("manifest.json");
+    let text = fs::read(path).with_context(at(path))?;
+    let entries: Vec<ManifestEntry> =
+        serde_json::from_slice(&text).with_context(|| format!("{served} is no manifest"))?;
+    let mut seen = BTreeSet::new();
+    for entry in &entries {
+        let (id, epoch) = (&entry.id, entry.epoch);
+        let due = paths::published_checkpoint_file(id.as_str(), epoch);
+        if entry.file != due {
+            bail!(
+                "{served} lists {:?} where {due} is due; nothing of it is fetched",
+                entry.file
+            );
+        }
+        if entry.description.id() != *id {
+            bail!("{served} lists node {id} with another node's description");
+        }
+        if !paths::is_sha256(&entry.sha256) {
+            bail!(
+                "{served} lists {due} with {:?}, which is no SHA-256",
+                entry.sha256
+            );
+        }
+        if entry.bytes > MOST_CHECKPOINT_BYTES {
+            bail!(
+                "{served} lists {due} with {} bytes, and no checkpoint has more than {MOST_CHECKPOINT_BYTES}",
+                entry.bytes
+            );
+        }
+        if !seen.insert(&entry.file) {
+            bail!("{served} lists {due} twice");
+        }
+    }
+    Ok(entries)
+}
+
+/// Where a suite comes from.
+enum Origin {
+    Folder(PathBuf),
+    Server { url: String, client: Client },
+}
+
+impl Origin {
+    fn of(from: &str) -> anyhow::Result<Self> {
+        let Some((scheme, rest)) = from.split_once("://") else {
+            return Ok(Self::Folder(from.into()));
+        };
+        if !["http", "https"].contains(&scheme) || rest.contains(['?', '#']) {
+            return Err(BadUsage(format!(
+                "--from {from:?} is neither a folder nor an http(s) address of one, without ? and #"
+            ))
+            .into());
+        }
+        let url = from.trim_end_matches('/').to_owned();
+        let client = Client::new(&url);
+        Ok(Self::Server { url, client })
+    }
+
+    /// What messages call a file of it.
+    fn name_of(&self, file: &str) -> String {
+        match self {
+            Self::Folder(folder) => folder.join(file).display().to_string(),
+            Self::Server { url, .. } => format!("{url}/{file}"),
+        }
+    }
+
+    /// Copies a file to `to`, going on from what is there; false where there is none of this name. `bytes` is its
+    /// length, where that is known, `most` what it has at most.
+    fn copy(
+        &self,
+        file: &str,
+        to: &Path,
+        bytes: Option<u64>,
+        most: u64,
+        progress: &mut dyn FnMut(u64),
+    ) -> anyhow::Result<bool> {
+        match self {
+            Self::Folder(folder) => copy_file(&folder.join(file), to, bytes.unwrap_or(most)),
+            Self::Server { client, .. } => {
+                let mut progress = |here, _| progress(here);
+                match client.fetch(&self.name_of(file), to, bytes, most, &mut progress) {
+                    Ok(()) => Ok(true),
+                    // Stores of objects answer 403 for those that they do not have.
+                    Err(DatasetError::Status {
+                        status: 403 | 404 | 410,
+                        ..
+                    }) => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+}
+
+fn copy_file(from: &Path, to: &Path, most: u64) -> anyhow::Result<bool> {
+    let found = match fs::metadata(from) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        found => found.with_context(at(from))?,
+    };
+    if !found.is_file() {
+        bail!("{} is no file", from.display());
+    }
+    if found.len() > most {
+        bail!(
+            "{} has {} bytes, more than the {most} that it should have",
+            from.display(),
+            found.len()
+        );
+    }
+    let mut source = File::open(from).with_context(at(from))?.take(most);
+    let mut copy = File::create(to).with_context(at(to))?;
+    io::copy(&mut source, &mut copy).with_context(at(to))?;
+    copy.sync_all().with_context(at(to))?;
+    Ok(true)
+}
+
+/// Brings a file without a checksum, always anew: what is here may be of another day. False where it is not served
+/// and not needed either.
+fn bring_list(from: &Origin, path: &Path, needed: bool) -> anyhow::Result<bool> {
+    let file = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let coming = coming(path)?;
+    remove_file(&coming)?;
+    if !from.copy(file, &coming, None, MOST_LIST_BYTES, &mut |_| {})? {
+        if needed {
+            bail!(
+                "{} is not there; --from names the folder of one suite, in which `publish` put it",
+                from.name_of(file)
+            );
+        }
+        return Ok(false);
+    }
+    fs::rename(&coming, path).with_context(at(path))?;
+    Ok(true)
+}
+
+/// Brings a checkpoint, which the manifest vouches for.
+fn bring_checkpoint(
+    from: &Origin,
+    path: &Path,
+    entry: &ManifestEntry,
+    progress: &mut dyn FnMut(u64),
+) -> anyhow::Result<()> {
+    let coming = coming(path)?;
+    let goes_on = coming.exists();
+    if !from.copy(&entry.file, &coming, Some(entry.bytes), entry.bytes, progress)? {
+        bail!(
+            "{} is listed in the manifest and not there; what has come is kept, and the same command goes on",
+            from.name_of(&entry.file)
+        );
+    }
+    let (sha256, bytes) = sha256_file(&coming)?;
+    if (&sha256, bytes) == (&entry.sha256, entry.bytes) {
+        return fs::rename(&coming, path).with_context(at(path));
+    }
+    remove_file(&coming)?;
+    if goes_on {
+        // It began another file than the one that is served now.
+        return bring_checkpoint(from, path, entry, progress);
+    }
+    bail!(
+        "{} has {bytes} bytes and SHA-256 {sha256}, the manifest says {} and {}; it was thrown away, and whoever serves \
+         the suite has to mend it",
+        from.name_of(&entry.file),
+        entry.bytes,
+        entry.sha256
+    )
+}
+
+/// The name under which a file comes, in a folder that is there.
+fn coming(path: &Path) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(at(folder))?;
+    }
+    Ok(path.with_added_extension("coming"))
+}
+
+/// Whether the file is the one that the manifest lists.
+fn is_here(path: &Path, entry: &ManifestEntry) -> bool {
+    let right_size = fs::metadata(path).is_ok_and(|found| found.is_file() && found.len() == entry.bytes);
+    right_size && sha256_file(path).is_ok_and(|(sha256, _)| sha256 == entry.sha256)
+}
+
+/// Takes a checkpoint over from the suite that was fetched before, if it is the one that the manifest lists.
+fn take_over(old: &Path, path: &Path, entry: &ManifestEntry) -> anyhow::Result<bool> {
+    if !is_here(old, entry) {
+        return Ok(false);
+    }
+    let coming = coming(path)?;
+    fs::copy(old, &coming).with_context(at(&coming))?;
+    fs::rename(&coming, path).with_context(at(path))?;
+    Ok(true)
+}
+
+/// Removes what an earlier attempt brought and no list names any more.
+fn remove_others(folder: &Path, known: &BTreeSet<PathBuf>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder).with_context(at(folder))? {
+        let path = entry.with_context(at(folder))?.path();
+        if path.is_dir() {
+            remove_others(&path, known)?;
+        } else if !known.contains(&path) {
+            remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The whole suite takes its place; an old one is out of the way before, and gone only after.
+fn replace(place: &Path, partial: &Path) -> anyhow::Result<()> {
+    let old = paths::suite_old(place);
+    remove_folder(&old)?;
+    if place.exists() {
+        fs::rename(place, &old).with_context(at(place))?;
+    }
+    fs::rename(partial, place).with_context(at(place))?;
+    remove_folder(&old)
+}
+
+fn remove_file(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(at(path)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn remove_folder(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(at(path)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Says where the file system refused.
+fn at(path: &Path) -> impl Fn() -> String + use<> {
+    let text = path.display().to_string();
+    move || text.clone()
+}

@@ -1,0 +1,243 @@
+//! `gc`: what of the store nothing that it knows of needs.
+
+use super::ls::{Status, bytes, status};
+use super::preset::DataWords;
+use super::reproduce::by_names;
+use crate::words::Global;
+use crate::{places, printing};
+use anyhow::{Context, bail};
+use clap::Args;
+use sculpt_checkpoints::paths;
+use sculpt_experiments::{ExperimentError, NodeId, Store, Suite, read_user_recipe};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A store does not know the recipes of your own that it ran, nor presets changed since: name the recipes to be
+/// kept with --keep, and read the list before --delete.
+#[derive(Args)]
+pub(crate) struct Words {
+    /// Keep what this recipe of your own needs (may be given several times)
+    #[arg(long, value_name = "FILE.toml")]
+    keep: Vec<PathBuf>,
+    #[command(flatten)]
+    data: DataWords,
+    /// Delete what is listed
+    #[arg(long)]
+    delete: bool,
+    /// Print one JSON object: store, suites, nodes, progress, running, bytes, deleted
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Garbage {
+    store: PathBuf,
+    /// Suites whose artefacts' nodes are kept.
+    suites: Vec<String>,
+    #[serde(flatten)]
+    found: Found,
+    /// Of all nodes and positions listed.
+    bytes: u64,
+    deleted: bool,
+}
+
+#[derive(Default, Serialize)]
+struct Found {
+    /// Nodes that no suite needs.
+    nodes: Vec<Item>,
+    /// Saved positions of nodes that were run to their end since.
+    progress: Vec<Item>,
+    /// Nodes that a process is at work on: never garbage.
+    running: Vec<NodeId>,
+}
+
+#[derive(Serialize)]
+struct Item {
+    id: NodeId,
+    /// None where nothing describes the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    bytes: u64,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let store = Store::new(places::runs(global));
+    let suites = suites(&store)?;
+    let mut needed = BTreeSet::new();
+    for suite in &suites {
+        let of = || format!("suite {:?}", suite.name);
+        // Not as bad usage: the words are a file's.
+        let artefacts = by_names(&suite.artefacts).map_err(|e| anyhow::anyhow!("{}: {e}", of()))?;
+        for artefact in artefacts {
+            let recipe = artefact.needs(&suite.preset).with_context(of)?.recipe();
+            needed.extend(recipe.iter().map(|(id, _)| id.clone()));
+        }
+    }
+    for file in &words.keep {
+        let recipe = read_user_recipe(file, &words.data.folder())?.recipe;
+        needed.extend(recipe.iter().map(|(id, _)| id.clone()));
+    }
+    let found = look(&store, &needed)?;
+    let garbage = Garbage {
+        store: store.runs().to_owned(),
+        suites: suites.into_iter().map(|suite| suite.name).collect(),
+        bytes: found
+            .nodes
+            .iter()
+            .chain(&found.progress)
+            .map(|item| item.bytes)
+            .sum(),
+        found,
+        deleted: words.delete,
+    };
+    if words.delete {
+        // What a running command waits for is not known: it may be of another version, or of a user's recipe.
+        if let Some(id) = garbage.found.running.first() {
+            bail!(
+                "node {} is running; nothing is deleted while something is trained in {}",
+                id.short(),
+                store.runs().display()
+            );
+        }
+        delete(&store, &garbage)?;
+    }
+    if words.json {
+        return printing::json(&garbage);
+    }
+    for item in &garbage.found.nodes {
+        let kind = item.kind.unwrap_or("?");
+        printing::line(&format!(
+            "node     {}  {kind:<8} {:>12} bytes",
+            item.id.short(),
+            item.bytes
+        ));
+    }
+    for item in &garbage.found.progress {
+        let node = item.id.short();
+        printing::line(&format!(
+            "progress {node}  {:<8} {:>12} bytes",
+            "of it", item.bytes
+        ));
+    }
+    printing::note(&summary(&garbage));
+    Ok(())
+}
+
+fn summary(garbage: &Garbage) -> String {
+    let (store, n) = (garbage.store.display(), garbage.found.nodes.len());
+    let suites = match garbage.suites.as_slice() {
+        [] => "there is no suite".to_owned(),
+        suites => format!("its suites are {}", suites.join(", ")),
+    };
+    let (progress, megabytes) = (garbage.found.progress.len(), garbage.bytes as f64 / 1e6);
+    let found = format!(
+        "{store}: {n} nodes that no suite needs ({suites}), {progress} stale positions, {megabytes:.1} MB"
+    );
+    match (garbage.deleted, n + progress) {
+        (true, _) => format!("{found}: deleted"),
+        (false, 0) => found,
+        (false, _) => format!(
+            "{found}; nodes of recipes of your own are among them unless --keep names the recipes; --delete deletes \
+             what is listed"
+        ),
+    }
+}
+
+/// Every suite of the store. One that cannot be read stops all: what it needs is not known.
+fn suites(store: &Store) -> anyhow::Result<Vec<Suite>> {
+    let folder = paths::suites_folder(store.runs());
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut suites = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        if path.extension().is_some_and(|e| e == "json") && paths::is_plain_name(name) {
+            suites.extend(Suite::in_store(store, name)?);
+        }
+    }
+    suites.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(suites)
+}
+
+/// Nodes that are not needed, stale positions of those that are, and what runs.
+fn look(store: &Store, needed: &BTreeSet<NodeId>) -> anyhow::Result<Found> {
+    let mut found = Found::default();
+    for id in store.ids()? {
+        let folder = store.node_folder(&id);
+        // What has no description is what an earlier `gc --delete` was stopped at.
+        let file = if paths::node_json(&folder).exists() {
+            match store.node_file(&id) {
+                Ok(file) => Some(file),
+                Err(error) => {
+                    printing::warning(&format!("{error}; left alone, `sculpt verify` says more"));
+                    continue;
+                }
+            }
+        } else {
+            None
+        };
+        let status = file.as_ref().map(|file| {
+            let keep = file.environment.keep.iter().copied();
+            status(store, &id, file.node.last_epoch(), keep)
+        });
+        let kind = file.map(|file| file.node.kind());
+        let position = paths::progress_folder(&folder);
+        // While a node runs it is not done.
+        if status != Some(Status::Done) && is_locked(store, &id)? {
+            found.running.push(id);
+        } else if !needed.contains(&id) {
+            let bytes = bytes(&folder);
+            found.nodes.push(Item { id, kind, bytes });
+        } else if status == Some(Status::Done) && position.exists() {
+            let bytes = bytes(&position);
+            found.progress.push(Item { id, kind, bytes });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a process is at work on the node. A node without a lock file was never run.
+fn is_locked(store: &Store, id: &NodeId) -> anyhow::Result<bool> {
+    if !paths::lock(&store.node_folder(id)).exists() {
+        return Ok(false);
+    }
+    match store.lock(id) {
+        Ok(_) => Ok(false),
+        Err(ExperimentError::Locked { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes what was listed, each node under its lock; a node that began to run since ends this.
+fn delete(store: &Store, garbage: &Garbage) -> anyhow::Result<()> {
+    for item in &garbage.found.nodes {
+        let _lock = store.lock(&item.id)?;
+        let folder = store.node_folder(&item.id);
+        // Without its description it is no node any more, wherever this is stopped.
+        let description = paths::node_json(&folder);
+        if description.exists() {
+            remove(&description, fs::remove_file(&description))?;
+        }
+        remove(&folder, fs::remove_dir_all(&folder))?;
+    }
+    for item in &garbage.found.progress {
+        let _lock = store.lock(&item.id)?;
+        let folder = paths::progress_folder(&store.node_folder(&item.id));
+        remove(&folder, fs::remove_dir_all(&folder))?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path, removed: std::io::Result<()>) -> anyhow::Result<()> {
+    match removed {
+        Ok(()) => Ok(()),
+        Err(error) => bail!("{} cannot be deleted: {error}", path.display()),
+    }
+}

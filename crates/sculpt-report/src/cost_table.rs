@@ -1,0 +1,152 @@
+//! Table 4: what each method costs until its network is trained.
+
+use crate::artefact::{Content, Needs, PanelNeeds, PanelSource};
+use crate::draw::{Figure, Method};
+use crate::{Cell, Frame, Name, ReportError, Session};
+use sculpt_experiments::{Cost, PanelName, Parent, Setup, sculpting};
+
+/// A ledger of epochs, operations, time and memory.
+pub(crate) struct CostTable {
+    pub(crate) name: Name,
+    pub(crate) title: &'static str,
+}
+
+pub(crate) static TABLE_4: CostTable = CostTable {
+    name: Name::Table(4),
+    title: "Cost of a trained network, by method and sparsity",
+};
+
+const fn source(letter: &'static str, panel: PanelName) -> PanelSource {
+    PanelSource {
+        letter,
+        panel,
+        once: false,
+        points: sculpting,
+    }
+}
+
+const SOURCES: &[PanelSource] = &[
+    source("a", PanelName::A),
+    source("b", PanelName::B),
+    source("c", PanelName::C),
+];
+
+const COLUMNS: &[&str] = &[
+    "panel",
+    "method",
+    "density_target",
+    "seed",
+    "epochs",
+    "flops_dense",
+    "flops_sparse_ideal",
+    "seconds",
+    "peak_memory_bytes",
+    "sparse_ideal_bytes",
+    "dense_bytes",
+    "node",
+];
+
+/// Numbers that SGD with momentum holds for each weight: itself, its gradient, its momentum.
+const NUMBERS_PER_WEIGHT: f64 = 3.0;
+const BYTES_PER_NUMBER: f64 = 4.0;
+
+impl Content for CostTable {
+    fn sources(&self) -> &'static [PanelSource] {
+        SOURCES
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        COLUMNS
+    }
+
+    /// Sums over all training that a state comes from; of bytes the most that any of it holds.
+    fn measure(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError> {
+        let mut frame = Frame::new(COLUMNS);
+        for panel in &needs.panels {
+            let setup = session.suite().preset.panel(panel.panel)?;
+            for point in &panel.points {
+                let ledger = Ledger::of(panel, &point.state, session, &setup)?;
+                frame.push(vec![
+                    panel.letter.into(),
+                    Method::of(point.curve, &setup.sculpt_starts).id().into(),
+                    point.density.get().into(),
+                    (point.seed as u32).into(),
+                    ledger.epochs.into(),
+                    ledger.flops_dense.into(),
+                    ledger.flops_sparse_ideal.into(),
+                    Cell::from(ledger.seconds),
+                    Cell::from(ledger.peak_memory_bytes),
+                    ledger.sparse_ideal_bytes.into(),
+                    ledger.dense_bytes.into(),
+                    point.state.id.as_str().into(),
+                ]);
+            }
+        }
+        Ok(frame)
+    }
+
+    fn draw(&self, _: &Frame, _: &Session) -> Result<Option<Figure>, ReportError> {
+        Ok(None)
+    }
+
+    fn tolerance(&self, _: &Frame, _: &str, _: usize) -> Option<f64> {
+        None
+    }
+}
+
+/// What it took to get to a state.
+struct Ledger {
+    /// Epochs trained, levels and cycles together.
+    epochs: u32,
+    flops_dense: f64,
+    flops_sparse_ideal: f64,
+    /// Wall time of training and evaluation, where every node has it.
+    seconds: Option<f64>,
+    /// Resident memory of the training process, where every node has it.
+    peak_memory_bytes: Option<f64>,
+    /// Weights, gradients and momenta that are not pruned, and the mask's bits, at the densest stage.
+    sparse_ideal_bytes: f64,
+    /// The same of the dense network, which masked tensors take whatever the mask.
+    dense_bytes: f64,
+}
+
+impl Ledger {
+    fn of(
+        panel: &PanelNeeds,
+        state: &Parent,
+        session: &Session,
+        setup: &Setup,
+    ) -> Result<Self, ReportError> {
+        let layout = setup.model.layout();
+        let unprunable = (layout.n_params() - layout.n_prunable()) as f64;
+        let bytes = |density: f64| {
+            let weights = density * layout.n_prunable() as f64 + unprunable;
+            let bits = if density < 1.0 { layout.n_prunable() as f64 / 8.0 } else { 0.0 };
+            NUMBERS_PER_WEIGHT * BYTES_PER_NUMBER * weights + bits
+        };
+        let mut ledger = Ledger {
+            epochs: 0,
+            flops_dense: 0.0,
+            flops_sparse_ideal: 0.0,
+            seconds: Some(0.0),
+            peak_memory_bytes: Some(0.0),
+            sparse_ideal_bytes: 0.0,
+            dense_bytes: bytes(1.0),
+        };
+        for id in panel.recipe.ancestors(state) {
+            let entry = panel.recipe.get(&id).expect("ancestors are of the recipe");
+            let Some(cost) = Cost::of(entry) else { continue };
+            ledger.epochs += cost.epochs;
+            ledger.flops_dense += cost.flops_dense;
+            ledger.flops_sparse_ideal += cost.flops_sparse_ideal;
+            ledger.sparse_ideal_bytes = ledger.sparse_ideal_bytes.max(bytes(entry.density));
+            let timing = session.source().timing(&id)?;
+            let seconds = timing.as_ref().map(|t| t.seconds);
+            ledger.seconds = ledger.seconds.zip(seconds).map(|(sum, own)| sum + own);
+            let peak = timing.and_then(|t| t.peak_memory_bytes).map(|n| n as f64);
+            let most = ledger.peak_memory_bytes.zip(peak);
+            ledger.peak_memory_bytes = most.map(|(most, own)| most.max(own));
+        }
+        Ok(ledger)
+    }
+}
