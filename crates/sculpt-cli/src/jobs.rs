@@ -312,7 +312,7 @@ impl Display {
         };
         let bars = MultiProgress::with_draw_target(target);
         let total = bars.add(ProgressBar::new(board.epochs_total));
-        let style = "total {bar:30} {pos}/{len} epochs, {msg}, {elapsed} gone, {eta} to go";
+        let style = "total {bar:30} {pos}/{len} epochs, {msg}";
         total.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         let n_nodes = board.waiting.len();
         let display = Self {
@@ -372,20 +372,19 @@ impl Display {
     fn tick(&mut self, board: &Board) {
         let epochs = board.epochs_so_far();
         self.total.set_position(epochs as u64);
-        self.total
-            .set_message(format!("{}/{} nodes", board.n_run, self.n_nodes));
+        let gone = self.begun.elapsed().as_secs_f64();
+        let said = format!(
+            "{}/{} nodes, {} gone{}",
+            board.n_run,
+            self.n_nodes,
+            duration(gone),
+            to_go(gone, epochs, board.epochs_total)
+        );
         if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            let gone = self.begun.elapsed().as_secs_f64();
-            printing::note(&format!(
-                "{epochs:.0}/{} epochs, {}/{} nodes, {} gone{}",
-                board.epochs_total,
-                board.n_run,
-                self.n_nodes,
-                duration(gone),
-                to_go(gone, epochs, board.epochs_total)
-            ));
+            printing::note(&format!("{epochs:.0}/{} epochs, {said}", board.epochs_total));
         }
+        self.total.set_message(said);
     }
 
     fn note(&self, text: &str) {

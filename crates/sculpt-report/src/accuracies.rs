@@ -45,7 +45,7 @@ pub(crate) enum Over {
 pub(crate) struct Shown {
     pub(crate) method: Method,
     pub(crate) part: Part,
-    /// The density that it keeps to, where others are in the panel too.
+    /// How its line is broken, if not the method's way.
     pub(crate) stroke: Stroke,
     pub(crate) label: Option<&'static str>,
 }
@@ -61,15 +61,15 @@ pub(crate) enum Part {
     All,
 }
 
-/// What stands behind the curves.
+/// What of the dense network stands behind the curves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guide {
-    /// From the dense network's first cycle to its last, shaded.
-    DenseGain,
-    /// The dense network after its first cycle: LRR's level 0.
-    DenseOneCycle,
-    /// The dense network after its last cycle.
-    DenseCyclic,
+    /// From its first cycle to its last, shaded.
+    Gain,
+    /// After its first cycle: LRR's level 0.
+    OneCycle,
+    /// After its last cycle.
+    Cyclic,
 }
 
 impl Shown {
@@ -273,7 +273,7 @@ impl Guide {
             }
         };
         Ok(match self {
-            Guide::DenseGain => {
+            Guide::Gain => {
                 let first = mean(Method::DenseCyclic, Part::First)?;
                 let last = mean(Method::DenseCyclic, Part::Last)?;
                 first.zip(last).map(|(first, last)| Reference::Band {
@@ -284,11 +284,11 @@ impl Guide {
                     label: "dense, one cycle to cyclic".to_owned(),
                 })
             }
-            Guide::DenseOneCycle => mean(Method::Lrr, Part::Last)?.map(|y| Reference::Line {
+            Guide::OneCycle => mean(Method::Lrr, Part::Last)?.map(|y| Reference::Line {
                 y,
                 label: "dense, one cycle".to_owned(),
             }),
-            Guide::DenseCyclic => mean(Method::DenseCyclic, Part::Last)?.map(|y| Reference::Line {
+            Guide::Cyclic => mean(Method::DenseCyclic, Part::Last)?.map(|y| Reference::Line {
                 y,
                 label: "dense, cyclic".to_owned(),
             }),

@@ -70,8 +70,8 @@ pub(crate) static FIGURE_2: Accuracies = Accuracies {
         source("d", PanelName::A, schedules_at_equal_epochs),
     ],
     plots: &[
-        beside(plot("a", "(a)", Over::Cycles, ITERATIVE), &[Guide::DenseGain]),
-        beside(plot("b", "(b)", Over::Cycles, ITERATIVE), &[Guide::DenseGain]),
+        beside(plot("a", "(a)", Over::Cycles, ITERATIVE), &[Guide::Gain]),
+        beside(plot("b", "(b)", Over::Cycles, ITERATIVE), &[Guide::Gain]),
         about(
             plot("c", "(c)", Over::Cycles, &[Shown::all(Method::RandomCyclic)]),
             |setup| words::sparsity(setup.sparse_67.get()),
@@ -131,15 +131,15 @@ pub(crate) static FIGURE_4: Accuracies = Accuracies {
     plots: &[
         beside(
             plot("a", "(a)", Over::Density, PRUNED_AT_INITIALISATION),
-            &[Guide::DenseGain],
+            &[Guide::Gain],
         ),
         beside(
             plot("b", "(b)", Over::Density, PRUNED_AT_INITIALISATION),
-            &[Guide::DenseGain],
+            &[Guide::Gain],
         ),
         beside(
             plot("c", "(c)", Over::Density, PRUNED_AT_INITIALISATION),
-            &[Guide::DenseGain],
+            &[Guide::Gain],
         ),
     ],
 };
@@ -164,9 +164,9 @@ pub(crate) static FIGURE_5: Accuracies = Accuracies {
         source("c", PanelName::C, coupling),
     ],
     plots: &[
-        beside(plot("a", "(a)", Over::Density, COUPLING), &[Guide::DenseOneCycle]),
-        beside(plot("b", "(b)", Over::Density, COUPLING), &[Guide::DenseOneCycle]),
-        beside(plot("c", "(c)", Over::Density, COUPLING), &[Guide::DenseOneCycle]),
+        beside(plot("a", "(a)", Over::Density, COUPLING), &[Guide::OneCycle]),
+        beside(plot("b", "(b)", Over::Density, COUPLING), &[Guide::OneCycle]),
+        beside(plot("c", "(c)", Over::Density, COUPLING), &[Guide::OneCycle]),
     ],
 };
 
@@ -199,9 +199,9 @@ pub(crate) static FIGURE_7: Accuracies = Accuracies {
         source("c", PanelName::C, sculpting),
     ],
     plots: &[
-        beside(plot("a", "(a)", Over::Density, SCULPTING), &[Guide::DenseCyclic]),
-        beside(plot("b", "(b)", Over::Density, SCULPTING), &[Guide::DenseCyclic]),
-        beside(plot("c", "(c)", Over::Density, SCULPTING), &[Guide::DenseCyclic]),
+        beside(plot("a", "(a)", Over::Density, SCULPTING), &[Guide::Cyclic]),
+        beside(plot("b", "(b)", Over::Density, SCULPTING), &[Guide::Cyclic]),
+        beside(plot("c", "(c)", Over::Density, SCULPTING), &[Guide::Cyclic]),
     ],
 };
 
@@ -272,7 +272,7 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
                 ),
                 |setup| format!("{:.0} % label noise, clean test", 100.0 * setup.label_noise_rate.get()),
             ),
-            &[Guide::DenseCyclic],
+            &[Guide::Cyclic],
         ),
     ],
 };

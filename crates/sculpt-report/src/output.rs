@@ -32,7 +32,11 @@ pub fn write(
     let figure = artefact.content.draw(frame, session)?;
     let mut provenance = session.provenance(artefact, command, git_revision);
     provenance.rows = frame.len();
-    provenance.n = figure.as_ref().map_or((0, 0), runs_behind_points);
+    // A schedule is no mean over runs.
+    let repeated = figure.as_ref().filter(|figure| figure.statistic.is_some());
+    provenance.n = repeated.map_or((0, 0), runs_behind_points);
+    let has_accuracies = frame.columns().contains(&"accuracy");
+    provenance.accuracies = provenance.accuracies.filter(|_| has_accuracies);
     provenance.nodes = nodes(frame);
     let bad = |e: serde_json::Error| ReportError::BadFile {
         path: path(ReportFile::Provenance),

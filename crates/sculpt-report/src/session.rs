@@ -50,11 +50,12 @@ pub struct Provenance {
     pub libtorch: &'static str,
     /// Device that measured.
     pub device: String,
-    /// `measured`, or `recorded` where the data were not at hand.
-    pub accuracies: &'static str,
+    /// `measured`, or `recorded` where the data were not at hand; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracies: Option<&'static str>,
     /// What points and intervals are.
     pub statistic: &'static str,
-    /// Runs behind each point: the fewest and the most.
+    /// Runs behind each point: the fewest and the most; zeros where nothing is repeated.
     pub n: (usize, usize),
     /// Observations in the frame.
     pub rows: usize,
@@ -347,7 +348,7 @@ impl Session {
             suite: self.suite.clone(),
             libtorch: LIBTORCH_VERSION,
             device: device_name(self.device),
-            accuracies: if self.has_data() { "measured" } else { "recorded" },
+            accuracies: Some(if self.has_data() { "measured" } else { "recorded" }),
             statistic: STATISTIC,
             n: (0, 0),
             rows: 0,
