@@ -239,7 +239,7 @@ impl Plot {
             title: format!("{} {}, {}{what}", self.place, setup.data.name, setup.model),
             x: match self.x {
                 Over::Density => XAxis::Density,
-                Over::Cycles => XAxis::Linear {
+                Over::Cycles => XAxis::Count {
                     label: "cycles trained (LRR, WR: level + 1)".to_owned(),
                 },
                 Over::Epochs => XAxis::Linear {
@@ -313,6 +313,18 @@ pub(crate) struct Row {
     pub(crate) accuracy: f64,
 }
 
+impl Row {
+    /// Cycles that its weights have been trained for: iterative pruning trains one a level.
+    fn cycles_trained(&self) -> u32 {
+        let iterative = [Method::Lrr, Method::Wr].map(Method::id);
+        if iterative.contains(&self.method.as_str()) {
+            self.level + self.cycle
+        } else {
+            self.cycle
+        }
+    }
+}
+
 impl Rows {
     pub(crate) fn read(frame: &Frame, name: Name) -> Result<Self, ReportError> {
         let row = |row| -> Result<Row, ReportError> {
@@ -359,7 +371,7 @@ impl Rows {
 fn points(rows: &Rows, x: Over) -> Result<Vec<Point>, ReportError> {
     let place = |row: &Row| match x {
         Over::Density => (row.level, row.cycle, (1e9 * row.density_target) as u32),
-        Over::Cycles => (row.level + row.cycle, 0, 0),
+        Over::Cycles => (row.cycles_trained(), 0, 0),
         Over::Epochs => (row.epochs, 0, 0),
     };
     let mut places: BTreeMap<_, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
@@ -367,7 +379,7 @@ fn points(rows: &Rows, x: Over) -> Result<Vec<Point>, ReportError> {
         let (xs, accuracies) = places.entry(place(row)).or_default();
         xs.push(match x {
             Over::Density => row.density,
-            Over::Cycles => f64::from(row.level + row.cycle),
+            Over::Cycles => f64::from(row.cycles_trained()),
             Over::Epochs => f64::from(row.epochs),
         });
         accuracies.push(row.accuracy);

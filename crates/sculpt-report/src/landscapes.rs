@@ -341,7 +341,9 @@ impl Landscape {
                 points.push(summary(x, losses)?);
             }
             if !points.is_empty() {
-                curves.push(Curve::new(method, points));
+                let own = self.curvature.iter().find(|(curved, _)| *curved == method);
+                let stroke = own.map_or(Stroke::Own, |(_, stroke)| *stroke);
+                curves.push(Curve::new(method, points).stroked(stroke));
             }
         }
         let of = match (density, methods) {
@@ -353,7 +355,7 @@ impl Landscape {
         let title = if of.is_empty() { loss.to_owned() } else { format!("{of}, {loss}") };
         Ok(Panel {
             title,
-            x: XAxis::Linear {
+            x: XAxis::Count {
                 label: match self.along {
                     Along::Cycles => "cycle".to_owned(),
                     Along::Levels => "level".to_owned(),
@@ -390,12 +392,13 @@ impl Landscape {
         }
         Ok(Panel {
             title: "largest eigenvalue of the Hessian".to_owned(),
-            x: XAxis::Linear {
+            x: XAxis::Count {
                 label: "cycle".to_owned(),
             },
             y: YAxis {
                 label: "largest eigenvalue, train loss".to_owned(),
-                within: None,
+                // The largest of a Hessian at a minimum.
+                within: Some((0.0, f64::INFINITY)),
             },
             curves,
             references: Vec::new(),

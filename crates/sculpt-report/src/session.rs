@@ -145,7 +145,10 @@ impl Session {
     }
 
     /// An artefact's frame, measured once.
-    pub(crate) fn frame(&self, artefact: &Artefact) -> Result<Frame, ReportError> {
+    ///
+    /// # Errors
+    /// As [`Artefact::measure`].
+    pub fn frame(&self, artefact: &Artefact) -> Result<Frame, ReportError> {
         let frames = || self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(frame) = frames().get(&artefact.name) {
             return Ok(frame.clone());

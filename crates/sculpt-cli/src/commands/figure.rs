@@ -128,7 +128,7 @@ pub(crate) fn measure_and_draw(
     folder: &Path,
     command: &str,
 ) -> anyhow::Result<Outcome> {
-    let frame = artefact.measure(session)?;
+    let frame = session.frame(artefact)?;
     let written = write(artefact, &frame, session, folder, command, git_revision())?;
     Ok(Outcome::new(artefact, session, frame, written.files, None))
 }
@@ -141,7 +141,7 @@ fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
         let data = &preset.data.name;
         bail!("nothing can be recomputed without the data {data:?}; give its folder with --data DIR");
     }
-    let frame = artefact.measure(session)?;
+    let frame = session.frame(artefact)?;
     let folder = paths::published_report_folder(&places::reports(), &session.suite().name);
     let differences = artefact.check(&frame, &folder)?;
     Ok(Outcome::new(

@@ -55,6 +55,11 @@ pub enum XAxis {
         /// Quantity and unit.
         label: String,
     },
+    /// Linear, ticks at whole numbers only: cycles, levels, and what lies between them.
+    Count {
+        /// What is counted.
+        label: String,
+    },
     /// Linear, from 0 to where the panels that share it end.
     Shared {
         /// Quantity and unit.
@@ -238,7 +243,7 @@ impl Panel {
     pub(crate) fn is_spread(&self) -> bool {
         let bars = |curve: &Curve| !curve.is_long() && curve.points.iter().any(|p| p.interval.is_some());
         let few_values = match self.x {
-            XAxis::Linear { .. } | XAxis::Shared { .. } => false,
+            XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => false,
             XAxis::Density => true,
         };
         self.curves.len() > 1 && (few_values || self.curves.iter().any(bars))
@@ -282,7 +287,7 @@ impl Panel {
         }
         for &Point { x, mean, interval, n } in &curve.points {
             let on_axis = match self.x {
-                XAxis::Linear { .. } | XAxis::Shared { .. } => x.is_finite(),
+                XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => x.is_finite(),
                 // A smaller density is no network; it would also stretch the axis without end.
                 XAxis::Density => (1e-9..=1.0).contains(&x),
             };

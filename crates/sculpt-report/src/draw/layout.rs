@@ -197,6 +197,11 @@ impl<'a> Layout<'a> {
                 let bottom = self.linear_labels(&x_ticks, label, x, plot)?;
                 (x_ticks.iter().map(|tick| tick.at).collect(), bottom)
             }
+            XAxis::Count { label } => {
+                let x_ticks = ticks::whole_ticks(x.0, x.1, 7);
+                let bottom = self.linear_labels(&x_ticks, label, x, plot)?;
+                (x_ticks.iter().map(|tick| tick.at).collect(), bottom)
+            }
             XAxis::Density => {
                 let x_ticks = ticks::density_ticks(panel);
                 let bottom = self.density_labels(&x_ticks, x, plot)?;

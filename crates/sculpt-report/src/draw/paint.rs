@@ -243,7 +243,7 @@ fn curves_in_place(chart: &Chart<'_>, context: &Context<'_, '_>) -> Vec<Placed> 
         let mut points: Vec<PlacedPoint> = curve.points.iter().map(at).collect();
         match panel.x {
             XAxis::Density => points.sort_by_key(|point| point.x),
-            XAxis::Linear { .. } | XAxis::Shared { .. } => {}
+            XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => {}
         }
         let Rect { top, bottom, .. } = chart.plot;
         let first_marker = MARKER_SPACE * i as f64 / n;

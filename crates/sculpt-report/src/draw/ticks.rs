@@ -24,7 +24,7 @@ pub(crate) struct DensityTick {
 /// Place of x on the drawn axis: to the right is larger.
 pub(crate) fn place(axis: &XAxis, x: f64) -> f64 {
     match axis {
-        XAxis::Linear { .. } | XAxis::Shared { .. } => x,
+        XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => x,
         XAxis::Density => -x.log10(),
     }
 }
@@ -56,6 +56,17 @@ pub(crate) fn round_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
         }
     };
     (first..=last).map(tick).collect()
+}
+
+/// Those of [`round_ticks`] that are whole numbers.
+pub(crate) fn whole_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
+    let whole = |tick: &Tick| (tick.at - tick.at.round()).abs() < 1e-9;
+    let ticks = round_ticks(low, high, wanted).into_iter().filter(whole);
+    let unpadded = |tick: Tick| Tick {
+        text: tick.text.split('.').next().unwrap_or_default().to_owned(),
+        ..tick
+    };
+    ticks.map(unpadded).collect()
 }
 
 /// Densities of the panel from 1 down; those that read the same are one tick.
@@ -96,7 +107,7 @@ pub(crate) fn x_extent(panel: &Panel) -> (f64, f64) {
         return (low, high);
     }
     let half = match panel.x {
-        XAxis::Linear { .. } | XAxis::Shared { .. } => (0.05 * low.abs()).max(0.5),
+        XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => (0.05 * low.abs()).max(0.5),
         XAxis::Density => 0.2,
     };
     (low - half, high + half)
@@ -262,6 +273,17 @@ mod tests {
     }
 
     /// A run of 2 to 8 on an axis of 0 to 40, which a run to 50 would stretch.
+    #[test]
+    fn counts_have_whole_ticks() {
+        let texts = |low, high| -> Vec<String> {
+            let ticks = whole_ticks(low, high, 7).into_iter();
+            ticks.map(|tick| tick.text).collect()
+        };
+        assert_eq!(texts(0.9, 4.1), ["1", "2", "3", "4"]);
+        assert_eq!(texts(1.0, 2.0), ["1", "2"]);
+        assert_eq!(texts(-0.5, 18.2), ["0", "2", "4", "6", "8", "10", "12", "14", "16", "18"]);
+    }
+
     #[test]
     fn panels_share_an_axis() {
         let ends = |last| {
