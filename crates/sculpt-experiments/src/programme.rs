@@ -1,8 +1,8 @@
 use crate::{
     ExperimentError, PanelName, Preset, Recipe, Setup, allocations, basins, coupling, cycle_by_cycle,
     iterative_against_dense, jumps, levels, long_runs, noisy_labels, pruned_at_initialisation,
-    pruning_criteria, random_masks, schedules_at_equal_epochs, sculpting, sculpting_against_lrr, sign_overlap, sign_recovery,
-    signs_suffice,
+    pruning_criteria, random_masks, schedules_at_equal_epochs, sculpting, sculpting_against_lrr,
+    sign_overlap, sign_recovery, signs_suffice,
 };
 
 /// Everything that the paper's figures and tables need trained under a preset, each node once.

@@ -15,10 +15,16 @@ pub(crate) type Timings = BTreeMap<NodeId, Timing>;
 pub(crate) fn write_timings(path: &Path, timings: &Timings) -> Result<(), ExperimentError> {
     let all = || timings.values();
     let columns = vec![
-        Column::new("node".into(), timings.keys().map(NodeId::as_str).collect::<Vec<_>>()),
+        Column::new(
+            "node".into(),
+            timings.keys().map(NodeId::as_str).collect::<Vec<_>>(),
+        ),
         Column::new("seconds".into(), all().map(|t| t.seconds).collect::<Vec<_>>()),
         // Counts are exact in f64 up to 2⁵³, and frames here have no 64-bit integers.
-        Column::new("images".into(), all().map(|t| t.images as f64).collect::<Vec<_>>()),
+        Column::new(
+            "images".into(),
+            all().map(|t| t.images as f64).collect::<Vec<_>>(),
+        ),
         Column::new("starts".into(), all().map(|t| t.starts).collect::<Vec<_>>()),
         Column::new(
             "peak_memory_bytes".into(),
@@ -27,11 +33,10 @@ pub(crate) fn write_timings(path: &Path, timings: &Timings) -> Result<(), Experi
                 .collect::<Vec<_>>(),
         ),
     ];
-    let mut frame =
-        DataFrame::new(timings.len(), columns).map_err(|source| ExperimentError::Frame {
-            path: path.to_owned(),
-            source,
-        })?;
+    let mut frame = DataFrame::new(timings.len(), columns).map_err(|source| ExperimentError::Frame {
+        path: path.to_owned(),
+        source,
+    })?;
     write_parquet(path, &mut frame)
 }
 
@@ -56,7 +61,11 @@ pub(crate) fn read_timings(path: &Path) -> Result<Timings, ExperimentError> {
     let column = |name: &str| frame.column(name).map_err(frame_error);
     let nodes = column("node")?.str().map_err(frame_error)?;
     let numbers = |name| Ok::<_, ExperimentError>(column(name)?.f64().map_err(frame_error)?.clone());
-    let (seconds, images, peaks) = (numbers("seconds")?, numbers("images")?, numbers("peak_memory_bytes")?);
+    let (seconds, images, peaks) = (
+        numbers("seconds")?,
+        numbers("images")?,
+        numbers("peak_memory_bytes")?,
+    );
     let starts = column("starts")?.u32().map_err(frame_error)?;
     let mut timings = Timings::new();
     for row in 0..frame.height() {

@@ -234,7 +234,11 @@ impl Plot {
             references.extend(guide.draw(rows)?);
         }
         let what = (self.what)(setup);
-        let what = if what.is_empty() { what } else { format!(": {what}") };
+        let what = if what.is_empty() {
+            what
+        } else {
+            format!(": {what}")
+        };
         Ok(Panel {
             title: format!("{} {}, {}{what}", self.place, setup.data.name, setup.model),
             x: match self.x {

@@ -178,12 +178,10 @@ impl FromStr for Name {
     /// Reads what [`Name`] displays as, of artefacts that exist.
     fn from_str(text: &str) -> Result<Self, ReportError> {
         let found = crate::ALL.iter().find(|a| a.name.to_string() == text);
-        found
-            .map(|a| a.name)
-            .ok_or_else(|| ReportError::UnknownArtefact {
-                name: text.to_owned(),
-                available: available(),
-            })
+        found.map(|a| a.name).ok_or_else(|| ReportError::UnknownArtefact {
+            name: text.to_owned(),
+            available: available(),
+        })
     }
 }
 

@@ -111,17 +111,16 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn of(
-        panel: &PanelNeeds,
-        state: &Parent,
-        session: &Session,
-        setup: &Setup,
-    ) -> Result<Self, ReportError> {
+    fn of(panel: &PanelNeeds, state: &Parent, session: &Session, setup: &Setup) -> Result<Self, ReportError> {
         let layout = setup.model.layout();
         let unprunable = (layout.n_params() - layout.n_prunable()) as f64;
         let bytes = |density: f64| {
             let weights = density * layout.n_prunable() as f64 + unprunable;
-            let bits = if density < 1.0 { layout.n_prunable() as f64 / 8.0 } else { 0.0 };
+            let bits = if density < 1.0 {
+                layout.n_prunable() as f64 / 8.0
+            } else {
+                0.0
+            };
             NUMBERS_PER_WEIGHT * BYTES_PER_NUMBER * weights + bits
         };
         let mut ledger = Ledger {

@@ -57,7 +57,9 @@ pub enum ReportError {
         epoch: u32,
     },
     /// Data that a measure cannot do without.
-    #[error("the data {data:?} is not at hand, and nothing else tells losses between checkpoints or curvatures; give --data DIR")]
+    #[error(
+        "the data {data:?} is not at hand, and nothing else tells losses between checkpoints or curvatures; give --data DIR"
+    )]
     DataMissing {
         /// What they are called.
         data: String,

@@ -259,7 +259,9 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
             ),
             |setup| {
                 let start = setup.sculpt_starts.last();
-                start.map_or_else(String::new, |start| format!("SCULPT from {}", words::sparsity(start.get())))
+                start.map_or_else(String::new, |start| {
+                    format!("SCULPT from {}", words::sparsity(start.get()))
+                })
             },
         ),
         beside(
@@ -270,7 +272,12 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
                     Over::Density,
                     &[Shown::last(Method::Lrr), Shown::last(Method::RandomCyclic)],
                 ),
-                |setup| format!("{:.0} % label noise, clean test", 100.0 * setup.label_noise_rate.get()),
+                |setup| {
+                    format!(
+                        "{:.0} % label noise, clean test",
+                        100.0 * setup.label_noise_rate.get()
+                    )
+                },
             ),
             &[Guide::Cyclic],
         ),

@@ -94,7 +94,9 @@ impl Landscape {
                 Along::Cycles => (1e9 * point.density.get()) as u32,
                 Along::Levels => 0,
             };
-            runs.entry((point.seed, point.curve, density)).or_default().push(point);
+            runs.entry((point.seed, point.curve, density))
+                .or_default()
+                .push(point);
         }
         for run in runs.values_mut() {
             run.sort_by_key(|point| self.count(point));
@@ -352,7 +354,11 @@ impl Landscape {
             (None, _) => String::new(),
         };
         let loss = if set == SETS[0] { "test loss" } else { "train loss" };
-        let title = if of.is_empty() { loss.to_owned() } else { format!("{of}, {loss}") };
+        let title = if of.is_empty() {
+            loss.to_owned()
+        } else {
+            format!("{of}, {loss}")
+        };
         Ok(Panel {
             title,
             x: XAxis::Count {
@@ -384,7 +390,9 @@ impl Landscape {
                     places.entry(cycle).or_default().push(value);
                 }
             }
-            let points = places.iter().map(|(cycle, values)| summary(f64::from(*cycle), values));
+            let points = places
+                .iter()
+                .map(|(cycle, values)| summary(f64::from(*cycle), values));
             let points = points.collect::<Result<Vec<_>, _>>()?;
             if !points.is_empty() {
                 curves.push(Curve::new(*method, points).stroked(*stroke));

@@ -76,9 +76,13 @@ impl Session {
                 environment,
             }))
         };
-        self.measured(&data, pairs, |(a, _)| a, key, |worker, pair| {
-            self.line(worker, pair)
-        })
+        self.measured(
+            &data,
+            pairs,
+            |(a, _)| a,
+            key,
+            |worker, pair| self.line(worker, pair),
+        )
     }
 
     fn line(&self, worker: &Worker, (a, b): &(Parent, Parent)) -> Result<Line, ReportError> {
@@ -95,19 +99,20 @@ impl Session {
         let mut profiles = Vec::new();
         for rule in RULES {
             let connectivity = Connectivity::new(&network, POINTS, rule, Some(&sets[1]))?;
-            let curves = connectivity.curve(&a, &b, &sets)?.into_iter().map(|curve| Profile {
-                alpha: curve.alpha,
-                loss: curve.loss,
-                error: curve.error,
-            });
+            let curves = connectivity
+                .curve(&a, &b, &sets)?
+                .into_iter()
+                .map(|curve| Profile {
+                    alpha: curve.alpha,
+                    loss: curve.loss,
+                    error: curve.error,
+                });
             profiles.push(curves.collect());
         }
         Ok(Line { profiles })
     }
 }
 
-fn batches(
-    examples: &sculpt_datasets::DeviceExamples,
-) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
+fn batches(examples: &sculpt_datasets::DeviceExamples) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
     examples.batches(EVALUATION_BATCH)
 }

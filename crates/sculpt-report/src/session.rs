@@ -85,7 +85,11 @@ pub(crate) struct Worker {
 
 /// Training images that losses are measured on, of those trained on: design §5's first 10,000; the demo's first 500.
 fn n_training_images(n_train: usize) -> usize {
-    if n_train < 2_000 { n_train.min(500) } else { n_train.min(10_000) }
+    if n_train < 2_000 {
+        n_train.min(500)
+    } else {
+        n_train.min(10_000)
+    }
 }
 
 impl Session {

@@ -67,9 +67,13 @@ impl Session {
                 environment,
             }))
         };
-        self.measured(&data, states, |state| state, key, |worker, state| {
-            self.largest_eigenvalue(worker, state)
-        })
+        self.measured(
+            &data,
+            states,
+            |state| state,
+            key,
+            |worker, state| self.largest_eigenvalue(worker, state),
+        )
     }
 
     fn largest_eigenvalue(&self, worker: &Worker, state: &Parent) -> Result<Sharpness, ReportError> {
@@ -89,7 +93,14 @@ impl Session {
             labels: &labels.narrow(0, 0, n),
         };
         let hessian = Hessian::new(of, Product::DoubleBackward, n as usize, Graphs::Keep)?;
-        let largest = Eigen::new(1, Which::LargestAlgebraic, TOLERANCE, MAX_PRODUCTS, MAX_BASIS, Seed(SEED))?;
+        let largest = Eigen::new(
+            1,
+            Which::LargestAlgebraic,
+            TOLERANCE,
+            MAX_PRODUCTS,
+            MAX_BASIS,
+            Seed(SEED),
+        )?;
         let found = hessian.eigenpairs(&largest)?;
         Ok(Sharpness {
             eigenvalue: found.values[0],

@@ -40,7 +40,8 @@ pub(crate) fn cycles(panels: &[(&str, u32, u32)]) -> String {
     );
     let others = panels.iter().filter(|(_, e, c)| (*e, *c) != (epochs, cycles));
     for (place, epochs, cycles) in others {
-        write!(text, " {place}: {cycles} cycles of {epochs} epochs.").expect("a string takes what is written");
+        write!(text, " {place}: {cycles} cycles of {epochs} epochs.")
+            .expect("a string takes what is written");
     }
     text
 }
