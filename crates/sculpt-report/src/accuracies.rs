@@ -3,10 +3,10 @@
 use crate::artefact::{Content, Needs, PanelSource};
 use crate::draw::{Curve, Figure, Interval, Method, Panel, Point, Reference, Stroke, XAxis, YAxis};
 use crate::session::STATISTIC;
+use crate::summary::mean_point;
 use crate::words;
 use crate::{Cell, Frame, Name, ReportError, Session};
 use sculpt_experiments::Setup;
-use sculpt_stats::mean_t_interval;
 use std::collections::BTreeMap;
 
 /// A figure whose every panel shows accuracies.
@@ -388,17 +388,6 @@ fn points(rows: &Rows, x: Over) -> Result<Vec<Point>, ReportError> {
         });
         accuracies.push(row.accuracy);
     }
-    let point = |(xs, accuracies): &(Vec<f64>, Vec<f64>)| -> Result<Point, ReportError> {
-        let summary = mean_t_interval(accuracies, 0.95)?;
-        Ok(Point {
-            x: sculpt_stats::mean(xs)?,
-            mean: summary.mean,
-            interval: summary.interval.map(|i| Interval {
-                low: i.low,
-                high: i.high,
-            }),
-            n: summary.n,
-        })
-    };
+    let point = |(xs, accuracies): &(Vec<f64>, Vec<f64>)| mean_point(sculpt_stats::mean(xs)?, accuracies);
     places.values().map(point).collect()
 }

@@ -30,8 +30,10 @@ pub enum Name {
 
 /// What stands behind an artefact's name.
 pub(crate) trait Content: Sync {
-    /// The trained states that it reads; none where it reads the preset alone.
-    fn sources(&self) -> &'static [PanelSource];
+    /// The trained states that it reads; none, as by default, where it reads the preset or other frames alone.
+    fn sources(&self) -> &'static [PanelSource] {
+        &[]
+    }
 
     /// Columns of its frame.
     fn columns(&self) -> &'static [&'static str];
@@ -39,11 +41,18 @@ pub(crate) trait Content: Sync {
     /// From checkpoints to numbers; `needs` are the panels whose states are all there.
     fn measure(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError>;
 
-    /// From numbers to a picture; none for a table.
-    fn draw(&self, frame: &Frame, session: &Session) -> Result<Option<Figure>, ReportError>;
+    /// From numbers to a picture; none, as by default, for a table.
+    fn draw(&self, frame: &Frame, session: &Session) -> Result<Option<Figure>, ReportError> {
+        let _ = (frame, session);
+        Ok(None)
+    }
 
-    /// By how much a recomputed cell may differ from the published one (column, row of the published frame).
-    fn tolerance(&self, published: &Frame, column: &str, row: usize) -> Option<f64>;
+    /// By how much a recomputed cell may differ from the published one (column, row of the published frame); none, as
+    /// by default: not at all.
+    fn tolerance(&self, published: &Frame, column: &str, row: usize) -> Option<f64> {
+        let _ = (published, column, row);
+        None
+    }
 }
 
 /// Where the points of a panel come from.

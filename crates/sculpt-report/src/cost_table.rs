@@ -1,7 +1,7 @@
 //! Table 4: what each method costs until its network is trained.
 
 use crate::artefact::{Content, Needs, PanelNeeds, PanelSource};
-use crate::draw::{Figure, Method};
+use crate::draw::Method;
 use crate::{Cell, Frame, Name, ReportError, Session};
 use sculpt_experiments::{Cost, PanelName, Parent, Setup, sculpting};
 
@@ -83,14 +83,6 @@ impl Content for CostTable {
             }
         }
         Ok(frame)
-    }
-
-    fn draw(&self, _: &Frame, _: &Session) -> Result<Option<Figure>, ReportError> {
-        Ok(None)
-    }
-
-    fn tolerance(&self, _: &Frame, _: &str, _: usize) -> Option<f64> {
-        None
     }
 }
 

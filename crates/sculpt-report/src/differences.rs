@@ -1,7 +1,6 @@
 //! Where the paper, the authors' public harness and a suite differ, field by field.
 
-use crate::artefact::{Content, Needs, PanelSource};
-use crate::draw::Figure;
+use crate::artefact::{Content, Needs};
 use crate::figures::{FIGURE_5, FIGURE_18};
 use crate::lines::{POINTS, RULES};
 use crate::session::STATISTIC;
@@ -444,24 +443,12 @@ fn frame(preset: &Preset) -> Result<Frame, ReportError> {
 }
 
 impl Content for Differences {
-    fn sources(&self) -> &'static [PanelSource] {
-        &[]
-    }
-
     fn columns(&self) -> &'static [&'static str] {
         COLUMNS
     }
 
     fn measure(&self, session: &Session, _: &Needs) -> Result<Frame, ReportError> {
         frame(&session.suite().preset)
-    }
-
-    fn draw(&self, _: &Frame, _: &Session) -> Result<Option<Figure>, ReportError> {
-        Ok(None)
-    }
-
-    fn tolerance(&self, _: &Frame, _: &str, _: usize) -> Option<f64> {
-        None
     }
 }
 

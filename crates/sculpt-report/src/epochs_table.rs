@@ -1,8 +1,8 @@
 //! Table 2: training epochs of LRR and of SCULPT by sparsity, from the recipes, beside the paper's.
 
-use crate::artefact::{Content, Needs, PanelSource};
+use crate::artefact::{Content, Needs};
 use crate::chain::one_seed;
-use crate::draw::{Figure, Method};
+use crate::draw::Method;
 use crate::{Frame, Name, ReportError, Session};
 use sculpt_experiments::{Curve, PanelName, Preset, Recipe, sculpting_against_lrr};
 
@@ -109,24 +109,12 @@ fn frame(preset: &Preset) -> Result<Frame, ReportError> {
 }
 
 impl Content for EpochsTable {
-    fn sources(&self) -> &'static [PanelSource] {
-        &[]
-    }
-
     fn columns(&self) -> &'static [&'static str] {
         COLUMNS
     }
 
     fn measure(&self, session: &Session, _: &Needs) -> Result<Frame, ReportError> {
         frame(&session.suite().preset)
-    }
-
-    fn draw(&self, _: &Frame, _: &Session) -> Result<Option<Figure>, ReportError> {
-        Ok(None)
-    }
-
-    fn tolerance(&self, _: &Frame, _: &str, _: usize) -> Option<f64> {
-        None
     }
 }
 

@@ -1,13 +1,13 @@
 //! Figures of the loss between checkpoints that follow each other, and of its curvature at them.
 
 use crate::artefact::{Content, Needs, PanelSource};
-use crate::draw::{Curve, Figure, Interval, Method, Panel, Point, Stroke, XAxis, YAxis};
+use crate::draw::{Curve, Figure, Method, Panel, Point, Stroke, XAxis, YAxis};
 use crate::lines::{RULES, SETS};
 use crate::session::STATISTIC;
+use crate::summary::mean_point;
 use crate::words;
 use crate::{Cell, Frame, Name, ReportError, Session};
 use sculpt_experiments::Point as State;
-use sculpt_stats::mean_t_interval;
 use std::collections::BTreeMap;
 
 /// A figure of losses between checkpoints: a row for each of its curves or densities, the test loss at the left, the
@@ -49,23 +49,6 @@ pub(crate) enum Rows {
     Densities(Method),
 }
 
-const COLUMNS: &[&str] = &[
-    "method",
-    "seed",
-    "density_target",
-    "from",
-    "to",
-    "set",
-    "batch_norm",
-    "alpha",
-    "loss",
-    "error",
-    "node_from",
-    "epoch_from",
-    "node",
-    "epoch",
-];
-
 const COLUMNS_WITH_CURVATURE: &[&str] = &[
     "method",
     "seed",
@@ -84,6 +67,9 @@ const COLUMNS_WITH_CURVATURE: &[&str] = &[
     "eigenvalue",
     "residual",
 ];
+
+/// Without the two of curvature.
+const COLUMNS: &[&str] = COLUMNS_WITH_CURVATURE.split_at(14).0;
 
 impl Landscape {
     /// The runs that the points are of, each in its order.
@@ -340,7 +326,7 @@ impl Landscape {
                 if points.last().is_some_and(|point| point.x == x) {
                     continue;
                 }
-                points.push(summary(x, losses)?);
+                points.push(mean_point(x, losses)?);
             }
             if !points.is_empty() {
                 let own = self.curvature.iter().find(|(curved, _)| *curved == method);
@@ -392,7 +378,7 @@ impl Landscape {
             }
             let points = places
                 .iter()
-                .map(|(cycle, values)| summary(f64::from(*cycle), values));
+                .map(|(cycle, values)| mean_point(f64::from(*cycle), values));
             let points = points.collect::<Result<Vec<_>, _>>()?;
             if !points.is_empty() {
                 curves.push(Curve::new(*method, points).stroked(*stroke));
@@ -412,19 +398,6 @@ impl Landscape {
             references: Vec::new(),
         })
     }
-}
-
-fn summary(x: f64, values: &[f64]) -> Result<Point, ReportError> {
-    let summary = mean_t_interval(values, 0.95)?;
-    Ok(Point {
-        x,
-        mean: summary.mean,
-        interval: summary.interval.map(|i| Interval {
-            low: i.low,
-            high: i.high,
-        }),
-        n: summary.n,
-    })
 }
 
 /// `(a)`, `(b)`, … before the titles.

@@ -24,6 +24,7 @@ mod session;
 mod setup_table;
 mod sharpness;
 mod sign_table;
+mod summary;
 mod words;
 
 pub use accuracy::Score;

@@ -1,6 +1,6 @@
 //! Figures 11 and 12: the learning rate over epochs, from the Train nodes of the recipes.
 
-use crate::artefact::{Content, Needs, PanelSource};
+use crate::artefact::{Content, Needs};
 use crate::chain::{Stretch, one_seed, trained};
 use crate::draw::{Curve, Figure, Panel, Point, Series, XAxis, YAxis};
 use crate::words;
@@ -155,7 +155,7 @@ impl Schedules {
             if by_epoch(kind) {
                 step(&mut points, epoch, rate);
             } else {
-                points.push(point(epoch, rate));
+                points.push(Point::single(epoch, rate));
             }
         }
         let kind = words::first(kinds, name)?;
@@ -181,24 +181,11 @@ impl Schedules {
 fn step(points: &mut Vec<Point>, epoch: f64, rate: f64) {
     match points.last_mut() {
         Some(last) if last.mean == rate => last.x = epoch + 1.0,
-        Some(_) | None => points.extend([point(epoch, rate), point(epoch + 1.0, rate)]),
-    }
-}
-
-fn point(x: f64, y: f64) -> Point {
-    Point {
-        x,
-        mean: y,
-        interval: None,
-        n: 1,
+        Some(_) | None => points.extend([Point::single(epoch, rate), Point::single(epoch + 1.0, rate)]),
     }
 }
 
 impl Content for Schedules {
-    fn sources(&self) -> &'static [PanelSource] {
-        &[]
-    }
-
     fn columns(&self) -> &'static [&'static str] {
         COLUMNS
     }
@@ -229,10 +216,6 @@ impl Content for Schedules {
             footnote: (self.footnote)(&setup),
             comment: words::comment(self.name),
         }))
-    }
-
-    fn tolerance(&self, _: &Frame, _: &str, _: usize) -> Option<f64> {
-        None
     }
 }
 

@@ -1,6 +1,6 @@
 //! Figure 1: density over training epochs of three ways to a sparse network, walked along their recipes.
 
-use crate::artefact::{Content, Needs, PanelSource};
+use crate::artefact::{Content, Needs};
 use crate::chain::{one_seed, trained};
 use crate::draw::{Curve, Figure, Method, Panel, Point, Reference, XAxis, YAxis};
 use crate::words;
@@ -90,7 +90,7 @@ impl Schematic {
                     .last()
                     .is_none_or(|last| (last.x, last.mean) != (x, density))
                 {
-                    points.push(point(x, density));
+                    points.push(Point::single(x, density));
                 }
             }
         }
@@ -114,20 +114,7 @@ impl Schematic {
     }
 }
 
-fn point(x: f64, y: f64) -> Point {
-    Point {
-        x,
-        mean: y,
-        interval: None,
-        n: 1,
-    }
-}
-
 impl Content for Schematic {
-    fn sources(&self) -> &'static [PanelSource] {
-        &[]
-    }
-
     fn columns(&self) -> &'static [&'static str] {
         COLUMNS
     }
@@ -167,10 +154,6 @@ impl Content for Schematic {
             footnote,
             comment: words::comment(self.name),
         }))
-    }
-
-    fn tolerance(&self, _: &Frame, _: &str, _: usize) -> Option<f64> {
-        None
     }
 }
 

@@ -1,7 +1,6 @@
 //! Table 1: the set-up as the preset holds it, beside what the paper's Table 1 and appendix say.
 
-use crate::artefact::{Content, Needs, PanelSource};
-use crate::draw::Figure;
+use crate::artefact::{Content, Needs};
 use crate::figures::FIGURE_5;
 use crate::{Frame, Name, ReportError, Session};
 use sculpt_datasets::Augmentation;
@@ -366,24 +365,12 @@ impl fmt::Display for Value {
 }
 
 impl Content for SetupTable {
-    fn sources(&self) -> &'static [PanelSource] {
-        &[]
-    }
-
     fn columns(&self) -> &'static [&'static str] {
         COLUMNS
     }
 
     fn measure(&self, session: &Session, _: &Needs) -> Result<Frame, ReportError> {
         frame(&session.suite().preset)
-    }
-
-    fn draw(&self, _: &Frame, _: &Session) -> Result<Option<Figure>, ReportError> {
-        Ok(None)
-    }
-
-    fn tolerance(&self, _: &Frame, _: &str, _: usize) -> Option<f64> {
-        None
     }
 }
 

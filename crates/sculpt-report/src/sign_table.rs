@@ -1,7 +1,7 @@
 //! Table 3: how many signs a network shares with LRR's, and what it gets right (A.1).
 
 use crate::artefact::{Content, Needs, PanelSource};
-use crate::draw::{Figure, Method};
+use crate::draw::Method;
 use crate::{Cell, Frame, Name, ReportError, Session};
 use sculpt_experiments::{Curve, PanelName, Parent, sign_overlap};
 use sculpt_signs::overlap;
@@ -87,10 +87,6 @@ impl Content for SignTable {
             }
         }
         Ok(frame)
-    }
-
-    fn draw(&self, _: &Frame, _: &Session) -> Result<Option<Figure>, ReportError> {
-        Ok(None)
     }
 
     /// Signs are of checkpoints and do not move; counts of images may (design §5).

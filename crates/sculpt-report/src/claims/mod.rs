@@ -7,8 +7,7 @@ mod evidence;
 mod finding;
 mod list;
 
-use crate::artefact::{Content, Needs, PanelSource};
-use crate::draw::Figure;
+use crate::artefact::{Content, Needs};
 use crate::{Cell, Frame, Name, ReportError, Session};
 use evidence::Evidence;
 use finding::{Finding, Unit, judge};
@@ -44,10 +43,6 @@ const COLUMNS: &[&str] = &[
 ];
 
 impl Content for Claims {
-    fn sources(&self) -> &'static [PanelSource] {
-        &[]
-    }
-
     fn columns(&self) -> &'static [&'static str] {
         COLUMNS
     }
@@ -55,10 +50,6 @@ impl Content for Claims {
     fn measure(&self, session: &Session, _: &Needs) -> Result<Frame, ReportError> {
         let names: BTreeSet<Name> = LIST.iter().flat_map(|claim| claim.artefacts).copied().collect();
         frame(&Evidence::gather(session, names)?)
-    }
-
-    fn draw(&self, _: &Frame, _: &Session) -> Result<Option<Figure>, ReportError> {
-        Ok(None)
     }
 
     /// What the artefacts below may differ by on another machine, twice, since an effect is a difference; an end of an

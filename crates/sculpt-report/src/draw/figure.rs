@@ -204,6 +204,18 @@ impl Curve {
     }
 }
 
+impl Point {
+    /// A value that is no mean.
+    pub fn single(x: f64, y: f64) -> Self {
+        Self {
+            x,
+            mean: y,
+            interval: None,
+            n: 1,
+        }
+    }
+}
+
 impl Reference {
     /// The legend's text.
     pub fn label(&self) -> &str {
