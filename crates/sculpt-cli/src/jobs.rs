@@ -54,6 +54,7 @@ pub(crate) fn run(
     let stop = signals::stop_flag()?;
     let mut board = Board::new(recipe, store)?;
     if board.waiting.is_empty() {
+        stop.store(true, Ordering::Relaxed);
         return Ok(Finished {
             n_run: 0,
             failed: Vec::new(),
@@ -103,6 +104,8 @@ pub(crate) fn run(
     if stopping {
         bail!("stopped; the same command goes on from here");
     }
+    // What follows saves as it goes: the next signal ends the process at once.
+    stop.store(true, Ordering::Relaxed);
     let n_skipped = board.waiting.len();
     Ok(Finished {
         n_run: board.n_run,

@@ -78,7 +78,7 @@ fn what_is_not_there_is_said_in_one_sentence() {
     check_failure(
         &run(&["figure", "99"]),
         2,
-        &["figure 99 is not available", "figure 5"],
+        &["figure 99 is not available", "figure 1 to 18"],
     );
     check_failure(&run(&["figure", "five"]), 2, &["\"five\" is no artefact"]);
     check_failure(&run(&["figure", "5"]), 1, &["data/published/default", "--suite"]);

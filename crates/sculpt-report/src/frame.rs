@@ -107,6 +107,15 @@ impl Frame {
         }
     }
 
+    /// The rows as objects, by column; what is missing or no finite number is null.
+    pub fn to_json(&self) -> Vec<serde_json::Map<String, serde_json::Value>> {
+        let object = |row: &Vec<Cell>| {
+            let names = self.columns.iter().map(|name| (*name).to_owned());
+            names.zip(row.iter().map(Cell::to_json)).collect()
+        };
+        self.rows.iter().map(object).collect()
+    }
+
     /// Writes Parquet and CSV, each whole or not at all.
     ///
     /// # Errors
@@ -201,6 +210,17 @@ impl Frame {
 }
 
 impl Cell {
+    fn to_json(&self) -> serde_json::Value {
+        match self {
+            Cell::Text(text) => text.as_str().into(),
+            Cell::Count(count) => (*count).into(),
+            // Null where it is not finite.
+            Cell::Number(number) => (*number).into(),
+            Cell::Flag(flag) => (*flag).into(),
+            Cell::Missing => serde_json::Value::Null,
+        }
+    }
+
     fn as_text(&self) -> Option<&str> {
         if let Cell::Text(text) = self {
             Some(text)
@@ -374,6 +394,18 @@ mod tests {
             "method,n,accuracy,loss\n\"LRR, \"\"own\"\"\",7,0.7,\nIMP,8,0.30000000000000004,1.5\n"
         );
         assert!(Frame::read(&parquet, &["method"]).is_err());
+    }
+
+    #[test]
+    fn json_has_a_value_or_null_for_each_column() {
+        let mut frame = Frame::new(&["method", "n", "loss", "measured"]);
+        frame.push(vec!["LRR".into(), 7.into(), f64::NAN.into(), true.into()]);
+        frame.push(vec![Cell::Missing, Cell::Missing, 0.5.into(), Cell::Missing]);
+        let expected = serde_json::json!([
+            { "method": "LRR", "n": 7, "loss": null, "measured": true },
+            { "method": null, "n": null, "loss": 0.5, "measured": null },
+        ]);
+        assert_eq!(serde_json::json!(frame.to_json()), expected);
     }
 
     #[test]

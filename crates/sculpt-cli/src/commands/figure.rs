@@ -51,6 +51,9 @@ pub(crate) struct Outcome {
     pub(crate) files: Vec<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) differences: Option<Vec<Difference>>,
+    /// The rows of what is no picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<Vec<serde_json::Map<String, serde_json::Value>>>,
     #[serde(skip)]
     name: Name,
     #[serde(skip)]
@@ -167,6 +170,10 @@ impl Outcome {
             rows: frame.len(),
             files,
             differences,
+            table: match artefact.name {
+                Name::Figure(_) => None,
+                Name::Table(_) | Name::Claims | Name::Differences => Some(frame.to_json()),
+            },
             name: artefact.name,
             frame,
         }

@@ -8,7 +8,7 @@ use crate::{device, jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::paths;
-use sculpt_experiments::{DataFolder, ExperimentError, PanelName, Preset, Source, Store, Suite};
+use sculpt_experiments::{DataFolder, PanelName, Preset, Source, Store, Suite};
 use sculpt_report::{Artefact, Session, write_page};
 use std::collections::BTreeSet;
 
@@ -97,14 +97,10 @@ fn panels_at_hand(preset: &Preset, data: &DataFolder) -> anyhow::Result<BTreeSet
     let (mut at_hand, mut absent) = (BTreeSet::new(), BTreeSet::new());
     for panel in PanelName::ALL {
         let wanted = preset.data_of(panel);
-        match data.load(&wanted) {
-            Ok(_) => {
-                at_hand.insert(panel);
-            }
-            Err(ExperimentError::DataMissing { name }) => {
-                absent.insert(name);
-            }
-            Err(error) => return Err(error.into()),
+        if data.is_at_hand(&wanted)? {
+            at_hand.insert(panel);
+        } else {
+            absent.insert(wanted.name);
         }
     }
     for name in absent {

@@ -38,6 +38,7 @@ fn a_table_is_shown_and_written() {
     );
     let said = json(&folder, "table 1 2 --suite tiny");
     assert_eq!(said["artefacts"].as_array().map(Vec::len), Some(2));
+    assert_eq!(said["artefacts"][0]["table"][0]["quantity"], "data set");
     refused(&folder, "table 9 --suite tiny", 2, &["table 9 is not available"]);
     refused(&folder, "table --suite tiny", 2, &["<N>"]);
     refused(
