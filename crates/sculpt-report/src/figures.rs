@@ -383,7 +383,7 @@ pub(crate) static FIGURE_17: Landscape = Landscape {
 
 pub(crate) static FIGURE_18: Landscape = Landscape {
     name: Name::Figure(18),
-    title: "Linear mode connectivity of consecutive training cycles, CIFAR-100",
+    title: "Linear mode connectivity of consecutive training cycles, on the data of panel (b)",
     sources: &[once("a", PanelName::B, basins)],
     along: Along::Cycles,
     pairs: Pairs::All,

@@ -15,7 +15,7 @@ pub(crate) struct SignTable {
 
 pub(crate) static TABLE_3: SignTable = SignTable {
     name: Name::Table(3),
-    title: "Sign overlap with LRR, and recovery, under LRR's mask at 93 % sparsity",
+    title: "Sign overlap with LRR, and recovery, under LRR's mask (in the paper of 93 % sparsity)",
 };
 
 const SOURCES: &[PanelSource] = &[PanelSource {
