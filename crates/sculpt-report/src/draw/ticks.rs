@@ -272,7 +272,7 @@ mod tests {
         assert!(low < 50.0 && 50.0 < high && left < right);
     }
 
-    /// A run of 2 to 8 on an axis of 0 to 40, which a run to 50 would stretch.
+    /// 18.7 in 7 steps are steps of 2.5, of which every second ends at a whole number.
     #[test]
     fn counts_have_whole_ticks() {
         let texts = |low, high| -> Vec<String> {
@@ -281,12 +281,10 @@ mod tests {
         };
         assert_eq!(texts(0.9, 4.1), ["1", "2", "3", "4"]);
         assert_eq!(texts(1.0, 2.0), ["1", "2"]);
-        assert_eq!(
-            texts(-0.5, 18.2),
-            ["0", "2", "4", "6", "8", "10", "12", "14", "16", "18"]
-        );
+        assert_eq!(texts(-0.5, 18.2), ["0", "5", "10", "15"]);
     }
 
+    /// A run of 2 to 8 on an axis of 0 to 40, which a run to 50 would stretch.
     #[test]
     fn panels_share_an_axis() {
         let ends = |last| {
