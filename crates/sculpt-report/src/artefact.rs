@@ -3,7 +3,6 @@ use crate::{Frame, ReportError, Session};
 use sculpt_experiments::{Curve, PanelName, Parent, Point, Preset, Recipe, Setup, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::str::FromStr;
 
 /// An artefact: one of the paper's figures and tables, or one of ours. Its halves are apart: a test looks at numbers
 /// without drawing, and a restyle needs no checkpoint.
@@ -178,19 +177,6 @@ impl fmt::Display for Name {
             Name::Claims => f.write_str("claims"),
             Name::Differences => f.write_str("differences"),
         }
-    }
-}
-
-impl FromStr for Name {
-    type Err = ReportError;
-
-    /// Reads what [`Name`] displays as, of artefacts that exist.
-    fn from_str(text: &str) -> Result<Self, ReportError> {
-        let found = crate::ALL.iter().find(|a| a.name.to_string() == text);
-        found.map(|a| a.name).ok_or_else(|| ReportError::UnknownArtefact {
-            name: text.to_owned(),
-            available: available(),
-        })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`Figure`] holds panels of curves, already aggregated; [`svg`] draws it, [`png`] and [`pdf`]
 //! convert the drawing. Input: means and intervals in the axes' units; output: one self-contained
-//! document, 84 mm a panel, text at least 6 pt, the same bytes for the same figure.
+//! document, 84 mm a panel, text at least 6 pt, the same bytes for the same figure (but for a PDF, whose two
+//! fonts svg2pdf writes in either order).
 //!
 //! Deliberately absent: no statistics (an interval is given, never computed), no files, no tch, no
 //! system fonts (DejaVu Sans is embedded; its widths decide every line break).
