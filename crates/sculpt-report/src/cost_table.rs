@@ -107,9 +107,10 @@ impl Ledger {
         let layout = setup.model.layout();
         let unprunable = (layout.n_params() - layout.n_prunable()) as f64;
         let bytes = |density: f64| {
-            let weights = density * layout.n_prunable() as f64 + unprunable;
+            // As many as a mask of this density keeps.
+            let weights = (density * layout.n_prunable() as f64).round() + unprunable;
             let bits = if density < 1.0 {
-                layout.n_prunable() as f64 / 8.0
+                layout.n_prunable().div_ceil(8) as f64
             } else {
                 0.0
             };
