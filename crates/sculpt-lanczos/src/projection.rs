@@ -122,6 +122,12 @@ impl<V> Projection<V> {
         self.leading(self.basis.len(), &self.couplings, score)
     }
 
+    /// What [`ritz`](Self::ritz) was before the last step.
+    pub(crate) fn ritz_before(&self, score: impl Fn(f64) -> f64) -> Ritz {
+        let n = self.basis.len() - 1;
+        self.leading(n, &self.rows[n][..n], score)
+    }
+
     /// The eigenpairs of the leading `n` rows and columns of `H`.
     fn leading(&self, n: usize, couplings: &[f64], score: impl Fn(f64) -> f64) -> Ritz {
         let h = DMatrix::from_fn(n, n, |i, j| self.rows[i.max(j)][i.min(j)]);
@@ -255,6 +261,12 @@ mod tests {
         let ritz = projection.ritz(|value| value);
         assert_eq!(ritz.rests, [0.0, 0.0]);
         assert!((ritz.residual(0) - 0.125_f64.sqrt()).abs() < 1e-15);
+        // Before that step: the first one's H = (2), with 1 missing.
+        let before = projection.ritz_before(|value| value);
+        assert_eq!(
+            (before.values[0], before.rests[0], before.errors[0]),
+            (2.0, 1.0, 0.0)
+        );
         // Half of the column in each Ritz vector, all of it in the two.
         projection.restart(&space, &ritz, 2);
         assert_eq!(projection.errors, ritz.errors);
