@@ -2,7 +2,7 @@ use crate::error::at_least;
 use crate::operator::{Operator, ROUNDING};
 use crate::projection::{Projection, Ritz};
 use crate::space::norm;
-use crate::start::sphere;
+use crate::start::{near, sphere};
 use crate::{LanczosError, Seed, Space};
 
 /// The `top` eigenpairs of the symmetric operator `A = product` that `params` asks for, by Lanczos with full
@@ -20,6 +20,27 @@ pub fn eigenpairs<S: Space>(
     params: &Eigen,
 ) -> Result<Eigenpairs<S::Vector>, LanczosError> {
     Search::new(space, product, params)?.run()
+}
+
+/// [`eigenpairs`], from a vector that is thought to be near an eigenvector, or a sum of some.
+///
+/// The run begins not at a uniform unit vector but at the sum of a tenth of one and the unit vector along
+/// `start`, which has to lie in `space`: that cannot be checked here, and what of it lies outside would stay in
+/// the answer. What the tenth is for, and how little it says after few steps, stands in the crate's
+/// documentation. Further starts are as without.
+///
+/// # Errors
+/// Those of [`eigenpairs`], and when `start` is zero or not finite.
+pub fn eigenpairs_from<S: Space>(
+    space: &S,
+    product: impl FnMut(&S::Vector) -> S::Vector,
+    params: &Eigen,
+    start: &S::Vector,
+) -> Result<Eigenpairs<S::Vector>, LanczosError> {
+    let mut search = Search::new(space, product, params)?;
+    search.projection.next = Some(near(space, start, params.seed, 0)?);
+    search.n_starts = 1;
+    search.run()
 }
 
 /// What to look for, and when to stop.

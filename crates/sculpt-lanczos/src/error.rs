@@ -41,6 +41,12 @@ pub enum LanczosError {
         /// Dimension that the space gave.
         dimension: usize,
     },
+    /// A start vector that is zero, or not finite, or so large or small that its norm is.
+    #[error("a start vector of norm {norm} has no direction")]
+    StartNorm {
+        /// Its norm.
+        norm: f64,
+    },
     /// A width of the smoothing Gaussian that is none.
     #[error("relative variance {value} is not positive and finite")]
     RelativeVariance {
@@ -98,6 +104,10 @@ mod tests {
                     dimension: 5,
                 },
                 "start vector 1 has no direction of its own: the dimension 5 is too large",
+            ),
+            (
+                LanczosError::StartNorm { norm: 0.0 },
+                "a start vector of norm 0 has no direction",
             ),
             (
                 LanczosError::RelativeVariance { value: 0.0 },

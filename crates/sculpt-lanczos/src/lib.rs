@@ -10,7 +10,7 @@ mod start;
 mod trace;
 
 pub use density::{Density, SpectralDensity, density};
-pub use eigen::{Eigen, Eigenpairs, Which, eigenpairs};
+pub use eigen::{Eigen, Eigenpairs, Which, eigenpairs, eigenpairs_from};
 pub use error::LanczosError;
 pub use sculpt_random::Seed;
 pub use space::{NdarraySpace, Space};

@@ -24,6 +24,25 @@ pub(crate) fn sphere<S: Space>(
     Ok(x)
 }
 
+/// The unit vector along `start`, plus a tenth of a uniform unit vector, normalised.
+pub(crate) fn near<S: Space>(
+    space: &S,
+    start: &S::Vector,
+    seed: Seed,
+    index: u64,
+) -> Result<S::Vector, LanczosError> {
+    let length = norm(space, start);
+    if !(length > 0.0 && length.is_finite()) {
+        return Err(LanczosError::StartNorm { norm: length });
+    }
+    let mut x = space.copy(start);
+    space.scale(1.0 / length, &mut x);
+    space.axpy(0.1, &sphere(space, &[], seed, index)?, &mut x);
+    let length = norm(space, &x);
+    space.scale(1.0 / length, &mut x);
+    Ok(x)
+}
+
 /// A unit vector of coordinates `±1/√n` with independent fair signs.
 pub(crate) fn rademacher<S: Space>(space: &S, seed: Seed, index: u64) -> S::Vector {
     let mut stream = Stream::new(seed, Purpose::StartVector, index);
@@ -45,6 +64,32 @@ mod tests {
         let basis = [array![1.0, 0.0]];
         let x = sphere(&NdarraySpace::new(2), &basis, Seed(1), 0).unwrap();
         assert!(x[0].abs() < 1e-16 && (x[1].abs() - 1.0).abs() < 1e-15, "{x}");
+    }
+
+    /// In the direction of (3, 4), the vector is (0.6, 0.8) + 0.1·z with a unit vector z, over its length.
+    #[test]
+    fn near_is_a_tenth_off() {
+        let space = NdarraySpace::new(2);
+        let z = sphere(&space, &[], Seed(1), 0).unwrap();
+        let sum = array![0.6 + 0.1 * z[0], 0.8 + 0.1 * z[1]];
+        let x = near(&space, &array![3e3, 4e3], Seed(1), 0).unwrap();
+        assert!((x.dot(&x) - 1.0).abs() < 1e-15);
+        assert!(
+            (&x - &sum / sum.dot(&sum).sqrt()).iter().all(|d| d.abs() < 1e-15),
+            "{x}"
+        );
+    }
+
+    #[test]
+    fn near_needs_a_direction() {
+        let space = NdarraySpace::new(2);
+        for (c, norm) in [(0.0, "0"), (f64::INFINITY, "inf"), (f64::NAN, "NaN")] {
+            let error = near(&space, &array![c, 0.0], Seed(1), 0).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("a start vector of norm {norm} has no direction")
+            );
+        }
     }
 
     /// A line without its axis: nothing is left.

@@ -4,7 +4,9 @@
 
 use ndarray::{Array1, Array2};
 use proptest::prelude::*;
-use sculpt_lanczos::{Eigen, Eigenpairs, LanczosError, NdarraySpace, Seed, Which, eigenpairs};
+use sculpt_lanczos::{
+    Eigen, Eigenpairs, LanczosError, NdarraySpace, Seed, Which, eigenpairs, eigenpairs_from,
+};
 use sculpt_random::{Purpose, Stream};
 
 /// `QΛQᵀ`, `Q` a product of Householder reflections at random vectors.
@@ -405,6 +407,68 @@ fn confirmation_outweighs_values_only() {
     assert_eq!(solve(params.values_only()), solve(params));
 }
 
+/// A unit vector with this coordinate `along` an axis, and the others uniform.
+fn beside(along: usize, cosine: f64, seed: u64) -> Array1<f64> {
+    let mut stream = Stream::new(Seed(seed), Purpose::Test, 0);
+    let mut v: Array1<f64> = (0..1_000).map(|_| stream.normal()).collect();
+    v[along] = 0.0;
+    v *= ((1.0 - cosine * cosine) / v.dot(&v)).sqrt();
+    v[along] = cosine;
+    v
+}
+
+#[test]
+fn good_starts_save_products() {
+    let outliers: Vec<f64> = [500.0].into_iter().chain(OUTLIERS).collect();
+    let (diagonal, space) = (network(&outliers), NdarraySpace::new(1_000));
+    let product = |x: &Array1<f64>| &diagonal * x;
+    for seed in 0..20 {
+        let params = to_a_thousandth(seed);
+        let start = 1e3 * beside(0, 0.95, seed);
+        for (params, most) in [(params, 5), (params.values_only(), 4)] {
+            let without = eigenpairs(&space, product, &params).unwrap();
+            let with = eigenpairs_from(&space, product, &params, &start).unwrap();
+            assert!(with.converged && (with.values[0] - 500.0).abs() <= 0.5);
+            assert!(
+                with.products <= most && with.products + 2 <= without.products,
+                "{}",
+                with.products
+            );
+        }
+    }
+}
+
+/// A start that holds nothing of the largest: the tenth of a uniform vector finds it all the same.
+#[test]
+fn bad_starts_find_the_largest() {
+    let outliers: Vec<f64> = [500.0].into_iter().chain(OUTLIERS).collect();
+    let (diagonal, space) = (network(&outliers), NdarraySpace::new(1_000));
+    let mut start = Array1::zeros(1_000);
+    start[1] = 1.0;
+    for seed in 0..20 {
+        let params = Eigen::new(1, Which::LargestAlgebraic, 1e-8, 300, 40, Seed(seed)).unwrap();
+        let pairs = eigenpairs_from(&space, |x| &diagonal * x, &params, &start).unwrap();
+        assert!(pairs.converged && (pairs.values[0] - 500.0).abs() < 1e-8);
+    }
+}
+
+/// At a loose tolerance, a start at the second of a close pair passes for the first, before the tenth of a
+/// uniform vector is heard. The confirmation, which starts anew, finds the first.
+#[test]
+fn confirmation_corrects_bad_starts() {
+    let outliers: Vec<f64> = [500.0, 490.0].into_iter().chain(OUTLIERS).collect();
+    let (diagonal, space) = (network(&outliers), NdarraySpace::new(1_000));
+    let product = |x: &Array1<f64>| &diagonal * x;
+    for seed in 0..10 {
+        let (params, start) = (to_a_thousandth(seed), beside(1, 0.95, seed));
+        let misled = eigenpairs_from(&space, product, &params, &start).unwrap();
+        assert!(misled.converged && (misled.values[0] - 490.0).abs() < 0.5);
+        let params = params.confirmed_by(20).unwrap();
+        let corrected = eigenpairs_from(&space, product, &params, &start).unwrap();
+        assert!(corrected.converged && (corrected.values[0] - 500.0).abs() < 0.5);
+    }
+}
+
 /// A whole basis of copies, each found by another start: what deflation leaves does not add up to a failure.
 #[test]
 fn many_copies_among_many() {
@@ -420,6 +484,20 @@ fn many_copies_among_many() {
                 .iter()
                 .all(|value| (value - 2.0).abs() <= 2.0 * tolerance)
         );
+    }
+}
+
+#[test]
+fn refuses_starts_without_direction() {
+    let params = params(1, Which::LargestAlgebraic);
+    for (c, text) in [
+        (0.0, "a start vector of norm 0 has no direction"),
+        (f64::NAN, "a start vector of norm NaN has no direction"),
+        (f64::INFINITY, "a start vector of norm inf has no direction"),
+    ] {
+        let start = Array1::from_elem(4, c);
+        let error = eigenpairs_from(&NdarraySpace::new(4), Array1::clone, &params, &start);
+        assert_eq!(error.unwrap_err().to_string(), text);
     }
 }
 
