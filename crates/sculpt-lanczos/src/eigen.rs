@@ -72,7 +72,7 @@ pub struct Eigenpairs<V> {
     pub values: Vec<f64>,
     /// Orthonormal eigenvectors `v`.
     pub vectors: Vec<V>,
-    /// Upper bounds of `‖Av − λv‖`, absolute, up to the rounding of the sums that make `v`: of the products that
+    /// Upper bounds of `‖Av − λv‖`, absolute, up to the rounding of the sums of vectors: of the products that
     /// were made, errors included, nothing is left out. Within this distance of `λ` lies an eigenvalue.
     pub residuals: Vec<f64>,
     /// Estimates of `|λ − eigenvalue|`, absolute: the residual `ρ`, or `ρ²/γ` and the products' own errors

@@ -5,7 +5,7 @@
 use ndarray::{Array1, Array2};
 use proptest::prelude::*;
 use sculpt_lanczos::{
-    Eigen, Eigenpairs, LanczosError, NdarraySpace, Seed, Which, eigenpairs, eigenpairs_from,
+    Eigen, Eigenpairs, LanczosError, NdarraySpace, Seed, Space, Which, eigenpairs, eigenpairs_from,
 };
 use sculpt_random::{Purpose, Stream};
 
@@ -321,6 +321,64 @@ fn network(outliers: &[f64]) -> Array1<f64> {
 }
 
 const OUTLIERS: [f64; 9] = [347.0, 268.0, 199.0, 149.0, 95.0, 70.0, 50.0, 35.0, 20.0];
+
+/// ℝⁿ in single precision.
+struct Single(usize);
+
+impl Space for Single {
+    type Vector = Array1<f32>;
+
+    fn dimension(&self) -> usize {
+        self.0
+    }
+
+    fn vector(&self, coordinates: &[f64]) -> Array1<f32> {
+        coordinates.iter().map(|c| *c as f32).collect()
+    }
+
+    fn copy(&self, x: &Array1<f32>) -> Array1<f32> {
+        x.clone()
+    }
+
+    fn dot(&self, x: &Array1<f32>, y: &Array1<f32>) -> f64 {
+        x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
+    }
+
+    fn axpy(&self, a: f64, x: &Array1<f32>, y: &mut Array1<f32>) {
+        y.scaled_add(a as f32, x);
+    }
+
+    fn scale(&self, a: f64, x: &mut Array1<f32>) {
+        *x *= a as f32;
+    }
+}
+
+/// In single precision, products and vectors are rounded by 6·10⁻⁸: what is claimed holds to a few of those of
+/// the norm 500, and what is less than them is refused, not claimed.
+#[test]
+fn single_precision() {
+    let outliers: Vec<f64> = [500.0].into_iter().chain(OUTLIERS).collect();
+    let wide = network(&outliers);
+    let diagonal = wide.mapv(|value| value as f32);
+    for (tolerance, max_basis, converges) in [
+        (1e-3, 40, true),
+        (1e-5, 5, true),
+        (1e-9, 40, false),
+        (1e-9, 6, false),
+    ] {
+        let params = Eigen::new(2, Which::LargestAlgebraic, tolerance, 300, max_basis, Seed(1)).unwrap();
+        let pairs = eigenpairs(&Single(1_000), |x| &diagonal * x, &params).unwrap();
+        assert_eq!(pairs.converged, converges);
+        assert!(pairs.products < 30, "{}", pairs.products);
+        for (i, v) in pairs.vectors.iter().enumerate() {
+            let v = v.mapv(f64::from);
+            let r = &wide * &v - pairs.values[i] * &v;
+            let (measured, claimed) = (r.dot(&r).sqrt(), pairs.residuals[i]);
+            assert!(measured <= claimed + 2e-7 * 500.0, "{measured} {claimed}");
+            assert!((pairs.values[i] - outliers[i]).abs() <= pairs.errors[i] + 2e-7 * 500.0);
+        }
+    }
+}
 
 /// The largest eigenvalue to a thousandth.
 fn to_a_thousandth(seed: u64) -> Eigen {
