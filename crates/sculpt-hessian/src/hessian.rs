@@ -1,5 +1,5 @@
 use crate::loss::MicroBatch;
-use crate::product::Linearised;
+use crate::product::Products;
 use crate::{HessianError, MeanLoss, Product, TensorSpace};
 use tch::{Kind, Tensor, no_grad};
 
@@ -12,14 +12,18 @@ pub struct Hessian<'a> {
     space: TensorSpace,
     product: Product,
     /// One for each micro-batch, or none.
-    kept: Vec<Linearised>,
+    kept: Vec<Products<'a>>,
     loss: f64,
 }
+
+/// Images at once that suit a CPU: the tensors of more of them, 32 × 32 pixels each, fall out of its caches, and those
+/// of fewer leave too little to do for each call.
+pub const MICRO_BATCH: usize = 128;
 
 /// What becomes of the graphs between products. The numbers are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Graphs {
-    /// They stay, all of the probe's in memory: a product is then one backward pass.
+    /// They stay, all of the probe's in memory.
     Keep,
     /// Each product builds them anew, a micro-batch at a time: the memory of one micro-batch's graph, for about a
     /// third more time.
@@ -55,15 +59,24 @@ impl<'a> Hessian<'a> {
             .collect();
         let space = TensorSpace::new(of.network.layout(), of.mask, of.theta.device());
         let theta = space.restrict(&of.theta.detach()).copy();
-        let loss = no_grad(|| batches.iter().map(|b| b.loss(&theta).double_value(&[])).sum());
+        let theta = theta.set_requires_grad(true);
+        let mut loss = 0.0;
+        let mut kept = Vec::new();
+        for batch in &batches {
+            match graphs {
+                Graphs::Keep => {
+                    let (products, share) = product.linearise(batch, &theta);
+                    kept.push(products);
+                    loss += share;
+                }
+                Graphs::Rebuild => {
+                    loss += no_grad(|| batch.loss(&batch.logits(&theta)).double_value(&[]));
+                }
+            }
+        }
         if !f64::is_finite(loss) {
             return Err(HessianError::LossNotFinite { loss });
         }
-        let theta = theta.set_requires_grad(true);
-        let kept = match graphs {
-            Graphs::Keep => batches.iter().map(|b| product.linearise(b, &theta)).collect(),
-            Graphs::Rebuild => Vec::new(),
-        };
         Ok(Self {
             batches,
             theta,
@@ -82,10 +95,14 @@ impl<'a> Hessian<'a> {
     /// The gradient of the loss, `[n_params]`, of the kind of `θ`, 0 at pruned coordinates.
     pub fn gradient(&self) -> Tensor {
         let mut sum = self.theta.zeros_like();
-        for batch in &self.batches {
-            let loss = batch.loss(&self.theta);
-            let share = Tensor::run_backward(&[loss], &[&self.theta], false, false).swap_remove(0);
-            sum += share;
+        for (i, batch) in self.batches.iter().enumerate() {
+            sum += match self.kept.get(i).and_then(Products::gradient) {
+                Some(known) => known,
+                None => {
+                    let loss = batch.loss(&batch.logits(&self.theta));
+                    Tensor::run_backward(&[loss], &[&self.theta], false, false).swap_remove(0)
+                }
+            };
         }
         self.space.restrict(&sum)
     }
@@ -101,10 +118,10 @@ impl<'a> Hessian<'a> {
         let mut sum = v.detach().zeros_like();
         for (i, batch) in self.batches.iter().enumerate() {
             let share = match self.kept.get(i) {
-                Some(graph) => graph.product(batch, &self.theta, &direction),
+                Some(products) => products.product(batch, &self.theta, &direction),
                 None => {
-                    let graph = self.product.linearise(batch, &self.theta);
-                    graph.product(batch, &self.theta, &direction)
+                    let (products, _) = self.product.linearise(batch, &self.theta);
+                    products.product(batch, &self.theta, &direction)
                 }
             };
             sum += share.to_kind(v.kind());

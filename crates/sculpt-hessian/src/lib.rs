@@ -8,7 +8,7 @@ mod space;
 mod spectrum;
 
 pub use error::HessianError;
-pub use hessian::{Graphs, Hessian};
+pub use hessian::{Graphs, Hessian, MICRO_BATCH};
 pub use loss::MeanLoss;
 pub use product::Product;
 pub use space::TensorSpace;

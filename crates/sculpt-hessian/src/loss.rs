@@ -1,6 +1,6 @@
 use crate::HessianError;
 use sculpt_masks::Mask;
-use sculpt_network::{Mode, Network};
+use sculpt_network::{Linearised, Mode, Network};
 use tch::{Kind, Reduction, Tensor, no_grad};
 
 /// The function whose Hessian is meant, and the point: `L(θ)`, the mean cross-entropy in nats over a fixed set
@@ -141,10 +141,21 @@ impl<'a> MicroBatch<'a> {
             .forward(theta, &self.buffers, &self.images, Mode::Eval)
     }
 
+    /// The network at `theta` with its own derivatives, if it knows them.
+    pub(crate) fn linearise(&self, theta: &Tensor) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
+        self.network.linearise(theta, &self.buffers, &self.images)
+    }
+
     /// Sum of the cross-entropies of these images over the number of all images: the shares add to the mean.
-    pub(crate) fn loss(&self, theta: &Tensor) -> Tensor {
-        let logits = self.logits(theta);
+    pub(crate) fn loss(&self, logits: &Tensor) -> Tensor {
         logits.cross_entropy_loss(&self.labels, None::<Tensor>, Reduction::Sum, -100, 0.0) / self.n
+    }
+
+    /// `∇_z` of [`MicroBatch::loss`]: `(p − e_y) / n` for each image's probabilities `p` and label `y`.
+    pub(crate) fn slope(&self, logits: &Tensor) -> Tensor {
+        let p = logits.softmax(-1, None::<Kind>);
+        let hit = -Tensor::ones_like(&self.labels).to_kind(p.kind()).unsqueeze(-1);
+        p.scatter_add(1, &self.labels.unsqueeze(-1), &hit) / self.n
     }
 
     /// `∇_z` of [`MicroBatch::loss`] twice, times `direction` `[len, classes]`: `(diag(p) − p pᵀ) d / n` for each

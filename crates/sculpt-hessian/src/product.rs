@@ -1,11 +1,13 @@
 use crate::HessianError;
 use crate::loss::MicroBatch;
-use tch::{Kind, Tensor};
+use sculpt_network::Linearised;
+use tch::{Kind, Tensor, no_grad};
 
 /// How a matrix is applied to a vector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Product {
-    /// `H v = ∇(∇L · v)`, differentiated twice: exact but for rounding.
+    /// `H v = ∇(∇L · v)`, exact but for rounding: differentiated twice, or as the network writes it out
+    /// ([`sculpt_network::Network::linearise`]).
     DoubleBackward,
     /// `H v ≈ (∇L(θ + ε v) − ∇L(θ − ε v)) / 2ε`, with `ε = step / ‖v‖`: `θ` moves by `step` either way.
     ///
@@ -30,30 +32,54 @@ impl Product {
         }
     }
 
-    /// What products on one micro-batch share at `theta` (a leaf that requires gradients).
-    pub(crate) fn linearise(self, batch: &MicroBatch<'_>, theta: &Tensor) -> Linearised {
+    /// What products on one micro-batch share at `theta` (a leaf that requires gradients), and the loss there.
+    pub(crate) fn linearise<'a>(self, batch: &MicroBatch<'a>, theta: &Tensor) -> (Products<'a>, f64) {
+        let loss = |logits: &Tensor| no_grad(|| batch.loss(logits).double_value(&[]));
         match self {
             Product::DoubleBackward => {
-                Linearised::Gradient(differentiable_derivative(&batch.loss(theta), theta))
+                if let Some(mut network) = batch.linearise(theta) {
+                    let gradient = network.pull_back(&batch.slope(network.logits()));
+                    let loss = loss(network.logits());
+                    let gradient = Some(gradient);
+                    return (Products::Written { network, gradient }, loss);
+                }
+                let loss = batch.loss(&batch.logits(theta));
+                let gradient = differentiable_derivative(&loss, theta);
+                (Products::Gradient(gradient), loss.double_value(&[]))
             }
-            Product::FiniteDifference { step } => Linearised::Difference { step },
+            Product::FiniteDifference { step } => {
+                let loss = no_grad(|| loss(&batch.logits(theta)));
+                (Products::Difference { step }, loss)
+            }
             Product::GaussNewton => {
+                if let Some(network) = batch.linearise(theta) {
+                    let loss = loss(network.logits());
+                    let gradient = None;
+                    return (Products::Written { network, gradient }, loss);
+                }
                 let logits = batch.logits(theta);
+                let loss = loss(&logits);
                 // u -> Jᵀu is linear, so its derivative along v is J v, whatever u is.
                 let u = logits.detach().zeros_like().set_requires_grad(true);
                 let pulled_back = differentiable_derivative(&(&logits * &u).sum(None::<Kind>), theta);
-                Linearised::Jacobian {
+                let jacobian = Products::Jacobian {
                     logits,
                     u,
                     pulled_back,
-                }
+                };
+                (jacobian, loss)
             }
         }
     }
 }
 
 /// What is computed once for all products on one micro-batch at one point.
-pub(crate) enum Linearised {
+pub(crate) enum Products<'a> {
+    /// The network's own derivatives. With `∇L` they make `H v`, without `G v`.
+    Written {
+        network: Box<dyn Linearised<Tensor> + 'a>,
+        gradient: Option<Tensor>,
+    },
     /// `∇L`, as a function of `θ`.
     Gradient(Tensor),
     /// Nothing.
@@ -66,12 +92,24 @@ pub(crate) enum Linearised {
     },
 }
 
-impl Linearised {
-    /// The matrix of `batch` at `theta` times `v`. The graph stays for the next product.
+impl Products<'_> {
+    /// `∇L` of the micro-batch, where it is known.
+    pub(crate) fn gradient(&self) -> Option<Tensor> {
+        match self {
+            Products::Written { gradient, .. } => gradient.as_ref().map(Tensor::shallow_clone),
+            Products::Gradient(gradient) => Some(gradient.detach()),
+            Products::Difference { .. } | Products::Jacobian { .. } => None,
+        }
+    }
+
+    /// The matrix of `batch` at `theta` times `v`. What is kept stays for the next product.
     pub(crate) fn product(&self, batch: &MicroBatch<'_>, theta: &Tensor, v: &Tensor) -> Tensor {
         match self {
-            Linearised::Gradient(gradient) => derivative(&gradient.dot(v), theta),
-            Linearised::Difference { step } => {
+            Products::Written { network, .. } => {
+                network.change_along(v, &|dz| batch.curvature(network.logits(), dz))
+            }
+            Products::Gradient(gradient) => derivative(&gradient.dot(v), theta),
+            Products::Difference { step } => {
                 let norm = v.norm().double_value(&[]);
                 if norm == 0.0 {
                     return v.zeros_like();
@@ -79,11 +117,11 @@ impl Linearised {
                 let epsilon = step / norm;
                 let gradient = |epsilon: f64| {
                     let moved = (theta.detach() + v * epsilon).set_requires_grad(true);
-                    derivative(&batch.loss(&moved), &moved)
+                    derivative(&batch.loss(&batch.logits(&moved)), &moved)
                 };
                 (gradient(epsilon) - gradient(-epsilon)) / (2.0 * epsilon)
             }
-            Linearised::Jacobian {
+            Products::Jacobian {
                 logits,
                 u,
                 pulled_back,

@@ -262,3 +262,26 @@ fn resnet20_in_f32() {
         check_eigenvalues(&hessian, &case, 1e-3);
     }
 }
+
+/// A folded ResNet writes its derivatives out; as a mere function it is differentiated twice.
+#[test]
+fn written_out_and_differentiated_twice_are_equal() {
+    let spec = ModelSpec::named("resnet8", 10, Some(4), None).unwrap();
+    let network = ResNet::new(&spec, Precision::F32).folded();
+    let layout = network.layout().clone();
+    let opaque = FromFn::new(layout, |theta: &Tensor, buffers: &Tensor, x: &Tensor, mode| {
+        network.forward(theta, buffers, x, mode)
+    });
+    let written = Setting::new(&network, true, Kind::Double, [11, 12, 10]);
+    let twice = Setting::new(&opaque, true, Kind::Double, [11, 12, 10]);
+    let v = Tensor::from_slice(&value(network.layout().n_params(), 555));
+    for product in [Product::DoubleBackward, Product::GaussNewton] {
+        let expected = Hessian::new(twice.loss(), product, 11, Graphs::Keep).unwrap();
+        for (micro_batch, graphs) in [(11, Graphs::Keep), (4, Graphs::Keep), (4, Graphs::Rebuild)] {
+            let ours = Hessian::new(written.loss(), product, micro_batch, graphs).unwrap();
+            check_close(&[ours.loss()], &[expected.loss()], 1e-13);
+            check_close(&floats(&ours.gradient()), &floats(&expected.gradient()), 1e-11);
+            check_close(&floats(&ours.product(&v)), &floats(&expected.product(&v)), 1e-11);
+        }
+    }
+}

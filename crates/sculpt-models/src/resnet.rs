@@ -1,6 +1,10 @@
+mod convolution;
+mod linearised;
+
 use crate::{Architecture, ModelSpec, Shortcut, Stem};
+use linearised::LinearisedResNet;
 use sculpt_layout::{Layout, LayoutBuilder};
-use sculpt_network::{Mode, Network};
+use sculpt_network::{Linearised, Mode, Network};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -53,8 +57,8 @@ impl ResNet {
     }
 
     /// The same network, whose [`Mode::Eval`] multiplies each BatchNorm into the convolution before it:
-    /// `w·γ/√(σ² + ε)` and `β − μ·γ/√(σ² + ε)`. Logits differ by rounding only; derivatives of them, second
-    /// ones above all, cost less than through `batch_norm`.
+    /// `w·γ/√(σ² + ε)` and `β − μ·γ/√(σ² + ε)`. Logits differ by rounding only; derivatives of them cost less than
+    /// through `batch_norm`, and [`Network::linearise`] writes out the second ones.
     pub fn folded(self) -> Self {
         Self { folded: true, ..self }
     }
@@ -86,14 +90,25 @@ impl Network<Tensor> for ResNet {
             Precision::F32 => images.shallow_clone(),
             Precision::Bf16 => images.to_kind(Kind::BFloat16),
         };
-        let pass = Pass {
+        let mut pass = Pass {
             network: self,
             weights: low.as_ref().unwrap_or(&full),
             full: &full,
             running: buffers.split_with_sizes(&self.buffer_sizes[..], 0),
             mode,
         };
-        pass.run(&channels_last(&images))
+        self.plan.forward(&mut pass, &channels_last(&images))
+    }
+
+    /// Of a [folded](ResNet::folded) network in full precision; None of any other.
+    fn linearise<'a>(
+        &'a self,
+        theta: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
+        let can = self.folded && self.precision == Precision::F32;
+        can.then(|| Box::new(LinearisedResNet::new(self, theta, buffers, images)) as Box<_>)
     }
 }
 
@@ -113,46 +128,8 @@ struct Pass<'a> {
     mode: Mode,
 }
 
-impl Pass<'_> {
-    fn run(&self, images: &Tensor) -> Tensor {
-        let plan = &self.network.plan;
-        let mut x = self.conv_norm(&plan.stem, images).relu_();
-        if plan.pool {
-            x = x.max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false);
-        }
-        for block in &plan.blocks {
-            x = self.block(block, &x);
-        }
-        let pooled = x.mean_dim([2i64, 3].as_slice(), false, None::<Kind>);
-        let weight = self.weights[plan.fc].view(&self.network.param_shapes[plan.fc][..]);
-        let bias = self.full[plan.fc + 1].to_kind(pooled.kind());
-        // The kind of θ: f32, or f64.
-        pooled
-            .linear(&weight, Some(&bias))
-            .to_kind(self.full[plan.fc].kind())
-    }
-
-    fn block(&self, block: &Block, x: &Tensor) -> Tensor {
-        let (last, first) = block.convs.split_last().expect("a block has convolutions");
-        let mut y = x.shallow_clone();
-        for conv in first {
-            y = self.conv_norm(conv, &y).relu_();
-        }
-        let mut y = self.conv_norm(last, &y);
-        y += match &block.shortcut {
-            Join::Same => x.shallow_clone(),
-            Join::Project(conv) => self.conv_norm(conv, x),
-            Join::Subsample { n_in, n_out } => {
-                // Option A: every second pixel; the new channels are zero, half of them on either side.
-                let new = n_out - n_in;
-                let half = x.slice(2, None, None, 2).slice(3, None, None, 2);
-                half.constant_pad_nd([0, 0, 0, 0, new / 2, new - new / 2])
-            }
-        };
-        y.relu_()
-    }
-
-    fn conv_norm(&self, conv: &ConvNorm, x: &Tensor) -> Tensor {
+impl Forward for Pass<'_> {
+    fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor {
         let (scale, shift) = (&self.full[conv.param + 1], &self.full[conv.param + 2]);
         let (mean, variance) = (&self.running[conv.buffer], &self.running[conv.buffer + 1]);
         let shape = &self.network.param_shapes[conv.param][..];
@@ -187,7 +164,37 @@ impl Pass<'_> {
             true,
         )
     }
+
+    fn relu(&mut self, _: &ConvNorm, mut x: Tensor) -> Tensor {
+        x.relu_()
+    }
+
+    fn max_pool(&mut self, x: &Tensor) -> Tensor {
+        let [kernel, stride, padding] = MAX_POOL;
+        x.max_pool2d(kernel, stride, padding, [1, 1], false)
+    }
+
+    fn linear(&mut self, pooled: &Tensor) -> Tensor {
+        let fc = self.network.plan.fc;
+        let weight = self.weights[fc].view(&self.network.param_shapes[fc][..]);
+        let bias = self.full[fc + 1].to_kind(pooled.kind());
+        // The kind of θ: f32, or f64.
+        pooled.linear(&weight, Some(&bias)).to_kind(self.full[fc].kind())
+    }
 }
+
+/// The operations that a forward pass is made of, whatever passes: values, or their derivatives.
+trait Forward {
+    fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor;
+    /// The ReLU behind `last`, or behind the block that `last` ends.
+    fn relu(&mut self, last: &ConvNorm, x: Tensor) -> Tensor;
+    fn max_pool(&mut self, x: &Tensor) -> Tensor;
+    /// Features `[n, channels]` to logits.
+    fn linear(&mut self, pooled: &Tensor) -> Tensor;
+}
+
+/// Kernel, stride and padding of the pooling behind ImageNet's stem.
+const MAX_POOL: [[i64; 2]; 3] = [[3, 3], [2, 2], [1, 1]];
 
 /// The forward pass as indices into the layout.
 #[derive(Clone, Debug)]
@@ -199,11 +206,50 @@ pub(crate) struct Plan {
     fc: usize,
 }
 
+impl Plan {
+    fn forward(&self, pass: &mut impl Forward, images: &Tensor) -> Tensor {
+        let stem = pass.conv_norm(&self.stem, images);
+        let mut x = pass.relu(&self.stem, stem);
+        if self.pool {
+            x = pass.max_pool(&x);
+        }
+        for block in &self.blocks {
+            let (first, last) = block.convs();
+            let mut y = x.shallow_clone();
+            for conv in first {
+                y = pass.conv_norm(conv, &y);
+                y = pass.relu(conv, y);
+            }
+            y = pass.conv_norm(last, &y);
+            y += match &block.shortcut {
+                Join::Same => x,
+                Join::Project(conv) => pass.conv_norm(conv, &x),
+                Join::Subsample { n_in, n_out } => {
+                    // Option A: every second pixel; the new channels are zero, half of them on either side.
+                    let new = n_out - n_in;
+                    let half = x.slice(2, None, None, 2).slice(3, None, None, 2);
+                    half.constant_pad_nd([0, 0, 0, 0, new / 2, new - new / 2])
+                }
+            };
+            x = pass.relu(last, y);
+        }
+        pass.linear(&x.mean_dim([2i64, 3].as_slice(), false, None::<Kind>))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Block {
     /// Each but the last is followed by a ReLU.
     convs: Vec<ConvNorm>,
     shortcut: Join,
+}
+
+impl Block {
+    /// All convolutions but the last, each followed by a ReLU, and the last one.
+    fn convs(&self) -> (&[ConvNorm], &ConvNorm) {
+        let (last, first) = self.convs.split_last().expect("a block has convolutions");
+        (first, last)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -220,6 +266,13 @@ struct ConvNorm {
     buffer: usize,
     stride: i64,
     padding: i64,
+}
+
+impl ConvNorm {
+    /// Its place among the network's convolutions, in the order of the layout, which is that of a forward pass.
+    fn number(&self) -> usize {
+        self.param / 3
+    }
 }
 
 /// Lays the tensors out and notes where each operation finds its own.

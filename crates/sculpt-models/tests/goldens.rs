@@ -122,6 +122,42 @@ fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor,
     for (ours, theirs) in derivatives(&folded).iter().zip(&derivatives(&plain)) {
         check_close("folded derivatives in f64", case, ours, theirs, 1e-10);
     }
+
+    // What the folded network writes out: of the same loss, along θ. Its gradient in the logits is 2z/n.
+    let theta = double(theta);
+    let mut linearised = folded
+        .linearise(&theta, &double(buffers), &double(images))
+        .unwrap();
+    let [logits, gradient, product] = derivatives(&plain);
+    check_close(
+        "linearised logits",
+        case,
+        &floats(linearised.logits()),
+        &logits,
+        1e-10,
+    );
+    let scale = 2.0 / logits.len() as f64;
+    let gauss_newton = linearised.change_along(&theta, &|dz| dz * scale);
+    let pulled = linearised.pull_back(&(linearised.logits() * scale));
+    check_close("gradient written out", case, &floats(&pulled), &gradient, 1e-10);
+    let change = linearised.change_along(&theta, &|dz| dz * scale);
+    check_close("product written out", case, &floats(&change), &product, 1e-10);
+    // H = Jᵀ(2/n)J + the second derivatives of z along 2z/n: without u only the first.
+    let held = linearised.change_along(&theta, &|dz| dz.zeros_like());
+    check_close(
+        "Gauss-Newton product written out",
+        case,
+        &floats(&(change - held)),
+        &floats(&gauss_newton),
+        1e-10,
+    );
+    for other in [plain, ResNet::new(spec, Precision::Bf16).folded()] {
+        assert!(
+            other
+                .linearise(&theta, &double(buffers), &double(images))
+                .is_none()
+        );
+    }
 }
 
 #[test]

@@ -10,6 +10,31 @@ pub trait Network<T> {
     /// Logits `[n, classes]` of `images` `[n, c, h, w]` at `theta` (`[n_params]`) and `buffers`
     /// (`[n_buffers]`); [`Mode::Train`] and [`Mode::Calibrate`] update `buffers` in place.
     fn forward(&self, theta: &T, buffers: &T, images: &T, mode: Mode) -> T;
+
+    /// The network in [`Mode::Eval`] at `theta` on `images`, of a network that knows its own second derivatives.
+    /// None, as by default: it does not, and differentiating [`Network::forward`] twice serves as well.
+    fn linearise<'a>(&'a self, theta: &T, buffers: &T, images: &T) -> Option<Box<dyn Linearised<T> + 'a>> {
+        let _ = (theta, buffers, images);
+        None
+    }
+}
+
+/// A network at one point `θ` on one batch: the logits `z(θ)`, `J = ∂z/∂θ`, and how `Jᵀ` changes with `θ`. What
+/// all derivatives there share is computed once and kept.
+pub trait Linearised<T> {
+    /// `z`, `[n, classes]`.
+    fn logits(&self) -> &T;
+
+    /// `Jᵀu`, `[n_params]`, for `u` of the shape of the logits: with `u` the gradient of a loss at `z`, its
+    /// gradient at `θ`. `u` is kept for [`Linearised::change_along`]; before the first call it is 0.
+    fn pull_back(&mut self, u: &T) -> T;
+
+    /// The change of `Jᵀu` along `v` `[n_params]`, that is `d/dt J(θ + tv)ᵀ u(t)` at `t = 0`, where `u(0)` is the
+    /// `u` kept and `u'(0)` is `change_of_u(Jv)`.
+    ///
+    /// With `u` the gradient of a loss at `z` and `change_of_u` its Hessian there, this is the Hessian at `θ`
+    /// times `v` (Pearlmutter 1994); with the same `change_of_u` and `u = 0`, the Gauss-Newton matrix times `v`.
+    fn change_along(&self, v: &T, change_of_u: &dyn Fn(&T) -> T) -> T;
 }
 
 /// How BatchNorm behaves in a forward pass.

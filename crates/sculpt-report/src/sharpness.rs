@@ -4,7 +4,7 @@ use crate::cache::Key;
 use crate::session::Worker;
 use crate::{ReportError, Session};
 use sculpt_experiments::{Environment, PanelName, Parent};
-use sculpt_hessian::{Eigen, Graphs, Hessian, MeanLoss, Product, Seed, Which};
+use sculpt_hessian::{Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
 use sculpt_models::{Precision, ResNet};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -92,7 +92,7 @@ impl Session {
             images: &images.narrow(0, 0, n),
             labels: &labels.narrow(0, 0, n),
         };
-        let hessian = Hessian::new(of, Product::DoubleBackward, n as usize, Graphs::Keep)?;
+        let hessian = Hessian::new(of, Product::DoubleBackward, MICRO_BATCH, Graphs::Keep)?;
         let largest = Eigen::new(
             1,
             Which::LargestAlgebraic,

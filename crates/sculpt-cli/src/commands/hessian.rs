@@ -6,7 +6,7 @@ use crate::{device, printing};
 use anyhow::Context;
 use clap::{Args, value_parser};
 use sculpt_checkpoints::atomic;
-use sculpt_hessian::{Density, Eigen, Graphs, Hessian, MeanLoss, Product, Seed, Which};
+use sculpt_hessian::{Density, Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
 use sculpt_models::{Precision, ResNet};
 use serde::Serialize;
 use std::{path::PathBuf, time::Instant};
@@ -126,6 +126,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             words.weights.display(),
             words.probe.display()
         )
+    };
+    let at_once = if device.is_cuda() {
+        at_once
+    } else {
+        at_once.min(MICRO_BATCH as u64)
     };
     let micro_batch = at_once.min(n) as usize;
     let hessian = Hessian::new(of, Product::DoubleBackward, micro_batch, graphs).with_context(cannot)?;
