@@ -16,9 +16,9 @@ pub struct Hessian<'a> {
     loss: f64,
 }
 
-/// Images at once that suit a CPU: the tensors of more of them, 32 × 32 pixels each, fall out of its caches, and those
-/// of fewer leave too little to do for each call.
-pub const MICRO_BATCH: usize = 128;
+/// Images at once that suit a CPU: the tensors of many more of them, 32 × 32 pixels each, fall out of its caches, those
+/// of fewer leave too little to do for each call, and a probe in several parts tells more of where to begin.
+pub const MICRO_BATCH: usize = 64;
 
 /// What becomes of the graphs between products. The numbers are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub enum Graphs {
 
 impl<'a> Hessian<'a> {
     /// Checks everything once and evaluates the loss. `micro_batch`: images that go through the network at once,
-    /// at least 1. It bounds memory and sets the order of summation, nothing else: the loss is a mean over images,
-    /// and BatchNorm does not see the batch.
+    /// at least 1. It bounds memory, sets the order of summation and where a search for eigenpairs begins, nothing
+    /// else: the loss is a mean over images, and BatchNorm does not see the batch.
     ///
     /// # Errors
     /// Lengths, kinds or devices that do not fit, labels that are no class, a loss that is not finite, a step that
@@ -53,9 +53,11 @@ impl<'a> Hessian<'a> {
             return Err(HessianError::NoMicroBatch);
         }
         let (n, step) = (of.n_images(), micro_batch as i64);
+        // By class, so that the micro-batches' gradients tell classes apart.
+        let order = of.labels.argsort_stable(true, 0, false);
         let batches: Vec<_> = (0..n)
             .step_by(micro_batch)
-            .map(|start| MicroBatch::new(&of, start, step.min(n - start)))
+            .map(|start| MicroBatch::new(&of, &order.narrow(0, start, step.min(n - start))))
             .collect();
         let space = TensorSpace::new(of.network.layout(), of.mask, of.theta.device());
         let theta = space.restrict(&of.theta.detach()).copy();
@@ -132,6 +134,11 @@ impl<'a> Hessian<'a> {
     /// The vectors that products act on.
     pub fn space(&self) -> &TensorSpace {
         &self.space
+    }
+
+    /// The shares of the gradient that products needed already, one for each micro-batch, or none.
+    pub(crate) fn gradients_at_hand(&self) -> Vec<Tensor> {
+        self.kept.iter().filter_map(Products::gradient).collect()
     }
 
     /// Spacing of the numbers that products are computed in, at 1.

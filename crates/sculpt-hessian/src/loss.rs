@@ -124,13 +124,13 @@ pub(crate) struct MicroBatch<'a> {
 }
 
 impl<'a> MicroBatch<'a> {
-    /// `len` images from `start` of `whole`.
-    pub(crate) fn new(whole: &MeanLoss<'a>, start: i64, len: i64) -> Self {
+    /// Those images of `whole`.
+    pub(crate) fn new(whole: &MeanLoss<'a>, which: &Tensor) -> Self {
         Self {
             network: whole.network,
             buffers: whole.buffers.detach(),
-            images: whole.images.detach().narrow(0, start, len),
-            labels: whole.labels.narrow(0, start, len),
+            images: whole.images.detach().index_select(0, which),
+            labels: whole.labels.index_select(0, which),
             n: whole.n_images() as f64,
         }
     }

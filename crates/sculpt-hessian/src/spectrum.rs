@@ -6,8 +6,9 @@ use tch::{Kind, Tensor};
 impl Hessian<'_> {
     /// The eigenpairs that `params` asks for. Within its residual of each value lies an eigenvalue.
     ///
-    /// The search begins near the gradient, most of which lies in the space of the largest eigenvalues (Gur-Ari et
-    /// al. 2018): as a rule that is two products from where a random vector would begin.
+    /// The search begins near the direction in which the gradients of the classes differ most, as far as
+    /// micro-batches tell classes apart: eigenvectors of large eigenvalues lie near the span of these gradients
+    /// (Papyan 2020). They are at hand, and save one to three products.
     ///
     /// A residual bounds `‖Hv − λv‖` for unit `v`, absolute; it and the estimated error hold what the rounding of
     /// products can hide: 64 units in the last place of the largest `|λ|`, 8e-6 of it in f32. (Pairs that come
@@ -17,10 +18,10 @@ impl Hessian<'_> {
     /// When fewer coordinates are free than eigenpairs asked for, or a product is not finite.
     pub fn eigenpairs(&self, params: &Eigen) -> Result<Eigenpairs<Tensor>, HessianError> {
         let product = |v: &Tensor| self.product(v);
-        let gradient = self.gradient().to_kind(Kind::Double);
-        let norm = gradient.norm().double_value(&[]);
+        let start = self.start();
+        let norm = start.norm().double_value(&[]);
         let mut pairs = if norm > 0.0 && norm.is_finite() {
-            sculpt_lanczos::eigenpairs_from(self.space(), product, params, &gradient)?
+            sculpt_lanczos::eigenpairs_from(self.space(), product, params, &start)?
         } else {
             sculpt_lanczos::eigenpairs(self.space(), product, params)?
         };
@@ -29,6 +30,18 @@ impl Hessian<'_> {
             *bound += 64.0 * self.epsilon() * largest;
         }
         Ok(pairs)
+    }
+
+    /// The first principal direction (not centred) of the micro-batches' gradients `G` `[k, n_params]`: `Gᵀa` for
+    /// the eigenvector `a` of the largest eigenvalue of `G Gᵀ`. Where they are not at hand, the gradient.
+    fn start(&self) -> Tensor {
+        let shares = self.gradients_at_hand();
+        if shares.is_empty() {
+            return self.gradient().to_kind(Kind::Double);
+        }
+        let g = self.space().restrict(&Tensor::stack(&shares, 0));
+        let (_, vectors) = g.matmul(&g.tr()).linalg_eigh("L");
+        vectors.select(1, -1).matmul(&g).to_kind(Kind::Double)
     }
 
     /// The spectral density by stochastic Lanczos quadrature.

@@ -260,7 +260,44 @@ fn resnet20_in_f32() {
             1e-4,
         );
         check_eigenvalues(&hessian, &case, 1e-3);
+
+        // In parts of two or three images, sorted by class, and for the value alone.
+        let hessian = Hessian::new(setting.loss(), Product::DoubleBackward, 3, Graphs::Keep).unwrap();
+        let largest = Eigen::new(1, Which::LargestAlgebraic, 1e-3, 100, 60, Seed(1)).unwrap();
+        let found = hessian.eigenpairs(&largest.values_only()).unwrap();
+        let theirs = &numbers(&case, "eigenvalues")[..1];
+        assert!(found.converged, "{found:?}");
+        check_close(&found.values, theirs, 1e-3);
+        assert!(
+            (found.values[0] - theirs[0]).abs() <= found.errors[0],
+            "{found:?} {theirs:?}"
+        );
     }
+}
+
+/// The mean does not know the order of its images; nor do the first steps, which look at them class by class.
+#[test]
+fn order_of_images_does_not_matter() {
+    let spec = ModelSpec::named("resnet8", 3, Some(4), None).unwrap();
+    let network = ResNet::new(&spec, Precision::F32).folded();
+    let setting = Setting::new(&network, false, Kind::Double, [12, 8, 3]);
+    let order = Tensor::from_slice(&[7i64, 2, 11, 0, 5, 9, 1, 4, 10, 3, 8, 6]);
+    let (images, labels) = (
+        setting.images.index_select(0, &order),
+        setting.labels.index_select(0, &order),
+    );
+    let shuffled = MeanLoss {
+        images: &images,
+        labels: &labels,
+        ..setting.loss()
+    };
+    let largest = Eigen::new(1, Which::LargestAlgebraic, 1e-9, 200, 60, Seed(1)).unwrap();
+    let [first, second] = [setting.loss(), shuffled].map(|of| {
+        let hessian = Hessian::new(of, Product::DoubleBackward, 4, Graphs::Keep).unwrap();
+        (hessian.loss(), hessian.eigenpairs(&largest).unwrap().values)
+    });
+    check_close(&[first.0], &[second.0], 1e-13);
+    check_close(&first.1, &second.1, 1e-9);
 }
 
 /// A folded ResNet writes its derivatives out; as a mere function it is differentiated twice.

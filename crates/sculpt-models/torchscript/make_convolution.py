@@ -9,7 +9,7 @@ Only the code is kept of what torch.jit.save writes, no paths and no dates, so t
 import io
 import zipfile
 from pathlib import Path
-from typing import Tuple
+from typing import List, Tuple
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch import Tensor
 class Convolution(torch.nn.Module):
     @torch.jit.export
     def backward(
-        self, g: Tensor, input: Tensor, weight: Tensor, stride: int, padding: int
+        self, g: Tensor, input: Tensor, weight: Tensor, stride: int, padding: int, wanted: List[bool]
     ) -> Tuple[Tensor, Tensor, Tensor]:
         return torch.ops.aten.convolution_backward(
             g,
@@ -31,7 +31,7 @@ class Convolution(torch.nn.Module):
             False,
             [0, 0],
             1,
-            [True, True, True],
+            wanted,
         )
 
 

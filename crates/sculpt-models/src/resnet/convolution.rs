@@ -11,13 +11,14 @@ static MODULE: LazyLock<CModule> = LazyLock::new(|| {
 });
 
 /// For `y = input ∗ weight + bias` with a square stride and padding, and `g = ∂ℓ/∂y`: `∂ℓ/∂input`, `∂ℓ/∂weight` and
-/// `∂ℓ/∂bias`.
+/// `∂ℓ/∂bias`, those that are `wanted`; the others are undefined tensors.
 pub(super) fn backward(
     g: &Tensor,
     input: &Tensor,
     weight: &Tensor,
     stride: i64,
     padding: i64,
+    wanted: [bool; 3],
 ) -> [Tensor; 3] {
     let tensor = |x: &Tensor| IValue::Tensor(x.shallow_clone());
     let arguments = [
@@ -26,6 +27,7 @@ pub(super) fn backward(
         tensor(weight),
         IValue::Int(stride),
         IValue::Int(padding),
+        IValue::BoolList(wanted.to_vec()),
     ];
     let gradients = MODULE
         .method_is("backward", &arguments)

@@ -121,7 +121,7 @@ impl<'a> LinearisedResNet<'a> {
         let mut g = channels_last(&share.unsqueeze(-1).unsqueeze(-1).expand(&size, false));
         for block in plan.blocks.iter().rev() {
             let (first, last) = block.convs();
-            g = self.through_relu(last, &g);
+            g = self.through_relu(last, g);
             let beside = match &block.shortcut {
                 Join::Same => g.shallow_clone(),
                 Join::Project(conv) => at_convolution(conv, g.shallow_clone()),
@@ -129,7 +129,7 @@ impl<'a> LinearisedResNet<'a> {
             };
             g = at_convolution(last, g);
             for conv in first.iter().rev() {
-                g = at_convolution(conv, self.through_relu(conv, &g));
+                g = at_convolution(conv, self.through_relu(conv, g));
             }
             g += beside;
         }
@@ -146,8 +146,7 @@ impl<'a> LinearisedResNet<'a> {
                 &pool.indices,
             );
         }
-        // Nobody asks for the gradient at the images.
-        let _ = at_convolution(&plan.stem, self.through_relu(&plan.stem, &g));
+        let _ = at_convolution(&plan.stem, self.through_relu(&plan.stem, g));
     }
 
     fn behind_relu(&self, conv: &ConvNorm) -> &Tensor {
@@ -157,9 +156,9 @@ impl<'a> LinearisedResNet<'a> {
             .expect("a ReLU follows, which the forward pass went through")
     }
 
-    /// `x` where the ReLU lets pass, 0 elsewhere: its derivative, either way.
-    fn through_relu(&self, conv: &ConvNorm, x: &Tensor) -> Tensor {
-        self.behind_relu(conv).threshold_backward(x, 0.0)
+    /// `x` where the ReLU lets pass, 0 elsewhere, in place: its derivative, either way.
+    fn through_relu(&self, conv: &ConvNorm, x: Tensor) -> Tensor {
+        self.behind_relu(conv).threshold_backward_grad_input(&x, &x, 0.0)
     }
 
     /// The transpose of [`Join::Subsample`].
@@ -226,9 +225,9 @@ impl Linearised<Tensor> for LinearisedResNet<'_> {
                 let (layer, moved) = (&self.layers[conv.number()], &tangents.layers[conv.number()]);
                 let (mut at_input, mut folded) = conv.backward(&dg, &layer.input, &layer.weight);
                 if let (Some(pulled), Some(dx)) = (&layer.pulled, &moved.input) {
-                    let (more, of_weight) = conv.backward(&pulled.g, dx, &moved.folded.weight);
+                    let [more, of_weight] = conv.backward_of_product(&pulled.g, dx, &moved.folded.weight);
                     at_input += more;
-                    folded.weight += of_weight.weight;
+                    folded.weight += of_weight;
                 }
                 let [mut weight, mut scale, shift] = self.unfold(conv, &folded);
                 if let Some(pulled) = &layer.pulled {
@@ -326,7 +325,7 @@ impl Forward for Tangents<'_> {
     }
 
     fn relu(&mut self, last: &ConvNorm, dx: Tensor) -> Tensor {
-        self.of.through_relu(last, &dx)
+        self.of.through_relu(last, dx)
     }
 
     fn max_pool(&mut self, dx: &Tensor) -> Tensor {
@@ -360,8 +359,17 @@ impl ConvNorm {
 
     /// From the gradient at the output to those at input, weight and bias.
     fn backward(&self, g: &Tensor, x: &Tensor, weight: &Tensor) -> (Tensor, Folded) {
-        let [input, weight, bias] = convolution::backward(g, x, weight, self.stride, self.padding);
+        // Nobody asks for the gradient at the images.
+        let wanted = [self.number() > 0, true, true];
+        let [input, weight, bias] = convolution::backward(g, x, weight, self.stride, self.padding, wanted);
         (input, Folded { weight, bias })
+    }
+
+    /// The same without the bias.
+    fn backward_of_product(&self, g: &Tensor, x: &Tensor, weight: &Tensor) -> [Tensor; 2] {
+        let wanted = [true, true, false];
+        let [input, weight, _] = convolution::backward(g, x, weight, self.stride, self.padding, wanted);
+        [input, weight]
     }
 }
 
