@@ -9,8 +9,8 @@ A ResNet-20 and the first n images of a CIFAR-10 binary file (test_batch.bin). `
 `sculpt export --torch` writes it, or the file of a dense checkpoint in data/published/*/checkpoints. The contestants
 take turns in every round, so that a busy machine slows both. PyHessian: `eigenvalues(maxIter=100, tol=1e-3)`, timed
 with the gradient's graph, which its constructor builds; its tolerance is on the change between two steps. sculpt:
-`seconds` of its JSON, loss, derivatives and Lanczos until the eigenvalue is known to 1e-3 of itself. Both run in the
-shell's environment. glibc's allocator makes PyHessian a fifth to a third faster with MALLOC_MMAP_MAX_=0 and
+`seconds` of its JSON, loss, derivatives and Lanczos to a residual of 1e-3 of the eigenvalue. Both run in the shell's
+environment. glibc's allocator makes PyHessian a fifth to a third faster with MALLOC_MMAP_MAX_=0 and
 MALLOC_TRIM_THRESHOLD_=68719476736; sculpt's blocks are too small to gain. Prints one JSON object.
 """
 import argparse
@@ -92,7 +92,6 @@ def by_sculpt(args, weights, probe_file):
     return {
         "eigenvalue": answer["eigenvalues"][0],
         "residual": answer["residuals"][0],
-        "error": answer["errors"][0],
         "products": answer["matvecs"],
         "seconds": answer["seconds"],
     }
