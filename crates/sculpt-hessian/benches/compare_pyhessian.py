@@ -5,13 +5,14 @@
     python3 compare_pyhessian.py --weights FILE --images FILE [--binary target/release/sculpt] [--threads 2]
                                  [--n 512] [--rounds 1]
 
-A ResNet-20 and the first n images of a CIFAR-10 binary file (test_batch.bin). `--weights` is a state_dict as
-`sculpt export --torch` writes it, or the file of a dense checkpoint in data/published/*/checkpoints. The contestants
-take turns in every round, so that a busy machine slows both. PyHessian: `eigenvalues(maxIter=100, tol=1e-3)`, timed
-with the gradient's graph, which its constructor builds; its tolerance is on the change between two steps. sculpt:
-`seconds` of its JSON, loss, derivatives and Lanczos to a residual of 1e-3 of the eigenvalue. Both run in the shell's
-environment. glibc's allocator makes PyHessian a fifth to a third faster with MALLOC_MMAP_MAX_=0 and
-MALLOC_TRIM_THRESHOLD_=68719476736; sculpt's blocks are too small to gain. Prints one JSON object.
+A ResNet-20 (trained_resnet20.toml makes one) and the first n images of a CIFAR-10 binary file (data_batch_1.bin,
+test_batch.bin). `--weights` is a state_dict as `sculpt export --torch` writes it, or the file of a dense checkpoint
+in data/published/*/checkpoints. The contestants take turns in every round, so that a busy machine slows both.
+PyHessian: `eigenvalues(maxIter=100, tol=1e-3)`, timed with the gradient's graph, which its constructor builds; its
+tolerance is on the change between two steps. sculpt: `seconds` of its JSON, loss, derivatives and Lanczos to a
+residual of 1e-3 of the eigenvalue. Both run in the shell's environment. glibc's allocator makes PyHessian a fifth to
+a third faster with MALLOC_MMAP_MAX_=0 and MALLOC_TRIM_THRESHOLD_=68719476736; sculpt's blocks are too small to gain.
+Prints one JSON object.
 """
 import argparse
 import json
