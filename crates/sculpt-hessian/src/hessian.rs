@@ -20,13 +20,13 @@ pub struct Hessian<'a> {
 /// of fewer leave too little to do for each call, and a probe in several parts tells more of where to begin.
 pub const MICRO_BATCH: usize = 64;
 
-/// What becomes of the graphs between products. The numbers are the same.
+/// What becomes, between products, of what they share: graphs, or activations and gradients. Products are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Graphs {
     /// They stay, all of the probe's in memory.
     Keep,
-    /// Each product builds them anew, a micro-batch at a time: the memory of one micro-batch's graph, for about a
-    /// third more time.
+    /// Each product builds them anew, a micro-batch at a time: the memory of one micro-batch, for a third more time
+    /// with graphs and two thirds more with derivatives written out.
     Rebuild,
 }
 

@@ -134,9 +134,11 @@ impl Forward for Pass<'_> {
         let (mean, variance) = (&self.running[conv.buffer], &self.running[conv.buffer + 1]);
         let shape = &self.network.param_shapes[conv.param][..];
         if self.network.folded && self.mode == Mode::Eval {
-            let factor = scale * (variance + BATCH_NORM_EPS).rsqrt();
-            let weight = self.full[conv.param].view(shape) * factor.view([-1, 1, 1, 1]);
-            let bias = shift - mean * factor;
+            let Folding { weight, bias, .. } = Folding::new(
+                &self.full[conv.param].view(shape),
+                [scale, shift],
+                [mean, variance],
+            );
             let (weight, bias) = (weight.to_kind(x.kind()), bias.to_kind(x.kind()));
             return x.conv2d(&weight, Some(bias), conv.stride, conv.padding, 1, 1);
         }
@@ -180,6 +182,31 @@ impl Forward for Pass<'_> {
         let bias = self.full[fc + 1].to_kind(pooled.kind());
         // The kind of θ: f32, or f64.
         pooled.linear(&weight, Some(&bias)).to_kind(self.full[fc].kind())
+    }
+}
+
+/// A convolution that has its BatchNorm multiplied in.
+struct Folding {
+    /// `1/σ = 1/√(σ² + ε)`.
+    inverse: Tensor,
+    /// `γ/σ`.
+    factor: Tensor,
+    /// `w·γ/σ`.
+    weight: Tensor,
+    /// `β − μ·γ/σ`.
+    bias: Tensor,
+}
+
+impl Folding {
+    fn new(weight: &Tensor, [scale, shift]: [&Tensor; 2], [mean, variance]: [&Tensor; 2]) -> Self {
+        let inverse = (variance + BATCH_NORM_EPS).rsqrt();
+        let factor = scale * &inverse;
+        Self {
+            weight: weight * factor.view([-1, 1, 1, 1]),
+            bias: shift - mean * &factor,
+            inverse,
+            factor,
+        }
     }
 }
 

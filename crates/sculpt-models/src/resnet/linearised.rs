@@ -1,6 +1,4 @@
-use super::{
-    BATCH_NORM_EPS, Block, ConvNorm, Forward, Join, MAX_POOL, Plan, ResNet, channels_last, convolution,
-};
+use super::{Block, ConvNorm, Folding, Forward, Join, MAX_POOL, Plan, ResNet, channels_last, convolution};
 use sculpt_network::Linearised;
 use tch::{Kind, Tensor, no_grad};
 
@@ -255,17 +253,15 @@ impl Forward for Values<'_> {
     fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor {
         let (mean, variance) = (&self.running[conv.buffer], &self.running[conv.buffer + 1]);
         let [scale, shift] = [1, 2].map(|i| &self.of.params[conv.param + i]);
-        let inverse = (variance + BATCH_NORM_EPS).rsqrt();
-        let factor = scale * &inverse;
-        let weight = self.of.shaped(&self.of.params, conv.param) * along_outputs(&factor);
-        let weight = channels_last(&weight);
-        let bias = shift - mean * &factor;
-        let y = conv.apply(x, &weight, Some(&bias));
+        let weight = self.of.shaped(&self.of.params, conv.param);
+        let folding = Folding::new(&weight, [scale, shift], [mean, variance]);
+        let weight = channels_last(&folding.weight);
+        let y = conv.apply(x, &weight, Some(&folding.bias));
         assert_eq!(self.of.layers.len(), conv.number(), "layers are passed in order");
         self.of.layers.push(Layer {
             mean: mean.detach(),
-            inverse,
-            factor,
+            inverse: folding.inverse,
+            factor: folding.factor,
             weight,
             input: x.shallow_clone(),
             behind_relu: None,
