@@ -120,6 +120,14 @@ fn read(published: &Published, dir: &Path, name: Option<&str>) -> Result<Dataset
             url: published.url,
         });
     }
+    if !published.files().any(|file| folder.join(file.name).exists()) {
+        return Err(DatasetError::Absent {
+            path: folder.to_path_buf(),
+            title: published.title,
+            archive: published.word,
+            url: published.url,
+        });
+    }
     let mut sha256s = Vec::new();
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     let mut train = None;

@@ -82,7 +82,19 @@ pub enum DatasetError {
         /// Where the data are published.
         url: &'static str,
     },
-    /// A record file is not in the data folder.
+    /// None of the record files is in the data folder, which may hold other data.
+    #[error("{path} holds none of the files of {title}; `data get {archive}` fetches {url}")]
+    Absent {
+        /// The folder.
+        path: PathBuf,
+        /// The data looked for.
+        title: &'static str,
+        /// Word for `data get`.
+        archive: &'static str,
+        /// Where the data are published.
+        url: &'static str,
+    },
+    /// A record file is not in the data folder, and others are.
     #[error("{path} is missing; `data get {archive}` fetches {url}")]
     MissingFile {
         /// The file.

@@ -1,6 +1,6 @@
 use crate::{DataRef, ExperimentError};
 use sculpt_checkpoints::canonical::sha256_hex;
-use sculpt_datasets::{Dataset, DemoSpec, cifar10, cifar100, demo};
+use sculpt_datasets::{Dataset, DatasetError, DemoSpec, cifar10, cifar100, demo};
 use std::{
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -82,12 +82,17 @@ impl DataFolder {
         let folder = self.folder.as_deref().ok_or_else(missing)?;
         let dataset = match data.name.as_str() {
             // The originals need no name, any other files carry the one in the node.
-            ORIGINAL => cifar10(folder, None)?,
-            CIFAR100 => cifar100(folder, None)?,
+            ORIGINAL => cifar10(folder, None),
+            CIFAR100 => cifar100(folder, None),
             IMAGENET => return Err(missing()),
-            other => cifar10(folder, Some(other))?,
+            other => cifar10(folder, Some(other)),
         };
-        checked(dataset, data)
+        match dataset {
+            Ok(dataset) => checked(dataset, data),
+            // A folder of other data: CIFAR-10 alone is what most people have.
+            Err(DatasetError::Absent { .. }) => Err(missing()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

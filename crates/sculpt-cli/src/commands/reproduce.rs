@@ -9,8 +9,8 @@ use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::paths;
 use sculpt_experiments::{DataFolder, PanelName, Preset, Source, Store, Suite};
-use sculpt_report::{Artefact, Session, write_page};
-use std::collections::BTreeSet;
+use sculpt_report::{Artefact, Name, Session, write_page};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -38,7 +38,20 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let device = device::of(global)?;
     let store = Store::new(places::runs(global));
     let data = words.preset.data.folder();
-    let at_hand = panels_at_hand(&preset, &data)?;
+    let at_hand = panels_at_hand(&wanted, &preset, &data)?;
+    let (wanted, dropped): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|artefact| {
+        let panels = artefact.panels();
+        panels.is_empty() || panels.iter().any(|panel| at_hand.contains(panel))
+    });
+    if wanted.is_empty() {
+        bail!(
+            "nothing can be trained: {} need data that are not at hand",
+            names(&dropped)
+        );
+    }
+    if !dropped.is_empty() {
+        printing::note(&format!("left out whole: {}", names(&dropped)));
+    }
     let (mut recipe, _) = needs(&wanted, &preset, |needs| {
         needs.only(|panel| at_hand.contains(&panel))
     })?;
@@ -92,23 +105,44 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     report(&outcomes, Some(&page), words.json)
 }
 
-/// The panels whose data can be trained on; the others are named.
-fn panels_at_hand(preset: &Preset, data: &DataFolder) -> anyhow::Result<BTreeSet<PanelName>> {
-    let (mut at_hand, mut absent) = (BTreeSet::new(), BTreeSet::new());
-    for panel in PanelName::ALL {
-        let wanted = preset.data_of(panel);
-        if data.is_at_hand(&wanted)? {
-            at_hand.insert(panel);
-        } else {
-            absent.insert(wanted.name);
+/// The panels of these artefacts whose data can be trained on; the others are named, with what shows them.
+fn panels_at_hand(
+    wanted: &[&Artefact],
+    preset: &Preset,
+    data: &DataFolder,
+) -> anyhow::Result<BTreeSet<PanelName>> {
+    let mut at_hand = BTreeSet::new();
+    let mut absent: BTreeMap<String, BTreeSet<Name>> = BTreeMap::new();
+    // Reading a data set takes a second; several panels share one.
+    let mut known: BTreeMap<String, bool> = BTreeMap::new();
+    for artefact in wanted {
+        for panel in artefact.panels() {
+            let data_ref = preset.data_of(panel);
+            let there = match known.get(&data_ref.digest) {
+                Some(there) => *there,
+                None => data.is_at_hand(&data_ref)?,
+            };
+            known.insert(data_ref.digest, there);
+            if there {
+                at_hand.insert(panel);
+            } else {
+                absent.entry(data_ref.name).or_default().insert(artefact.name);
+            }
         }
     }
-    for name in absent {
+    for (name, shown_in) in absent {
+        let shown_in: Vec<_> = shown_in.into_iter().map(|name| name.to_string()).collect();
         printing::note(&format!(
-            "{name} is not at hand: panels that show it are left out"
+            "{name} is not at hand: its panels of {} are left out",
+            shown_in.join(", ")
         ));
     }
     Ok(at_hand)
+}
+
+fn names(artefacts: &[&Artefact]) -> String {
+    let names: Vec<_> = artefacts.iter().map(|a| a.name.to_string()).collect();
+    names.join(", ")
 }
 
 fn title(preset: &Preset) -> String {
