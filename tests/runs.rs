@@ -1,7 +1,7 @@
 use sculpt_checkpoints::paths;
 use sculpt_experiments::{
-    DataFolder, Ended, Node, NodeId, Overrides, PanelName, Parent, Preset, PresetName, Recipe, Runner, Store,
-    coupling, programme, read_user_recipe,
+    DataFolder, Ended, Node, NodeId, Overrides, PanelName, Preset, PresetName, Recipe, Runner, StateRef,
+    Store, coupling, programme, read_user_recipe,
 };
 use sculpt_masks::Density;
 use std::{
@@ -59,7 +59,7 @@ fn checkpoints(recipe: &Recipe, runs: &Path) -> Vec<(NodeId, Vec<u8>, Option<Vec
     let read = |(id, entry): (&NodeId, &sculpt_experiments::Entry)| {
         let last = entry.node.last_epoch();
         let state = fs::read(store.checkpoint_path(
-            &Parent {
+            &StateRef {
                 id: id.clone(),
                 epoch: last,
             },

@@ -426,7 +426,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sculpt_experiments::{Criterion, Init, Node, Parent, Prune, Version};
+    use sculpt_experiments::{Criterion, Init, Node, Prune, StateRef, Version};
     use sculpt_masks::{Allocation, Density, Rule};
     use sculpt_models::{InitRule, ModelSpec};
 
@@ -442,7 +442,7 @@ mod tests {
                 draw: 0,
             };
             let first = recipe.add(Node::Init(init), 1);
-            let mut prune = |from: &Parent, density| {
+            let mut prune = |from: &StateRef, density| {
                 let prune = Prune {
                     v: Version,
                     from: from.clone(),

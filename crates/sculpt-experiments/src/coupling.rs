@@ -35,7 +35,7 @@ pub fn coupling(recipe: &mut Recipe, setup: &Setup) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DataFolder, Node, NodeId, Overrides, PanelName, Parent, Preset, PresetName};
+    use crate::{DataFolder, Node, NodeId, Overrides, PanelName, Preset, PresetName, StateRef};
 
     fn demo() -> (Recipe, Vec<Point>) {
         let preset = Preset::new(PresetName::Demo, Overrides::default(), &DataFolder::default()).unwrap();
@@ -44,7 +44,7 @@ mod tests {
         (recipe, points)
     }
 
-    fn at(points: &[Point], curve: Curve, level: u32) -> &Parent {
+    fn at(points: &[Point], curve: Curve, level: u32) -> &StateRef {
         &points
             .iter()
             .find(|p| p.seed == 1 && p.curve == curve && p.level == level)
@@ -53,7 +53,7 @@ mod tests {
     }
 
     /// What a node trains from, cycle by cycle, down to the first node that is no Train node.
-    fn cycles_back(recipe: &Recipe, state: &Parent) -> (usize, NodeId) {
+    fn cycles_back(recipe: &Recipe, state: &StateRef) -> (usize, NodeId) {
         let mut id = state.id.clone();
         let mut n = 0;
         while let Node::Train(train) = &recipe.get(&id).unwrap().node {

@@ -1,4 +1,4 @@
-use crate::Parent;
+use crate::StateRef;
 use sculpt_masks::Density;
 
 /// A training method as the paper's figures tell them apart.
@@ -97,5 +97,5 @@ pub struct Point {
     /// Seed of the run.
     pub seed: u64,
     /// The state.
-    pub state: Parent,
+    pub state: StateRef,
 }

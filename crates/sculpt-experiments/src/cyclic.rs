@@ -1,7 +1,7 @@
 //! Training longer (§3, §4): figures 2, 4, 9 (b) and 13.
 
 use crate::grow::{Grower, for_each_seed};
-use crate::{Criterion, Curve, LabelNoise, Parent, Point, Recipe, Setup};
+use crate::{Criterion, Curve, LabelNoise, Point, Recipe, Setup, StateRef};
 use sculpt_masks::{Allocation, Density};
 use sculpt_schedules::Kind;
 
@@ -82,7 +82,7 @@ pub fn pruned_at_initialisation(recipe: &mut Recipe, setup: &Setup) -> Vec<Point
 }
 
 /// Standard training, which is the first cycle, and cyclic training.
-fn first_and_last(grower: &mut Grower<'_>, curve: Curve, density: Density, cycles: &[Parent]) {
+fn first_and_last(grower: &mut Grower<'_>, curve: Curve, density: Density, cycles: &[StateRef]) {
     grower.show(curve, density, 1, &cycles[0]);
     if cycles.len() > 1 {
         grower.show_last(curve, density, cycles);

@@ -1,6 +1,6 @@
 use crate::{
-    Combine, Criterion, Curve, Init, LabelNoise, Node, Parent, Perturb, Point, Prune, Recipe, Scoring, Setup,
-    Train, Version,
+    Combine, Criterion, Curve, Init, LabelNoise, Node, Perturb, Point, Prune, Recipe, Scoring, Setup,
+    StateRef, Train, Version,
 };
 use sculpt_masks::{Allocation, Density};
 use sculpt_schedules::Kind;
@@ -20,9 +20,9 @@ pub(crate) struct Grower<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Level {
     /// What the level starts to train from; at level 0 the initialisation.
-    pub(crate) start: Parent,
+    pub(crate) start: StateRef,
     /// The state after its cycle.
-    pub(crate) end: Parent,
+    pub(crate) end: StateRef,
 }
 
 /// Runs `grow` for every seed of a panel and returns the points that it showed, seed by seed.
@@ -48,7 +48,7 @@ pub(crate) fn for_each_seed(
 
 impl Grower<'_> {
     /// Shows a state that was trained for `cycle` cycles at a density.
-    pub(crate) fn show(&mut self, curve: Curve, density: Density, cycle: u32, state: &Parent) {
+    pub(crate) fn show(&mut self, curve: Curve, density: Density, cycle: u32, state: &StateRef) {
         let above = self
             .setup
             .levels
@@ -65,13 +65,13 @@ impl Grower<'_> {
     }
 
     /// Shows the last of the states after each cycle.
-    pub(crate) fn show_last(&mut self, curve: Curve, density: Density, cycles: &[Parent]) {
+    pub(crate) fn show_last(&mut self, curve: Curve, density: Density, cycles: &[StateRef]) {
         let last = cycles.last().expect("training has at least one cycle");
         self.show(curve, density, cycles.len() as u32, last);
     }
 
     /// Shows the states after every cycle.
-    pub(crate) fn show_all(&mut self, curve: Curve, density: Density, cycles: &[Parent]) {
+    pub(crate) fn show_all(&mut self, curve: Curve, density: Density, cycles: &[StateRef]) {
         for (i, state) in cycles.iter().enumerate() {
             self.show(curve, density, i as u32 + 1, state);
         }
@@ -86,17 +86,17 @@ impl Grower<'_> {
     }
 
     /// The run's own initialisation.
-    pub(crate) fn own_init(&mut self) -> Parent {
+    pub(crate) fn own_init(&mut self) -> StateRef {
         self.init(0)
     }
 
     /// An independent second one: "random init" (reference §2.6).
-    pub(crate) fn random_init(&mut self) -> Parent {
+    pub(crate) fn random_init(&mut self) -> StateRef {
         self.init(1)
     }
 
     /// The state at the end of the dense network's first warm-up, which is then kept (A.4; epoch 10 of 150).
-    pub(crate) fn warm_up(&mut self) -> Parent {
+    pub(crate) fn warm_up(&mut self) -> StateRef {
         let own = self.own_init();
         let dense = self.cycle(own);
         let epoch = self
@@ -107,22 +107,22 @@ impl Grower<'_> {
     }
 
     /// Trains one cycle.
-    pub(crate) fn cycle(&mut self, from: Parent) -> Parent {
+    pub(crate) fn cycle(&mut self, from: StateRef) -> StateRef {
         self.train(from, self.setup.schedule, self.setup.cycle_epochs)
     }
 
     /// Trains `n` cycles and returns the state after each. Standard training is the first.
-    pub(crate) fn cycles(&mut self, from: Parent, n: u32) -> Vec<Parent> {
+    pub(crate) fn cycles(&mut self, from: StateRef, n: u32) -> Vec<StateRef> {
         self.cycles_of(from, self.setup.schedule, self.setup.cycle_epochs, n)
     }
 
     /// Trains all the cycles of the preset.
-    pub(crate) fn all_cycles(&mut self, from: Parent) -> Vec<Parent> {
+    pub(crate) fn all_cycles(&mut self, from: StateRef) -> Vec<StateRef> {
         self.cycles(from, self.setup.cycles)
     }
 
     /// Trains `n` cycles of a schedule and returns the state after each.
-    pub(crate) fn cycles_of(&mut self, from: Parent, schedule: Kind, epochs: u32, n: u32) -> Vec<Parent> {
+    pub(crate) fn cycles_of(&mut self, from: StateRef, schedule: Kind, epochs: u32, n: u32) -> Vec<StateRef> {
         let mut state = from;
         let mut states = Vec::new();
         for _ in 0..n {
@@ -133,7 +133,7 @@ impl Grower<'_> {
     }
 
     /// Trains once over `n · interval` epochs, up and down in one cycle, and returns the state after each interval.
-    pub(crate) fn one_cycle(&mut self, from: Parent, interval: u32, n: u32) -> Vec<Parent> {
+    pub(crate) fn one_cycle(&mut self, from: StateRef, interval: u32, n: u32) -> Vec<StateRef> {
         let end = self.train(from, Kind::OneCycle, n * interval);
         (1..=n).map(|i| self.keep(&end, i * interval)).collect()
     }
@@ -155,7 +155,7 @@ impl Grower<'_> {
         self.iterate(|grower, pruned| grower.combine(pruned, own.clone()))
     }
 
-    fn iterate(&mut self, rewind: impl Fn(&mut Self, Parent) -> Parent) -> Vec<Level> {
+    fn iterate(&mut self, rewind: impl Fn(&mut Self, StateRef) -> StateRef) -> Vec<Level> {
         let start = self.own_init();
         let end = self.cycle(start.clone());
         let mut levels = vec![Level { start, end }];
@@ -171,12 +171,12 @@ impl Grower<'_> {
     }
 
     /// A random mask over the run's own initialisation, shared among layers as the preset does.
-    pub(crate) fn random_mask(&mut self, density: Density) -> Parent {
+    pub(crate) fn random_mask(&mut self, density: Density) -> StateRef {
         self.allocated_mask(self.setup.allocation, density)
     }
 
     /// A random mask over the run's own initialisation.
-    pub(crate) fn allocated_mask(&mut self, allocation: Allocation, density: Density) -> Parent {
+    pub(crate) fn allocated_mask(&mut self, allocation: Allocation, density: Density) -> StateRef {
         let own = self.own_init();
         if density.get() == 1.0 {
             return own;
@@ -207,7 +207,7 @@ impl Grower<'_> {
         }
     }
 
-    pub(crate) fn prune(&mut self, from: Parent, criterion: Criterion, density: Density) -> Parent {
+    pub(crate) fn prune(&mut self, from: StateRef, criterion: Criterion, density: Density) -> StateRef {
         self.add(Node::Prune(Prune {
             v: Version,
             from,
@@ -217,18 +217,18 @@ impl Grower<'_> {
     }
 
     /// One state's mask over another's weights.
-    pub(crate) fn combine(&mut self, mask_from: Parent, weights_from: Parent) -> Parent {
+    pub(crate) fn combine(&mut self, mask_from: StateRef, weights_from: StateRef) -> StateRef {
         self.combine_signs(mask_from, weights_from, None, None)
     }
 
     /// The same, with the signs of a third, and some of them flipped.
     pub(crate) fn combine_signs(
         &mut self,
-        mask_from: Parent,
-        weights_from: Parent,
-        signs_from: Option<Parent>,
+        mask_from: StateRef,
+        weights_from: StateRef,
+        signs_from: Option<StateRef>,
         flip: Option<Fraction>,
-    ) -> Parent {
+    ) -> StateRef {
         let perturb = flip.map(|fraction| Perturb {
             fraction,
             seed: self.seed,
@@ -243,7 +243,7 @@ impl Grower<'_> {
         }))
     }
 
-    fn init(&mut self, draw: u32) -> Parent {
+    fn init(&mut self, draw: u32) -> StateRef {
         let (model, rule) = (self.setup.model.clone(), self.setup.init);
         self.add(Node::Init(Init {
             v: Version,
@@ -254,7 +254,7 @@ impl Grower<'_> {
         }))
     }
 
-    fn train(&mut self, from: Parent, schedule: Kind, epochs: u32) -> Parent {
+    fn train(&mut self, from: StateRef, schedule: Kind, epochs: u32) -> StateRef {
         let setup = self.setup;
         self.add(Node::Train(Train {
             v: Version,
@@ -275,13 +275,13 @@ impl Grower<'_> {
         }))
     }
 
-    fn add(&mut self, node: Node) -> Parent {
+    fn add(&mut self, node: Node) -> StateRef {
         self.recipe.add(node, self.setup.threads)
     }
 
     /// A state within a cycle, which is then kept.
-    fn keep(&mut self, end: &Parent, epoch: u32) -> Parent {
-        let state = Parent {
+    fn keep(&mut self, end: &StateRef, epoch: u32) -> StateRef {
+        let state = StateRef {
             id: end.id.clone(),
             epoch,
         };

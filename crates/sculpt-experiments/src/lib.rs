@@ -38,7 +38,7 @@ pub use error::ExperimentError;
 pub use landscape::{basins, jumps, levels, long_runs, random_masks};
 pub use metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics, write_parquet};
 pub use node::{
-    Combine, Criterion, DataRef, Init, LabelNoise, Node, NodeId, Parent, Perturb, Prune, Scoring, Train,
+    Combine, Criterion, DataRef, Init, LabelNoise, Node, NodeId, Perturb, Prune, Scoring, StateRef, Train,
     Version,
 };
 pub use plan::{Cost, Plan, Work, plan};

@@ -28,10 +28,10 @@ pub enum Node {
     Combine(Combine),
 }
 
-/// A state that a node starts from: `id`'s, after `epoch` epochs of it (0 for kinds that do not train).
+/// The address of a state: that of node `id` after `epoch` epochs of it (0 for kinds that do not train).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Parent {
+pub struct StateRef {
     /// The node.
     pub id: NodeId,
     /// Epochs of it, from 1 for a Train node.
@@ -71,7 +71,7 @@ pub struct Train {
     /// Version of what the kind means.
     pub v: Version<1>,
     /// The state to start from; momentum starts at zero, the schedule at its beginning.
-    pub from: Parent,
+    pub from: StateRef,
     /// The training set.
     pub data: DataRef,
     /// What of it is held out.
@@ -122,7 +122,7 @@ pub struct Prune {
     /// Version of what the kind means.
     pub v: Version<1>,
     /// The state to prune; its mask is respected.
-    pub from: Parent,
+    pub from: StateRef,
     /// What decides.
     pub criterion: Criterion,
     /// Fraction of all prunable weights that survives.
@@ -190,15 +190,15 @@ pub struct Combine {
     /// Version of what the kind means.
     pub v: Version<1>,
     /// Whose mask.
-    pub mask_from: Parent,
+    pub mask_from: StateRef,
     /// Whose θ, BatchNorm parameters and buffers. Its training is the chain that data order counts.
-    pub weights_from: Parent,
+    pub weights_from: StateRef,
     /// Whose signs the surviving weights take; their magnitudes stay `weights_from`'s (§5, figure 8a).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signs_from: Option<Parent>,
+    pub signs_from: Option<StateRef>,
     /// Whose γ, β, biases and buffers, if not `weights_from`'s. The paper does not say (reference §2.6).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub norm_from: Option<Parent>,
+    pub norm_from: Option<StateRef>,
     /// Surviving signs flipped (A.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub perturb: Option<Perturb>,
@@ -244,7 +244,7 @@ impl Node {
     }
 
     /// The states that the node reads.
-    pub fn parents(&self) -> Vec<&Parent> {
+    pub fn parents(&self) -> Vec<&StateRef> {
         match self {
             Node::Init(_) => vec![],
             Node::Train(train) => vec![&train.from],
@@ -260,7 +260,7 @@ impl Node {
     }
 
     /// The parent whose training goes on: what epochs are counted along.
-    pub fn trunk(&self) -> Option<&Parent> {
+    pub fn trunk(&self) -> Option<&StateRef> {
         match self {
             Node::Init(_) => None,
             Node::Train(train) => Some(&train.from),
@@ -389,7 +389,7 @@ mod tests {
     /// Fields that came later are not in the text where they are not used: older ids stay.
     #[test]
     fn optional_fields_leave_ids_alone() {
-        let state = || Parent {
+        let state = || StateRef {
             id: init().id(),
             epoch: 0,
         };

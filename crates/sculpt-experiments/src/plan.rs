@@ -1,5 +1,5 @@
 use crate::data::{DEMO_A, DEMO_B, DEMO_C, IMAGENET};
-use crate::{DataRef, Entry, Node, NodeId, Parent, Recipe, Store};
+use crate::{DataRef, Entry, Node, NodeId, Recipe, StateRef, Store};
 use sculpt_datasets::{DemoSpec, Split};
 use sculpt_models::{ModelSpec, Precision};
 use serde::Serialize;
@@ -93,7 +93,7 @@ impl Cost {
 const FLOPS_PER_MAC: f64 = 2.0 * 3.0;
 
 /// Plans a recipe over a store; `curves` are the states of each curve of each seed.
-pub fn plan(recipe: &Recipe, curves: &[Vec<Parent>], store: &Store) -> Plan {
+pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
     let mut plan = Plan {
         nodes: recipe.len(),
         ..Plan::default()

@@ -1,4 +1,4 @@
-use crate::{ExperimentError, Node, NodeId, Parent};
+use crate::{ExperimentError, Node, NodeId, StateRef};
 use sculpt_models::ModelSpec;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ impl Recipe {
     /// # Panics
     /// When a parent is missing or has no such epoch: recipes are written by functions, and that would be a
     /// bug of theirs. Texts of users go through [`Recipe::try_add`].
-    pub fn add(&mut self, node: Node, threads: u32) -> Parent {
+    pub fn add(&mut self, node: Node, threads: u32) -> StateRef {
         self.try_add(node, threads)
             .expect("a recipe names parents that it holds")
     }
@@ -43,9 +43,9 @@ impl Recipe {
     ///
     /// # Errors
     /// A parent that is not in the recipe, or an epoch that it does not have.
-    pub fn try_add(&mut self, node: Node, threads: u32) -> Result<Parent, ExperimentError> {
+    pub fn try_add(&mut self, node: Node, threads: u32) -> Result<StateRef, ExperimentError> {
         let id = node.id();
-        let end = Parent {
+        let end = StateRef {
             id: id.clone(),
             epoch: node.last_epoch(),
         };
@@ -88,7 +88,7 @@ impl Recipe {
     ///
     /// # Errors
     /// As [`Recipe::try_add`].
-    pub fn keep(&mut self, state: &Parent) -> Result<(), ExperimentError> {
+    pub fn keep(&mut self, state: &StateRef) -> Result<(), ExperimentError> {
         let unknown = || ExperimentError::UnknownParent {
             id: state.id.clone(),
             epoch: state.epoch,
@@ -120,7 +120,7 @@ impl Recipe {
     ///
     /// # Panics
     /// When the state's node is not in the recipe.
-    pub fn epochs_trained(&self, state: &Parent) -> u64 {
+    pub fn epochs_trained(&self, state: &StateRef) -> u64 {
         self.nodes[&state.id].epochs_before + u64::from(state.epoch)
     }
 
@@ -143,7 +143,7 @@ impl Recipe {
     ///
     /// # Panics
     /// When the state's node is not in the recipe.
-    pub fn ancestors(&self, state: &Parent) -> BTreeSet<NodeId> {
+    pub fn ancestors(&self, state: &StateRef) -> BTreeSet<NodeId> {
         let mut found = BTreeSet::new();
         let mut open = vec![state.id.clone()];
         while let Some(id) = open.pop() {

@@ -1,7 +1,7 @@
 //! Signs (§5, A.1): figures 8 (a) and 10, and the table of sign overlap and recovery.
 
 use crate::grow::{Grower, for_each_seed};
-use crate::{Curve, Parent, Point, Recipe, Setup};
+use crate::{Curve, Point, Recipe, Setup, StateRef};
 use sculpt_masks::Density;
 
 /// Figure 8 (a): LRR's mask from the signs of the first warm-up under new magnitudes, beside what it is compared with.
@@ -88,13 +88,13 @@ pub fn sign_overlap(recipe: &mut Recipe, setup: &Setup) -> Vec<Point> {
 }
 
 /// `|θ_random| · sign(θ_warm-up)` under a mask.
-fn warm_up_signs(grower: &mut Grower<'_>, mask: &Parent, flipped: bool) -> Parent {
+fn warm_up_signs(grower: &mut Grower<'_>, mask: &StateRef, flipped: bool) -> StateRef {
     let (warm_up, other) = (grower.warm_up(), grower.random_init());
     let flip = flipped.then_some(grower.setup.flip_fraction);
     grower.combine_signs(mask.clone(), other, Some(warm_up), flip)
 }
 
-fn both_ways(grower: &mut Grower<'_>, cyclic: Curve, one_cycle: Curve, density: Density, start: Parent) {
+fn both_ways(grower: &mut Grower<'_>, cyclic: Curve, one_cycle: Curve, density: Density, start: StateRef) {
     let cycles = grower.all_cycles(start.clone());
     grower.show_last(cyclic, density, &cycles);
     let states = grower.one_cycle(start, grower.setup.cycle_epochs, grower.setup.cycles);

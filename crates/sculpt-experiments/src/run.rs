@@ -1,8 +1,8 @@
 use crate::metrics::{MetricsRow, TestScore, write_metrics};
 use crate::store::NodeEnvironment;
 use crate::{
-    Combine, DataFolder, Environment, ExperimentError, Init, LabelNoise, Node, NodeId, Parent, Perturb,
-    Prune, Scoring, Store, Train, memory, prune,
+    Combine, DataFolder, Environment, ExperimentError, Init, LabelNoise, Node, NodeId, Perturb, Prune,
+    Scoring, StateRef, Store, Train, memory, prune,
 };
 use sculpt_checkpoints::{
     Meta, State, TensorData, atomic, canonical::to_canonical_json, paths, read_tensors, write_checkpoint,
@@ -118,7 +118,7 @@ impl<'a> Runner<'a> {
         let last = file.node.last_epoch();
         let path = |epoch| {
             self.store.checkpoint_path(
-                &Parent {
+                &StateRef {
                     id: id.clone(),
                     epoch,
                 },
@@ -182,7 +182,7 @@ impl<'a> Runner<'a> {
 
     fn combine(&self, id: &NodeId, combine: &Combine) -> Result<(), ExperimentError> {
         let (masked, masked_meta, model) = self.store.read_parent(id, &combine.mask_from)?;
-        let read = |parent: &Parent| -> Result<(State, Meta), ExperimentError> {
+        let read = |parent: &StateRef| -> Result<(State, Meta), ExperimentError> {
             let (state, meta, network) = self.store.read_parent(id, parent)?;
             if network == model {
                 return Ok((state, meta));
@@ -366,7 +366,7 @@ impl<'a> Runner<'a> {
         epochs_trained: u32,
     ) -> Result<(), ExperimentError> {
         let path = self.store.checkpoint_path(
-            &Parent {
+            &StateRef {
                 id: id.clone(),
                 epoch,
             },

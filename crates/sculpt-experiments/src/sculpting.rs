@@ -1,7 +1,7 @@
 //! SCULPT (§6): cyclic training of a random mask, one pruning step, one more cycle. Figures 7, 8 (b), (c), 9 (a).
 
 use crate::grow::{Grower, for_each_seed};
-use crate::{Criterion, Curve, Parent, Point, PruningStep, Recipe, Setup};
+use crate::{Criterion, Curve, Point, PruningStep, Recipe, Setup, StateRef};
 use sculpt_masks::Density;
 
 /// Figure 7: SCULPT from each of the preset's starts to every density below it, with LRR, cyclic random masks and the
@@ -69,7 +69,7 @@ fn sculpt(grower: &mut Grower<'_>, curve: Curve, start: Density, density: Densit
     grower.show(curve, density, cycles.len() as u32 + 1, &end);
 }
 
-fn cyclic(grower: &mut Grower<'_>, density: Density) -> Vec<Parent> {
+fn cyclic(grower: &mut Grower<'_>, density: Density) -> Vec<StateRef> {
     let start = grower.random_mask(density);
     grower.all_cycles(start)
 }

@@ -1,5 +1,5 @@
 use crate::metrics::{MetricsRow, read_metrics};
-use crate::{Entry, Environment, ExperimentError, Node, NodeId, Parent, Timing};
+use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
 use sculpt_checkpoints::{Meta, State, atomic, paths, read_checkpoint, read_meta};
 use sculpt_layout::Layout;
 use sculpt_models::ModelSpec;
@@ -62,7 +62,7 @@ impl Store {
     }
 
     /// Where a state of a node is, or would be.
-    pub fn checkpoint_path(&self, state: &Parent, last_epoch: u32) -> PathBuf {
+    pub fn checkpoint_path(&self, state: &StateRef, last_epoch: u32) -> PathBuf {
         let folder = self.node_folder(&state.id);
         if state.epoch == last_epoch {
             paths::checkpoint(&folder)
@@ -74,7 +74,7 @@ impl Store {
     /// Whether the node has been run to its end and every state asked for is there.
     pub fn is_done(&self, id: &NodeId, entry: &Entry) -> bool {
         let last = entry.node.last_epoch();
-        let state = |&epoch: &u32| Parent {
+        let state = |&epoch: &u32| StateRef {
             id: id.clone(),
             epoch,
         };
@@ -155,7 +155,7 @@ impl Store {
     /// No such file, or one that fails a check.
     pub fn read_state(
         &self,
-        state: &Parent,
+        state: &StateRef,
         last_epoch: u32,
         layout: &Layout,
     ) -> Result<(State, Meta), ExperimentError> {
@@ -169,7 +169,7 @@ impl Store {
     pub(crate) fn read_parent(
         &self,
         child: &NodeId,
-        parent: &Parent,
+        parent: &StateRef,
     ) -> Result<(State, Meta, ModelSpec), ExperimentError> {
         let last = if paths::node_json(&self.node_folder(&parent.id)).is_file() {
             self.node_file(&parent.id)?.node.last_epoch()

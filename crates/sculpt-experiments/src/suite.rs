@@ -1,6 +1,6 @@
 use crate::metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics};
 use crate::timings::{Timings, read_timings, write_timings};
-use crate::{Environment, ExperimentError, Node, NodeId, Parent, Preset, Recipe, Store, Timing};
+use crate::{Environment, ExperimentError, Node, NodeId, Preset, Recipe, StateRef, Store, Timing};
 use sculpt_checkpoints::{
     State, atomic, canonical::sha256_hex, paths, read_checkpoint, read_published, write_published,
 };
@@ -129,7 +129,7 @@ impl Source {
     }
 
     /// Whether the state is there, without reading it.
-    pub fn has(&self, recipe: &Recipe, state: &Parent) -> bool {
+    pub fn has(&self, recipe: &Recipe, state: &StateRef) -> bool {
         match self {
             Source::Runs(store) => store.checkpoint_path(state, last_epoch(recipe, state)).is_file(),
             Source::Published { manifest, .. } => manifest.contains_key(&(state.id.clone(), state.epoch)),
@@ -140,7 +140,7 @@ impl Source {
     ///
     /// # Errors
     /// A file that cannot be read, or that differs from its published hash.
-    pub fn sha256(&self, recipe: &Recipe, state: &Parent) -> Result<Option<String>, ExperimentError> {
+    pub fn sha256(&self, recipe: &Recipe, state: &StateRef) -> Result<Option<String>, ExperimentError> {
         match self {
             Source::Runs(store) => {
                 let path = store.checkpoint_path(state, last_epoch(recipe, state));
@@ -168,7 +168,12 @@ impl Source {
     ///
     /// # Errors
     /// A missing or broken file.
-    pub fn state(&self, recipe: &Recipe, state: &Parent, layout: &Layout) -> Result<State, ExperimentError> {
+    pub fn state(
+        &self,
+        recipe: &Recipe,
+        state: &StateRef,
+        layout: &Layout,
+    ) -> Result<State, ExperimentError> {
         let (read, _) = match self {
             Source::Runs(store) => {
                 read_checkpoint(&store.checkpoint_path(state, last_epoch(recipe, state)), layout)?
@@ -196,7 +201,7 @@ impl Source {
     ///
     /// # Errors
     /// Metrics that cannot be read.
-    pub fn recorded(&self, state: &Parent) -> Result<Option<TestScore>, ExperimentError> {
+    pub fn recorded(&self, state: &StateRef) -> Result<Option<TestScore>, ExperimentError> {
         match self {
             Source::Runs(store) => {
                 let rows = store.metrics(&state.id)?;
@@ -232,11 +237,11 @@ fn timings_in(store: &Store, recipe: &Recipe) -> Result<Timings, ExperimentError
 pub fn publish(
     suite: &Suite,
     recipe: &Recipe,
-    states: &[Parent],
+    states: &[StateRef],
     store: &Store,
     folder: &Path,
 ) -> Result<u64, ExperimentError> {
-    let unique: BTreeSet<&Parent> = states.iter().collect();
+    let unique: BTreeSet<&StateRef> = states.iter().collect();
     let missing = unique
         .iter()
         .filter(|state| !Source::Runs(store.clone()).has(recipe, state))
@@ -271,7 +276,7 @@ pub fn publish(
 fn write_suite(
     suite: &Suite,
     recipe: &Recipe,
-    states: &BTreeSet<&Parent>,
+    states: &BTreeSet<&StateRef>,
     store: &Store,
     folder: &Path,
 ) -> Result<u64, ExperimentError> {
@@ -320,7 +325,7 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> ExperimentError + use<> {
     }
 }
 
-fn last_epoch(recipe: &Recipe, state: &Parent) -> u32 {
+fn last_epoch(recipe: &Recipe, state: &StateRef) -> u32 {
     recipe
         .get(&state.id)
         .map_or(state.epoch, |entry| entry.node.last_epoch())

@@ -1,7 +1,7 @@
 //! Recipes of users: the same nodes, in TOML, parents by name.
 
 use crate::data::{DEMO_A, data_ref, demo_named};
-use crate::{DataFolder, ExperimentError, Node, Parent, Recipe};
+use crate::{DataFolder, ExperimentError, Node, Recipe, StateRef};
 use sculpt_models::{ModelSpec, Shortcut};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ pub struct UserRecipe {
     /// The nodes.
     pub recipe: Recipe,
     /// State at the end of each node, by its name, in the file's order.
-    pub names: Vec<(String, Parent)>,
+    pub names: Vec<(String, StateRef)>,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +68,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
         recipe: Recipe::default(),
         names: Vec::new(),
     };
-    let mut ends: BTreeMap<String, Parent> = BTreeMap::new();
+    let mut ends: BTreeMap<String, StateRef> = BTreeMap::new();
     for raw_node in raw.node {
         let name = raw_node.name.clone();
         let here = |detail: String| bad(format!("node {name:?}: {detail}"));
@@ -81,7 +81,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
             .try_add(node, raw.threads)
             .map_err(|e| here(e.to_string()))?;
         for epoch in raw_node.keep {
-            let state = Parent {
+            let state = StateRef {
                 id: end.id.clone(),
                 epoch,
             };
@@ -104,7 +104,7 @@ enum Problem {
 
 fn parse(
     mut fields: Map<String, Value>,
-    ends: &BTreeMap<String, Parent>,
+    ends: &BTreeMap<String, StateRef>,
     data: &DataFolder,
 ) -> Result<Node, Problem> {
     let text = |e: serde_json::Error| Problem::Text(e.to_string());
@@ -137,7 +137,7 @@ fn parse(
     serde_json::from_value(Value::Object(fields)).map_err(text)
 }
 
-fn parent(word: &str, ends: &BTreeMap<String, Parent>) -> Result<Parent, String> {
+fn parent(word: &str, ends: &BTreeMap<String, StateRef>) -> Result<StateRef, String> {
     let (name, epoch) = match word.split_once('@') {
         None => (word, None),
         Some((name, epoch)) => (
@@ -156,7 +156,7 @@ fn parent(word: &str, ends: &BTreeMap<String, Parent>) -> Result<Parent, String>
             known.join(", ")
         )
     })?;
-    Ok(Parent {
+    Ok(StateRef {
         id: end.id.clone(),
         epoch: epoch.unwrap_or(end.epoch),
     })

@@ -1,6 +1,6 @@
 use crate::cache::Key;
 use crate::{ReportError, Session};
-use sculpt_experiments::{EVALUATION_BATCH, Environment, PanelName, Parent, TestScore, evaluate_examples};
+use sculpt_experiments::{EVALUATION_BATCH, Environment, PanelName, StateRef, TestScore, evaluate_examples};
 use sculpt_models::{Precision, ResNet};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
@@ -43,11 +43,11 @@ impl Session {
     ///
     /// # Errors
     /// A broken checkpoint; a count that is not what training recorded; neither data nor record.
-    pub fn scores(&self, panel: PanelName, states: &[Parent]) -> Result<Vec<Score>, ReportError> {
+    pub fn scores(&self, panel: PanelName, states: &[StateRef]) -> Result<Vec<Score>, ReportError> {
         let Some(data) = self.panel_data(panel)? else {
             return states.iter().map(|state| self.recorded_score(state)).collect();
         };
-        let key = |state: &Parent, environment: &Environment| {
+        let key = |state: &StateRef, environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "test-score",
                 v: 1,
@@ -84,7 +84,7 @@ impl Session {
     }
 
     /// What training recorded, without the data.
-    fn recorded_score(&self, state: &Parent) -> Result<Score, ReportError> {
+    fn recorded_score(&self, state: &StateRef) -> Result<Score, ReportError> {
         let recorded = self.source().recorded(state)?;
         let (model, _) = self.entry(state)?;
         let test = recorded.ok_or_else(|| ReportError::NoScore {
@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// Design §5: equal to what training recorded where it was trained, elsewhere within max(1, 0.1 %) images.
-    fn checked(&self, state: &Parent, cached: Cached) -> Result<Score, ReportError> {
+    fn checked(&self, state: &StateRef, cached: Cached) -> Result<Score, ReportError> {
         let test = TestScore {
             loss: cached.loss,
             n_correct: cached.n_correct,

@@ -1,6 +1,6 @@
 use crate::draw::Figure;
 use crate::{Frame, ReportError, Session};
-use sculpt_experiments::{Curve, PanelName, Parent, Point, Preset, Recipe, Setup, Source};
+use sculpt_experiments::{Curve, PanelName, Point, Preset, Recipe, Setup, Source, StateRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -196,14 +196,14 @@ impl Needs {
     }
 
     /// Every state read, once.
-    pub fn states(&self) -> Vec<Parent> {
+    pub fn states(&self) -> Vec<StateRef> {
         let unique: BTreeSet<_> = self.panels.iter().flat_map(PanelNeeds::states).collect();
         unique.into_iter().collect()
     }
 
     /// The states of each curve of each seed.
-    pub fn curves(&self) -> Vec<Vec<Parent>> {
-        let mut curves: BTreeMap<(&str, Curve, u64), Vec<Parent>> = BTreeMap::new();
+    pub fn curves(&self) -> Vec<Vec<StateRef>> {
+        let mut curves: BTreeMap<(&str, Curve, u64), Vec<StateRef>> = BTreeMap::new();
         for panel in &self.panels {
             for point in &panel.points {
                 let key = (panel.letter, point.curve, point.seed);
@@ -216,7 +216,7 @@ impl Needs {
     /// Only the panels of which a state is in `source`.
     pub fn in_source(mut self, source: &Source) -> Self {
         self.panels.retain(|panel| {
-            let there = |state: &Parent| source.has(&panel.recipe, state);
+            let there = |state: &StateRef| source.has(&panel.recipe, state);
             panel.states().iter().any(there)
         });
         self
@@ -231,7 +231,7 @@ impl Needs {
 
 impl PanelNeeds {
     /// Every state read, once.
-    pub fn states(&self) -> BTreeSet<Parent> {
+    pub fn states(&self) -> BTreeSet<StateRef> {
         self.points.iter().map(|point| point.state.clone()).collect()
     }
 }

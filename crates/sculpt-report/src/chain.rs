@@ -1,6 +1,6 @@
 //! The training behind a state, node by node.
 
-use sculpt_experiments::{Node, NodeId, Parent, Recipe, Setup, Train};
+use sculpt_experiments::{Node, NodeId, Recipe, Setup, StateRef, Train};
 
 /// A Train node as far as a state takes it.
 pub(crate) struct Stretch {
@@ -17,7 +17,7 @@ pub(crate) struct Stretch {
 ///
 /// # Panics
 /// When the recipe does not hold the state: its recipe does.
-pub(crate) fn trained(recipe: &Recipe, state: &Parent) -> Vec<Stretch> {
+pub(crate) fn trained(recipe: &Recipe, state: &StateRef) -> Vec<Stretch> {
     let (mut stretches, mut at) = (Vec::new(), Some(state.clone()));
     while let Some(state) = at {
         let entry = recipe

@@ -3,7 +3,7 @@
 use crate::artefact::{Content, Needs, PanelNeeds, PanelSource};
 use crate::draw::Method;
 use crate::{Cell, Frame, Name, ReportError, Session};
-use sculpt_experiments::{Cost, PanelName, Parent, Setup, sculpting};
+use sculpt_experiments::{Cost, PanelName, Setup, StateRef, sculpting};
 
 /// A ledger of epochs, operations, time and memory.
 pub(crate) struct CostTable {
@@ -103,7 +103,12 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn of(panel: &PanelNeeds, state: &Parent, session: &Session, setup: &Setup) -> Result<Self, ReportError> {
+    fn of(
+        panel: &PanelNeeds,
+        state: &StateRef,
+        session: &Session,
+        setup: &Setup,
+    ) -> Result<Self, ReportError> {
         let layout = setup.model.layout();
         let unprunable = (layout.n_params() - layout.n_prunable()) as f64;
         let bytes = |density: f64| {

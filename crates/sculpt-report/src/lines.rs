@@ -4,7 +4,7 @@ use crate::cache::Key;
 use crate::session::Worker;
 use crate::{ReportError, Session};
 use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
-use sculpt_experiments::{EVALUATION_BATCH, Environment, PanelName, Parent};
+use sculpt_experiments::{EVALUATION_BATCH, Environment, PanelName, StateRef};
 use sculpt_models::{Precision, ResNet};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -59,10 +59,10 @@ impl Session {
     pub(crate) fn lines(
         &self,
         panel: PanelName,
-        pairs: &[(Parent, Parent)],
+        pairs: &[(StateRef, StateRef)],
     ) -> Result<Vec<Line>, ReportError> {
         let data = self.needed_data(panel)?;
-        let key = |(a, b): &(Parent, Parent), environment: &Environment| {
+        let key = |(a, b): &(StateRef, StateRef), environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "line",
                 v: 1,
@@ -85,10 +85,10 @@ impl Session {
         )
     }
 
-    fn line(&self, worker: &Worker, (a, b): &(Parent, Parent)) -> Result<Line, ReportError> {
+    fn line(&self, worker: &Worker, (a, b): &(StateRef, StateRef)) -> Result<Line, ReportError> {
         let (model, _) = self.entry(a)?;
         let (network, layout) = (ResNet::new(model, Precision::F32), model.layout());
-        let end = |state: &Parent| -> Result<End, ReportError> {
+        let end = |state: &StateRef| -> Result<End, ReportError> {
             let read = self.source().state(self.recipe(), state, &layout)?;
             let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
             Ok(End::new(&layout, place(&read.theta), place(&read.buffers))?)

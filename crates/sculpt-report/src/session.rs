@@ -3,7 +3,7 @@ use crate::cache::{Cache, Key};
 use crate::{Frame, ReportError};
 use sculpt_datasets::{Dataset, DeviceExamples};
 use sculpt_experiments::{
-    DataFolder, Environment, ExperimentError, LIBTORCH_VERSION, PanelName, Parent, Recipe, Source, Suite,
+    DataFolder, Environment, ExperimentError, LIBTORCH_VERSION, PanelName, Recipe, Source, StateRef, Suite,
     device_name,
 };
 use sculpt_models::ModelSpec;
@@ -27,7 +27,7 @@ pub struct Session {
     cache: Cache,
     /// Data sets by digest; none where they are not at hand.
     datasets: Mutex<HashMap<String, Option<Arc<Dataset>>>>,
-    hashes: Mutex<HashMap<Parent, String>>,
+    hashes: Mutex<HashMap<StateRef, String>>,
     frames: Mutex<HashMap<crate::Name, Frame>>,
 }
 
@@ -132,7 +132,7 @@ impl Session {
         let all = artefact.needs(&self.suite.preset)?;
         let needs = all.clone().in_source(&self.source);
         let wanted = if needs.panels.is_empty() { &all } else { &needs };
-        let there = |state: &Parent| self.source.has(&self.recipe, state);
+        let there = |state: &StateRef| self.source.has(&self.recipe, state);
         let states = wanted.states();
         let missing: Vec<_> = states.iter().filter(|state| !there(state)).collect();
         match missing.first() {
@@ -213,7 +213,7 @@ impl Session {
     }
 
     /// SHA-256 of a state's file, computed once.
-    pub(crate) fn sha256(&self, state: &Parent) -> Result<String, ReportError> {
+    pub(crate) fn sha256(&self, state: &StateRef) -> Result<String, ReportError> {
         let hashes = || self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = hashes().get(state) {
             return Ok(known.clone());
@@ -228,7 +228,7 @@ impl Session {
     }
 
     /// Network and libtorch threads of a state's node.
-    pub(crate) fn entry(&self, state: &Parent) -> Result<(&ModelSpec, u32), ReportError> {
+    pub(crate) fn entry(&self, state: &StateRef) -> Result<(&ModelSpec, u32), ReportError> {
         let entry = self.recipe.get(&state.id).ok_or_else(|| ReportError::NoState {
             id: state.id.clone(),
             epoch: state.epoch,
@@ -242,7 +242,7 @@ impl Session {
         &self,
         data: &PanelData,
         items: &[T],
-        state: impl Fn(&T) -> &Parent,
+        state: impl Fn(&T) -> &StateRef,
         key: impl Fn(&T, &Environment) -> Result<Key, ReportError>,
         work: impl Fn(&Worker, &T) -> Result<V, ReportError> + Sync,
     ) -> Result<Vec<V>, ReportError>
@@ -337,7 +337,7 @@ impl Session {
     }
 
     /// The environment that trained a state, where it is known.
-    pub(crate) fn trained_in(&self, state: &Parent) -> Result<Option<Environment>, ReportError> {
+    pub(crate) fn trained_in(&self, state: &StateRef) -> Result<Option<Environment>, ReportError> {
         match &self.source {
             Source::Runs(store) => Ok(store.node_file(&state.id)?.environment.machine),
             Source::Published { .. } => Ok(self.suite.environment.clone()),

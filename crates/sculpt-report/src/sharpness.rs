@@ -3,7 +3,7 @@
 use crate::cache::Key;
 use crate::session::Worker;
 use crate::{ReportError, Session};
-use sculpt_experiments::{Environment, PanelName, Parent};
+use sculpt_experiments::{Environment, PanelName, StateRef};
 use sculpt_hessian::{Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
 use sculpt_models::{Precision, ResNet};
 use serde::{Deserialize, Serialize};
@@ -50,10 +50,10 @@ impl Session {
     pub(crate) fn sharpness(
         &self,
         panel: PanelName,
-        states: &[Parent],
+        states: &[StateRef],
     ) -> Result<Vec<Sharpness>, ReportError> {
         let data = self.needed_data(panel)?;
-        let key = |state: &Parent, environment: &Environment| {
+        let key = |state: &StateRef, environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "largest-eigenvalue",
                 v: 1,
@@ -76,7 +76,7 @@ impl Session {
         )
     }
 
-    fn largest_eigenvalue(&self, worker: &Worker, state: &Parent) -> Result<Sharpness, ReportError> {
+    fn largest_eigenvalue(&self, worker: &Worker, state: &StateRef) -> Result<Sharpness, ReportError> {
         let (model, _) = self.entry(state)?;
         let read = self.source().state(self.recipe(), state, &model.layout())?;
         let network = ResNet::new(model, Precision::F32).folded();

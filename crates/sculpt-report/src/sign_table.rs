@@ -3,7 +3,7 @@
 use crate::artefact::{Content, Needs, PanelSource};
 use crate::draw::Method;
 use crate::{Cell, Frame, Name, ReportError, Session};
-use sculpt_experiments::{Curve, PanelName, Parent, sign_overlap};
+use sculpt_experiments::{Curve, PanelName, StateRef, sign_overlap};
 use sculpt_signs::overlap;
 use std::collections::HashMap;
 
@@ -56,7 +56,7 @@ impl Content for SignTable {
         for panel in &needs.panels {
             let states: Vec<_> = panel.points.iter().map(|point| point.state.clone()).collect();
             let scores = session.scores(panel.panel, &states)?;
-            let lrr: HashMap<u64, &Parent> = panel
+            let lrr: HashMap<u64, &StateRef> = panel
                 .points
                 .iter()
                 .filter(|point| point.curve == Curve::Lrr)

@@ -1,6 +1,6 @@
 //! What a node of the store inherits from the nodes above it.
 
-use sculpt_experiments::{ExperimentError, Node, NodeFile, NodeId, Parent, Store};
+use sculpt_experiments::{ExperimentError, Node, NodeFile, NodeId, StateRef, Store};
 use sculpt_models::ModelSpec;
 use std::collections::HashMap;
 
@@ -59,7 +59,7 @@ impl<'a> Chains<'a> {
         Some(epochs)
     }
 
-    fn get(&mut self, parent: &Parent) -> Option<Node> {
+    fn get(&mut self, parent: &StateRef) -> Option<Node> {
         let store = self.store;
         let read = |id: &NodeId| store.node_file(id).ok().map(|file| file.node);
         self.nodes

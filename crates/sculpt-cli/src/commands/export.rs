@@ -4,7 +4,7 @@ use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use clap::Args;
 use sculpt_checkpoints::{read_meta, write_state_dict};
-use sculpt_experiments::{Parent, Store, model_of};
+use sculpt_experiments::{StateRef, Store, model_of};
 use std::path::PathBuf;
 
 /// Pruned weights are zero in the file; it has no mask.
@@ -29,7 +29,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let epoch = words.epoch.unwrap_or(last);
     let path_of = |epoch| {
         store.checkpoint_path(
-            &Parent {
+            &StateRef {
                 id: id.clone(),
                 epoch,
             },
@@ -56,7 +56,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let model = model_of(&path, &read_meta(&path)?)?;
     let layout = model.layout();
     let (state, meta) = store.read_state(
-        &Parent {
+        &StateRef {
             id: id.clone(),
             epoch,
         },

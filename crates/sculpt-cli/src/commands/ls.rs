@@ -5,7 +5,7 @@ use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
 use sculpt_checkpoints::paths;
-use sculpt_experiments::{NodeId, Parent, Store};
+use sculpt_experiments::{NodeId, StateRef, Store};
 use serde::Serialize;
 use std::fs;
 use std::path::Path;
@@ -116,7 +116,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 pub(crate) fn status(store: &Store, id: &NodeId, last: u32, keep: impl Iterator<Item = u32>) -> Status {
     let path = |epoch| {
         store.checkpoint_path(
-            &Parent {
+            &StateRef {
                 id: id.clone(),
                 epoch,
             },

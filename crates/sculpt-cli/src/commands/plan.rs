@@ -5,7 +5,7 @@ use super::preset::{PresetWords, artefacts};
 use crate::words::Global;
 use crate::{device, places, printing};
 use clap::Args;
-use sculpt_experiments::{Parent, Plan, Preset, Recipe, Store, plan};
+use sculpt_experiments::{Plan, Preset, Recipe, StateRef, Store, plan};
 use sculpt_report::{Artefact, Needs};
 use serde::Serialize;
 
@@ -98,7 +98,7 @@ pub(crate) fn needs(
     artefacts: &[&Artefact],
     preset: &Preset,
     of: impl Fn(Needs) -> Needs,
-) -> anyhow::Result<(Recipe, Vec<Vec<Parent>>)> {
+) -> anyhow::Result<(Recipe, Vec<Vec<StateRef>>)> {
     let (mut recipe, mut curves) = (Recipe::default(), Vec::new());
     for artefact in artefacts {
         let needs = of(artefact.needs(preset)?);

@@ -9,7 +9,7 @@ use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::{atomic, paths};
-use sculpt_experiments::{Parent, Source, Store, Suite, publish};
+use sculpt_experiments::{Source, StateRef, Store, Suite, publish};
 use sculpt_report::{Session, write_page};
 
 #[derive(Args)]
@@ -40,9 +40,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = by_names(&suite.artefacts)?;
     let runs = Source::Runs(store.clone());
     let (recipe, curves) = needs(&wanted, &suite.preset, |needs| needs.in_source(&runs))?;
-    let states: Vec<Parent> = curves.into_iter().flatten().collect();
+    let states: Vec<StateRef> = curves.into_iter().flatten().collect();
     // All nodes of a suite are trained by one machine, or the suite names none.
-    let machine = |state: &Parent| {
+    let machine = |state: &StateRef| {
         store
             .node_file(&state.id)
             .ok()

@@ -5,7 +5,7 @@ use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
 use sculpt_checkpoints::{paths, read_tensors};
-use sculpt_experiments::{Node, NodeEnvironment, NodeId, Parent, Store};
+use sculpt_experiments::{Node, NodeEnvironment, NodeId, StateRef, Store};
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -29,7 +29,7 @@ struct Report {
     density: Option<f64>,
     /// Epochs trained before it along the chain.
     epochs_before: Option<u32>,
-    parents: Vec<Parent>,
+    parents: Vec<StateRef>,
     node: Node,
     environment: NodeEnvironment,
     /// Where an unfinished node goes on.
@@ -60,7 +60,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let there = |&epoch: &u32| {
         store
             .checkpoint_path(
-                &Parent {
+                &StateRef {
                     id: id.clone(),
                     epoch,
                 },

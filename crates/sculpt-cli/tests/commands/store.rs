@@ -5,7 +5,7 @@ use crate::*;
 use sculpt_checkpoints::{paths, read_weights};
 use sculpt_datasets::{Augmentation, Split};
 use sculpt_experiments::{
-    Criterion, DataFolder, Init, Node, NodeId, Parent, Preset, PresetName, Prune, Recipe, Runner, Store,
+    Criterion, DataFolder, Init, Node, NodeId, Preset, PresetName, Prune, Recipe, Runner, StateRef, Store,
     Suite, Train, Version, data_ref, demo_a, publish,
 };
 use sculpt_masks::{Allocation, Density, Rule};
@@ -19,8 +19,8 @@ struct Example {
     folder: Folder,
     store: Store,
     recipe: Recipe,
-    pruned: Parent,
-    trained: Parent,
+    pruned: StateRef,
+    trained: StateRef,
 }
 
 impl Example {
@@ -68,7 +68,7 @@ impl Example {
         };
         let trained = recipe.add(Node::Train(train), 1);
         recipe
-            .keep(&Parent {
+            .keep(&StateRef {
                 epoch: 1,
                 ..trained.clone()
             })
@@ -96,7 +96,7 @@ impl Example {
         self
     }
 
-    fn node(&self, state: &Parent) -> PathBuf {
+    fn node(&self, state: &StateRef) -> PathBuf {
         self.store.node_folder(&state.id)
     }
 
@@ -110,15 +110,15 @@ impl Example {
             artefacts: Default::default(),
             environment: None,
         };
-        let states: Vec<Parent> = self
+        let states: Vec<StateRef> = self
             .recipe
             .iter()
-            .map(|(id, e)| Parent {
+            .map(|(id, e)| StateRef {
                 id: id.clone(),
                 epoch: e.node.last_epoch(),
             })
             .collect();
-        let trained: Vec<Parent> = states.into_iter().filter(|s| s.id == self.trained.id).collect();
+        let trained: Vec<StateRef> = states.into_iter().filter(|s| s.id == self.trained.id).collect();
         let folder = self.folder.join("suite");
         publish(&suite, &self.recipe, &trained, &self.store, &folder).unwrap();
         folder

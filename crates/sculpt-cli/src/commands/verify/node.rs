@@ -3,7 +3,7 @@
 use super::{Findings, PlaceKind, file};
 use crate::commands::chain::Chains;
 use sculpt_checkpoints::{Meta, TensorData, paths, read_meta, read_tensors, verify as check};
-use sculpt_experiments::{Node, NodeFile, Parent, Store, Timing, read_metrics};
+use sculpt_experiments::{Node, NodeFile, StateRef, Store, Timing, read_metrics};
 use sculpt_masks::Mask;
 use sculpt_models::ModelSpec;
 use std::collections::BTreeSet;
@@ -174,7 +174,7 @@ impl Context<'_> {
 
 /// The mask that a node must keep: of whom it trains, or joins the mask of.
 fn parent_mask(store: &Store, node: &Node) -> Option<String> {
-    let parent: &Parent = match node {
+    let parent: &StateRef = match node {
         Node::Init(_) | Node::Prune(_) => return None,
         Node::Train(train) => &train.from,
         Node::Combine(combine) => &combine.mask_from,
