@@ -1,9 +1,9 @@
-use sculpt_checkpoints::paths;
 use sculpt_experiments::{
     DataFolder, Ended, Node, NodeId, Overrides, PanelName, Preset, PresetName, Recipe, Runner, StateRef,
     Store, coupling, programme, read_user_recipe,
 };
 use sculpt_masks::Density;
+use sculpt_store::paths;
 use std::{
     fs,
     path::Path,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Bottom to top. A crate may depend on crates that stand before it, and on no others.
-const CRATES: [&str; 19] = [
+const CRATES: [&str; 20] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -19,6 +19,7 @@ const CRATES: [&str; 19] = [
     "sculpt-masks",
     "sculpt-signs",
     "sculpt-label-noise",
+    "sculpt-store",
     "sculpt-checkpoints",
     "sculpt-network",
     "sculpt-models",

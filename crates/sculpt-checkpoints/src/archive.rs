@@ -2,6 +2,7 @@
 
 use crate::{CheckpointError, Fault};
 use safetensors::Dtype;
+use sculpt_store::FileError;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor, value::StrDeserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -62,7 +63,7 @@ impl Archive {
     /// the file and fills its bytes exactly.
     pub(crate) fn open(path: &Path, faults: &mut Vec<Fault>) -> Result<Option<Self>, CheckpointError> {
         let failed = |doing: &'static str| {
-            move |refused: io::Error| CheckpointError::Io {
+            move |refused: io::Error| FileError {
                 path: path.to_owned(),
                 doing,
                 refused,
@@ -171,7 +172,7 @@ impl Archive {
     /// The bytes of a tensor, piece by piece.
     fn for_each_piece(&mut self, entry: &Entry, mut each: impl FnMut(&[u8])) -> Result<(), CheckpointError> {
         let path = &self.path;
-        let failed = |refused| CheckpointError::Io {
+        let failed = |refused| FileError {
             path: path.clone(),
             doing: "read",
             refused,

@@ -174,7 +174,7 @@ mod tests {
         let (_, dtype, shape, bytes) = file.tensor("conv1.weight.mask_bits").clone();
         assert_eq!((dtype, shape, bytes), ("U8", vec![1], vec![45]));
         assert_eq!(file.tensor("fc.weight.mask_bits").3, [18]);
-        let sha256 = crate::canonical::sha256_hex(&[173, 4]);
+        let sha256 = sculpt_store::canonical::sha256_hex(&[173, 4]);
         let id = "0123456789abcdef".repeat(4);
         let json = format!(
             r#"{{"density":0.5,"density_target":0.5,"epochs_trained":24,"format":"sculpt-checkpoint/1","mask_sha256":"{sha256}","model":{{"name":"tiny","width":2}},"node_id":"{id}"}}"#

@@ -1,5 +1,5 @@
+use sculpt_store::FileError;
 use serde::Serialize;
-use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -7,15 +7,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum CheckpointError {
     /// The operating system refused.
-    #[error("cannot {doing} {}: {}", path.display(), reason(refused))]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What was tried, such as `open`.
-        doing: &'static str,
-        /// What the operating system said; the message holds it, so it is no source to be printed again.
-        refused: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     /// What the file holds is wrong.
     #[error("{}: {fault}", path.display())]
     Invalid {
@@ -32,23 +25,6 @@ pub enum CheckpointError {
         /// What is wrong.
         fault: Fault,
     },
-}
-
-/// The operating system's usual answers in plain words.
-fn reason(source: &io::Error) -> String {
-    match source.kind() {
-        io::ErrorKind::NotFound => "there is no such file or folder".into(),
-        io::ErrorKind::PermissionDenied => "permission denied".into(),
-        io::ErrorKind::StorageFull => "the disk is full".into(),
-        io::ErrorKind::QuotaExceeded => "the disk quota is used up".into(),
-        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
-        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-            "a part of the path is not a folder".into()
-        }
-        io::ErrorKind::IsADirectory => "it is a folder".into(),
-        io::ErrorKind::UnexpectedEof => "the file became shorter while it was read".into(),
-        _ => source.to_string(),
-    }
 }
 
 /// One thing that is wrong with a file, or with what should be written to one.

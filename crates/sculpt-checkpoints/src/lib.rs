@@ -1,8 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod archive;
-pub mod atomic;
-pub mod canonical;
 mod checkpoint;
 mod error;
 mod foreign;
@@ -10,9 +8,7 @@ mod foreign;
 mod hand_made;
 mod mask_file;
 mod meta;
-mod number_check;
 mod parts;
-pub mod paths;
 mod published;
 mod state;
 mod tensors;

@@ -1,7 +1,8 @@
+use crate::Fault;
 use crate::archive::Archive;
-use crate::canonical::to_canonical_json;
-use crate::{Fault, paths};
 use sculpt_masks::Mask;
+use sculpt_store::canonical::to_canonical_json;
+use sculpt_store::paths;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,8 +1,9 @@
 //! Tensors on their way to the disk.
 
-use crate::{CheckpointError, Fault, atomic};
+use crate::{CheckpointError, Fault};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
+use sculpt_store::atomic;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -54,11 +55,12 @@ pub(crate) fn write(
     let mut header = serde_json::to_vec(&header).expect("names, shapes and offsets have a JSON form");
     // Spaces keep the data aligned for readers that map the file.
     header.resize(header.len().next_multiple_of(8), b' ');
-    atomic::write_with(path, |file| {
+    let written = atomic::write_with(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
         parts.iter().try_for_each(|part| part.data.write_to(file))
-    })
+    });
+    Ok(written?)
 }
 
 /// An error of writing `path`.

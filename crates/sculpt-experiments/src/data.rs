@@ -1,6 +1,6 @@
 use crate::{DataRef, ExperimentError};
-use sculpt_checkpoints::canonical::sha256_hex;
 use sculpt_datasets::{Dataset, DatasetError, DemoSpec, cifar10, cifar100, demo};
+use sculpt_store::canonical::sha256_hex;
 use std::{
     path::{Path, PathBuf},
     sync::OnceLock,

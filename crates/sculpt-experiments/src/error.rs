@@ -6,6 +6,7 @@ use sculpt_masks::MaskError;
 use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
 use sculpt_signs::SignsError;
+use sculpt_store::FileError;
 use sculpt_trainers::TrainError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -160,6 +161,9 @@ pub enum ExperimentError {
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A file that the operating system refuses.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The data cannot be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),

@@ -1,7 +1,7 @@
 use crate::ExperimentError;
 use polars_core::prelude::{Column, DataFrame};
 use polars_io::prelude::{ParquetCompression, ParquetReader, ParquetWriter, SerReader};
-use sculpt_checkpoints::atomic;
+use sculpt_store::atomic;
 use sculpt_trainers::{EpochMetrics, Evaluation};
 use serde::{Deserialize, Serialize};
 use std::{fs::File, path::Path};

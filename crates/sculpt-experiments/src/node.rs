@@ -1,11 +1,11 @@
 use crate::ExperimentError;
-use sculpt_checkpoints::canonical::{sha256_hex, to_canonical_json};
 use sculpt_datasets::{Augmentation, Split};
 use sculpt_label_noise::Rate;
 use sculpt_masks::{Allocation, Density, Rule};
 use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_schedules::Kind;
 use sculpt_signs::Fraction;
+use sculpt_store::canonical::{sha256_hex, to_canonical_json};
 use serde::{Deserialize, Serialize};
 use std::{fmt, num::NonZeroU32, str::FromStr};
 

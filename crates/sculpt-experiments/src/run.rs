@@ -4,10 +4,7 @@ use crate::{
     Combine, DataFolder, Environment, ExperimentError, Init, LabelNoise, Node, NodeId, Perturb, Prune,
     Scoring, StateRef, Store, Train, memory, prune,
 };
-use sculpt_checkpoints::{
-    Meta, State, TensorData, atomic, canonical::to_canonical_json, paths, read_tensors, write_checkpoint,
-    write_tensors,
-};
+use sculpt_checkpoints::{Meta, State, TensorData, read_tensors, write_checkpoint, write_tensors};
 use sculpt_datasets::{Dataset, DeviceExamples, Examples, Loader};
 use sculpt_label_noise::corrupt;
 use sculpt_masks::Mask;
@@ -16,6 +13,7 @@ use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
 use sculpt_signs::{flip, signs_only};
+use sculpt_store::{atomic, canonical::to_canonical_json, paths};
 use sculpt_trainers::{
     EpochMetrics, Evaluation, Flow, Observer, Outcome, Position, Sgd, Step, TrainError, Training, evaluate,
 };

@@ -1,8 +1,9 @@
 use crate::metrics::{MetricsRow, read_metrics};
 use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
-use sculpt_checkpoints::{Meta, State, atomic, paths, read_checkpoint, read_meta};
+use sculpt_checkpoints::{Meta, State, read_checkpoint, read_meta};
 use sculpt_layout::Layout;
 use sculpt_models::ModelSpec;
+use sculpt_store::{atomic, paths};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,

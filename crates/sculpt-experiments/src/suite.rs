@@ -1,10 +1,9 @@
 use crate::metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics};
 use crate::timings::{Timings, read_timings, write_timings};
 use crate::{Environment, ExperimentError, Node, NodeId, Preset, Recipe, StateRef, Store, Timing};
-use sculpt_checkpoints::{
-    State, atomic, canonical::sha256_hex, paths, read_checkpoint, read_published, write_published,
-};
+use sculpt_checkpoints::{State, read_checkpoint, read_published, write_published};
 use sculpt_layout::Layout;
+use sculpt_store::{atomic, canonical::sha256_hex, paths};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -2,8 +2,8 @@
 //! file's name.
 
 use crate::ReportError;
-use sculpt_checkpoints::canonical::{sha256_hex, to_canonical_json};
-use sculpt_checkpoints::{atomic, paths};
+use sculpt_store::canonical::{sha256_hex, to_canonical_json};
+use sculpt_store::{atomic, paths};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs;

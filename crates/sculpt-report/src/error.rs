@@ -6,6 +6,7 @@ use sculpt_experiments::{ExperimentError, NodeId};
 use sculpt_hessian::{HessianError, LanczosError};
 use sculpt_signs::SignsError;
 use sculpt_stats::StatsError;
+use sculpt_store::FileError;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -122,6 +123,9 @@ pub enum ReportError {
     /// A checkpoint cannot be read or a file not written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A file that the operating system refuses.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The data cannot be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),

@@ -1,8 +1,8 @@
 use crate::{Name, ReportError};
 use polars_core::prelude::{Column, DataFrame, DataType};
 use polars_io::prelude::{ParquetReader, SerReader};
-use sculpt_checkpoints::atomic;
 use sculpt_experiments::write_parquet;
+use sculpt_store::atomic;
 use serde::Serialize;
 use std::{fs::File, path::Path};
 

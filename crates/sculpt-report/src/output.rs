@@ -1,6 +1,6 @@
 use crate::{Artefact, Difference, Frame, ReportError, Session, compare, draw};
-use sculpt_checkpoints::atomic;
-use sculpt_checkpoints::paths::{self, ReportFile};
+use sculpt_store::atomic;
+use sculpt_store::paths::{self, ReportFile};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -4,8 +4,8 @@ use super::figure::{ShowWords, as_json, differing, outcome, page, report, sessio
 use crate::words::Global;
 use crate::{places, printing};
 use anyhow::bail;
-use sculpt_checkpoints::paths::{self, ReportFile};
 use sculpt_report::{ALL, Artefact, ReportError, Session};
+use sculpt_store::paths::{self, ReportFile};
 use std::path::Path;
 use std::time::Instant;
 

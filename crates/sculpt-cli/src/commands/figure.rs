@@ -7,9 +7,9 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_checkpoints::paths;
 use sculpt_experiments::{Source, Store, Suite};
 use sculpt_report::{Artefact, Difference, Frame, Name, Session, write, write_page};
+use sculpt_store::paths;
 use serde::Serialize;
 use std::{
     fs,

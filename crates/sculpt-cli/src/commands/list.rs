@@ -3,9 +3,9 @@
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_checkpoints::paths;
 use sculpt_experiments::{Source, Store, Suite};
 use sculpt_report::{ALL, Name};
+use sculpt_store::paths;
 use std::{collections::BTreeMap, fs, path::Path};
 
 #[derive(Args)]

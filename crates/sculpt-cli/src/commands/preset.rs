@@ -2,10 +2,10 @@
 
 use crate::words::BadUsage;
 use clap::Args;
-use sculpt_checkpoints::paths;
 use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName};
 use sculpt_masks::Density;
 use sculpt_report::{ALL, Artefact, Name};
+use sculpt_store::paths;
 use std::path::PathBuf;
 
 /// `--data`, `--data-name`.

@@ -8,9 +8,9 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_checkpoints::{atomic, paths};
 use sculpt_experiments::{Source, StateRef, Store, Suite, publish};
 use sculpt_report::{Session, write_page};
+use sculpt_store::{atomic, paths};
 
 #[derive(Args)]
 pub(crate) struct Words {

@@ -7,9 +7,9 @@ use crate::words::Global;
 use crate::{device, jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_checkpoints::paths;
 use sculpt_experiments::{DataFolder, PanelName, Preset, Source, Store, Suite};
 use sculpt_report::{Artefact, Name, Session, write_page};
+use sculpt_store::paths;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Args)]

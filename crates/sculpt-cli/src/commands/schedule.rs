@@ -3,8 +3,8 @@
 use crate::printing;
 use crate::words::{BadUsage, Global};
 use clap::{Args, value_parser};
-use sculpt_checkpoints::atomic;
 use sculpt_schedules::{Kind, Schedule};
+use sculpt_store::atomic;
 use serde::Serialize;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;

@@ -3,8 +3,8 @@
 use super::figure::{ShowWords, show};
 use crate::words::Global;
 use clap::Args;
-use sculpt_checkpoints::paths;
 use sculpt_report::{Cell, Frame, Name};
+use sculpt_store::paths;
 
 #[derive(Args)]
 pub(crate) struct Words {

@@ -1,12 +1,12 @@
 //! Suites from folders and servers. What `fetch` does not look into may be any bytes.
 
 use crate::*;
-use sculpt_checkpoints::canonical::sha256_hex;
-use sculpt_checkpoints::paths;
 use sculpt_experiments::{
     DataFolder, Init, ManifestEntry, Node, Overrides, Preset, PresetName, Suite, Version, write_metrics,
 };
 use sculpt_models::InitRule;
+use sculpt_store::canonical::sha256_hex;
+use sculpt_store::paths;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

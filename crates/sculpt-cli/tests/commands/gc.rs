@@ -1,13 +1,13 @@
 //! What of a store may go: nodes described, none of them run.
 
 use crate::*;
-use sculpt_checkpoints::paths;
 use sculpt_experiments::{
     DataFolder, Init, Node, NodeId, Overrides, Preset, PresetName, Recipe, Store, Suite, Version,
     read_user_recipe,
 };
 use sculpt_models::InitRule;
 use sculpt_report::{Artefact, Name};
+use sculpt_store::paths;
 use std::fs;
 
 const RECIPE: &str = r#"

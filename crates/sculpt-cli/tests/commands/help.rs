@@ -119,5 +119,5 @@ pub(crate) fn sha256_by_hand(mask: &Mask) -> String {
     let bits: Vec<bool> = mask.iter().collect();
     let byte = |bits: &[bool]| bits.iter().enumerate().map(|(i, &bit)| u8::from(bit) << i).sum();
     let bytes: Vec<u8> = bits.chunks(8).map(byte).collect();
-    sculpt_checkpoints::canonical::sha256_hex(&bytes)
+    sculpt_store::canonical::sha256_hex(&bytes)
 }

@@ -2,7 +2,7 @@
 
 use crate::verify::{kinds, violations};
 use crate::*;
-use sculpt_checkpoints::{paths, read_weights};
+use sculpt_checkpoints::read_weights;
 use sculpt_datasets::{Augmentation, Split};
 use sculpt_experiments::{
     Criterion, DataFolder, Init, Node, NodeId, Preset, PresetName, Prune, Recipe, Runner, StateRef, Store,
@@ -11,6 +11,7 @@ use sculpt_experiments::{
 use sculpt_masks::{Allocation, Density, Rule};
 use sculpt_models::{InitRule, Precision};
 use sculpt_schedules::Kind;
+use sculpt_store::paths;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;

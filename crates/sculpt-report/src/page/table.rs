@@ -2,7 +2,7 @@
 
 use super::html::Text;
 use crate::ReportError;
-use sculpt_checkpoints::paths::is_sha256;
+use sculpt_store::paths::is_sha256;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;

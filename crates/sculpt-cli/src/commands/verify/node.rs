@@ -2,10 +2,11 @@
 
 use super::{Findings, PlaceKind, file};
 use crate::commands::chain::Chains;
-use sculpt_checkpoints::{Meta, TensorData, paths, read_meta, read_tensors, verify as check};
+use sculpt_checkpoints::{Meta, TensorData, read_meta, read_tensors, verify as check};
 use sculpt_experiments::{Node, NodeFile, StateRef, Store, Timing, read_metrics};
 use sculpt_masks::Mask;
 use sculpt_models::ModelSpec;
+use sculpt_store::paths;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

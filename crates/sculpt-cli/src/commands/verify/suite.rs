@@ -1,8 +1,8 @@
 //! Published suites.
 
 use super::{Findings, PlaceKind, file};
-use sculpt_checkpoints::{canonical::sha256_file, paths};
 use sculpt_experiments::{ExperimentError, ManifestEntry, Node, Suite, read_metrics};
+use sculpt_store::{canonical::sha256_file, paths};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Canonical JSON (RFC 8785) and SHA-256: what ids and content hashes are made of.
 
-use crate::CheckpointError;
+use crate::FileError;
 use crate::number_check::NumberCheck;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -50,8 +50,8 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn sha256_file(path: &Path) -> Result<(String, u64), CheckpointError> {
-    let failed = |refused| CheckpointError::Io {
+pub fn sha256_file(path: &Path) -> Result<(String, u64), FileError> {
+    let failed = |refused| FileError {
         path: path.to_owned(),
         doing: "read",
         refused,

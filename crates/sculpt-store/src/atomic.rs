@@ -5,7 +5,7 @@
 //! temporary one is removed. Folders on the way are made. A device or pipe (`/dev/stdout`) has no content to
 //! replace and is written to directly.
 
-use crate::CheckpointError;
+use crate::FileError;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// # Errors
 /// What the operating system refuses; then the old file stands as it was.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, |file| file.write_all(bytes))
 }
 
@@ -23,12 +23,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 ///
 /// # Errors
 /// What `fill` returns or the operating system refuses; then the old file stands as it was.
-pub fn write_with(
-    path: &Path,
-    fill: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), CheckpointError> {
+pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), FileError> {
     let failed = |doing: &'static str| {
-        move |refused: io::Error| CheckpointError::Io {
+        move |refused: io::Error| FileError {
             path: path.to_owned(),
             doing,
             refused,
