@@ -1,8 +1,9 @@
 use sculpt_experiments::{
     DataFolder, Ended, Node, NodeId, Overrides, PanelName, Preset, PresetName, Recipe, Runner, StateRef,
-    Store, coupling, programme, read_user_recipe,
+    Store, read_user_recipe,
 };
 use sculpt_masks::Density;
+use sculpt_report::{Artefact, Name};
 use sculpt_store::paths;
 use std::{
     fs,
@@ -21,10 +22,11 @@ fn small() -> Recipe {
         train_images: Some(192),
     };
     let preset = Preset::new(PresetName::Demo, overrides, &DataFolder::default()).unwrap();
-    let mut recipe = Recipe::default();
-    let points = coupling(&mut recipe, &preset.panel(PanelName::A).unwrap());
-    assert_eq!(points.len(), 12, "8 curves at density 0.2, 4 of them dense too");
-    recipe
+    let needs = Artefact::find(Name::Figure(5)).unwrap().needs(&preset).unwrap();
+    let needs = needs.only(|panel| panel == PanelName::A);
+    let n_points = needs.panels[0].points.len();
+    assert_eq!(n_points, 12, "8 curves at density 0.2, 4 of them dense too");
+    needs.recipe()
 }
 
 /// Runs a recipe in order; `interrupt` stops each Train node after so many steps, once.
@@ -222,7 +224,7 @@ fn ids_of_all_presets_are_the_committed_ones() {
         let preset = Preset::new(name, Overrides::default(), &DataFolder::default()).unwrap();
         // The first 16 digits are enough to tell a change.
         ids.extend(
-            programme(&preset)
+            sculpt_report::programme(&preset)
                 .unwrap()
                 .iter()
                 .map(|(id, _)| id.as_str()[..16].to_owned()),

@@ -1,61 +1,80 @@
+//! From methods to recipes: the nodes behind what a figure shows.
+
+use crate::methods::{LastStep, MaskSource, Method, Rewind, Training, WeightSource};
+use crate::show::{Length, Show, States};
 use crate::{
-    Combine, Criterion, Curve, Init, LabelNoise, Node, Perturb, Point, Prune, Recipe, Scoring, Setup,
-    StateRef, Train, Version,
+    Combine, Criterion, CriterionKind, Init, LabelNoise, Node, Perturb, Point, Prune, Recipe, Scored,
+    Scoring, Setup, StateRef, Train, Version,
 };
 use sculpt_masks::{Allocation, Density};
 use sculpt_schedules::Kind;
-use sculpt_signs::Fraction;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Adds the nodes of one seed of one panel. Asking twice for the same training adds it once: nodes are their content.
 pub(crate) struct Grower<'a> {
     recipe: &'a mut Recipe,
-    pub(crate) setup: &'a Setup,
-    pub(crate) seed: u64,
-    /// Of all training from here on.
-    pub(crate) label_noise: Option<LabelNoise>,
+    setup: &'a Setup,
+    seed: u64,
+    /// Of all training.
+    label_noise: Option<LabelNoise>,
+    /// Iterative pruning, once made.
+    levels: BTreeMap<Rewind, Rc<[Level]>>,
     points: Vec<Point>,
 }
 
 /// A level of iterative pruning.
 #[derive(Clone, Debug)]
-pub(crate) struct Level {
+struct Level {
     /// What the level starts to train from; at level 0 the initialisation.
-    pub(crate) start: StateRef,
+    start: StateRef,
     /// The state after its cycle.
-    pub(crate) end: StateRef,
+    end: StateRef,
 }
 
-/// Runs `grow` for every seed of a panel and returns the points that it showed, seed by seed.
-pub(crate) fn for_each_seed(
-    recipe: &mut Recipe,
-    setup: &Setup,
-    grow: impl Fn(&mut Grower<'_>),
-) -> Vec<Point> {
-    let mut points = Vec::new();
-    for &seed in &setup.seeds {
-        let mut grower = Grower {
-            recipe: &mut *recipe,
+impl<'a> Grower<'a> {
+    pub(crate) fn new(
+        recipe: &'a mut Recipe,
+        setup: &'a Setup,
+        seed: u64,
+        label_noise: Option<LabelNoise>,
+    ) -> Self {
+        Self {
+            recipe,
             setup,
             seed,
-            label_noise: None,
+            label_noise,
+            levels: BTreeMap::new(),
             points: Vec::new(),
-        };
-        grow(&mut grower);
-        points.append(&mut grower.points);
+        }
     }
-    points
-}
 
-impl Grower<'_> {
-    /// Shows a state that was trained for `cycle` cycles at a density.
-    pub(crate) fn show(&mut self, curve: Curve, density: Density, cycle: u32, state: &StateRef) {
-        let above = self
-            .setup
-            .levels
-            .iter()
-            .filter(|level| level.get() > density.get());
+    /// The states shown, in the order in which they were.
+    pub(crate) fn into_points(self) -> Vec<Point> {
+        self.points
+    }
+
+    /// Trains a method to a density and shows what is wanted of it.
+    pub(crate) fn show(&mut self, show: &Show, method: &'static Method, density: Density) {
+        let states = self.train_method(method, density, show.length);
+        let last = states.len() as u32;
+        for (cycle, state) in (1..).zip(&states) {
+            let shown = match show.states {
+                States::Last => cycle == last,
+                States::All => true,
+                States::FirstAndLast => cycle == 1 || cycle == last,
+            };
+            if shown {
+                self.point(method, density, cycle, state);
+            }
+        }
+    }
+
+    fn point(&mut self, method: &'static Method, density: Density, cycle: u32, state: &StateRef) {
+        let levels = self.setup.levels.iter();
+        let above = levels.filter(|level| level.get() > density.get());
         self.points.push(Point {
-            curve,
+            method,
             density,
             level: above.count() as u32,
             cycle,
@@ -64,39 +83,82 @@ impl Grower<'_> {
         });
     }
 
-    /// Shows the last of the states after each cycle.
-    pub(crate) fn show_last(&mut self, curve: Curve, density: Density, cycles: &[StateRef]) {
-        let last = cycles.last().expect("training has at least one cycle");
-        self.show(curve, density, cycles.len() as u32, last);
-    }
-
-    /// Shows the states after every cycle.
-    pub(crate) fn show_all(&mut self, curve: Curve, density: Density, cycles: &[StateRef]) {
-        for (i, state) in cycles.iter().enumerate() {
-            self.show(curve, density, i as u32 + 1, state);
+    /// The states after each cycle's epochs; of iterative pruning the one at the end of the level.
+    fn train_method(&mut self, method: &Method, density: Density, length: Length) -> Vec<StateRef> {
+        if let MaskSource::Iterative(rewind) = method.mask {
+            return vec![self.level(rewind, density).end];
         }
+        let Some(LastStep { start, by }) = method.last_step else {
+            let start = self.start(method, density);
+            return self.train_from(start, method.training, length);
+        };
+        let start = start
+            .density(self.setup)
+            .expect("a preset has the starts of its methods");
+        let start = self.start(method, start);
+        let mut states = self.train_from(start, method.training, length);
+        let end = states.last().expect("training has at least one cycle").clone();
+        let criterion = self.criterion(by);
+        let pruned = self.prune(end, criterion, density);
+        states.push(self.cycle(pruned));
+        states
     }
 
-    /// Shows the levels of iterative pruning.
-    pub(crate) fn show_levels(&mut self, curve: Curve, levels: &[Level]) {
+    /// What a method trains from.
+    fn start(&mut self, method: &Method, density: Density) -> StateRef {
+        let mask = match method.mask {
+            MaskSource::Dense => self.own_init(),
+            MaskSource::Random(allocation) => self.random_mask(allocation, density),
+            MaskSource::AtInit(kind) => {
+                let (own, criterion) = (self.own_init(), self.criterion(kind));
+                self.prune(own, criterion, density)
+            }
+            MaskSource::Iterative(rewind) | MaskSource::OfLevel(rewind) => self.level(rewind, density).start,
+        };
+        let flip = method.flipped.then_some(self.setup.flip_fraction);
+        let (weights, signs) = match method.weights {
+            WeightSource::OwnInit | WeightSource::OfLevel => return mask,
+            WeightSource::RandomInit => (self.random_init(), None),
+            WeightSource::WarmUp => (self.warm_up(), None),
+            WeightSource::WarmUpSigns => {
+                let warm_up = self.warm_up();
+                (self.random_init(), Some(warm_up))
+            }
+        };
+        let perturb = flip.map(|fraction| Perturb {
+            fraction,
+            seed: self.seed,
+        });
+        self.combine(mask, weights, signs, perturb)
+    }
+
+    fn train_from(&mut self, start: StateRef, training: Training, length: Length) -> Vec<StateRef> {
         let setup = self.setup;
-        for (density, level) in setup.levels.iter().zip(levels) {
-            self.show(curve, *density, 1, &level.end);
+        let (epochs, n) = match length {
+            Length::Cycles => (setup.cycle_epochs, setup.cycles),
+            Length::Levels => (setup.cycle_epochs, setup.levels.len() as u32),
+            Length::Once => (setup.cycle_epochs, 1),
+            Length::Long => (setup.long_interval, setup.long_intervals),
+        };
+        match training {
+            Training::Cyclic => self.cycles(start, setup.schedule, epochs, n),
+            Training::Cosine => self.cycles(start, Kind::Cosine, epochs, n),
+            Training::OneCycle => self.one_cycle(start, epochs, n),
         }
     }
 
     /// The run's own initialisation.
-    pub(crate) fn own_init(&mut self) -> StateRef {
+    fn own_init(&mut self) -> StateRef {
         self.init(0)
     }
 
     /// An independent second one: "random init" (reference §2.6).
-    pub(crate) fn random_init(&mut self) -> StateRef {
+    fn random_init(&mut self) -> StateRef {
         self.init(1)
     }
 
     /// The state at the end of the dense network's first warm-up, which is then kept (A.4; epoch 10 of 150).
-    pub(crate) fn warm_up(&mut self) -> StateRef {
+    fn warm_up(&mut self) -> StateRef {
         let own = self.own_init();
         let dense = self.cycle(own);
         let epoch = self
@@ -107,22 +169,12 @@ impl Grower<'_> {
     }
 
     /// Trains one cycle.
-    pub(crate) fn cycle(&mut self, from: StateRef) -> StateRef {
+    fn cycle(&mut self, from: StateRef) -> StateRef {
         self.train(from, self.setup.schedule, self.setup.cycle_epochs)
     }
 
-    /// Trains `n` cycles and returns the state after each. Standard training is the first.
-    pub(crate) fn cycles(&mut self, from: StateRef, n: u32) -> Vec<StateRef> {
-        self.cycles_of(from, self.setup.schedule, self.setup.cycle_epochs, n)
-    }
-
-    /// Trains all the cycles of the preset.
-    pub(crate) fn all_cycles(&mut self, from: StateRef) -> Vec<StateRef> {
-        self.cycles(from, self.setup.cycles)
-    }
-
     /// Trains `n` cycles of a schedule and returns the state after each.
-    pub(crate) fn cycles_of(&mut self, from: StateRef, schedule: Kind, epochs: u32, n: u32) -> Vec<StateRef> {
+    fn cycles(&mut self, from: StateRef, schedule: Kind, epochs: u32, n: u32) -> Vec<StateRef> {
         let mut state = from;
         let mut states = Vec::new();
         for _ in 0..n {
@@ -133,81 +185,90 @@ impl Grower<'_> {
     }
 
     /// Trains once over `n · interval` epochs, up and down in one cycle, and returns the state after each interval.
-    pub(crate) fn one_cycle(&mut self, from: StateRef, interval: u32, n: u32) -> Vec<StateRef> {
+    fn one_cycle(&mut self, from: StateRef, interval: u32, n: u32) -> Vec<StateRef> {
         let end = self.train(from, Kind::OneCycle, n * interval);
         (1..=n).map(|i| self.keep(&end, i * interval)).collect()
     }
 
-    /// Learning-rate rewinding, level by level.
-    pub(crate) fn lrr(&mut self) -> Vec<Level> {
-        self.iterate(|_, pruned| pruned)
+    /// The level of iterative pruning that has this density.
+    fn level(&mut self, rewind: Rewind, density: Density) -> Level {
+        let place = self.setup.levels.iter().position(|level| *level == density);
+        let place = place.expect("iterative pruning stands at the levels of its preset");
+        if let Some(levels) = self.levels.get(&rewind) {
+            return levels[place].clone();
+        }
+        let levels: Rc<[Level]> = self.iterate(rewind).into();
+        self.levels.insert(rewind, Rc::clone(&levels));
+        levels[place].clone()
     }
 
-    /// Weight rewinding.
-    pub(crate) fn wr(&mut self) -> Vec<Level> {
-        let warm_up = self.warm_up();
-        self.iterate(|grower, pruned| grower.combine(pruned, warm_up.clone()))
-    }
-
-    /// Iterative magnitude pruning.
-    pub(crate) fn imp(&mut self) -> Vec<Level> {
-        let own = self.own_init();
-        self.iterate(|grower, pruned| grower.combine(pruned, own.clone()))
-    }
-
-    fn iterate(&mut self, rewind: impl Fn(&mut Self, StateRef) -> StateRef) -> Vec<Level> {
+    fn iterate(&mut self, rewind: Rewind) -> Vec<Level> {
         let start = self.own_init();
         let end = self.cycle(start.clone());
         let mut levels = vec![Level { start, end }];
-        let densities = &self.setup.levels;
-        for &density in &densities[1..] {
+        for &density in &self.setup.levels[1..] {
             let before = levels[levels.len() - 1].end.clone();
             let pruned = self.prune(before, Criterion::Magnitude, density);
-            let start = rewind(self, pruned);
+            let start = match rewind {
+                Rewind::LearningRate => pruned,
+                Rewind::WarmUp => {
+                    let warm_up = self.warm_up();
+                    self.combine(pruned, warm_up, None, None)
+                }
+                Rewind::Init => {
+                    let own = self.own_init();
+                    self.combine(pruned, own, None, None)
+                }
+            };
             let end = self.cycle(start.clone());
             levels.push(Level { start, end });
         }
         levels
     }
 
-    /// A random mask over the run's own initialisation, shared among layers as the preset does.
-    pub(crate) fn random_mask(&mut self, density: Density) -> StateRef {
-        self.allocated_mask(self.setup.allocation, density)
-    }
-
-    /// A random mask over the run's own initialisation.
-    pub(crate) fn allocated_mask(&mut self, allocation: Allocation, density: Density) -> StateRef {
+    /// A random mask over the run's own initialisation; the preset's allocation unless one is given.
+    fn random_mask(&mut self, allocation: Option<Allocation>, density: Density) -> StateRef {
         let own = self.own_init();
-        if density.get() == 1.0 {
+        if density == Density::DENSE {
             return own;
         }
         let criterion = Criterion::Random {
-            allocation,
+            allocation: allocation.unwrap_or(self.setup.allocation),
             rule: self.setup.rule,
             seed: self.seed,
         };
         self.prune(own, criterion, density)
     }
 
-    /// The training images that scores are computed on.
-    pub(crate) fn scoring(&self) -> Scoring {
-        Scoring {
-            data: self.setup.data.clone(),
-            split: self.setup.split,
-            images: self.setup.scoring_images,
+    /// A criterion as the preset has it.
+    fn criterion(&self, kind: CriterionKind) -> Criterion {
+        let setup = self.setup;
+        let on = || Scoring {
+            data: setup.data.clone(),
+            split: setup.split,
+            images: setup.scoring_images,
             seed: self.seed,
+        };
+        fn scored<R: Default>(on: Scoring) -> Scored<R> {
+            let rule = R::default();
+            Scored { on, rule }
+        }
+        match kind {
+            CriterionKind::Magnitude => Criterion::Magnitude,
+            CriterionKind::Random => Criterion::RandomSubset { seed: self.seed },
+            CriterionKind::Snip => Criterion::Snip(scored(on())),
+            CriterionKind::Grasp => Criterion::Grasp(scored(on())),
+            CriterionKind::Fisher => Criterion::Fisher(scored(on())),
+            CriterionKind::WoodFisher => Criterion::WoodFisher(scored(on())),
+            CriterionKind::Synflow => Criterion::Synflow {
+                iterations: setup.synflow_iterations,
+                side: setup.side(),
+                schedule: Default::default(),
+            },
         }
     }
 
-    /// SynFlow as the preset has it.
-    pub(crate) fn synflow(&self) -> Criterion {
-        Criterion::Synflow {
-            iterations: self.setup.synflow_iterations,
-            side: self.setup.side(),
-        }
-    }
-
-    pub(crate) fn prune(&mut self, from: StateRef, criterion: Criterion, density: Density) -> StateRef {
+    fn prune(&mut self, from: StateRef, criterion: Criterion, density: Density) -> StateRef {
         self.add(Node::Prune(Prune {
             v: Version,
             from,
@@ -216,23 +277,14 @@ impl Grower<'_> {
         }))
     }
 
-    /// One state's mask over another's weights.
-    pub(crate) fn combine(&mut self, mask_from: StateRef, weights_from: StateRef) -> StateRef {
-        self.combine_signs(mask_from, weights_from, None, None)
-    }
-
-    /// The same, with the signs of a third, and some of them flipped.
-    pub(crate) fn combine_signs(
+    /// One state's mask over another's weights, with the signs of a third, some of them flipped.
+    fn combine(
         &mut self,
         mask_from: StateRef,
         weights_from: StateRef,
         signs_from: Option<StateRef>,
-        flip: Option<Fraction>,
+        perturb: Option<Perturb>,
     ) -> StateRef {
-        let perturb = flip.map(|fraction| Perturb {
-            fraction,
-            seed: self.seed,
-        });
         self.add(Node::Combine(Combine {
             v: Version,
             mask_from,

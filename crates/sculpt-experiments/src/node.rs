@@ -1,13 +1,13 @@
-use crate::ExperimentError;
+use crate::{Criterion, ExperimentError};
 use sculpt_datasets::{Augmentation, Split};
 use sculpt_label_noise::Rate;
-use sculpt_masks::{Allocation, Density, Rule};
+use sculpt_masks::Density;
 use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_schedules::Kind;
 use sculpt_signs::Fraction;
 use sculpt_store::canonical::{sha256_hex, to_canonical_json};
 use serde::{Deserialize, Serialize};
-use std::{fmt, num::NonZeroU32, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// SHA-256 of a node's canonical JSON: the identity of its result.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,60 +129,6 @@ pub struct Prune {
     pub density: Density,
 }
 
-/// What decides which weights survive.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Criterion {
-    /// The largest |θ|, globally (A.3 to A.5).
-    Magnitude,
-    /// Chance, over all survivors together, whatever layer they are in (figure 9 a).
-    RandomSubset {
-        /// Seed of the choice, below 2³².
-        #[serde(deserialize_with = "seed")]
-        seed: u64,
-    },
-    /// Chance, layer by layer. Only from a state without a mask.
-    Random {
-        /// How density is shared among the layers.
-        allocation: Allocation,
-        /// Whether counts are exact or as in the authors' harness.
-        rule: Rule,
-        /// Seed of the positions, below 2³².
-        #[serde(deserialize_with = "seed")]
-        seed: u64,
-    },
-    /// |θ ⊙ ∂L/∂θ| over the scoring images, BatchNorm in evaluation mode (reference §2.1).
-    Snip(Scoring),
-    /// θ ⊙ Hg at a temperature of 200 (reference §2.2).
-    Grasp(Scoring),
-    /// Iterated conservation of flow, without data (reference §2.3).
-    Synflow {
-        /// Iterations; its authors' 100.
-        iterations: NonZeroU32,
-        /// Rows and columns of the image of ones.
-        side: u32,
-    },
-    /// ½ θ² F, one gradient an image (reference §2.4b).
-    Fisher(Scoring),
-    /// θ² / (2 [F⁻¹]ⱼⱼ) in blocks of 50 (reference §2.4b).
-    WoodFisher(Scoring),
-}
-
-/// The training images that a score is computed on: drawn without replacement, not augmented.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scoring {
-    /// The training set.
-    pub data: DataRef,
-    /// What of it is held out, and so never scored on.
-    pub split: Split,
-    /// How many images.
-    pub images: u32,
-    /// Seed of the draw, and of the split, below 2³².
-    #[serde(deserialize_with = "seed")]
-    pub seed: u64,
-}
-
 /// See [`Node::Combine`]. First the weights, then norm parameters, then signs, then flips; the mask last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -289,7 +235,7 @@ impl Node {
 }
 
 /// JSON numbers are exact below 2⁵³ only, and an Init node's draw takes a seed's upper half.
-fn seed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn seed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     u32::deserialize(deserializer)
         .map(u64::from)
         .map_err(|_| serde::de::Error::custom("a seed is an integer in 0..4294967296"))

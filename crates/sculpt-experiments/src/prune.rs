@@ -6,12 +6,9 @@ use sculpt_checkpoints::State;
 use sculpt_datasets::{Dataset, DeviceExamples};
 use sculpt_masks::{Mask, magnitude, random, random_subset};
 use sculpt_models::{ModelSpec, Precision, ResNet};
-use sculpt_network::{Mode, Network};
+use sculpt_network::Network;
 use sculpt_random::{Purpose, Seed, Stream};
-use sculpt_scores::{
-    DensitySchedule, PAPER_TEMPERATURE, Point, Probe, SynFlow, WoodFisher, fisher, grasp, snip, synflow,
-    wood_fisher,
-};
+use sculpt_scores::{Criterion as Score, Point, Probe};
 use tch::{Device, Tensor};
 
 /// The mask that a Prune node asks for. `load` reads the data that a criterion looks at.
@@ -24,21 +21,9 @@ pub(crate) fn mask(
     load: impl FnOnce(&Scoring) -> Result<Dataset, ExperimentError>,
 ) -> Result<Mask, ExperimentError> {
     let (layout, density) = (model.layout(), prune.density);
-    let within = Some(&state.mask);
-    let network = ResNet::new(model, Precision::F32);
-    // Folding pays where derivatives of many images are taken; SynFlow has one image.
-    let network = if matches!(prune.criterion, Criterion::Synflow { .. }) {
-        network
-    } else {
-        network.folded()
-    };
-    let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
-    let (theta, buffers) = (place(&state.theta), place(&state.buffers));
-    let point = || Point::new(&network as &dyn Network<Tensor>, &theta, &buffers, within);
-    let probe = |scoring: &Scoring| probe(scoring, &load(scoring)?, device);
-    let scores = match &prune.criterion {
-        Criterion::Magnitude => return Ok(magnitude(&layout, &state.theta, density, within)?),
-        Criterion::RandomSubset { seed } => return Ok(random_subset(&state.mask, density, Seed(*seed))?),
+    match &prune.criterion {
+        Criterion::Magnitude => Ok(magnitude(&layout, &state.theta, density, Some(&state.mask))?),
+        Criterion::RandomSubset { seed } => Ok(random_subset(&state.mask, density, Seed(*seed))?),
         Criterion::Random {
             allocation,
             rule,
@@ -47,26 +32,47 @@ pub(crate) fn mask(
             if state.mask.n_kept() < state.mask.len() {
                 return Err(ExperimentError::AlreadyMasked { id: id.clone() });
             }
-            return Ok(random(&layout, density, *allocation, *rule, Seed(*seed))?);
+            Ok(random(&layout, density, *allocation, *rule, Seed(*seed))?)
         }
-        Criterion::Synflow { iterations, side } => {
-            let variant = SynFlow::Iterative {
-                iterations: *iterations,
-                schedule: DensitySchedule::Exponential,
-            };
-            let side = i64::from(*side);
-            return Ok(synflow(&point()?, [3, side, side], density, variant)?);
+        Criterion::Snip(_)
+        | Criterion::Grasp(_)
+        | Criterion::Synflow { .. }
+        | Criterion::Fisher(_)
+        | Criterion::WoodFisher(_) => {
+            let (score, on) = prune.criterion.score()?.expect("these rank by a score");
+            let images = on.map(|on| images(on, &load(on)?, device)).transpose()?;
+            by_score(score, state, model, images.as_ref(), prune, device)
         }
-        Criterion::Snip(scoring) => snip(&point()?, &probe(scoring)?, Mode::Eval)?,
-        Criterion::Grasp(scoring) => grasp(&point()?, &probe(scoring)?, PAPER_TEMPERATURE)?,
-        Criterion::Fisher(scoring) => fisher(&point()?, &probe(scoring)?)?,
-        Criterion::WoodFisher(scoring) => wood_fisher(&point()?, &probe(scoring)?, WoodFisher::STANDARD)?,
+    }
+}
+
+fn by_score(
+    score: Score,
+    state: &State,
+    model: &ModelSpec,
+    images: Option<&Probe>,
+    prune: &Prune,
+    device: Device,
+) -> Result<Mask, ExperimentError> {
+    let network = ResNet::new(model, Precision::F32);
+    let network = if score.prefers_folded() {
+        network.folded()
+    } else {
+        network
     };
-    Ok(scores.keep(density)?)
+    let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
+    let (theta, buffers) = (place(&state.theta), place(&state.buffers));
+    let point = Point::new(
+        &network as &dyn Network<Tensor>,
+        &theta,
+        &buffers,
+        Some(&state.mask),
+    )?;
+    Ok(score.mask(&point, images, prune.density)?)
 }
 
 /// The images of a score: of those that are trained on, so many drawn without replacement.
-fn probe(scoring: &Scoring, dataset: &Dataset, device: Device) -> Result<Probe, ExperimentError> {
+fn images(scoring: &Scoring, dataset: &Dataset, device: Device) -> Result<Probe, ExperimentError> {
     let examples = match scoring.data.train_images {
         None => dataset.train.clone(),
         Some(n) => dataset.train.first(n as usize)?,

@@ -1,12 +1,12 @@
 //! Figures of test accuracy: by density, by cycles, or by epochs.
 
 use crate::artefact::{Content, Needs, PanelSource};
-use crate::draw::{Curve, Figure, Interval, Method, Panel, Point, Reference, Stroke, XAxis, YAxis};
+use crate::draw::{Curve, Figure, Interval, Panel, Point, Reference, Stroke, XAxis, YAxis};
 use crate::session::STATISTIC;
-use crate::summary::mean_point;
+use crate::summary::{mean_point, series};
 use crate::words;
 use crate::{Cell, Frame, Name, ReportError, Session};
-use sculpt_experiments::Setup;
+use sculpt_experiments::{Method, Setup, methods};
 use std::collections::BTreeMap;
 
 /// A figure whose every panel shows accuracies.
@@ -43,7 +43,7 @@ pub(crate) enum Over {
 
 /// A curve.
 pub(crate) struct Shown {
-    pub(crate) method: Method,
+    pub(crate) method: &'static Method,
     pub(crate) part: Part,
     /// How its line is broken, if not the method's way.
     pub(crate) stroke: Stroke,
@@ -74,17 +74,17 @@ pub(crate) enum Guide {
 
 impl Shown {
     /// After the last cycle, in the method's own look.
-    pub(crate) const fn last(method: Method) -> Self {
+    pub(crate) const fn last(method: &'static Method) -> Self {
         Self::of(method, Part::Last)
     }
 
     /// After every cycle.
-    pub(crate) const fn all(method: Method) -> Self {
+    pub(crate) const fn all(method: &'static Method) -> Self {
         Self::of(method, Part::All)
     }
 
     /// Standard training, which is the first cycle, dotted.
-    pub(crate) const fn standard(method: Method, label: &'static str) -> Self {
+    pub(crate) const fn standard(method: &'static Method, label: &'static str) -> Self {
         Self {
             method,
             part: Part::First,
@@ -101,7 +101,7 @@ impl Shown {
         }
     }
 
-    const fn of(method: Method, part: Part) -> Self {
+    const fn of(method: &'static Method, part: Part) -> Self {
         Self {
             method,
             part,
@@ -142,14 +142,13 @@ impl Content for Accuracies {
     fn measure(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError> {
         let mut frame = Frame::new(COLUMNS);
         for panel in &needs.panels {
-            let setup = session.suite().preset.panel(panel.panel)?;
             let states: Vec<_> = panel.points.iter().map(|point| point.state.clone()).collect();
             let scores = session.scores(panel.panel, &states)?;
             for (point, score) in panel.points.iter().zip(scores) {
-                let method = Method::of(point.curve, &setup.sculpt_starts);
+                let method = point.method;
                 frame.push(vec![
                     panel.letter.into(),
-                    method.id().into(),
+                    method.id.into(),
                     (point.seed as u32).into(),
                     point.level.into(),
                     point.cycle.into(),
@@ -222,7 +221,7 @@ impl Plot {
         for shown in self.curves {
             let points = points(&rows.of_curve(shown), self.x)?;
             if !points.is_empty() {
-                let curve = Curve::new(shown.method, points).stroked(shown.stroke);
+                let curve = Curve::new(series(shown.method), points).stroked(shown.stroke);
                 curves.push(match shown.label {
                     Some(label) => curve.labelled(label),
                     None => curve,
@@ -278,8 +277,8 @@ impl Guide {
         };
         Ok(match self {
             Guide::Gain => {
-                let first = mean(Method::DenseCyclic, Part::First)?;
-                let last = mean(Method::DenseCyclic, Part::Last)?;
+                let first = mean(&methods::DENSE_CYCLIC, Part::First)?;
+                let last = mean(&methods::DENSE_CYCLIC, Part::Last)?;
                 first.zip(last).map(|(first, last)| Reference::Band {
                     range: Interval {
                         low: first.min(last),
@@ -288,11 +287,11 @@ impl Guide {
                     label: "dense, one cycle to cyclic".to_owned(),
                 })
             }
-            Guide::OneCycle => mean(Method::Lrr, Part::Last)?.map(|y| Reference::Line {
+            Guide::OneCycle => mean(&methods::LRR, Part::Last)?.map(|y| Reference::Line {
                 y,
                 label: "dense, one cycle".to_owned(),
             }),
-            Guide::Cyclic => mean(Method::DenseCyclic, Part::Last)?.map(|y| Reference::Line {
+            Guide::Cyclic => mean(&methods::DENSE_CYCLIC, Part::Last)?.map(|y| Reference::Line {
                 y,
                 label: "dense, cyclic".to_owned(),
             }),
@@ -320,7 +319,7 @@ pub(crate) struct Row {
 impl Row {
     /// Cycles that its weights have been trained for: iterative pruning trains one a level.
     fn cycles_trained(&self) -> u32 {
-        let iterative = [Method::Lrr, Method::Wr].map(Method::id);
+        let iterative = [&methods::LRR, &methods::WR].map(|method| method.id);
         if iterative.contains(&self.method.as_str()) {
             self.level + self.cycle
         } else {
@@ -356,8 +355,8 @@ impl Rows {
     }
 
     /// A method's rows after its first cycle, its last one, or all.
-    pub(crate) fn of_method(&self, method: Method, part: Part) -> Self {
-        let own = || self.0.iter().filter(|row| row.method == method.id());
+    pub(crate) fn of_method(&self, method: &'static Method, part: Part) -> Self {
+        let own = || self.0.iter().filter(|row| row.method == method.id);
         let last = |density: f64| {
             let cycles = own().filter(|row| row.density_target == density);
             cycles.map(|row| row.cycle).max()

@@ -1,6 +1,6 @@
 use crate::draw::Figure;
 use crate::{Frame, ReportError, Session};
-use sculpt_experiments::{Curve, PanelName, Point, Preset, Recipe, Setup, Source, StateRef};
+use sculpt_experiments::{PanelName, Point, Preset, Recipe, Show, Source, StateRef, grow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -62,8 +62,22 @@ pub(crate) struct PanelSource {
     pub(crate) panel: PanelName,
     /// Whether one seed is enough: coupling on CIFAR-100 (A.2).
     pub(crate) once: bool,
-    /// The recipe.
-    pub(crate) points: fn(&mut Recipe, &Setup) -> Vec<Point>,
+    /// What of which methods it shows.
+    pub(crate) shows: &'static [Show],
+    /// Whether training labels are noisy (A.2).
+    pub(crate) noisy: bool,
+}
+
+/// Everything that the artefacts need trained under a preset, each node once.
+///
+/// # Errors
+/// A preset out of range.
+pub fn programme(preset: &Preset) -> Result<Recipe, ReportError> {
+    let mut recipe = Recipe::default();
+    for artefact in crate::ALL {
+        recipe.merge(artefact.needs(preset)?.recipe());
+    }
+    Ok(recipe)
 }
 
 /// What an artefact needs trained.
@@ -123,7 +137,7 @@ impl Artefact {
                 setup.seeds.truncate(1);
             }
             let mut recipe = Recipe::default();
-            let points = (source.points)(&mut recipe, &setup);
+            let points = grow(&mut recipe, &setup, source.shows, source.noisy);
             panels.push(PanelNeeds {
                 letter: source.letter,
                 panel: source.panel,
@@ -203,10 +217,10 @@ impl Needs {
 
     /// The states of each curve of each seed.
     pub fn curves(&self) -> Vec<Vec<StateRef>> {
-        let mut curves: BTreeMap<(&str, Curve, u64), Vec<StateRef>> = BTreeMap::new();
+        let mut curves: BTreeMap<(&str, &str, u64), Vec<StateRef>> = BTreeMap::new();
         for panel in &self.panels {
             for point in &panel.points {
-                let key = (panel.letter, point.curve, point.seed);
+                let key = (panel.letter, point.method.id, point.seed);
                 curves.entry(key).or_default().push(point.state.clone());
             }
         }

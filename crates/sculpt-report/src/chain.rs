@@ -47,9 +47,7 @@ pub(crate) fn one_seed(mut setup: Setup) -> Setup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sculpt_experiments::{
-        Curve, DataFolder, Overrides, PanelName, Preset, PresetName, coupling, sculpting,
-    };
+    use sculpt_experiments::{DataFolder, Overrides, PanelName, Point, Preset, PresetName, grow, methods};
 
     fn setup() -> Setup {
         let preset = Preset::new(PresetName::Paper, Overrides::default(), &DataFolder::default()).unwrap();
@@ -60,9 +58,8 @@ mod tests {
     #[test]
     fn pruning_stands_between_cycles() {
         let (setup, mut recipe) = (setup(), Recipe::default());
-        let points = sculpting(&mut recipe, &setup);
-        let ends =
-            |p: &&sculpt_experiments::Point| p.curve == Curve::Sculpt(2) && p.density == setup.sparse_90;
+        let points = grow(&mut recipe, &setup, crate::shows::SCULPTING, false);
+        let ends = |p: &&Point| p.method == &methods::SCULPT_70 && p.density == setup.sparse_90;
         let end = points.iter().find(ends).unwrap();
         let stretches = trained(&recipe, &end.state);
         let found: Vec<_> = stretches.iter().map(|s| (s.from, s.to, s.density)).collect();
@@ -77,10 +74,10 @@ mod tests {
     #[test]
     fn a_rewound_chain_ends_where_the_weights_were_taken() {
         let (setup, mut recipe) = (setup(), Recipe::default());
-        let points = coupling(&mut recipe, &setup);
+        let points = grow(&mut recipe, &setup, crate::shows::COUPLING, false);
         let level = points
             .iter()
-            .find(|p| p.curve == Curve::Wr && p.level == 3)
+            .find(|p| p.method == &methods::WR && p.level == 3)
             .unwrap();
         let found: Vec<_> = trained(&recipe, &level.state)
             .iter()

@@ -1,9 +1,9 @@
 //! Table 4: what each method costs until its network is trained.
 
 use crate::artefact::{Content, Needs, PanelNeeds, PanelSource};
-use crate::draw::Method;
+use crate::shows;
 use crate::{Cell, Frame, Name, ReportError, Session};
-use sculpt_experiments::{Cost, PanelName, Setup, StateRef, sculpting};
+use sculpt_experiments::{Cost, PanelName, Setup, StateRef};
 
 /// A ledger of epochs, operations, time and memory.
 pub(crate) struct CostTable {
@@ -21,7 +21,8 @@ const fn source(letter: &'static str, panel: PanelName) -> PanelSource {
         letter,
         panel,
         once: false,
-        points: sculpting,
+        shows: shows::SCULPTING,
+        noisy: false,
     }
 }
 
@@ -68,7 +69,7 @@ impl Content for CostTable {
                 let ledger = Ledger::of(panel, &point.state, session, &setup)?;
                 frame.push(vec![
                     panel.letter.into(),
-                    Method::of(point.curve, &setup.sculpt_starts).id().into(),
+                    point.method.id.into(),
                     point.density.get().into(),
                     (point.seed as u32).into(),
                     ledger.epochs.into(),

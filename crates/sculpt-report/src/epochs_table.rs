@@ -2,9 +2,9 @@
 
 use crate::artefact::{Content, Needs};
 use crate::chain::one_seed;
-use crate::draw::Method;
+use crate::shows;
 use crate::{Frame, Name, ReportError, Session};
-use sculpt_experiments::{Curve, PanelName, Preset, Recipe, sculpting_against_lrr};
+use sculpt_experiments::{PanelName, Preset, Recipe, grow, methods};
 
 /// The table of epochs.
 pub(crate) struct EpochsTable {
@@ -78,15 +78,12 @@ fn frame(preset: &Preset) -> Result<Frame, ReportError> {
     for row in ROWS {
         let setup = one_seed(preset.panel(row.panel)?);
         let mut recipe = Recipe::default();
-        let mut points = sculpting_against_lrr(&mut recipe, &setup);
-        points.retain(|point| {
-            let counted = matches!(point.curve, Curve::Lrr | Curve::Sculpt(_));
-            counted && point.density.get() < 1.0
-        });
+        let mut points = grow(&mut recipe, &setup, shows::SCULPTING_AGAINST_LRR, false);
+        points.retain(|point| point.density.get() < 1.0);
         points.sort_by_key(|point| point.level);
         for point in points {
             let density = point.density.get();
-            let paper = if point.curve == Curve::Lrr {
+            let paper = if point.method == &methods::LRR {
                 row.iteration * iterations(density)
             } else {
                 row.sculpt
@@ -98,7 +95,7 @@ fn frame(preset: &Preset) -> Result<Frame, ReportError> {
                 // As many digits as the density's own.
                 ((1e12 * (1.0 - density)).round() / 1e12).into(),
                 density.into(),
-                Method::of(point.curve, &setup.sculpt_starts).id().into(),
+                point.method.id.into(),
                 (recipe.epochs_trained(&point.state) as u32).into(),
                 paper.into(),
                 point.state.id.as_str().into(),

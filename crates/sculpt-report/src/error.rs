@@ -2,7 +2,7 @@ use crate::draw::DrawError;
 use sculpt_checkpoints::CheckpointError;
 use sculpt_connectivity::ConnectivityError;
 use sculpt_datasets::DatasetError;
-use sculpt_experiments::{ExperimentError, NodeId};
+use sculpt_experiments::{ExperimentError, NodeId, UnknownMethod};
 use sculpt_hessian::{HessianError, LanczosError};
 use sculpt_signs::SignsError;
 use sculpt_stats::StatsError;
@@ -123,6 +123,9 @@ pub enum ReportError {
     /// A checkpoint cannot be read or a file not written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A frame that names no method of ours.
+    #[error(transparent)]
+    Method(#[from] UnknownMethod),
     /// A file that the operating system refuses.
     #[error(transparent)]
     File(#[from] FileError),

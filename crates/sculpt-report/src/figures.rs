@@ -3,31 +3,35 @@
 use crate::Name;
 use crate::accuracies::{Accuracies, Guide, Over, Plot, Shown};
 use crate::artefact::PanelSource;
-use crate::draw::{Method, Stroke};
+use crate::draw::Stroke;
 use crate::landscapes::{Along, Landscape, Pairs, Rows};
+use crate::shows;
 use crate::words;
-use sculpt_experiments::{
-    PanelName, Point, Recipe, Setup, allocations, basins, coupling, cycle_by_cycle, iterative_against_dense,
-    jumps, levels, long_runs, noisy_labels, pruned_at_initialisation, pruning_criteria, random_masks,
-    schedules_at_equal_epochs, sculpting, sculpting_against_lrr, sign_recovery, signs_suffice,
-};
+use sculpt_experiments::{PanelName, Setup, Show, methods};
 
-type Points = fn(&mut Recipe, &Setup) -> Vec<Point>;
-
-const fn source(letter: &'static str, panel: PanelName, points: Points) -> PanelSource {
+const fn source(letter: &'static str, panel: PanelName, shows: &'static [Show]) -> PanelSource {
     PanelSource {
         letter,
         panel,
         once: false,
-        points,
+        shows,
+        noisy: false,
     }
 }
 
 /// A single run of it (A.2).
-const fn once(letter: &'static str, panel: PanelName, points: Points) -> PanelSource {
+const fn once(letter: &'static str, panel: PanelName, shows: &'static [Show]) -> PanelSource {
     PanelSource {
         once: true,
-        ..source(letter, panel, points)
+        ..source(letter, panel, shows)
+    }
+}
+
+/// The same with noisy training labels.
+const fn noisy(source: PanelSource) -> PanelSource {
+    PanelSource {
+        noisy: true,
+        ..source
     }
 }
 
@@ -55,25 +59,25 @@ const fn about(plot: Plot, what: fn(&Setup) -> String) -> Plot {
 }
 
 const ITERATIVE: &[Shown] = &[
-    Shown::last(Method::Lrr),
-    Shown::last(Method::Wr),
-    Shown::all(Method::DenseCyclic),
+    Shown::last(&methods::LRR),
+    Shown::last(&methods::WR),
+    Shown::all(&methods::DENSE_CYCLIC),
 ];
 
 pub(crate) static FIGURE_2: Accuracies = Accuracies {
     name: Name::Figure(2),
     title: "Increased cyclic training",
     sources: &[
-        source("a", PanelName::A, iterative_against_dense),
-        source("b", PanelName::C, iterative_against_dense),
-        source("c", PanelName::A, cycle_by_cycle),
-        source("d", PanelName::A, schedules_at_equal_epochs),
+        source("a", PanelName::A, shows::ITERATIVE_AGAINST_DENSE),
+        source("b", PanelName::C, shows::ITERATIVE_AGAINST_DENSE),
+        source("c", PanelName::A, shows::CYCLE_BY_CYCLE),
+        source("d", PanelName::A, shows::SCHEDULES_AT_EQUAL_EPOCHS),
     ],
     plots: &[
         beside(plot("a", "(a)", Over::Cycles, ITERATIVE), &[Guide::Gain]),
         beside(plot("b", "(b)", Over::Cycles, ITERATIVE), &[Guide::Gain]),
         about(
-            plot("c", "(c)", Over::Cycles, &[Shown::all(Method::RandomCyclic)]),
+            plot("c", "(c)", Over::Cycles, &[Shown::all(&methods::RANDOM_CYCLIC)]),
             |setup| words::sparsity(setup.sparse_67.get()),
         ),
         about(
@@ -82,12 +86,12 @@ pub(crate) static FIGURE_2: Accuracies = Accuracies {
                 "(d)",
                 Over::Epochs,
                 &[
-                    Shown::all(Method::DenseCyclic),
-                    Shown::all(Method::DenseCosine),
-                    Shown::all(Method::DenseOneCycle),
-                    Shown::all(Method::RandomCyclic),
-                    Shown::all(Method::RandomCosine),
-                    Shown::all(Method::RandomOneCycle),
+                    Shown::all(&methods::DENSE_CYCLIC),
+                    Shown::all(&methods::DENSE_COSINE),
+                    Shown::all(&methods::DENSE_ONE_CYCLE),
+                    Shown::all(&methods::RANDOM_CYCLIC),
+                    Shown::all(&methods::RANDOM_COSINE),
+                    Shown::all(&methods::RANDOM_ONE_CYCLE),
                 ],
             ),
             |setup| format!("dense and {}", words::sparsity(setup.sparse_90.get())),
@@ -98,35 +102,35 @@ pub(crate) static FIGURE_2: Accuracies = Accuracies {
 pub(crate) static FIGURE_3: Landscape = Landscape {
     name: Name::Figure(3),
     title: "Insights on cyclic training",
-    sources: &[source("a", PanelName::A, jumps)],
+    sources: &[source("a", PanelName::A, shows::JUMPS)],
     along: Along::Cycles,
     pairs: Pairs::All,
-    rows: Rows::Methods(&[&[Method::RandomCyclic, Method::RandomOneCycle]]),
+    rows: Rows::Methods(&[&[&methods::RANDOM_CYCLIC, &methods::RANDOM_ONE_CYCLE]]),
     curvature: &[
-        (Method::RandomCyclic, Stroke::Solid),
-        (Method::RandomOneCycle, Stroke::Solid),
-        (Method::DenseCyclic, Stroke::Dashed),
-        (Method::DenseOneCycle, Stroke::Dashed),
+        (&methods::RANDOM_CYCLIC, Stroke::Solid),
+        (&methods::RANDOM_ONE_CYCLE, Stroke::Solid),
+        (&methods::DENSE_CYCLIC, Stroke::Dashed),
+        (&methods::DENSE_ONE_CYCLE, Stroke::Dashed),
     ],
 };
 
 const PRUNED_AT_INITIALISATION: &[Shown] = &[
-    Shown::last(Method::Lrr),
-    Shown::last(Method::RandomCyclic).solid(),
-    Shown::last(Method::SnipCyclic).solid(),
-    Shown::last(Method::SynflowCyclic).solid(),
-    Shown::standard(Method::RandomCyclic, "random mask, standard"),
-    Shown::standard(Method::SnipCyclic, "SNIP, standard"),
-    Shown::standard(Method::SynflowCyclic, "SynFlow, standard"),
+    Shown::last(&methods::LRR),
+    Shown::last(&methods::RANDOM_CYCLIC).solid(),
+    Shown::last(&methods::SNIP_CYCLIC).solid(),
+    Shown::last(&methods::SYNFLOW_CYCLIC).solid(),
+    Shown::standard(&methods::RANDOM_CYCLIC, "random mask, standard"),
+    Shown::standard(&methods::SNIP_CYCLIC, "SNIP, standard"),
+    Shown::standard(&methods::SYNFLOW_CYCLIC, "SynFlow, standard"),
 ];
 
 pub(crate) static FIGURE_4: Accuracies = Accuracies {
     name: Name::Figure(4),
     title: "PaI with cyclic training",
     sources: &[
-        source("a", PanelName::A, pruned_at_initialisation),
-        source("b", PanelName::B, pruned_at_initialisation),
-        source("c", PanelName::C, pruned_at_initialisation),
+        source("a", PanelName::A, shows::PRUNED_AT_INITIALISATION),
+        source("b", PanelName::B, shows::PRUNED_AT_INITIALISATION),
+        source("c", PanelName::C, shows::PRUNED_AT_INITIALISATION),
     ],
     plots: &[
         beside(
@@ -145,23 +149,23 @@ pub(crate) static FIGURE_4: Accuracies = Accuracies {
 };
 
 const COUPLING: &[Shown] = &[
-    Shown::last(Method::Lrr),
-    Shown::last(Method::Wr),
-    Shown::last(Method::Imp),
-    Shown::last(Method::LrrMaskLrrInit),
-    Shown::last(Method::LrrMaskWarmupInit),
-    Shown::last(Method::WrMaskWarmupInit),
-    Shown::last(Method::LrrMaskRandomInit),
-    Shown::last(Method::RandomCyclic),
+    Shown::last(&methods::LRR),
+    Shown::last(&methods::WR),
+    Shown::last(&methods::IMP),
+    Shown::last(&methods::LRR_MASK_LRR_INIT),
+    Shown::last(&methods::LRR_MASK_WARMUP_INIT),
+    Shown::last(&methods::WR_MASK_WARMUP_INIT),
+    Shown::last(&methods::LRR_MASK_RANDOM_INIT),
+    Shown::last(&methods::RANDOM_CYCLIC),
 ];
 
 pub(crate) static FIGURE_5: Accuracies = Accuracies {
     name: Name::Figure(5),
     title: "Coupling of mask and initialisation",
     sources: &[
-        source("a", PanelName::A, coupling),
-        once("b", PanelName::B, coupling),
-        source("c", PanelName::C, coupling),
+        source("a", PanelName::A, shows::COUPLING),
+        once("b", PanelName::B, shows::COUPLING),
+        source("c", PanelName::C, shows::COUPLING),
     ],
     plots: &[
         beside(plot("a", "(a)", Over::Density, COUPLING), &[Guide::OneCycle]),
@@ -170,12 +174,15 @@ pub(crate) static FIGURE_5: Accuracies = Accuracies {
     ],
 };
 
-const BASINS: Rows = Rows::Methods(&[&[Method::LrrMaskWarmupInit], &[Method::LrrMaskRandomInit]]);
+const BASINS: Rows = Rows::Methods(&[
+    &[&methods::LRR_MASK_WARMUP_INIT],
+    &[&methods::LRR_MASK_RANDOM_INIT],
+]);
 
 pub(crate) static FIGURE_6: Landscape = Landscape {
     name: Name::Figure(6),
     title: "Linear mode connectivity of consecutive training cycles",
-    sources: &[source("a", PanelName::A, basins)],
+    sources: &[source("a", PanelName::A, shows::BASINS)],
     along: Along::Cycles,
     pairs: Pairs::All,
     rows: BASINS,
@@ -183,20 +190,20 @@ pub(crate) static FIGURE_6: Landscape = Landscape {
 };
 
 const SCULPTING: &[Shown] = &[
-    Shown::last(Method::Lrr),
-    Shown::last(Method::RandomCyclic),
-    Shown::last(Method::Sculpt20),
-    Shown::last(Method::Sculpt50),
-    Shown::last(Method::Sculpt70),
+    Shown::last(&methods::LRR),
+    Shown::last(&methods::RANDOM_CYCLIC),
+    Shown::last(&methods::SCULPT_20),
+    Shown::last(&methods::SCULPT_50),
+    Shown::last(&methods::SCULPT_70),
 ];
 
 pub(crate) static FIGURE_7: Accuracies = Accuracies {
     name: Name::Figure(7),
     title: "SCULPT-ing from a random sparse mask",
     sources: &[
-        source("a", PanelName::A, sculpting),
-        source("b", PanelName::B, sculpting),
-        source("c", PanelName::C, sculpting),
+        source("a", PanelName::A, shows::SCULPTING),
+        source("b", PanelName::B, shows::SCULPTING),
+        source("c", PanelName::C, shows::SCULPTING),
     ],
     plots: &[
         beside(plot("a", "(a)", Over::Density, SCULPTING), &[Guide::Cyclic]),
@@ -209,9 +216,9 @@ pub(crate) static FIGURE_8: Accuracies = Accuracies {
     name: Name::Figure(8),
     title: "Signs are sufficient for coupling; SCULPT-ing a ResNet-50",
     sources: &[
-        source("a", PanelName::A, signs_suffice),
-        source("b", PanelName::LargeB, sculpting_against_lrr),
-        source("c", PanelName::LargeC, sculpting_against_lrr),
+        source("a", PanelName::A, shows::SIGNS_SUFFICE),
+        source("b", PanelName::LargeB, shows::SCULPTING_AGAINST_LRR),
+        source("c", PanelName::LargeC, shows::SCULPTING_AGAINST_LRR),
     ],
     plots: &[
         plot(
@@ -219,11 +226,11 @@ pub(crate) static FIGURE_8: Accuracies = Accuracies {
             "(a)",
             Over::Density,
             &[
-                Shown::last(Method::Lrr),
-                Shown::last(Method::LrrMaskWarmupInit),
-                Shown::last(Method::LrrMaskWarmupSigns),
-                Shown::last(Method::LrrMaskRandomInit),
-                Shown::last(Method::RandomCyclic),
+                Shown::last(&methods::LRR),
+                Shown::last(&methods::LRR_MASK_WARMUP_INIT),
+                Shown::last(&methods::LRR_MASK_WARMUP_SIGNS),
+                Shown::last(&methods::LRR_MASK_RANDOM_INIT),
+                Shown::last(&methods::RANDOM_CYCLIC),
             ],
         ),
         plot("b", "(b)", Over::Density, SCULPTING),
@@ -235,8 +242,8 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
     name: Name::Figure(9),
     title: "Pruning criteria of SCULPT, and training with noisy labels",
     sources: &[
-        source("a", PanelName::A, pruning_criteria),
-        source("b", PanelName::A, noisy_labels),
+        source("a", PanelName::A, shows::PRUNING_CRITERIA),
+        noisy(source("b", PanelName::A, shows::NOISY_LABELS)),
     ],
     plots: &[
         about(
@@ -247,14 +254,14 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
                 &[
                     Shown {
                         label: Some("SCULPT by magnitude"),
-                        ..Shown::last(Method::Sculpt70)
+                        ..Shown::last(&methods::SCULPT_70)
                     },
-                    Shown::last(Method::SculptByRandom),
-                    Shown::last(Method::SculptBySnip),
-                    Shown::last(Method::SculptBySynflow),
-                    Shown::last(Method::SculptByGrasp),
-                    Shown::last(Method::SculptByFisher),
-                    Shown::last(Method::SculptByWoodfisher),
+                    Shown::last(&methods::SCULPT_BY_RANDOM),
+                    Shown::last(&methods::SCULPT_BY_SNIP),
+                    Shown::last(&methods::SCULPT_BY_SYNFLOW),
+                    Shown::last(&methods::SCULPT_BY_GRASP),
+                    Shown::last(&methods::SCULPT_BY_FISHER),
+                    Shown::last(&methods::SCULPT_BY_WOODFISHER),
                 ],
             ),
             |setup| {
@@ -270,7 +277,7 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
                     "b",
                     "(b)",
                     Over::Density,
-                    &[Shown::last(Method::Lrr), Shown::last(Method::RandomCyclic)],
+                    &[Shown::last(&methods::LRR), Shown::last(&methods::RANDOM_CYCLIC)],
                 ),
                 |setup| {
                     format!(
@@ -287,7 +294,7 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
 pub(crate) static FIGURE_10: Accuracies = Accuracies {
     name: Name::Figure(10),
     title: "Recovery of signs, cyclic against one cycle",
-    sources: &[source("a", PanelName::A, sign_recovery)],
+    sources: &[source("a", PanelName::A, shows::SIGN_RECOVERY)],
     plots: &[
         about(
             plot(
@@ -295,9 +302,9 @@ pub(crate) static FIGURE_10: Accuracies = Accuracies {
                 "(left)",
                 Over::Density,
                 &[
-                    Shown::last(Method::Lrr),
-                    Shown::last(Method::LrrMaskWarmupSigns),
-                    Shown::last(Method::LrrMaskWarmupSignsOneCycle),
+                    Shown::last(&methods::LRR),
+                    Shown::last(&methods::LRR_MASK_WARMUP_SIGNS),
+                    Shown::last(&methods::LRR_MASK_WARMUP_SIGNS_ONE_CYCLE),
                 ],
             ),
             |_| "signs of the warm-up".to_owned(),
@@ -308,9 +315,9 @@ pub(crate) static FIGURE_10: Accuracies = Accuracies {
                 "(right)",
                 Over::Density,
                 &[
-                    Shown::last(Method::Lrr),
-                    Shown::last(Method::LrrMaskFlippedSigns),
-                    Shown::last(Method::LrrMaskFlippedSignsOneCycle),
+                    Shown::last(&methods::LRR),
+                    Shown::last(&methods::LRR_MASK_FLIPPED_SIGNS),
+                    Shown::last(&methods::LRR_MASK_FLIPPED_SIGNS_ONE_CYCLE),
                 ],
             ),
             |setup| format!("{:.0} % of them flipped", 100.0 * setup.flip_fraction.get()),
@@ -321,7 +328,7 @@ pub(crate) static FIGURE_10: Accuracies = Accuracies {
 pub(crate) static FIGURE_13: Accuracies = Accuracies {
     name: Name::Figure(13),
     title: "Random masks with different layerwise sparsities",
-    sources: &[source("a", PanelName::C, allocations)],
+    sources: &[source("a", PanelName::C, shows::ALLOCATIONS)],
     plots: &[plot(
         "a",
         "",
@@ -329,9 +336,9 @@ pub(crate) static FIGURE_13: Accuracies = Accuracies {
         &[
             Shown {
                 label: Some("balanced mask, cyclic"),
-                ..Shown::last(Method::RandomCyclic)
+                ..Shown::last(&methods::RANDOM_CYCLIC)
             },
-            Shown::last(Method::ErkCyclic),
+            Shown::last(&methods::ERK_CYCLIC),
         ],
     )],
 };
@@ -339,34 +346,34 @@ pub(crate) static FIGURE_13: Accuracies = Accuracies {
 pub(crate) static FIGURE_14: Landscape = Landscape {
     name: Name::Figure(14),
     title: "Linear mode connectivity of random networks after the first cycle",
-    sources: &[source("a", PanelName::A, random_masks)],
+    sources: &[source("a", PanelName::A, shows::RANDOM_MASKS)],
     along: Along::Cycles,
     pairs: Pairs::First,
-    rows: Rows::Densities(Method::RandomCyclic),
+    rows: Rows::Densities(&methods::RANDOM_CYCLIC),
     curvature: &[],
 };
 
 pub(crate) static FIGURE_15: Landscape = Landscape {
     name: Name::Figure(15),
     title: "Linear mode connectivity of random networks after repeated cyclic training",
-    sources: &[source("a", PanelName::A, random_masks)],
+    sources: &[source("a", PanelName::A, shows::RANDOM_MASKS)],
     along: Along::Cycles,
     pairs: Pairs::Last,
-    rows: Rows::Densities(Method::RandomCyclic),
+    rows: Rows::Densities(&methods::RANDOM_CYCLIC),
     curvature: &[],
 };
 
 pub(crate) static FIGURE_16: Landscape = Landscape {
     name: Name::Figure(16),
     title: "Linear mode connectivity between consecutive levels of iterative pruning",
-    sources: &[source("a", PanelName::A, levels)],
+    sources: &[source("a", PanelName::A, shows::LEVELS)],
     along: Along::Levels,
     pairs: Pairs::All,
     rows: Rows::Methods(&[
-        &[Method::Lrr],
-        &[Method::Wr],
-        &[Method::Imp],
-        &[Method::LrrMaskRandomInit],
+        &[&methods::LRR],
+        &[&methods::WR],
+        &[&methods::IMP],
+        &[&methods::LRR_MASK_RANDOM_INIT],
     ]),
     curvature: &[],
 };
@@ -374,17 +381,17 @@ pub(crate) static FIGURE_16: Landscape = Landscape {
 pub(crate) static FIGURE_17: Landscape = Landscape {
     name: Name::Figure(17),
     title: "Linear mode connectivity with increased training, cosine cycles and one cycle",
-    sources: &[source("a", PanelName::A, long_runs)],
+    sources: &[source("a", PanelName::A, shows::LONG_RUNS)],
     along: Along::Cycles,
     pairs: Pairs::All,
-    rows: Rows::Methods(&[&[Method::RandomCosine], &[Method::RandomOneCycle]]),
+    rows: Rows::Methods(&[&[&methods::RANDOM_COSINE], &[&methods::RANDOM_ONE_CYCLE]]),
     curvature: &[],
 };
 
 pub(crate) static FIGURE_18: Landscape = Landscape {
     name: Name::Figure(18),
     title: "Linear mode connectivity of consecutive training cycles, on the data of panel (b)",
-    sources: &[once("a", PanelName::B, basins)],
+    sources: &[once("a", PanelName::B, shows::BASINS)],
     along: Along::Cycles,
     pairs: Pairs::All,
     rows: BASINS,

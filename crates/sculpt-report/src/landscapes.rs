@@ -1,13 +1,13 @@
 //! Figures of the loss between checkpoints that follow each other, and of its curvature at them.
 
 use crate::artefact::{Content, Needs, PanelSource};
-use crate::draw::{Curve, Figure, Method, Panel, Point, Stroke, XAxis, YAxis};
+use crate::draw::{Curve, Figure, Panel, Point, Stroke, XAxis, YAxis};
 use crate::lines::{RULES, SETS};
 use crate::session::STATISTIC;
-use crate::summary::mean_point;
+use crate::summary::{mean_point, series};
 use crate::words;
 use crate::{Cell, Frame, Name, ReportError, Session};
-use sculpt_experiments::Point as State;
+use sculpt_experiments::{Method, Point as State};
 use std::collections::BTreeMap;
 
 /// A figure of losses between checkpoints: a row for each of its curves or densities, the test loss at the left, the
@@ -20,7 +20,7 @@ pub(crate) struct Landscape {
     pub(crate) pairs: Pairs,
     pub(crate) rows: Rows,
     /// Methods whose largest eigenvalues stand in a panel of their own.
-    pub(crate) curvature: &'static [(Method, Stroke)],
+    pub(crate) curvature: &'static [(&'static Method, Stroke)],
 }
 
 /// What the checkpoints of a curve count.
@@ -44,9 +44,9 @@ pub(crate) enum Pairs {
 #[derive(Clone, Copy)]
 pub(crate) enum Rows {
     /// Methods of one row in one panel each.
-    Methods(&'static [&'static [Method]]),
+    Methods(&'static [&'static [&'static Method]]),
     /// A density a row.
-    Densities(Method),
+    Densities(&'static Method),
 }
 
 const COLUMNS_WITH_CURVATURE: &[&str] = &[
@@ -80,7 +80,7 @@ impl Landscape {
                 Along::Cycles => (1e9 * point.density.get()) as u32,
                 Along::Levels => 0,
             };
-            runs.entry((point.seed, point.curve, density))
+            runs.entry((point.seed, point.method, density))
                 .or_default()
                 .push(point);
         }
@@ -97,7 +97,7 @@ impl Landscape {
         }
     }
 
-    fn drawn(&self, method: Method) -> bool {
+    fn drawn(&self, method: &'static Method) -> bool {
         match self.rows {
             Rows::Methods(rows) => rows.iter().any(|row| row.contains(&method)),
             Rows::Densities(own) => own == method,
@@ -125,14 +125,12 @@ impl Content for Landscape {
             values.into_iter().take(columns)
         };
         for panel in &needs.panels {
-            let setup = session.suite().preset.panel(panel.panel)?;
-            let method = |point: &State| Method::of(point.curve, &setup.sculpt_starts);
             let mut pairs = Vec::new();
             for run in self.runs(&panel.points) {
                 let all: Vec<_> = run.windows(2).map(|pair| (pair[0], pair[1])).collect();
                 let n = all.len();
                 let kept = all.into_iter().enumerate().filter(|(i, (a, _))| {
-                    self.drawn(method(a))
+                    self.drawn(a.method)
                         && match self.pairs {
                             Pairs::All => true,
                             Pairs::First => *i == 0,
@@ -150,7 +148,7 @@ impl Content for Landscape {
                     for (set, profile) in SETS.iter().zip(profiles) {
                         for (i, alpha) in profile.alpha.iter().enumerate() {
                             let mut row = vec![
-                                method(b).id().into(),
+                                b.method.id.into(),
                                 (b.seed as u32).into(),
                                 b.density.get().into(),
                                 self.count(a).into(),
@@ -171,12 +169,12 @@ impl Content for Landscape {
                     }
                 }
             }
-            let curved = |point: &&State| self.curvature.iter().any(|(m, _)| *m == method(point));
+            let curved = |point: &&State| self.curvature.iter().any(|(m, _)| *m == point.method);
             let points: Vec<_> = panel.points.iter().filter(curved).collect();
             let states: Vec<_> = points.iter().map(|point| point.state.clone()).collect();
             for (point, found) in points.iter().zip(session.sharpness(panel.panel, &states)?) {
                 let mut row = vec![
-                    method(point).id().into(),
+                    point.method.id.into(),
                     (point.seed as u32).into(),
                     point.density.get().into(),
                     self.count(point).into(),
@@ -284,7 +282,7 @@ impl Landscape {
     }
 
     /// Methods and, where rows are densities, the density of each row of panels.
-    fn panel_rows(&self, rows: &[Drawn]) -> Vec<(&'static [Method], Option<f64>)> {
+    fn panel_rows(&self, rows: &[Drawn]) -> Vec<(&'static [&'static Method], Option<f64>)> {
         match self.rows {
             Rows::Methods(all) => all.iter().map(|methods| (*methods, None)).collect(),
             Rows::Densities(_) => {
@@ -299,7 +297,7 @@ impl Landscape {
     fn panel(
         &self,
         rows: &[Drawn],
-        methods: &[Method],
+        methods: &[&'static Method],
         density: Option<f64>,
         set: &str,
     ) -> Result<Panel, ReportError> {
@@ -311,7 +309,7 @@ impl Landscape {
         for method in all {
             let mut places: BTreeMap<(u32, u32), Vec<f64>> = BTreeMap::new();
             let own = rows.iter().filter(|row| {
-                row.method == method.id() && row.set == set && density.is_none_or(|d| row.density == d)
+                row.method == method.id && row.set == set && density.is_none_or(|d| row.density == d)
             });
             for row in own {
                 // Ends that two lines share are one place.
@@ -331,12 +329,12 @@ impl Landscape {
             if !points.is_empty() {
                 let own = self.curvature.iter().find(|(curved, _)| *curved == method);
                 let stroke = own.map_or(Stroke::Own, |(_, stroke)| *stroke);
-                curves.push(Curve::new(method, points).stroked(stroke));
+                curves.push(Curve::new(series(method), points).stroked(stroke));
             }
         }
         let of = match (density, methods) {
             (Some(density), _) => words::sparsity(density),
-            (None, [one]) => one.label().to_owned(),
+            (None, [one]) => one.label.to_owned(),
             (None, _) => String::new(),
         };
         let loss = if set == SETS[0] { "test loss" } else { "train loss" };
@@ -369,7 +367,7 @@ impl Landscape {
             let mut places: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
             for row in 0..frame.len() {
                 if *frame.cell(row, "eigenvalue") != Cell::Missing
-                    && frame.text(name, row, "method")? == method.id()
+                    && frame.text(name, row, "method")? == method.id
                 {
                     let cycle = frame.number(name, row, "to")? as u32;
                     let value = frame.number(name, row, "eigenvalue")?;
@@ -381,7 +379,7 @@ impl Landscape {
                 .map(|(cycle, values)| mean_point(f64::from(*cycle), values));
             let points = points.collect::<Result<Vec<_>, _>>()?;
             if !points.is_empty() {
-                curves.push(Curve::new(*method, points).stroked(*stroke));
+                curves.push(Curve::new(series(method), points).stroked(*stroke));
             }
         }
         Ok(Panel {

@@ -17,18 +17,21 @@ mod landscapes;
 mod lines;
 mod output;
 mod page;
+#[cfg(test)]
+mod programme_tests;
 mod registry;
 mod schedules;
 mod schematic;
 mod session;
 mod setup_table;
 mod sharpness;
+mod shows;
 mod sign_table;
 mod summary;
 mod words;
 
 pub use accuracy::Score;
-pub use artefact::{Artefact, Name, Needs, PanelNeeds};
+pub use artefact::{Artefact, Name, Needs, PanelNeeds, programme};
 pub use error::ReportError;
 pub use frame::{Cell, Difference, Frame, compare};
 pub use output::{Written, write};

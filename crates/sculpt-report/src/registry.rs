@@ -44,12 +44,7 @@ pub static ALL: &[Artefact] = artefacts![
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName, Recipe, programme};
     use std::collections::BTreeSet;
-
-    fn preset(name: PresetName) -> Preset {
-        Preset::new(name, Overrides::default(), &DataFolder::default()).unwrap()
-    }
 
     /// The paper has figures 1 to 18 and tables 1 and 2; 3 and 4, claims and differences are ours.
     #[test]
@@ -60,25 +55,6 @@ mod tests {
         wanted.extend([Name::Claims, Name::Differences]);
         assert_eq!(names, wanted);
         assert!(ALL.iter().all(|artefact| !artefact.title.is_empty()));
-    }
-
-    /// What the artefacts need trained is the programme, no more and no less, in every preset.
-    #[test]
-    fn the_artefacts_need_the_programme() {
-        for name in [PresetName::Paper, PresetName::Short, PresetName::Demo] {
-            let preset = preset(name);
-            let mut needed = Recipe::default();
-            for artefact in ALL {
-                needed.merge(artefact.needs(&preset).unwrap().recipe());
-            }
-            let nodes = |recipe: &Recipe| -> BTreeSet<_> {
-                recipe
-                    .iter()
-                    .map(|(id, entry)| (id.clone(), entry.keep.clone()))
-                    .collect()
-            };
-            assert_eq!(nodes(&needed), nodes(&programme(&preset).unwrap()), "{name}");
-        }
     }
 
     /// A frame's columns are told apart by name.

@@ -3,12 +3,10 @@
 use crate::artefact::{Content, Needs};
 use crate::chain::{Stretch, one_seed, trained};
 use crate::draw::{Curve, Figure, Panel, Point, Series, XAxis, YAxis};
+use crate::shows;
 use crate::words;
 use crate::{Frame, Name, ReportError, Session};
-use sculpt_experiments::{
-    Curve as Trained, ExperimentError, PanelName, Recipe, Setup, iterative_against_dense,
-    schedules_at_equal_epochs,
-};
+use sculpt_experiments::{ExperimentError, PanelName, Recipe, Setup, grow, methods};
 use sculpt_schedules::{Kind, Schedule};
 
 /// A figure of learning rates, of panel (a)'s set-up.
@@ -78,26 +76,26 @@ const LONG: u32 = 100;
 
 fn cyclic_and_one_cycle(setup: &Setup) -> Vec<Run> {
     let mut recipe = Recipe::default();
-    let points = schedules_at_equal_epochs(&mut recipe, setup);
-    let run = |panel, curve, cycle| {
-        let of_curve = points.iter().find(|p| p.curve == curve && p.cycle == cycle);
-        let end = of_curve.expect("figure 2 (d) shows every cycle");
+    let points = grow(&mut recipe, setup, shows::SCHEDULES_AT_EQUAL_EPOCHS, false);
+    let run = |panel, method, cycle| {
+        let of_method = points.iter().find(|p| p.method == method && p.cycle == cycle);
+        let end = of_method.expect("figure 2 (d) shows every cycle");
         Run {
             panel,
             training: trained(&recipe, &end.state),
         }
     };
     vec![
-        run("left", Trained::DenseCyclic, 1),
-        run("middle", Trained::DenseCyclic, setup.cycles),
-        run("right", Trained::DenseOneCycle, setup.cycles),
+        run("left", &methods::DENSE_CYCLIC, 1),
+        run("middle", &methods::DENSE_CYCLIC, setup.cycles),
+        run("right", &methods::DENSE_ONE_CYCLE, setup.cycles),
     ]
 }
 
 fn over_levels(setup: &Setup) -> Vec<Run> {
     let mut recipe = Recipe::default();
-    let points = iterative_against_dense(&mut recipe, setup);
-    let levels = points.iter().filter(|point| point.curve == Trained::Lrr);
+    let points = grow(&mut recipe, setup, shows::ITERATIVE_AGAINST_DENSE, false);
+    let levels = points.iter().filter(|point| point.method == &methods::LRR);
     let last = levels.max_by_key(|point| point.level).expect("LRR has a level");
     vec![Run {
         panel: "all",

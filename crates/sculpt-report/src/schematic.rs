@@ -2,10 +2,12 @@
 
 use crate::artefact::{Content, Needs};
 use crate::chain::{one_seed, trained};
-use crate::draw::{Curve, Figure, Method, Panel, Point, Reference, XAxis, YAxis};
+use crate::draw::{Curve, Figure, Panel, Point, Reference, XAxis, YAxis};
+use crate::shows;
+use crate::summary::series;
 use crate::words;
 use crate::{Frame, Name, ReportError, Session};
-use sculpt_experiments::{Curve as Trained, PanelName, Recipe, Setup, sculpting};
+use sculpt_experiments::{Method, PanelName, Recipe, Setup, grow, methods};
 
 /// The figure that shows what the methods do.
 pub(crate) struct Schematic {
@@ -40,23 +42,18 @@ const PANELS: [(&str, &str); 3] = [
 fn frame(setup: Setup) -> Frame {
     let setup = one_seed(setup);
     let mut recipe = Recipe::default();
-    let points = sculpting(&mut recipe, &setup);
-    let ending = |curve| {
-        let mut of_curve = points.iter().filter(move |point| point.curve == curve);
-        of_curve.find(|point| point.density == setup.sparse_90)
-    };
-    let sculpt = (0..setup.sculpt_starts.len())
-        .rev()
-        .find_map(|place| ending(Trained::Sculpt(place)));
-    let ends = [ending(Trained::Lrr), ending(Trained::RandomCyclic), sculpt];
+    let points = grow(&mut recipe, &setup, shows::SCULPTING, false);
+    let at_90 = || points.iter().filter(|point| point.density == setup.sparse_90);
+    let ending = |method| at_90().find(|point| point.method == method);
+    let sculpt = at_90().rfind(|point| point.method.last_step.is_some());
+    let ends = [ending(&methods::LRR), ending(&methods::RANDOM_CYCLIC), sculpt];
     let mut frame = Frame::new(COLUMNS);
     for ((panel, _), end) in PANELS.iter().zip(ends) {
         let Some(end) = end else { continue };
-        let method = Method::of(end.curve, &setup.sculpt_starts);
         for (i, stretch) in trained(&recipe, &end.state).iter().enumerate() {
             frame.push(vec![
                 (*panel).into(),
-                method.id().into(),
+                end.method.id.into(),
                 (end.seed as u32).into(),
                 (i as u32 + 1).into(),
                 (stretch.from as u32).into(),
@@ -79,10 +76,7 @@ impl Schematic {
                 continue;
             }
             let id = frame.text(name, row, "method")?;
-            method = Some(words::first(
-                Method::ALL.into_iter().filter(|m| m.id() == id),
-                name,
-            )?);
+            method = Some(Method::named(id)?);
             let density = frame.number(name, row, "density")?;
             for column in ["epoch_start", "epoch_end"] {
                 let x = frame.number(name, row, column)?;
@@ -105,7 +99,7 @@ impl Schematic {
                 label: "density".to_owned(),
                 within: Some((0.0, 1.0)),
             },
-            curves: vec![Curve::new(method, points)],
+            curves: vec![Curve::new(series(method), points)],
             references: vec![Reference::Line {
                 y: 1.0,
                 label: "dense network".to_owned(),

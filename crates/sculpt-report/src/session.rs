@@ -105,10 +105,7 @@ impl Session {
         device: Device,
         cache: &Path,
     ) -> Result<Self, ReportError> {
-        let mut recipe = Recipe::default();
-        for artefact in crate::ALL {
-            recipe.merge(artefact.needs(&suite.preset)?.recipe());
-        }
+        let recipe = crate::programme(&suite.preset)?;
         let session = Self {
             suite,
             source,

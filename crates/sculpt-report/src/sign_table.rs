@@ -1,9 +1,9 @@
 //! Table 3: how many signs a network shares with LRR's, and what it gets right (A.1).
 
 use crate::artefact::{Content, Needs, PanelSource};
-use crate::draw::Method;
+use crate::shows;
 use crate::{Cell, Frame, Name, ReportError, Session};
-use sculpt_experiments::{Curve, PanelName, StateRef, sign_overlap};
+use sculpt_experiments::{Method, PanelName, StateRef, methods};
 use sculpt_signs::overlap;
 use std::collections::HashMap;
 
@@ -22,7 +22,8 @@ const SOURCES: &[PanelSource] = &[PanelSource {
     letter: "a",
     panel: PanelName::A,
     once: false,
-    points: sign_overlap,
+    shows: shows::SIGN_OVERLAP,
+    noisy: false,
 }];
 
 const COLUMNS: &[&str] = &[
@@ -59,18 +60,18 @@ impl Content for SignTable {
             let lrr: HashMap<u64, &StateRef> = panel
                 .points
                 .iter()
-                .filter(|point| point.curve == Curve::Lrr)
+                .filter(|point| point.method == &methods::LRR)
                 .map(|point| (point.seed, &point.state))
                 .collect();
             for (point, score) in panel.points.iter().zip(scores) {
-                let method = Method::of(point.curve, &[]);
+                let method = point.method;
                 let (model, _) = session.entry(&point.state)?;
                 let layout = model.layout();
                 let read = |state| session.source().state(session.recipe(), state, &layout);
                 let (theirs, own) = (read(lrr[&point.seed])?, read(&point.state)?);
                 let shared = overlap(&layout, &theirs.mask, &theirs.theta, &own.theta)?;
                 frame.push(vec![
-                    method.id().into(),
+                    method.id.into(),
                     (point.seed as u32).into(),
                     point.density.get().into(),
                     shared.overlap.into(),
@@ -102,20 +103,20 @@ impl Content for SignTable {
 }
 
 /// A.1: overlap with LRR's signs, from the signs of the warm-up.
-fn papers_overlap(method: Method) -> Option<f64> {
+fn papers_overlap(method: &'static Method) -> Option<f64> {
     [
-        (Method::LrrMaskWarmupSigns, 0.9537),
-        (Method::LrrMaskWarmupSignsOneCycle, 0.9367),
+        (&methods::LRR_MASK_WARMUP_SIGNS, 0.9537),
+        (&methods::LRR_MASK_WARMUP_SIGNS_ONE_CYCLE, 0.9367),
     ]
     .into_iter()
     .find_map(|(own, value)| (own == method).then_some(value))
 }
 
 /// A.1: accuracy from the warm-up's weights with a fifth of their signs flipped.
-fn papers_accuracy(method: Method) -> Option<f64> {
+fn papers_accuracy(method: &'static Method) -> Option<f64> {
     [
-        (Method::LrrMaskFlippedWarmupInit, 0.8871),
-        (Method::LrrMaskFlippedWarmupInitOneCycle, 0.8812),
+        (&methods::LRR_MASK_FLIPPED_WARMUP_INIT, 0.8871),
+        (&methods::LRR_MASK_FLIPPED_WARMUP_INIT_ONE_CYCLE, 0.8812),
     ]
     .into_iter()
     .find_map(|(own, value)| (own == method).then_some(value))

@@ -1,5 +1,6 @@
 use crate::ReportError;
-use crate::draw::{Interval, Point};
+use crate::draw::{Interval, Named, Point};
+use sculpt_experiments::Method;
 use sculpt_stats::mean_t_interval;
 
 /// The mean of what seeds gave, with its 95 % Student-t interval, at `x`.
@@ -14,4 +15,24 @@ pub(crate) fn mean_point(x: f64, values: &[f64]) -> Result<Point, ReportError> {
         }),
         n: summary.n,
     })
+}
+
+/// A method as pictures know it.
+pub(crate) fn series(method: &'static Method) -> Named {
+    Named {
+        id: method.id,
+        label: method.label,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::draw::look_of;
+    use sculpt_experiments::methods;
+
+    #[test]
+    fn every_method_has_a_look() {
+        let without: Vec<_> = methods::ALL.iter().filter(|m| look_of(m.id).is_none()).collect();
+        assert!(without.is_empty(), "{without:?}");
+    }
 }

@@ -5,6 +5,9 @@ use thiserror::Error;
 /// Why there are no such scores.
 #[derive(Debug, Error)]
 pub enum ScoreError {
+    /// A criterion that looks at images was given none.
+    #[error("the criterion needs images and labels, and no probe was given")]
+    NoProbe,
     /// A vector, or a mask, is not of the network's layout.
     #[error("{what} has shape {found:?} where the network has [{expected}]")]
     Length {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod criterion;
 mod error;
 mod fisher;
 mod grasp;
@@ -13,6 +14,7 @@ mod synflow;
 mod test_networks;
 mod wood_fisher;
 
+pub use criterion::Criterion;
 pub use error::ScoreError;
 pub use fisher::fisher;
 pub use grasp::{PAPER_TEMPERATURE, grasp};

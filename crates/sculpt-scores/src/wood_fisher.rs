@@ -53,6 +53,16 @@ impl WoodFisher {
         }
         Ok(Self { block_size, damping })
     }
+
+    /// Weights of a block.
+    pub fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    /// λ.
+    pub fn damping(&self) -> f64 {
+        self.damping
+    }
 }
 
 /// WoodFisher: `θ_j² / (2 [F⁻¹]_jj)` with `F = λI + 1/n Σ_i g_i g_iᵀ` in diagonal blocks of consecutive

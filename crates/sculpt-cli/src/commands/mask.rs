@@ -10,9 +10,7 @@ use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, magnitude, rando
 use sculpt_models::{Architecture, ModelSpec, Precision, ResNet, Stem};
 use sculpt_network::Mode;
 use sculpt_random::Seed;
-use sculpt_scores::{
-    DensitySchedule, PAPER_TEMPERATURE, Point, SynFlow, WoodFisher, fisher, grasp, snip, synflow, wood_fisher,
-};
+use sculpt_scores::{Criterion, DensitySchedule, PAPER_TEMPERATURE, Point, SynFlow, WoodFisher};
 use serde::Serialize;
 use std::{num::NonZeroU32, path::PathBuf};
 use tch::Tensor;
@@ -91,6 +89,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let model = words.model.spec()?;
     let layout = model.layout();
     warn_of_unused_flags(words);
+    let scored = |criterion: &dyn Fn([i64; 3]) -> Criterion| scored_mask(words, &model, global, criterion);
     let mask = match words.method {
         Method::Random => random_mask(words, &model)?,
         Method::Magnitude => {
@@ -98,8 +97,21 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             magnitude(&layout, &weights.theta, words.density, weights.mask.as_ref())
                 .with_context(|| cannot(words, path))?
         }
-        Method::Snip | Method::Grasp | Method::Synflow | Method::Fisher | Method::WoodFisher => {
-            scored_mask(words, &model, global)?
+        Method::Snip => scored(&|_| Criterion::Snip { mode: Mode::Eval })?,
+        Method::Grasp => scored(&|_| Criterion::Grasp {
+            temperature: PAPER_TEMPERATURE,
+        })?,
+        Method::Fisher => scored(&|_| Criterion::Fisher)?,
+        Method::WoodFisher => scored(&|_| Criterion::WoodFisher(WoodFisher::STANDARD))?,
+        Method::Synflow => {
+            let variant = match words.rule.unwrap_or(Rule::Exact) {
+                Rule::Exact => SynFlow::Iterative {
+                    iterations: words.iterations.unwrap_or(SYNFLOW_ITERATIONS),
+                    schedule: DensitySchedule::Exponential,
+                },
+                Rule::TurboPrune => SynFlow::TurboPrune,
+            };
+            scored(&|image| Criterion::Synflow { variant, image })?
         }
     };
     let layers = mask.layers(&layout);
@@ -160,8 +172,13 @@ fn random_mask(words: &Words, model: &ModelSpec) -> anyhow::Result<Mask> {
         .with_context(|| format!("--density {} cannot be had", words.density))
 }
 
-/// A mask by scores that need derivatives.
-fn scored_mask(words: &Words, model: &ModelSpec, global: &Global) -> anyhow::Result<Mask> {
+/// A mask by scores that need derivatives; the criterion is told channels, rows and columns of an image.
+fn scored_mask(
+    words: &Words,
+    model: &ModelSpec,
+    global: &Global,
+    criterion: &dyn Fn([i64; 3]) -> Criterion,
+) -> anyhow::Result<Mask> {
     let device = device::of(global)?;
     device::set_threads(global);
     let (path, weights) = needed_weights(words, model)?;
@@ -169,43 +186,26 @@ fn scored_mask(words: &Words, model: &ModelSpec, global: &Global) -> anyhow::Res
         Some(path) => Some(Probe::read(path, model.classes(), device)?),
         None => None,
     };
+    let (height, width) = probe.as_ref().map_or_else(|| usual_size(model), Probe::size);
+    let criterion = criterion([3, i64::from(height), i64::from(width)]);
+    if criterion.needs_probe() && probe.is_none() {
+        return Err(BadUsage(format!("--method {} needs --probe FILE", name(words.method))).into());
+    }
     let network = ResNet::new(model, Precision::F32);
-    // Folding pays where derivatives of many images are taken; SynFlow has one image.
-    let network = if words.method == Method::Synflow {
-        network
-    } else {
+    let network = if criterion.prefers_folded() {
         network.folded()
+    } else {
+        network
     };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
     let point = Point::new(&network, &theta, &buffers, weights.mask.as_ref())?;
-    let needed_probe = || -> anyhow::Result<sculpt_scores::Probe> {
-        match &probe {
-            Some(probe) => Ok(sculpt_scores::Probe::new(probe.batches())?),
-            None => Err(BadUsage(format!("--method {} needs --probe FILE", name(words.method))).into()),
-        }
+    let images = match &probe {
+        Some(probe) if criterion.needs_probe() => Some(sculpt_scores::Probe::new(probe.batches())?),
+        Some(_) | None => None,
     };
-    let scores = match words.method {
-        Method::Random | Method::Magnitude => unreachable!("these need no derivatives"),
-        Method::Synflow => {
-            let (height, width) = probe.as_ref().map_or_else(|| usual_size(model), Probe::size);
-            let size = [3, i64::from(height), i64::from(width)];
-            let variant = match words.rule.unwrap_or(Rule::Exact) {
-                Rule::Exact => SynFlow::Iterative {
-                    iterations: words.iterations.unwrap_or(SYNFLOW_ITERATIONS),
-                    schedule: DensitySchedule::Exponential,
-                },
-                Rule::TurboPrune => SynFlow::TurboPrune,
-            };
-            return synflow(&point, size, words.density, variant).with_context(|| cannot(words, path));
-        }
-        Method::Snip => snip(&point, &needed_probe()?, Mode::Eval),
-        Method::Grasp => grasp(&point, &needed_probe()?, PAPER_TEMPERATURE),
-        Method::Fisher => fisher(&point, &needed_probe()?),
-        Method::WoodFisher => wood_fisher(&point, &needed_probe()?, WoodFisher::STANDARD),
-    };
-    scores
-        .and_then(|scores| scores.keep(words.density))
+    criterion
+        .mask(&point, images.as_ref(), words.density)
         .with_context(|| cannot(words, path))
 }
 

@@ -3,10 +3,10 @@
 use super::finding::{BySeed, Contrast, Rule, Unit};
 use crate::accuracies::{Part, Rows};
 use crate::artefact::Artefact;
-use crate::draw::Method;
 use crate::words;
 use crate::{Cell, Frame, Name, ReportError, Session};
 use sculpt_experiments::Preset;
+use sculpt_experiments::{Method, methods};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -31,15 +31,15 @@ pub(super) struct Panel {
 }
 
 /// A method's accuracies after its first or its last cycle.
-pub(super) type Way = (Method, Part);
+pub(super) type Way = (&'static Method, Part);
 
 /// After the last cycle.
-pub(super) const fn last(method: Method) -> Way {
+pub(super) const fn last(method: &'static Method) -> Way {
     (method, Part::Last)
 }
 
 /// After the first cycle: standard training.
-pub(super) const fn first(method: Method) -> Way {
+pub(super) const fn first(method: &'static Method) -> Way {
     (method, Part::First)
 }
 
@@ -132,7 +132,7 @@ impl<'a> Evidence<'a> {
     pub(super) fn barriers(
         &self,
         number: u32,
-        method: Method,
+        method: &'static Method,
         (set, batch_norm): (&str, &str),
         stage: Stage,
     ) -> Result<BySeed, ReportError> {
@@ -141,7 +141,7 @@ impl<'a> Evidence<'a> {
         let Some(frame) = self.frame(name) else {
             return Ok(BySeed::new());
         };
-        let wanted = [("method", method.id()), ("set", set), ("batch_norm", batch_norm)];
+        let wanted = [("method", method.id), ("set", set), ("batch_norm", batch_norm)];
         for row in 0..frame.len() {
             if wanted
                 .iter()
@@ -169,7 +169,7 @@ impl<'a> Evidence<'a> {
 
     /// Natural logarithm of the largest eigenvalue at a method's last checkpoint. Of a ratio of such values neither a
     /// scale of the loss nor an outlying seed decides.
-    pub(super) fn log_curvature(&self, number: u32, method: Method) -> Result<BySeed, ReportError> {
+    pub(super) fn log_curvature(&self, number: u32, method: &'static Method) -> Result<BySeed, ReportError> {
         let name = Name::Figure(number);
         let mut latest: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
         let Some(frame) = self.frame(name) else {
@@ -177,7 +177,7 @@ impl<'a> Evidence<'a> {
         };
         for row in 0..frame.len() {
             if *frame.cell(row, "eigenvalue") != Cell::Missing
-                && *frame.cell(row, "method") == Cell::from(method.id())
+                && *frame.cell(row, "method") == Cell::from(method.id)
             {
                 let number = |column| frame.number(name, row, column);
                 let found = (number("to")?, number("eigenvalue")?.ln());
@@ -300,7 +300,7 @@ impl Panel {
     /// Accuracies of the dense network after its first cycle, after one in `one_in` of its cycles (at least two), and
     /// after the last; none of fewer than three cycles.
     pub(super) fn dense_cycles(&self, one_in: u32) -> [BySeed; 3] {
-        let rows = self.rows.of_method(Method::DenseCyclic, Part::All).0;
+        let rows = self.rows.of_method(&methods::DENSE_CYCLIC, Part::All).0;
         let n = rows.iter().map(|row| row.cycle).max().unwrap_or(0);
         let after = |cycle: u32| -> BySeed {
             let own = rows.iter().filter(|row| n >= 3 && row.cycle == cycle);

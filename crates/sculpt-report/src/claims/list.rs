@@ -3,9 +3,9 @@
 use super::evidence::{Evidence, Panel, Sparsities, Stage, Way, first, last, minus};
 use super::finding::{Contrast, Rule, Unit};
 use crate::Name::{self, Figure, Table};
-use crate::draw::Method;
 use crate::lines::{RULES, SETS};
 use crate::{Cell, ReportError};
+use sculpt_experiments::{Method, methods};
 
 /// Points of accuracy that count as no difference (claims.md).
 const MARGIN: f64 = 0.5;
@@ -126,13 +126,17 @@ const ITERATIVE: &[(u32, &str)] = &[(2, "a"), (2, "b")];
 const PAI: &[(u32, &str)] = &[(4, "a"), (4, "b"), (4, "c")];
 const COUPLING: &[(u32, &str)] = &[(5, "a"), (5, "b"), (5, "c")];
 
-const LRR: Way = last(Method::Lrr);
-const RANDOM: Way = last(Method::RandomCyclic);
-const PAI_MASKS: [Method; 3] = [Method::RandomCyclic, Method::SnipCyclic, Method::SynflowCyclic];
+const LRR: Way = last(&methods::LRR);
+const RANDOM: Way = last(&methods::RANDOM_CYCLIC);
+const PAI_MASKS: [&Method; 3] = [
+    &methods::RANDOM_CYCLIC,
+    &methods::SNIP_CYCLIC,
+    &methods::SYNFLOW_CYCLIC,
+];
 
 fn lrr_beats_dense(evidence: &Evidence<'_>) -> Contrasts {
     evidence.at(ITERATIVE, |panel| {
-        let dense = panel.dense(first(Method::DenseCyclic));
+        let dense = panel.dense(first(&methods::DENSE_CYCLIC));
         let gain = minus(&panel.best(LRR), &dense);
         vec![panel.points("lrr best level − dense one cycle", gain, BETTER)]
     })
@@ -140,7 +144,7 @@ fn lrr_beats_dense(evidence: &Evidence<'_>) -> Contrasts {
 
 fn cyclic_dense_reaches_lrr(evidence: &Evidence<'_>) -> Contrasts {
     evidence.at(ITERATIVE, |panel| {
-        let dense = panel.dense(last(Method::DenseCyclic));
+        let dense = panel.dense(last(&methods::DENSE_CYCLIC));
         let above = minus(&dense, &panel.best(LRR));
         vec![panel.points("dense-cyclic − lrr best level", above, AT_LEAST)]
     })
@@ -190,21 +194,21 @@ fn gain_grows_with_sparsity(evidence: &Evidence<'_>) -> Contrasts {
 
 fn dense_schedules_alike(evidence: &Evidence<'_>) -> Contrasts {
     evidence.at(&[(2, "d")], |panel| {
-        let versus = |a: Method, b: Method, rule| {
+        let versus = |a: &'static Method, b: &'static Method, rule| {
             let difference = minus(&panel.dense(last(a)), &panel.dense(last(b)));
             panel.points(format!("{a} − {b}"), difference, rule)
         };
         vec![
-            versus(Method::DenseCyclic, Method::DenseCosine, ALIKE),
-            versus(Method::DenseCyclic, Method::DenseOneCycle, AT_LEAST),
-            versus(Method::DenseCosine, Method::DenseOneCycle, AT_LEAST),
+            versus(&methods::DENSE_CYCLIC, &methods::DENSE_COSINE, ALIKE),
+            versus(&methods::DENSE_CYCLIC, &methods::DENSE_ONE_CYCLE, AT_LEAST),
+            versus(&methods::DENSE_COSINE, &methods::DENSE_ONE_CYCLE, AT_LEAST),
         ]
     })
 }
 
 fn cyclic_best_at_90(evidence: &Evidence<'_>) -> Contrasts {
     evidence.at(&[(2, "d")], |panel| {
-        let others = [Method::RandomOneCycle, Method::RandomCosine];
+        let others = [&methods::RANDOM_ONE_CYCLE, &methods::RANDOM_COSINE];
         let at = Sparsities::Only(panel.sparse_90);
         others
             .map(|other| panel.contrast(RANDOM, last(other), at, BETTER))
@@ -214,12 +218,12 @@ fn cyclic_best_at_90(evidence: &Evidence<'_>) -> Contrasts {
 
 fn cycles_jump(evidence: &Evidence<'_>) -> Contrasts {
     let mut all = Vec::new();
-    for (figure, cyclic) in [(3, Method::RandomCyclic), (17, Method::RandomCosine)] {
+    for (figure, cyclic) in [(3, &methods::RANDOM_CYCLIC), (17, &methods::RANDOM_COSINE)] {
         all.extend(barriers(evidence, figure, cyclic, TRAIN, Stage::All, SEPARATED)?);
         all.extend(barriers(
             evidence,
             figure,
-            Method::RandomOneCycle,
+            &methods::RANDOM_ONE_CYCLE,
             TRAIN,
             Stage::All,
             CONNECTED,
@@ -230,8 +234,8 @@ fn cycles_jump(evidence: &Evidence<'_>) -> Contrasts {
 
 fn cyclic_ends_flatter(evidence: &Evidence<'_>) -> Contrasts {
     let pairs = [
-        (Method::RandomOneCycle, Method::RandomCyclic),
-        (Method::DenseOneCycle, Method::DenseCyclic),
+        (&methods::RANDOM_ONE_CYCLE, &methods::RANDOM_CYCLIC),
+        (&methods::DENSE_ONE_CYCLE, &methods::DENSE_CYCLIC),
     ];
     let contrasts = pairs.map(|(one_cycle, cyclic)| {
         let sharper = minus(
@@ -260,10 +264,10 @@ fn masks_equivalent(evidence: &Evidence<'_>) -> Contrasts {
 }
 
 fn cyclic_reaches_lrr_at_low_sparsity(evidence: &Evidence<'_>) -> Contrasts {
-    let masks = |panel: &Panel, masks: &[Method], at| -> Vec<Contrast> {
+    let masks = |panel: &Panel, masks: &[&'static Method], at| -> Vec<Contrast> {
         let contrasts = masks
             .iter()
-            .map(|mask| panel.contrast(last(*mask), LRR, at, AT_LEAST));
+            .map(|mask| panel.contrast(last(mask), LRR, at, AT_LEAST));
         contrasts.collect()
     };
     let small = Sparsities::Low;
@@ -290,33 +294,33 @@ fn lrr_wins_at_high_sparsity(evidence: &Evidence<'_>) -> Contrasts {
 }
 
 fn mask_alone_is_no_better(evidence: &Evidence<'_>) -> Contrasts {
-    let alone = last(Method::LrrMaskRandomInit);
+    let alone = last(&methods::LRR_MASK_RANDOM_INIT);
     evidence.at(COUPLING, |panel| {
         vec![panel.contrast(alone, RANDOM, Sparsities::All, NO_BETTER)]
     })
 }
 
 fn lrr_mask_warmup_matches(evidence: &Evidence<'_>) -> Contrasts {
-    matches_lrr(evidence, Method::LrrMaskWarmupInit)
+    matches_lrr(evidence, &methods::LRR_MASK_WARMUP_INIT)
 }
 
 fn wr_mask_warmup_matches(evidence: &Evidence<'_>) -> Contrasts {
-    matches_lrr(evidence, Method::WrMaskWarmupInit)
+    matches_lrr(evidence, &methods::WR_MASK_WARMUP_INIT)
 }
 
 fn lrr_mask_lrr_init_matches(evidence: &Evidence<'_>) -> Contrasts {
-    matches_lrr(evidence, Method::LrrMaskLrrInit)
+    matches_lrr(evidence, &methods::LRR_MASK_LRR_INIT)
 }
 
 /// At high sparsity, which is what §5 asks about: at low sparsity any mask does (claim 11).
-fn matches_lrr(evidence: &Evidence<'_>, method: Method) -> Contrasts {
+fn matches_lrr(evidence: &Evidence<'_>, method: &'static Method) -> Contrasts {
     evidence.at(COUPLING, |panel| {
         vec![panel.contrast(last(method), LRR, Sparsities::High, ALIKE)]
     })
 }
 
 fn warmup_stays_in_one_basin(evidence: &Evidence<'_>) -> Contrasts {
-    let (warm_up, random) = (Method::LrrMaskWarmupInit, Method::LrrMaskRandomInit);
+    let (warm_up, random) = (&methods::LRR_MASK_WARMUP_INIT, &methods::LRR_MASK_RANDOM_INIT);
     let mut all = Vec::new();
     for figure in [6, 18] {
         for set in SETS {
@@ -330,9 +334,9 @@ fn warmup_stays_in_one_basin(evidence: &Evidence<'_>) -> Contrasts {
 
 fn levels_connected(evidence: &Evidence<'_>) -> Contrasts {
     let methods = [
-        (Method::Lrr, CONNECTED),
-        (Method::Wr, CONNECTED),
-        (Method::Imp, SEPARATED),
+        (&methods::LRR, CONNECTED),
+        (&methods::WR, CONNECTED),
+        (&methods::IMP, SEPARATED),
     ];
     let mut all = Vec::new();
     for (method, rule) in methods {
@@ -344,7 +348,7 @@ fn levels_connected(evidence: &Evidence<'_>) -> Contrasts {
 }
 
 fn signs_suffice_to_90(evidence: &Evidence<'_>) -> Contrasts {
-    let signs = last(Method::LrrMaskWarmupSigns);
+    let signs = last(&methods::LRR_MASK_WARMUP_SIGNS);
     evidence.at(&[(8, "a")], |panel| {
         vec![panel.contrast(signs, LRR, Sparsities::UpTo(panel.sparse_90), AT_LEAST)]
     })
@@ -352,8 +356,14 @@ fn signs_suffice_to_90(evidence: &Evidence<'_>) -> Contrasts {
 
 fn cyclic_recovers_signs(evidence: &Evidence<'_>) -> Contrasts {
     let curves = [
-        (Method::LrrMaskWarmupSigns, Method::LrrMaskWarmupSignsOneCycle),
-        (Method::LrrMaskFlippedSigns, Method::LrrMaskFlippedSignsOneCycle),
+        (
+            &methods::LRR_MASK_WARMUP_SIGNS,
+            &methods::LRR_MASK_WARMUP_SIGNS_ONE_CYCLE,
+        ),
+        (
+            &methods::LRR_MASK_FLIPPED_SIGNS,
+            &methods::LRR_MASK_FLIPPED_SIGNS_ONE_CYCLE,
+        ),
     ];
     let mut all = evidence.at(&[(10, "a")], |panel| {
         let both = curves.iter().flat_map(|&(cyclic, one_cycle)| {
@@ -363,13 +373,13 @@ fn cyclic_recovers_signs(evidence: &Evidence<'_>) -> Contrasts {
         both.collect()
     })?;
     let flipped = (
-        Method::LrrMaskFlippedWarmupInit,
-        Method::LrrMaskFlippedWarmupInitOneCycle,
+        &methods::LRR_MASK_FLIPPED_WARMUP_INIT,
+        &methods::LRR_MASK_FLIPPED_WARMUP_INIT_ONE_CYCLE,
     );
     for (column, (cyclic, one_cycle)) in [("overlap", curves[0]), ("accuracy", flipped)] {
-        let percent = |method: Method| {
+        let percent = |method: &'static Method| {
             evidence.mean_of(Table(3), |frame, row| {
-                let own = frame.text(Table(3), row, "method")? == method.id();
+                let own = frame.text(Table(3), row, "method")? == method.id;
                 let value = || Ok(100.0 * frame.number(Table(3), row, column)?);
                 own.then(value).transpose()
             })
@@ -387,9 +397,9 @@ fn cyclic_recovers_signs(evidence: &Evidence<'_>) -> Contrasts {
 
 fn sculpt_by_start(evidence: &Evidence<'_>) -> Contrasts {
     let (sculpt_20, sculpt_50, sculpt_70) = (
-        last(Method::Sculpt20),
-        last(Method::Sculpt50),
-        last(Method::Sculpt70),
+        last(&methods::SCULPT_20),
+        last(&methods::SCULPT_50),
+        last(&methods::SCULPT_70),
     );
     let one = |letter, a, b, rule| {
         evidence.at(&[(7, letter)], |panel| {
@@ -408,7 +418,7 @@ fn sculpt_by_start(evidence: &Evidence<'_>) -> Contrasts {
 fn sculpt_on_large_networks(evidence: &Evidence<'_>) -> Contrasts {
     let one = |letter, rule| {
         evidence.at(&[(8, letter)], |panel| {
-            vec![panel.contrast(last(Method::Sculpt50), LRR, Sparsities::All, rule)]
+            vec![panel.contrast(last(&methods::SCULPT_50), LRR, Sparsities::All, rule)]
         })
     };
     Ok([one("b", ALIKE)?, one("c", BETTER)?].concat())
@@ -418,13 +428,13 @@ fn sculpt_on_large_networks(evidence: &Evidence<'_>) -> Contrasts {
 fn sculpt_needs_half_the_epochs(evidence: &Evidence<'_>) -> Contrasts {
     let panel = evidence.panel(8, "c")?;
     let at = Sparsities::Only(panel.sparse_90);
-    let epochs = |method: Method| -> Result<Option<f64>, ReportError> {
+    let epochs = |method: &'static Method| -> Result<Option<f64>, ReportError> {
         let Some(frame) = evidence.frame(Table(2)) else {
             return Ok(None);
         };
         let wanted = [
             ("panel", Cell::from(RESNET_50_ON_IMAGENET)),
-            ("method", method.id().into()),
+            ("method", method.id.into()),
             ("density", panel.sparse_90.into()),
         ];
         let own = |row: &usize| {
@@ -435,7 +445,7 @@ fn sculpt_needs_half_the_epochs(evidence: &Evidence<'_>) -> Contrasts {
         let row = (0..frame.len()).find(own);
         row.map(|row| frame.number(Table(2), row, "epochs")).transpose()
     };
-    let both = epochs(Method::Lrr)?.zip(epochs(Method::Sculpt50)?);
+    let both = epochs(&methods::LRR)?.zip(epochs(&methods::SCULPT_50)?);
     // Counts have no seed.
     let spared = both.map(|(lrr, sculpt)| (0, lrr - 2.0 * sculpt));
     Ok(vec![
@@ -446,21 +456,21 @@ fn sculpt_needs_half_the_epochs(evidence: &Evidence<'_>) -> Contrasts {
             rule: Rule::Exact,
             values: spared.into_iter().collect(),
         },
-        panel.contrast(last(Method::Sculpt50), LRR, at, AT_LEAST),
+        panel.contrast(last(&methods::SCULPT_50), LRR, at, AT_LEAST),
     ])
 }
 
 /// Against each other criterion.
 fn magnitude_is_best(evidence: &Evidence<'_>) -> Contrasts {
     let others = [
-        Method::SculptByRandom,
-        Method::SculptBySnip,
-        Method::SculptBySynflow,
-        Method::SculptByGrasp,
-        Method::SculptByFisher,
-        Method::SculptByWoodfisher,
+        &methods::SCULPT_BY_RANDOM,
+        &methods::SCULPT_BY_SNIP,
+        &methods::SCULPT_BY_SYNFLOW,
+        &methods::SCULPT_BY_GRASP,
+        &methods::SCULPT_BY_FISHER,
+        &methods::SCULPT_BY_WOODFISHER,
     ];
-    let magnitude = last(Method::Sculpt70);
+    let magnitude = last(&methods::SCULPT_70);
     evidence.at(&[(9, "a")], |panel| {
         others
             .map(|other| panel.contrast(magnitude, last(other), Sparsities::All, BETTER))
@@ -470,7 +480,7 @@ fn magnitude_is_best(evidence: &Evidence<'_>) -> Contrasts {
 
 fn sparse_beats_dense_under_noise(evidence: &Evidence<'_>) -> Contrasts {
     evidence.at(&[(9, "b")], |panel| {
-        let dense = panel.dense(last(Method::DenseCyclic));
+        let dense = panel.dense(last(&methods::DENSE_CYCLIC));
         let gain = minus(&panel.best(RANDOM), &dense);
         vec![panel.points("random-cyclic best sparsity − dense-cyclic", gain, BETTER)]
     })
@@ -478,24 +488,23 @@ fn sparse_beats_dense_under_noise(evidence: &Evidence<'_>) -> Contrasts {
 
 fn balanced_beats_erk(evidence: &Evidence<'_>) -> Contrasts {
     evidence.at(&[(13, "a")], |panel| {
-        vec![panel.contrast(RANDOM, last(Method::ErkCyclic), Sparsities::All, BETTER)]
+        vec![panel.contrast(RANDOM, last(&methods::ERK_CYCLIC), Sparsities::All, BETTER)]
     })
 }
 
 /// Of what starts sparse, against the dense network that LRR starts from. Both are counted, not measured.
 fn sparse_needs_less_memory(evidence: &Evidence<'_>) -> Contrasts {
     let from_scratch = [
-        Method::RandomCyclic,
-        Method::SnipCyclic,
-        Method::SynflowCyclic,
-        Method::Sculpt,
-        Method::Sculpt20,
-        Method::Sculpt50,
-        Method::Sculpt70,
+        &methods::RANDOM_CYCLIC,
+        &methods::SNIP_CYCLIC,
+        &methods::SYNFLOW_CYCLIC,
+        &methods::SCULPT_20,
+        &methods::SCULPT_50,
+        &methods::SCULPT_70,
     ];
     let saved = evidence.mean_of(Table(4), |frame, row| {
         let method = frame.text(Table(4), row, "method")?;
-        let counts = from_scratch.iter().any(|own| own.id() == method)
+        let counts = from_scratch.iter().any(|own| own.id == method)
             && frame.number(Table(4), row, "density_target")? < 1.0;
         let bytes = |column| frame.number(Table(4), row, column);
         let saved = || Ok(100.0 * (1.0 - bytes("sparse_ideal_bytes")? / bytes("dense_bytes")?));
@@ -514,7 +523,7 @@ fn sparse_needs_less_memory(evidence: &Evidence<'_>) -> Contrasts {
 fn barriers(
     evidence: &Evidence<'_>,
     figure: u32,
-    method: Method,
+    method: &'static Method,
     set: &str,
     stage: Stage,
     rule: Rule,

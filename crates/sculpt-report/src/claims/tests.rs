@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::artefact::Artefact;
-use crate::draw::Method;
 use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName};
+use sculpt_experiments::{Method, methods};
 use std::collections::BTreeMap;
 
 /// (panel, method, cycle, density, accuracies of seeds 1, 2, … in percent)
-type Curve<'a> = (&'a str, Method, u32, f64, &'a [f64]);
+type Curve<'a> = (&'a str, &'static Method, u32, f64, &'a [f64]);
 
 fn preset() -> Preset {
     Preset::new(PresetName::Demo, Overrides::default(), &DataFolder::default()).unwrap()
@@ -29,7 +29,7 @@ fn accuracies(curves: &[Curve<'_>]) -> Frame {
         for (seed, value) in (1_u32..).zip(*values) {
             frame.push(vec![
                 (*panel).into(),
-                method.id().into(),
+                method.id.into(),
                 seed.into(),
                 0.into(),
                 (*cycle).into(),
@@ -105,10 +105,10 @@ fn nothing_is_not_enough() {
 fn the_best_level_is_chosen_by_the_other_seeds() {
     let frame = |dense: &[f64]| {
         accuracies(&[
-            ("a", Method::DenseCyclic, 1, 1.0, dense),
-            ("a", Method::Lrr, 1, 1.0, &[99.0, 99.0, 99.0]),
-            ("a", Method::Lrr, 1, 0.5, &[91.0, 92.0, 93.0]),
-            ("a", Method::Lrr, 1, 0.3, &[90.5, 93.0, 90.0]),
+            ("a", &methods::DENSE_CYCLIC, 1, 1.0, dense),
+            ("a", &methods::LRR, 1, 1.0, &[99.0, 99.0, 99.0]),
+            ("a", &methods::LRR, 1, 0.5, &[91.0, 92.0, 93.0]),
+            ("a", &methods::LRR, 1, 0.3, &[90.5, 93.0, 90.0]),
         ])
     };
     let contrast = "lrr best level − dense one cycle, 2a; left out: 2b (absent)";
@@ -124,7 +124,11 @@ fn the_best_level_is_chosen_by_the_other_seeds() {
 #[test]
 fn gains_by_sparsity() {
     let mut curves: Vec<Curve<'_>> = Vec::new();
-    for mask in [Method::RandomCyclic, Method::SnipCyclic, Method::SynflowCyclic] {
+    for mask in [
+        &methods::RANDOM_CYCLIC,
+        &methods::SNIP_CYCLIC,
+        &methods::SYNFLOW_CYCLIC,
+    ] {
         curves.extend([
             ("a", mask, 1, 0.8, &[80.0, 80.0, 80.0][..]),
             ("a", mask, 4, 0.8, &[81.0, 81.1, 81.2]),
@@ -153,17 +157,17 @@ fn gains_by_sparsity() {
 #[test]
 fn coupling_is_judged_by_margins() {
     let at = [
-        ("a", Method::RandomCyclic, 4, 0.1, &[80.0, 80.0, 80.0][..]),
-        ("a", Method::LrrMaskRandomInit, 4, 0.1, &[80.1, 79.9, 80.2]),
-        ("a", Method::Lrr, 1, 0.1, &[90.0, 90.0, 90.0]),
-        ("a", Method::LrrMaskWarmupInit, 4, 0.1, &[88.1, 87.9, 88.0]),
-        ("a", Method::LrrMaskLrrInit, 4, 0.1, &[90.1, 89.9, 90.2]),
+        ("a", &methods::RANDOM_CYCLIC, 4, 0.1, &[80.0, 80.0, 80.0][..]),
+        ("a", &methods::LRR_MASK_RANDOM_INIT, 4, 0.1, &[80.1, 79.9, 80.2]),
+        ("a", &methods::LRR, 1, 0.1, &[90.0, 90.0, 90.0]),
+        ("a", &methods::LRR_MASK_WARMUP_INIT, 4, 0.1, &[88.1, 87.9, 88.0]),
+        ("a", &methods::LRR_MASK_LRR_INIT, 4, 0.1, &[90.1, 89.9, 90.2]),
         // At low sparsity everything is far above LRR.
-        ("a", Method::Lrr, 1, 0.5, &[90.0, 90.0, 90.0]),
-        ("a", Method::LrrMaskLrrInit, 4, 0.5, &[95.0, 95.0, 95.0]),
+        ("a", &methods::LRR, 1, 0.5, &[90.0, 90.0, 90.0]),
+        ("a", &methods::LRR_MASK_LRR_INIT, 4, 0.5, &[95.0, 95.0, 95.0]),
         // A single run (A.2) is left out.
-        ("b", Method::Lrr, 1, 0.1, &[50.0]),
-        ("b", Method::LrrMaskLrrInit, 4, 0.1, &[40.0]),
+        ("b", &methods::LRR, 1, 0.1, &[50.0]),
+        ("b", &methods::LRR_MASK_LRR_INIT, 4, 0.1, &[40.0]),
     ];
     let frames = || vec![(Name::Figure(5), accuracies(&at))];
     check(
@@ -190,7 +194,7 @@ fn coupling_is_judged_by_margins() {
 }
 
 /// Two pairs of checkpoints with losses 1, 1 + rise, 1.02: a barrier of the rise less 0.01 each.
-fn lines(method: Method, rises: [&[f64]; 2]) -> Frame {
+fn lines(method: &'static Method, rises: [&[f64]; 2]) -> Frame {
     let columns = ["method", "seed", "from", "set", "batch_norm", "alpha", "loss"];
     let mut frame = Frame::new(&columns);
     for (batch_norm, rises) in ["interpolate", "recalibrate"].into_iter().zip(rises) {
@@ -199,7 +203,7 @@ fn lines(method: Method, rises: [&[f64]; 2]) -> Frame {
                 for set in ["test", "train"] {
                     for (alpha, loss) in [(0.0, 1.0), (0.5, 1.0 + rise), (1.0, 1.02)] {
                         frame.push(vec![
-                            method.id().into(),
+                            method.id.into(),
                             seed.into(),
                             from.into(),
                             set.into(),
@@ -218,7 +222,7 @@ fn lines(method: Method, rises: [&[f64]; 2]) -> Frame {
 #[test]
 fn barriers_are_judged_under_both_batch_norm_rules() {
     let high: &[f64] = &[0.41, 0.51, 0.61];
-    let jumps = |rises| vec![(Name::Figure(3), lines(Method::RandomCyclic, rises))];
+    let jumps = |rises| vec![(Name::Figure(3), lines(&methods::RANDOM_CYCLIC, rises))];
     // 0.4, 0.5, 0.6.
     check(
         8,
@@ -251,11 +255,11 @@ fn late_pairs_and_last_curvatures() {
         "loss",
         "eigenvalue",
     ]);
-    let method = Method::DenseCyclic;
+    let method = &methods::DENSE_CYCLIC;
     for (from, rise) in [(1_u32, 9.0), (2, 0.2), (3, 0.4)] {
         for (alpha, loss) in [(1.0, 2.0), (0.0, 2.0), (0.5, 2.0 + rise)] {
             frame.push(vec![
-                method.id().into(),
+                method.id.into(),
                 1.into(),
                 from.into(),
                 (from + 1).into(),
@@ -267,7 +271,7 @@ fn late_pairs_and_last_curvatures() {
             ]);
         }
         let mut row = vec![
-            method.id().into(),
+            method.id.into(),
             1.into(),
             from.into(),
             from.into(),
@@ -298,8 +302,8 @@ fn late_pairs_and_last_curvatures() {
 #[test]
 fn epochs_and_accuracy_together() {
     let at = [
-        ("c", Method::Lrr, 1, 0.1, &[70.0, 70.0, 70.0][..]),
-        ("c", Method::Sculpt50, 5, 0.1, &[70.0, 70.1, 69.9]),
+        ("c", &methods::LRR, 1, 0.1, &[70.0, 70.0, 70.0][..]),
+        ("c", &methods::SCULPT_50, 5, 0.1, &[70.0, 70.1, 69.9]),
     ];
     let frames = |sculpt: u32| {
         let mut table = Frame::new(&["panel", "method", "density", "epochs"]);

@@ -133,11 +133,12 @@ impl Seeds {
 #[cfg(test)]
 mod tests {
     use super::super::figure::{Panel, Point, XAxis, YAxis};
-    use super::super::method::Method;
+    use super::super::method::Named;
+    use super::super::method::examples::{LRR, WR};
     use super::*;
 
-    fn figure(seeds: &[(Method, &[usize])]) -> Figure {
-        let curve = |&(method, ns): &(Method, &[usize])| {
+    fn figure(seeds: &[(Named, &[usize])]) -> Figure {
+        let curve = |&(method, ns): &(Named, &[usize])| {
             let point = |&n| Point {
                 x: 0.5,
                 mean: 90.0,
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(seeds: &[(Method, &[usize])], subtitle: &str, entries: &[&str]) {
+    fn check(seeds: &[(Named, &[usize])], subtitle: &str, entries: &[&str]) {
         let (text, got) = read(&figure(seeds)).unwrap();
         assert_eq!(text, subtitle);
         let got: Vec<&str> = got.iter().map(|entry| entry.text.as_str()).collect();
@@ -180,17 +181,17 @@ mod tests {
     #[test]
     fn seeds_are_named_once_or_for_each() {
         check(
-            &[(Method::Lrr, &[3, 3]), (Method::Wr, &[3])],
+            &[(LRR, &[3, 3]), (WR, &[3])],
             "CIFAR-10; mean, n = 3",
             &["LRR", "WR"],
         );
         check(
-            &[(Method::Lrr, &[1])],
+            &[(LRR, &[1])],
             "CIFAR-10; one seed (n = 1), no interval",
             &["LRR"],
         );
         check(
-            &[(Method::Lrr, &[2, 3]), (Method::Wr, &[1])],
+            &[(LRR, &[2, 3]), (WR, &[1])],
             "CIFAR-10; mean; where n = 1, a single seed without interval",
             &["LRR (n = 2 to 3)", "WR (n = 1)"],
         );
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn panels_share_entries_and_two_names_for_a_look_are_an_error() {
-        let mut figure = figure(&[(Method::Lrr, &[3])]);
+        let mut figure = figure(&[(LRR, &[3])]);
         figure.panels.push(figure.panels[0].clone());
         assert_eq!(read(&figure).unwrap().1.len(), 1);
         figure.panels[1].curves[0].label = Some("other".into());

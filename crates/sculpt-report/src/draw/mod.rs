@@ -28,5 +28,5 @@ pub use error::DrawError;
 pub use export::{pdf, png};
 pub use figure::{Curve, Figure, Interval, Panel, Point, Reference, Stroke, XAxis, YAxis};
 pub use look::{Dash, Look, Marker, MarkerShape, Rgb};
-pub use method::{Method, Series, UnknownMethod};
+pub use method::{Named, Series, look_of};
 pub use paint::svg;

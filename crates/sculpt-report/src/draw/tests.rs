@@ -1,6 +1,7 @@
 //! What every picture promises, checked on whole figures.
 
 use super::layout::Layout;
+use super::method::examples::{LRR, RANDOM, WR, first};
 use super::*;
 use resvg::tiny_skia::Pixmap;
 use resvg::usvg::{Group, Node, Rect};
@@ -46,8 +47,8 @@ fn figure(panels: Vec<Panel>) -> Figure {
 }
 
 fn eight() -> Vec<Curve> {
-    let mut curves: Vec<Curve> = Method::ALL[..7].iter().map(|&method| curve(method, 3)).collect();
-    curves.push(curve(Method::RandomCyclic, 1));
+    let mut curves: Vec<Curve> = first(7).into_iter().map(|method| curve(method, 3)).collect();
+    curves.push(curve(RANDOM, 1));
     curves
 }
 
@@ -59,7 +60,7 @@ fn everything() -> Figure {
         interval: None,
         n: 1,
     });
-    let mut close = panel(vec![Curve::new(Method::Lrr, levels.collect())]);
+    let mut close = panel(vec![Curve::new(LRR, levels.collect())]);
     let range = Interval {
         low: 68.0,
         high: 71.5,
@@ -226,7 +227,7 @@ fn a_pdf_has_its_size_and_its_font() {
 #[test]
 fn an_interval_beyond_the_axis_ends_in_an_arrow() {
     let drawn = |half: f64| {
-        let mut curve = curve(Method::Lrr, 3);
+        let mut curve = curve(LRR, 3);
         let mean = curve.points[3].mean;
         curve.points[3].interval = Some(Interval {
             low: mean - half,
@@ -247,7 +248,7 @@ fn check_error(curves: Vec<Curve>, message: &str) {
 }
 
 fn with(change: impl Fn(&mut Point)) -> Vec<Curve> {
-    let mut curve = curve(Method::Lrr, 3);
+    let mut curve = curve(LRR, 3);
     change(&mut curve.points[2]);
     vec![curve]
 }
@@ -255,7 +256,7 @@ fn with(change: impl Fn(&mut Point)) -> Vec<Curve> {
 #[test]
 fn what_cannot_be_drawn_is_an_error() {
     let place = "in panel \"(a) CIFAR-10, ResNet-20\"";
-    let eleven = Method::ALL[..11].iter().map(|&method| curve(method, 3)).collect();
+    let eleven = first(11).into_iter().map(|method| curve(method, 3)).collect();
     check_error(
         eleven,
         "panel \"(a) CIFAR-10, ResNet-20\" has 11 curves, drawable are 1 to 10",
@@ -265,11 +266,11 @@ fn what_cannot_be_drawn_is_an_error() {
         "panel \"(a) CIFAR-10, ResNet-20\" has 0 curves, drawable are 1 to 10",
     );
     check_error(
-        vec![Curve::new(Method::Wr, vec![])],
+        vec![Curve::new(WR, vec![])],
         "curve \"WR\" of panel \"(a) CIFAR-10, ResNet-20\" has no points",
     );
     check_error(
-        vec![curve(Method::Lrr, 3), curve(Method::Lrr, 3).labelled("again")],
+        vec![curve(LRR, 3), curve(LRR, 3).labelled("again")],
         "\"LRR\" and \"again\" are drawn alike",
     );
     check_error(

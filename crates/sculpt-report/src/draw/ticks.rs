@@ -172,7 +172,7 @@ fn trimmed(value: f64, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::figure::{Curve, Interval, YAxis};
-    use super::super::method::Method;
+    use super::super::method::examples::LRR;
     use super::*;
 
     #[track_caller]
@@ -218,7 +218,7 @@ mod tests {
             label: "accuracy (%)".into(),
             within: Some((0.0, 100.0)),
         };
-        let curves = vec![Curve::new(Method::Lrr, points)];
+        let curves = vec![Curve::new(LRR, points)];
         Panel {
             title: String::new(),
             x: XAxis::Density,
