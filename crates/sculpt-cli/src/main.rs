@@ -1,9 +1,11 @@
 //! `sculpt`: every command of the laboratory. Its arguments are parsed in `words`, each command is a file of
 //! `commands`, and everything that they compute is in the crates below.
 
+mod children;
 mod commands;
 mod cuda;
 mod device;
+mod display;
 mod jobs;
 mod places;
 mod printing;

@@ -5,8 +5,7 @@ use crate::words::Global;
 use crate::{device, places, printing, signals};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Ended, Progress, Runner, Store};
-use serde::{Deserialize, Serialize};
+use sculpt_experiments::{Ended, Event, ExperimentError, NodeId, Progress, Runner, Store};
 use std::{
     cell::RefCell,
     io::Read,
@@ -29,27 +28,6 @@ pub(crate) struct Words {
     supervised: bool,
 }
 
-/// A line on the stdout of a supervised job.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub(crate) enum Event {
-    /// The node begins.
-    Start { id: String },
-    /// So far.
-    Progress {
-        id: String,
-        steps_done: u64,
-        n_steps: u64,
-        train_loss: Option<f64>,
-    },
-    /// The node's result is there.
-    Done { id: String },
-    /// Stopped from outside; saved.
-    Stopped { id: String },
-    /// The node failed, and with it the job.
-    Failed { id: String, error: String },
-}
-
 /// How often a supervised job reports steps, at most.
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 
@@ -62,10 +40,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         stop_when_stdin_closes(Arc::clone(&stop));
     }
     let supervised = words.supervised;
-    let current = RefCell::new(String::new());
+    let current: RefCell<Option<NodeId>> = RefCell::new(None);
     let mut last = Instant::now();
     let mut report = |p: Progress| {
-        let id = current.borrow().clone();
+        let Some(id) = current.borrow().clone() else {
+            return;
+        };
         if supervised && (p.epoch.is_some() || last.elapsed() >= REPORT_EVERY) {
             last = Instant::now();
             let train_loss = p.epoch.map(|e| e.train_loss);
@@ -78,7 +58,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         } else if let (Some(epoch), false) = (p.epoch, supervised) {
             printing::note(&format!(
                 "{} epoch {}: loss {:.4}, accuracy {:.2} % on training images",
-                &id[..12],
+                id.short(),
                 epoch.epoch,
                 epoch.train_loss,
                 100.0 * epoch.train_accuracy
@@ -89,16 +69,19 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let mut runner = Runner::new(&store, &data, device, &stop, &mut report);
     for word in &words.ids {
         let id = store.find(word)?;
-        id.as_str().clone_into(&mut current.borrow_mut());
+        *current.borrow_mut() = Some(id.clone());
         if supervised {
-            event(&Event::Start { id: id.to_string() });
+            event(&Event::Start { id: id.clone() });
         }
         let ended = runner.run(&id);
-        let id = id.as_str().to_owned();
         match (ended, supervised) {
             (Ok(Ended::Done | Ended::WasDone), true) => event(&Event::Done { id }),
             (Ok(Ended::Stopped), true) => {
                 event(&Event::Stopped { id });
+                return Ok(());
+            }
+            (Err(ExperimentError::Locked { .. }), true) => {
+                event(&Event::Held { id });
                 return Ok(());
             }
             (Err(error), true) => {
@@ -110,7 +93,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             }
             (Ok(Ended::Done), false) => printing::line(&format!("{id} done")),
             (Ok(Ended::WasDone), false) => printing::line(&format!("{id} was done already")),
-            (Ok(Ended::Stopped), false) => bail!("stopped; `sculpt node {}` goes on from here", &id[..12]),
+            (Ok(Ended::Stopped), false) => bail!("stopped; `sculpt node {}` goes on from here", id.short()),
             (Err(error), false) => return Err(error.into()),
         }
     }
