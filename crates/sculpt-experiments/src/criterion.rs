@@ -158,6 +158,20 @@ pub enum SynflowSchedule {
 }
 
 impl Criterion {
+    /// How it shares weights out among layers before it sees any; none where scores decide.
+    pub fn allocation(&self) -> Option<(Allocation, Rule)> {
+        match self {
+            Self::Random { allocation, rule, .. } => Some((*allocation, *rule)),
+            Self::Magnitude
+            | Self::RandomSubset { .. }
+            | Self::Snip(_)
+            | Self::Grasp(_)
+            | Self::Synflow { .. }
+            | Self::Fisher(_)
+            | Self::WoodFisher(_) => None,
+        }
+    }
+
     /// The score that it ranks by and the images that the score looks at; none for magnitude and chance.
     ///
     /// # Errors

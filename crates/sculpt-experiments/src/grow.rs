@@ -307,23 +307,11 @@ impl<'a> Grower<'a> {
     }
 
     fn train(&mut self, from: StateRef, schedule: Kind, epochs: u32) -> StateRef {
-        let setup = self.setup;
         self.add(Node::Train(Train {
-            v: Version,
-            from,
-            data: setup.data.clone(),
-            split: setup.split,
-            augmentation: setup.augmentation,
-            drop_last: setup.drop_last,
             schedule,
-            lr: setup.lr,
             epochs,
-            batch: setup.batch,
-            momentum: setup.momentum,
-            weight_decay: setup.weight_decay,
-            precision: setup.precision,
             label_noise: self.label_noise,
-            seed: self.seed,
+            ..self.setup.cycle(from, self.seed)
         }))
     }
 

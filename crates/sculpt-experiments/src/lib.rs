@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cost;
 mod criterion;
 mod data;
 mod environment;
@@ -22,6 +23,7 @@ mod suite;
 mod timings;
 mod user_recipe;
 
+pub use cost::Cost;
 pub use criterion::{
     Criterion, CriterionKind, FisherRule, GraspRule, Scored, Scoring, ScoringMode, SnipRule, SynflowSchedule,
     WoodFisherRule,
@@ -32,7 +34,7 @@ pub use error::ExperimentError;
 pub use methods::{Method, UnknownMethod};
 pub use metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics, write_parquet};
 pub use node::{Combine, DataRef, Init, LabelNoise, Node, NodeId, Perturb, Prune, StateRef, Train, Version};
-pub use plan::{Cost, Plan, Work, plan};
+pub use plan::{Plan, Work, plan};
 pub use point::Point;
 pub use preset::{Overrides, PanelName, Preset, PresetName, Setup};
 pub use recipe::{Entry, Recipe};

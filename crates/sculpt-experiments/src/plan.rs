@@ -1,9 +1,9 @@
 use crate::data::{DEMO_A, DEMO_B, DEMO_C, IMAGENET};
-use crate::{DataRef, Entry, Node, NodeId, Recipe, StateRef, Store};
-use sculpt_datasets::{DemoSpec, Split};
+use crate::{Cost, DataRef, Entry, Node, NodeId, Recipe, StateRef, Store};
+use sculpt_datasets::DemoSpec;
 use sculpt_models::{ModelSpec, Precision};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What running a recipe costs, before anything is run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -22,7 +22,8 @@ pub struct Plan {
     pub epochs_without_sharing: u64,
     /// Training floating-point operations of all Train nodes as executed: masked tensors are dense.
     pub flops_dense: f64,
-    /// The same if pruned weights cost nothing, each layer at the mask's overall density.
+    /// The same if pruned weights cost nothing, layer by layer, as far as a mask's layers are known before it is drawn
+    /// ([`Entry::expected_densities`]).
     pub flops_sparse_ideal: f64,
     /// Bytes of the states that somebody reads.
     pub bytes: u64,
@@ -47,51 +48,6 @@ pub struct Work {
     pub images: u64,
 }
 
-/// What training one node costs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cost {
-    /// Epochs.
-    pub epochs: u32,
-    /// Images passed forward and back.
-    pub images: u64,
-    /// Floating-point operations as executed: masked tensors are dense.
-    pub flops_dense: f64,
-    /// The same if pruned weights cost nothing, each layer at the mask's overall density.
-    pub flops_sparse_ideal: f64,
-}
-
-impl Cost {
-    /// Of a Train node; other nodes cost next to nothing.
-    pub fn of(entry: &Entry) -> Option<Self> {
-        let Node::Train(train) = &entry.node else {
-            return None;
-        };
-        let (n_train, side) = data_shape(&train.data);
-        let n_train = match train.split {
-            Split::All => n_train,
-            Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
-        };
-        let batch = u64::from(train.batch);
-        let per_epoch = if train.drop_last {
-            n_train / batch * batch
-        } else {
-            n_train
-        };
-        let images = per_epoch * u64::from(train.epochs);
-        let macs: u64 = entry.model.multiply_accumulates(side, side).iter().sum();
-        let flops_dense = FLOPS_PER_MAC * macs as f64 * images as f64;
-        Some(Self {
-            epochs: train.epochs,
-            images,
-            flops_dense,
-            flops_sparse_ideal: flops_dense * entry.density,
-        })
-    }
-}
-
-/// A backward pass costs two forward passes; a multiply-accumulate is two operations.
-const FLOPS_PER_MAC: f64 = 2.0 * 3.0;
-
 /// Plans a recipe over a store; `curves` are the states of each curve of each seed.
 pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
     let mut plan = Plan {
@@ -99,6 +55,8 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
         ..Plan::default()
     };
     let mut work: BTreeMap<String, Work> = BTreeMap::new();
+    // Few masks are many nodes'.
+    let mut densities: HashMap<_, Vec<f64>> = HashMap::new();
     let epochs_of = |entry: &Entry| u64::from(entry.node.last_epoch());
     for (id, entry) in recipe.iter() {
         let done = store.is_done(id, entry);
@@ -107,9 +65,14 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
         let layout = entry.model.layout();
         let floats = layout.n_params() + layout.n_buffers();
         plan.bytes += entry.keep.len() as u64 * (4 * floats + layout.n_prunable().div_ceil(8)) as u64;
-        let (Node::Train(train), Some(cost)) = (&entry.node, Cost::of(entry)) else {
+        let Node::Train(train) = &entry.node else {
             continue;
         };
+        let mask = (entry.model.clone(), entry.density.to_bits(), entry.allocation);
+        let densities = densities
+            .entry(mask)
+            .or_insert_with(|| entry.expected_densities());
+        let cost = Cost::of(entry, densities).expect("a Train node costs something");
         plan.flops_dense += cost.flops_dense;
         plan.flops_sparse_ideal += cost.flops_sparse_ideal;
         if !done {

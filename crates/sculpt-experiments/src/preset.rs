@@ -1,6 +1,6 @@
 use crate::data::{CIFAR100, DEMO_A, IMAGENET, data_ref, demo_a, demo_b, demo_c, imagenet_digest};
 use crate::plan::data_shape;
-use crate::{DataFolder, DataRef, ExperimentError};
+use crate::{DataFolder, DataRef, ExperimentError, StateRef, Train, Version};
 use sculpt_datasets::{Augmentation, Split, cifar10_digest, cifar100_digest};
 use sculpt_label_noise::Rate;
 use sculpt_masks::{Allocation, Density, Rule, geometric_densities};
@@ -269,6 +269,27 @@ impl Setup {
     /// Rows and columns of an image.
     pub fn side(&self) -> u32 {
         data_shape(&self.data).1
+    }
+
+    /// One cycle of standard training from a state.
+    pub fn cycle(&self, from: StateRef, seed: u64) -> Train {
+        Train {
+            v: Version,
+            from,
+            data: self.data.clone(),
+            split: self.split,
+            augmentation: self.augmentation,
+            drop_last: self.drop_last,
+            schedule: self.schedule,
+            lr: self.lr,
+            epochs: self.cycle_epochs,
+            batch: self.batch,
+            momentum: self.momentum,
+            weight_decay: self.weight_decay,
+            precision: self.precision,
+            label_noise: None,
+            seed,
+        }
     }
 
     /// Epochs of the step-warmup schedule's warm-up, w = max(1, round(10 n / 150)): where WR rewinds to and what

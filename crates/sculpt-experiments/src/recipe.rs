@@ -1,4 +1,5 @@
 use crate::{ExperimentError, Node, NodeId, StateRef};
+use sculpt_masks::{Allocation, Rule};
 use sculpt_models::ModelSpec;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,8 @@ pub struct Entry {
     pub model: ModelSpec,
     /// Density that the node's mask was asked to have; 1 without one.
     pub density: f64,
+    /// How chance shared the mask's weights out among layers; none where there is no mask, or a criterion chose.
+    pub allocation: Option<(Allocation, Rule)>,
 }
 
 impl Recipe {
@@ -62,11 +65,12 @@ impl Recipe {
                 unreachable!("every kind but Init has a trunk")
             }
         };
-        let density = match &node {
-            Node::Init(_) => 1.0,
-            Node::Prune(prune) => prune.density.get(),
-            Node::Train(train) => self.nodes[&train.from.id].density,
-            Node::Combine(combine) => self.nodes[&combine.mask_from.id].density,
+        let mask_of = |state: &StateRef| (self.nodes[&state.id].density, self.nodes[&state.id].allocation);
+        let (density, allocation) = match &node {
+            Node::Init(_) => (1.0, None),
+            Node::Prune(prune) => (prune.density.get(), prune.criterion.allocation()),
+            Node::Train(train) => mask_of(&train.from),
+            Node::Combine(combine) => mask_of(&combine.mask_from),
         };
         let keep = BTreeSet::from([node.last_epoch()]);
         self.nodes.insert(
@@ -78,6 +82,7 @@ impl Recipe {
                 epochs_before,
                 model,
                 density,
+                allocation,
             },
         );
         self.order.push(id);

@@ -188,10 +188,15 @@ pub fn drive<W: Worker>(
             jobs.insert(job, chain);
             watch(board, Happening::Opened(job));
         }
-        if jobs.is_empty() && (stopping || !board.look_at_held(is_done)) {
-            return Ok(if stopping { Drive::Stopped } else { Drive::Finished });
+        if jobs.is_empty() && stopping {
+            return Ok(Drive::Stopped);
         }
-        let reports = worker.poll(PATIENCE)?;
+        if jobs.is_empty() && !board.look_at_held(is_done) {
+            return Ok(Drive::Finished);
+        }
+        // With nothing at work all that is left is with others.
+        let patience = if jobs.is_empty() { HELD_PATIENCE } else { PATIENCE };
+        let reports = worker.poll(patience)?;
         if reports.is_empty() {
             watch(board, Happening::Tick);
         }
