@@ -42,6 +42,15 @@ pub(crate) fn cargo() -> Result<Command> {
             cargo.env_remove(name);
         }
     }
+    // Words of the user to other builds of torch-sys: they would send this one to their Python or their folder.
+    for name in [
+        "LIBTORCH_USE_PYTORCH",
+        "LIBTORCH_LIB",
+        "LIBTORCH_INCLUDE",
+        "LIBTORCH_STATIC",
+    ] {
+        cargo.env_remove(name);
+    }
     // One value for good, also for who has a libtorch of their own, which `setup` has linked there:
     // torch-sys is built again whenever this variable changes.
     cargo.env("LIBTORCH", libtorch_link());
@@ -64,10 +73,11 @@ pub(crate) fn libtorch_link() -> PathBuf {
 }
 
 /// What `LD_LIBRARY_PATH` must be for programs built here; `None` where their rpath is enough, which
-/// counts on `target/` standing in the root.
+/// counts on `target/` standing in the root, and on flags of the user's not taking the place of those in
+/// `.cargo/config.toml`.
 pub(crate) fn library_path() -> Result<Option<OsString>> {
     let at_home = target_dir()?.canonicalize().ok() == project_root().join("target").canonicalize().ok();
-    if at_home {
+    if at_home && !has_own_rustflags(|name| env::var_os(name)) {
         return Ok(None);
     }
     let mut dirs = vec![libtorch_link().join("lib")];
@@ -79,9 +89,34 @@ pub(crate) fn library_path() -> Result<Option<OsString>> {
         .context("the path of the project cannot stand in LD_LIBRARY_PATH")
 }
 
+/// Whether rustc gets flags from the environment, which replace those of `.cargo/config.toml`, rpaths among them.
+fn has_own_rustflags(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let names = [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+    ];
+    names.into_iter().any(|name| variable(name).is_some())
+}
+
 /// The program of that name in `PATH`.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|dir| dir.join(name))
         .find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_environment_replace_the_rpaths() {
+        assert!(!has_own_rustflags(|_| None));
+        for own in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            assert!(has_own_rustflags(
+                |name| (name == own).then(|| "-C target-cpu=native".into())
+            ));
+        }
+    }
 }

@@ -26,6 +26,13 @@ const CUDA_SIZE: &str = "about 4 GB";
 /// For CPython 3.11 whichever Python runs pip: only the libraries in the wheels are used.
 const PIP: &str = "-m pip install --no-deps --only-binary=:all: --no-compile --disable-pip-version-check \
     --no-input --python-version=3.11 --implementation=cp";
+/// Settings of the user's, by variable or by pip.conf, that do not go with `--target`; a variable wins over the file.
+const PIP_SETTINGS: [(&str, &str); 4] = [
+    ("PIP_USER", "0"),
+    ("PIP_REQUIRE_VIRTUALENV", "0"),
+    ("PIP_PREFIX", ""),
+    ("PIP_TARGET", ""),
+];
 /// Of the wheels in these lists, one each.
 const PLATFORMS: [&str; 8] = [
     "manylinux_2_28_x86_64",
@@ -145,6 +152,7 @@ fn install(folder: &Path, cuda: bool) -> Result<()> {
         .env("TMPDIR", partial.join("tmp"))
         // In a folder of its own, root or not makes no difference.
         .env("PIP_ROOT_USER_ACTION", "ignore")
+        .envs(PIP_SETTINGS)
         .stdout(std::io::stderr());
     let status = pip.status().context("cannot start pip")?;
     if !status.success() {
