@@ -2,11 +2,10 @@
 
 use crate::children::Children;
 use crate::display::Display;
-use crate::signals;
+use crate::signals::Stop;
 use crate::words::Global;
 use anyhow::bail;
 use sculpt_experiments::{Board, DataFolder, Drive, NodeId, Recipe, Store, drive};
-use std::sync::atomic::Ordering;
 
 /// What became of a recipe.
 pub(crate) struct Finished {
@@ -29,7 +28,7 @@ pub(crate) fn run(
     global: &Global,
     n_jobs: u32,
 ) -> anyhow::Result<Finished> {
-    let stop = signals::stop_flag()?;
+    let stop = Stop::on_signals()?;
     let mut board = Board::new(recipe, |id, entry| store.is_done(id, entry));
     if board.n_open_at_start() > 0 {
         for (id, entry) in recipe.iter().filter(|(id, entry)| !store.is_done(id, entry)) {
@@ -38,17 +37,22 @@ pub(crate) fn run(
         let mut display = Display::new(&board);
         let mut children = Children::new(store, data, global, n_jobs as usize);
         let is_done = |id: &NodeId, entry: &_| store.is_done(id, entry);
-        let end = drive(&mut board, &mut children, &stop, &is_done, &mut |board, what| {
-            display.show(board, what);
-        })?;
+        let end = drive(
+            &mut board,
+            &mut children,
+            stop.asked(),
+            &is_done,
+            &mut |board, what| {
+                display.show(board, what);
+            },
+        )?;
         display.finish();
         match end {
             Drive::Stopped => bail!("stopped; the same command goes on from here"),
             Drive::Finished => {}
         }
     }
-    // What follows saves as it goes: the next signal ends the process at once.
-    stop.store(true, Ordering::Relaxed);
+    stop.end_at_once();
     Ok(Finished {
         n_run: board.n_run(),
         failed: board.failed().to_vec(),

@@ -17,9 +17,21 @@ use std::process::ExitCode;
 use words::{Command, Words};
 
 fn main() -> ExitCode {
-    let words = Words::parse();
+    let words = match Words::try_parse() {
+        Ok(words) => words,
+        // `--help` too is a result.
+        Err(said) if !said.use_stderr() => {
+            printing::line(said.to_string().trim_end());
+            return ended(printing::check_stdout());
+        }
+        Err(error) => error.exit(),
+    };
     printing::one_sentence_panics();
-    match run(words) {
+    ended(run(words).and_then(|()| printing::check_stdout()))
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             printing::failure(&error);

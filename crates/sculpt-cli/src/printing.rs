@@ -1,24 +1,49 @@
 //! What people read: results on stdout, everything else on stderr.
-#![expect(clippy::print_stderr, reason = "binaries print; this is where this one does")]
 
 use anyhow::Context;
 use serde::Serialize;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::Mutex;
 
-/// A line of a result.
+/// What became of stdout: the first refusal to take a result.
+static REFUSED: Mutex<Option<String>> = Mutex::new(None);
+
+/// Characters of somebody else's text that a sentence of ours shows.
+const LONGEST: usize = 200;
+
+/// A line of a result. Where stdout does not take it, [`check_stdout`] says so at the end.
 pub(crate) fn line(text: &str) {
-    // A reader that has seen enough (`| head`) is no error.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    let mut out = std::io::stdout();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    match written {
+        Ok(()) => {}
+        // A reader that has seen enough (`| head`) is no error.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            let mut refused = REFUSED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            refused.get_or_insert(error.to_string());
+        }
+    }
 }
 
-/// A line about the work, on stderr.
+/// Fails where a result could not be written.
+pub(crate) fn check_stdout() -> anyhow::Result<()> {
+    let refused = REFUSED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    match refused.as_deref() {
+        None => Ok(()),
+        Some(why) => anyhow::bail!("the result could not be written to stdout: {why}"),
+    }
+}
+
+/// A line about the work, on stderr. Long work goes on whatever becomes of its log: a full disk or a closed pipe there is no
+/// reason to end it.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// A warning: the command goes on.
 pub(crate) fn warning(text: &str) {
-    eprintln!("warning: {text}");
+    note(&format!("warning: {}", plain(text)));
 }
 
 /// Exactly one JSON object on stdout.
@@ -41,7 +66,7 @@ pub(crate) fn failure(error: &anyhow::Error) {
             sentence.push_str(&text);
         }
     }
-    eprintln!("error: {sentence}");
+    note(&format!("error: {}", plain(&sentence)));
 }
 
 /// A panic is a bug of ours: it says so in one sentence, and exits with 1 rather than 101.
@@ -53,7 +78,44 @@ pub(crate) fn one_sentence_panics() {
             .location()
             .map(|l| format!(" ({}:{})", l.file(), l.line()))
             .unwrap_or_default();
-        eprintln!("error: internal: {first}{place}; this is a bug of sculpt, please report it");
+        note(&format!(
+            "error: internal: {}{place}; this is a bug of sculpt, please report it",
+            plain(first)
+        ));
         std::process::exit(1);
     }));
+}
+
+/// A sentence in which names out of somebody's file may stand: no character of it moves a terminal's cursor or changes its
+/// colours, and a word without end is cut.
+fn plain(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        if word.chars().count() <= LONGEST {
+            return word.to_owned();
+        }
+        let kept: String = word.chars().take(LONGEST).collect();
+        format!("{kept}…")
+    });
+    let text = words.collect::<Vec<_>>().join(" ");
+    let escaped = text.chars().map(|c| match c {
+        '\n' => " ".to_owned(),
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    });
+    escaped.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn names_from_files_leave_the_terminal_alone() {
+        assert_eq!(
+            plain("β is \u{1b}[31mred\u{7}\nnow"),
+            "β is \\u{1b}[31mred\\u{7} now"
+        );
+        let cut = plain(&format!("name {} ends", "a".repeat(300)));
+        assert_eq!(cut, format!("name {}… ends", "a".repeat(200)));
+    }
 }

@@ -1,18 +1,64 @@
-//! SIGINT and SIGTERM: the first asks to stop at the next step boundary, state saved; the second ends at once.
+//! SIGINT and SIGTERM: the first asks to stop at the next step boundary, state saved. Schedulers of clusters signal twice, and a
+//! hasty user too: for ten seconds more of them change nothing; after that one ends the process at once.
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
 };
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
-/// A flag that the first SIGINT or SIGTERM sets.
-pub(crate) fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: when the flag is up already, the process ends as it would without a handler.
-        flag::register_conditional_default(signal, Arc::clone(&stop))?;
-        flag::register(signal, Arc::clone(&stop))?;
+/// How long a save may take before a further signal ends the process.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often the clock is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Whether somebody asked this process to stop.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    asked: Arc<AtomicBool>,
+    /// A signal ends the process as it would without a handler.
+    at_once: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Listens to signals from here on.
+    pub(crate) fn on_signals() -> anyhow::Result<Self> {
+        let stop = Self {
+            asked: Arc::default(),
+            at_once: Arc::default(),
+        };
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: a signal that comes when the time is over does no more than end the process.
+            flag::register_conditional_default(signal, Arc::clone(&stop.at_once))?;
+            flag::register(signal, Arc::clone(&stop.asked))?;
+        }
+        let watched = stop.clone();
+        thread::spawn(move || {
+            while !watched.asked.load(Ordering::Relaxed) {
+                thread::sleep(TICK);
+            }
+            thread::sleep(GRACE);
+            watched.at_once.store(true, Ordering::Relaxed);
+        });
+        Ok(stop)
     }
-    Ok(stop)
+
+    /// Set once somebody asked.
+    pub(crate) fn asked(&self) -> &AtomicBool {
+        &self.asked
+    }
+
+    /// Asks, as a signal does.
+    pub(crate) fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// What follows saves as it goes: the next signal ends the process at once.
+    pub(crate) fn end_at_once(&self) {
+        self.at_once.store(true, Ordering::Relaxed);
+    }
 }

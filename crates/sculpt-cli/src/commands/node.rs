@@ -1,20 +1,15 @@
 //! `node ID…`: runs nodes of the store, one after the other. `reproduce` starts it as its jobs.
 
 use super::preset::DataWords;
+use crate::signals::Stop;
 use crate::words::Global;
-use crate::{device, places, printing, signals};
+use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{Ended, Event, ExperimentError, NodeId, Progress, Runner, Store};
-use std::{
-    cell::RefCell,
-    io::Read,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::cell::RefCell;
+use std::io::Read;
+use std::time::{Duration, Instant};
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -35,9 +30,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = Store::new(places::runs(global));
     let data = words.data.folder();
     let device = device::of(global)?;
-    let stop = signals::stop_flag()?;
+    let stop = Stop::on_signals()?;
     if words.supervised {
-        stop_when_stdin_closes(Arc::clone(&stop));
+        stop_when_stdin_closes(stop.clone());
     }
     let supervised = words.supervised;
     let current: RefCell<Option<NodeId>> = RefCell::new(None);
@@ -66,7 +61,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
     };
     // One runner for all of them: data are read once.
-    let mut runner = Runner::new(&store, &data, device, &stop, &mut report);
+    let mut runner = Runner::new(&store, &data, device, stop.asked(), &mut report);
     for word in &words.ids {
         let id = store.find(word)?;
         *current.borrow_mut() = Some(id.clone());
@@ -105,10 +100,10 @@ fn event(event: &Event) {
 }
 
 /// The supervisor holds our stdin open; it closes when the supervisor asks us to stop, and also when it dies.
-fn stop_when_stdin_closes(stop: Arc<AtomicBool>) {
+fn stop_when_stdin_closes(stop: Stop) {
     std::thread::spawn(move || {
         let mut sink = [0; 64];
         while std::io::stdin().read(&mut sink).is_ok_and(|n| n > 0) {}
-        stop.store(true, Ordering::Relaxed);
+        stop.ask();
     });
 }

@@ -96,3 +96,28 @@ fn combinations() {
         &["\"gpu\"", "cpu, cuda:0"],
     );
 }
+
+/// A result that stdout does not take is no success; what stderr does not take ends nothing.
+#[test]
+fn streams_that_are_full() {
+    let folder = Folder::new();
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for line in ["--help", "list", "schedule --help"] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_sculpt"))
+            .args(line.split(' '))
+            .current_dir(folder.path())
+            .stdout(full())
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{line}: {said}");
+        assert!(said.contains("could not be written to stdout"), "{line}: {said}");
+    }
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_sculpt"))
+        .arg("ls")
+        .current_dir(folder.path())
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0), "ls has a note for stderr, and goes on without it");
+}

@@ -13,6 +13,7 @@ mod fetch;
 mod gc;
 mod help;
 mod mask;
+mod readme;
 mod schedule;
 mod store;
 mod tables;
