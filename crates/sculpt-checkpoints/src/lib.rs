@@ -6,6 +6,7 @@ mod error;
 mod foreign;
 #[cfg(test)]
 mod hand_made;
+mod header;
 mod mask_file;
 mod meta;
 mod parts;

@@ -119,5 +119,9 @@ fn streams_that_are_full() {
         .stderr(full())
         .status()
         .unwrap();
-    assert_eq!(status.code(), Some(0), "ls has a note for stderr, and goes on without it");
+    assert_eq!(
+        status.code(),
+        Some(0),
+        "ls has a note for stderr, and goes on without it"
+    );
 }
