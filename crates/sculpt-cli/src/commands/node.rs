@@ -5,7 +5,7 @@ use crate::words::Global;
 use crate::{device, places, printing, signals};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Ended, Progress, Runner, Store};
+use sculpt_experiments::{Ended, Progress, Runner};
 use serde::{Deserialize, Serialize};
 use std::{
     cell::RefCell,
@@ -24,6 +24,9 @@ pub(crate) struct Words {
     ids: Vec<String>,
     #[command(flatten)]
     data: DataWords,
+    /// Make them anew though they are done, and with them all finished nodes that follow from them
+    #[arg(long)]
+    again: bool,
     /// Report events as JSON lines, and stop cleanly when stdin closes
     #[arg(long, hide = true)]
     supervised: bool,
@@ -54,7 +57,7 @@ pub(crate) enum Event {
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let store = Store::new(places::runs(global));
+    let store = places::store(global);
     let data = words.data.folder();
     let device = device::of(global)?;
     let stop = signals::stop_flag()?;
@@ -87,13 +90,33 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     // One runner for all of them: data are read once.
     let mut runner = Runner::new(&store, &data, device, &stop, &mut report);
-    for word in &words.ids {
-        let id = store.find(word)?;
+    let mut ids = words
+        .ids
+        .iter()
+        .map(|word| store.find(word))
+        .collect::<Result<Vec<_>, _>>()?;
+    let _shared = store.share()?;
+    if words.again {
+        let followers = store.followers(&ids.iter().cloned().collect())?;
+        if !followers.is_empty() {
+            printing::note(&format!(
+                "{} nodes that follow are made anew too",
+                followers.len()
+            ));
+        }
+        ids.extend(followers);
+        store.forget(&ids)?;
+    }
+    for id in ids {
         id.as_str().clone_into(&mut current.borrow_mut());
         if supervised {
             event(&Event::Start { id: id.to_string() });
         }
         let ended = runner.run(&id);
+        runner
+            .take_warnings()
+            .iter()
+            .for_each(|warning| printing::warning(warning));
         let id = id.as_str().to_owned();
         match (ended, supervised) {
             (Ok(Ended::Done | Ended::WasDone), true) => event(&Event::Done { id }),

@@ -14,6 +14,7 @@ mod gc;
 mod help;
 mod mask;
 mod schedule;
+mod states;
 mod store;
 mod tables;
 mod verify;
