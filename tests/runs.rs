@@ -249,13 +249,14 @@ struct Pair {
 
 fn pair() -> Pair {
     let all = small();
-    let trains = all
-        .iter()
-        .filter(|(_, entry)| matches!(entry.node, Node::Train(_)));
-    let (first, _) = trains.clone().next().unwrap();
+    let is_train = |entry: &sculpt_experiments::Entry| matches!(entry.node, Node::Train(_));
+    let (first, _) = all.iter().find(|(_, entry)| is_train(entry)).unwrap();
     let child =
         |entry: &sculpt_experiments::Entry| entry.node.parents().iter().any(|parent| parent.id == *first);
-    let (second, _) = trains().find(|(_, entry)| child(entry)).unwrap();
+    let (second, _) = all
+        .iter()
+        .find(|(_, entry)| is_train(entry) && child(entry))
+        .unwrap();
     let end = |id: &NodeId| StateRef {
         id: id.clone(),
         epoch: 2,
