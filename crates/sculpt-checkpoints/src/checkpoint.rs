@@ -19,6 +19,19 @@ pub fn write_checkpoint(
     meta: &Meta,
 ) -> Result<(), CheckpointError> {
     let metadata = metadata_of(layout, state, meta).map_err(refused(path))?;
+    parts::write(path, Some((meta::KEY, metadata)), parts_of(layout, state))
+}
+
+/// The bytes that [`write_checkpoint`] would write: by them a state is the same, in whatever form it was read.
+///
+/// # Errors
+/// A state that does not fit the layout or is not clean under its mask, metadata that do not belong to it.
+pub fn checkpoint_bytes(layout: &Layout, state: &State, meta: &Meta) -> Result<Vec<u8>, Fault> {
+    let metadata = metadata_of(layout, state, meta)?;
+    parts::to_bytes(Some((meta::KEY, metadata)), parts_of(layout, state))
+}
+
+fn parts_of<'a>(layout: &Layout, state: &'a State) -> Vec<Part<'a>> {
     let mut parts = tensors(layout, &state.theta, &state.buffers);
     for (name, range) in layout
         .prunable()
@@ -30,7 +43,7 @@ pub fn write_checkpoint(
             data: Data::OwnU8(pack_bits(state.mask.slice(range))),
         });
     }
-    parts::write(path, Some((meta::KEY, metadata)), parts)
+    parts
 }
 
 /// Reads a checkpoint.
@@ -186,6 +199,8 @@ mod tests {
     fn a_checkpoint_comes_back_bit_for_bit() {
         let example = written();
         let (state, meta) = read_checkpoint(&example.path(), &example.layout).unwrap();
+        let bytes = checkpoint_bytes(&example.layout, &state, &meta).unwrap();
+        assert_eq!(bytes, std::fs::read(example.path()).unwrap());
         assert_eq!(Example::theta_bits(&state), Example::theta_bits(&example.state));
         assert_eq!((&state, &meta), (&example.state, &example.meta));
         assert_eq!(read_meta(&example.path()).unwrap(), meta);

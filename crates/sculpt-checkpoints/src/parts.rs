@@ -6,7 +6,6 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use sculpt_store::atomic;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -36,7 +35,27 @@ pub(crate) fn write(
     metadata: Option<(&str, String)>,
     mut parts: Vec<Part>,
 ) -> Result<(), CheckpointError> {
-    check(&parts).map_err(refused(path))?;
+    let header = lay_out(metadata, &mut parts).map_err(refused(path))?;
+    Ok(atomic::write_with(path, |file| emit(&header, &parts, file))?)
+}
+
+/// What [`write`] would write.
+pub(crate) fn to_bytes(metadata: Option<(&str, String)>, mut parts: Vec<Part>) -> Result<Vec<u8>, Fault> {
+    let header = lay_out(metadata, &mut parts)?;
+    let mut bytes = Vec::new();
+    emit(&header, &parts, &mut bytes).expect("memory takes what is written to it");
+    Ok(bytes)
+}
+
+fn emit(header: &[u8], parts: &[Part], to: &mut dyn Write) -> io::Result<()> {
+    to.write_all(&(header.len() as u64).to_le_bytes())?;
+    to.write_all(header)?;
+    parts.iter().try_for_each(|part| part.data.write_to(to))
+}
+
+/// Puts the parts into their order, and describes it.
+fn lay_out(metadata: Option<(&str, String)>, parts: &mut [Part]) -> Result<Vec<u8>, Fault> {
+    check(parts)?;
     parts.sort_by_key(|part| Reverse(part.data.dtype()));
     let mut end = 0;
     let infos = parts.iter().map(|part| {
@@ -55,12 +74,7 @@ pub(crate) fn write(
     let mut header = serde_json::to_vec(&header).expect("names, shapes and offsets have a JSON form");
     // Spaces keep the data aligned for readers that map the file.
     header.resize(header.len().next_multiple_of(8), b' ');
-    let written = atomic::write_with(path, |file| {
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        parts.iter().try_for_each(|part| part.data.write_to(file))
-    });
-    Ok(written?)
+    Ok(header)
 }
 
 /// An error of writing `path`.
@@ -114,7 +128,7 @@ impl Data<'_> {
         }
     }
 
-    fn write_to(&self, file: &mut File) -> io::Result<()> {
+    fn write_to(&self, file: &mut dyn Write) -> io::Result<()> {
         match self {
             Data::F32(values) => write_numbers(file, values, |v| v.to_le_bytes()),
             Data::F64(values) => write_numbers(file, values, |v| v.to_le_bytes()),
@@ -126,7 +140,7 @@ impl Data<'_> {
 }
 
 fn write_numbers<T: Copy, const N: usize>(
-    file: &mut File,
+    file: &mut dyn Write,
     values: &[T],
     bytes: impl Fn(T) -> [u8; N],
 ) -> io::Result<()> {

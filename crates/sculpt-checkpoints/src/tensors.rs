@@ -41,6 +41,21 @@ pub fn write_tensors(
     metadata_json: Option<&str>,
 ) -> Result<(), CheckpointError> {
     check(tensors, metadata_json).map_err(refused(path))?;
+    let metadata = metadata_json.map(|text| (KEY, text.to_owned()));
+    parts::write(path, metadata, parts_of(tensors))
+}
+
+/// The bytes that [`write_tensors`] would write.
+///
+/// # Errors
+/// As there, but for the operating system's.
+pub fn tensors_bytes(tensors: &[(&str, TensorData)], metadata_json: Option<&str>) -> Result<Vec<u8>, Fault> {
+    check(tensors, metadata_json)?;
+    let metadata = metadata_json.map(|text| (KEY, text.to_owned()));
+    parts::to_bytes(metadata, parts_of(tensors))
+}
+
+fn parts_of<'a>(tensors: &'a [(&str, TensorData)]) -> Vec<Part<'a>> {
     let parts = tensors.iter().map(|(name, tensor)| {
         let (shape, data) = match tensor {
             TensorData::F32(shape, values) => (shape, Data::F32(values)),
@@ -54,8 +69,7 @@ pub fn write_tensors(
             data,
         }
     });
-    let metadata = metadata_json.map(|text| (KEY, text.to_owned()));
-    parts::write(path, metadata, parts.collect())
+    parts.collect()
 }
 
 /// Reads any tensors of the four types.

@@ -1,8 +1,8 @@
 //! One file a command: what it takes, most often its `Words`, and `run`.
 
+pub(crate) mod address;
 pub(crate) mod all;
 pub(crate) mod bench;
-pub(crate) mod chain;
 pub(crate) mod claims;
 pub(crate) mod connect;
 pub(crate) mod data;

@@ -1,6 +1,8 @@
 //! Where things lie when the user does not say: beside the checkout that xtask runs from, else here.
 
+use crate::printing;
 use crate::words::Global;
+use sculpt_experiments::Store;
 use std::path::PathBuf;
 
 /// Set by xtask: the root of the checkout.
@@ -13,6 +15,20 @@ fn root() -> PathBuf {
 /// `--runs`, as typed, or `runs/` of the checkout.
 pub(crate) fn runs(global: &Global) -> PathBuf {
     global.runs.clone().unwrap_or_else(|| root().join("runs"))
+}
+
+/// The store of `--runs`, which reads on to the suites published and fetched here.
+pub(crate) fn store(global: &Global) -> Store {
+    Store::new(runs(global)).with_published(&data())
+}
+
+/// Says which suites give no states because they cannot be read.
+pub(crate) fn warn_of_unreadable(store: &Store) {
+    for error in store.unreadable_suites() {
+        printing::warning(&format!(
+            "{error}; its states are trained anew, `sculpt verify` says more"
+        ));
+    }
 }
 
 /// `data/` of the checkout.

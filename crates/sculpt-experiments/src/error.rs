@@ -6,7 +6,7 @@ use sculpt_masks::MaskError;
 use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
 use sculpt_signs::SignsError;
-use sculpt_store::FileError;
+use sculpt_store::{FileError, LockError};
 use sculpt_trainers::TrainError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -21,7 +21,9 @@ pub enum ExperimentError {
         text: String,
     },
     /// No node, or several, whose id begins so.
-    #[error("{n} nodes in {store} have an id that begins with {prefix:?}; `sculpt ls` lists them")]
+    #[error(
+        "{n} nodes of {store} and of the published suites have an id that begins with {prefix:?}; `sculpt ls` lists the store's"
+    )]
     Prefix {
         /// What was given.
         prefix: String,
@@ -49,6 +51,61 @@ pub enum ExperimentError {
         epoch: u32,
         /// Where.
         store: PathBuf,
+    },
+    /// A state that was asked for is neither in the store nor in a published suite.
+    #[error(
+        "{store} does not hold the state after epoch {epoch} of node {id}; `sculpt reproduce` or `sculpt node` makes it"
+    )]
+    NoState {
+        /// The node.
+        id: NodeId,
+        /// The epoch.
+        epoch: u32,
+        /// Where.
+        store: PathBuf,
+    },
+    /// A state that is not what was recorded, or what its address says.
+    #[error("{path}: the state after epoch {epoch} of node {id} {detail}; {remedy}")]
+    DamagedState {
+        /// The file.
+        path: PathBuf,
+        /// The node.
+        id: NodeId,
+        /// The epoch.
+        epoch: u32,
+        /// What is wrong with it.
+        detail: String,
+        /// What mends it.
+        remedy: &'static str,
+    },
+    /// A finished node that was made again came out otherwise.
+    #[error(
+        "node {id} was made again for an epoch that it had not kept, and its state after epoch {epoch} came out with \
+         other bits than the finished one (another machine, device or thread count); the old states stay. --again \
+         makes the node anew with everything that follows from it"
+    )]
+    OtherBits {
+        /// The node.
+        id: NodeId,
+        /// The first epoch that differs.
+        epoch: u32,
+    },
+    /// A parent is not what the finished child read.
+    #[error(
+        "node {id} was made from epoch {epoch} of node {parent} with SHA-256 {read}, and that state now has {found}; \
+         --again makes the node anew with everything that follows from it"
+    )]
+    ParentChanged {
+        /// The child.
+        id: NodeId,
+        /// Its parent.
+        parent: NodeId,
+        /// The parent's epoch.
+        epoch: u32,
+        /// What the child read.
+        read: String,
+        /// What is there now.
+        found: String,
     },
     /// Another process works on the node.
     #[error("node {id} is being run by another process (lock {lock})")]
@@ -161,6 +218,9 @@ pub enum ExperimentError {
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A lock of a store or suite that cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// A file that the operating system refuses.
     #[error(transparent)]
     File(#[from] FileError),

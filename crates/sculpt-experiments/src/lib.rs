@@ -1,46 +1,70 @@
 #![doc = include_str!("../README.md")]
 
+mod again;
+mod chain;
 mod cost;
 mod criterion;
 mod data;
+mod done;
 mod environment;
 mod error;
 mod grow;
+mod library;
+mod manifest;
 mod memory;
 pub mod methods;
 mod metrics;
 mod node;
+mod node_file;
 mod plan;
 mod point;
 mod preset;
+mod progress;
 mod prune;
+mod publish;
+mod published;
+mod read;
 mod recipe;
+mod recorder;
 mod run;
 mod scheduler;
 mod show;
+mod source;
 mod store;
 mod suite;
 mod timings;
+mod training;
 mod user_recipe;
 
+pub use chain::{Expected, model_of};
 pub use cost::Cost;
 pub use criterion::{
     Criterion, CriterionKind, FisherRule, GraspRule, Scored, Scoring, ScoringMode, SnipRule, SynflowSchedule,
     WoodFisherRule,
 };
 pub use data::{DEMO_A, DataFolder, data_ref, demo_a};
+pub use done::{Done, ReadState, check_against};
 pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;
+pub use manifest::{Manifest, ManifestEntry, WholeManifest};
 pub use methods::{Method, UnknownMethod};
 pub use metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics, write_parquet};
 pub use node::{Combine, DataRef, Init, LabelNoise, Node, NodeId, Perturb, Prune, StateRef, Train, Version};
+pub use node_file::{NodeEnvironment, NodeFile};
 pub use plan::{Plan, Work, plan};
 pub use point::Point;
 pub use preset::{Overrides, PanelName, Preset, PresetName, Setup};
+pub use progress::check_progress;
+pub use publish::publish;
+pub use published::PublishedSuite;
+pub use read::{Form, Loaded, Place};
 pub use recipe::{Entry, Recipe};
-pub use run::{EVALUATION_BATCH, Ended, Progress, Runner, Timing, evaluate_examples};
+pub use run::{Ended, Progress, Runner};
 pub use scheduler::{Board, Drive, Event, Happening, JobNumber, Report, Worker, drive};
 pub use show::{At, Length, Show, States, grow};
-pub use store::{NodeEnvironment, NodeFile, NodeLock, Store, model_of};
-pub use suite::{ManifestEntry, Source, Suite, publish};
+pub use source::Source;
+pub use store::Store;
+pub use suite::Suite;
+pub use timings::check_timings;
+pub use training::{EVALUATION_BATCH, Timing, evaluate_examples};
 pub use user_recipe::{UserRecipe, read_user_recipe};

@@ -1,6 +1,6 @@
 //! From a criterion and a state to a mask.
 
-use crate::run::EVALUATION_BATCH;
+use crate::EVALUATION_BATCH;
 use crate::{Criterion, ExperimentError, NodeId, Prune, Scoring};
 use sculpt_checkpoints::State;
 use sculpt_datasets::{Dataset, DeviceExamples};

@@ -159,6 +159,37 @@ impl Recipe {
         found
     }
 
+    /// What must be run so that the `wanted` states are there: the nodes to run, and the finished ones that they read.
+    /// What stands behind a state that is there is not needed, whoever made it.
+    ///
+    /// # Panics
+    /// When a wanted state's node is not in the recipe.
+    pub fn needed<'a>(
+        &self,
+        wanted: impl IntoIterator<Item = &'a StateRef>,
+        has: impl Fn(&StateRef) -> bool,
+    ) -> Recipe {
+        let mut keep: BTreeMap<NodeId, BTreeSet<u32>> = BTreeMap::new();
+        let mut open: Vec<StateRef> = wanted.into_iter().cloned().collect();
+        while let Some(state) = open.pop() {
+            if keep.entry(state.id.clone()).or_default().insert(state.epoch) && !has(&state) {
+                open.extend(self.nodes[&state.id].node.parents().into_iter().cloned());
+            }
+        }
+        let mut needed = Recipe::default();
+        for (id, entry) in self.iter() {
+            if let Some(keep) = keep.remove(id) {
+                needed.order.push(id.clone());
+                let entry = Entry {
+                    keep,
+                    ..entry.clone()
+                };
+                needed.nodes.insert(id.clone(), entry);
+            }
+        }
+        needed
+    }
+
     /// Number of nodes.
     pub fn len(&self) -> usize {
         self.order.len()

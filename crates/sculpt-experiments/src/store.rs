@@ -1,55 +1,50 @@
-use crate::metrics::{MetricsRow, read_metrics};
-use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
-use sculpt_checkpoints::{Meta, State, read_checkpoint, read_meta};
-use sculpt_layout::Layout;
-use sculpt_models::ModelSpec;
-use sculpt_store::{atomic, paths};
-use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeSet,
-    fs::{self, File, TryLockError},
-    path::{Path, PathBuf},
-};
+//! The content-addressed folder of runs.
 
-/// The content-addressed folder of runs (design §2).
+use crate::chain::Expected;
+use crate::done::{Done, check_against};
+use crate::library::Library;
+use crate::metrics::{MetricsRow, TestScore, read_metrics};
+use crate::read::{Form, Loaded, Place};
+use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
+use sculpt_checkpoints::{Meta, State};
+use sculpt_layout::Layout;
+use sculpt_store::digest::Digest;
+use sculpt_store::{Lock, LockError, paths};
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A folder of runs (design §2), and the published suites that states are taken from where it has none.
 #[derive(Clone, Debug)]
 pub struct Store {
     runs: PathBuf,
+    library: Arc<Library>,
+    /// Descriptions that were read: an id's never changes.
+    nodes: Arc<Mutex<HashMap<NodeId, Node>>>,
 }
 
-/// What `node.json` holds: the node, and beside it what is not its identity.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NodeFile {
-    /// The node's id, again.
-    pub id: NodeId,
-    /// The node.
-    pub node: Node,
-    /// How it is run.
-    pub environment: NodeEnvironment,
-}
-
-/// How a node is run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NodeEnvironment {
-    /// The machine; absent until the node has been run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub machine: Option<Environment>,
-    /// libtorch threads to run with.
-    pub threads: u32,
-    /// Epochs whose state is kept.
-    pub keep: BTreeSet<u32>,
-}
-
-/// Keeps other processes off a node while it lives.
-#[derive(Debug)]
-pub struct NodeLock(#[expect(dead_code, reason = "dropping the file gives the lock back")] File);
+/// A moment in which whoever holds a lock for a description has long written it.
+const SOON: Duration = Duration::from_secs(5);
 
 impl Store {
-    /// A store in `runs`, which need not exist yet.
+    /// A store in `runs`, which need not exist yet, alone.
     pub fn new(runs: impl Into<PathBuf>) -> Self {
-        Self { runs: runs.into() }
+        Self {
+            runs: runs.into(),
+            library: Arc::default(),
+            nodes: Arc::default(),
+        }
+    }
+
+    /// The same store, where states of the suites published in and fetched into `data` count as its own.
+    pub fn with_published(self, data: &Path) -> Self {
+        Self {
+            library: Arc::new(Library::of(data)),
+            ..self
+        }
     }
 
     /// Its folder.
@@ -62,155 +57,224 @@ impl Store {
         paths::node_folder(&self.runs, id.as_str())
     }
 
-    /// Where a state of a node is, or would be.
-    pub fn checkpoint_path(&self, state: &StateRef, last_epoch: u32) -> PathBuf {
-        let folder = self.node_folder(&state.id);
-        if state.epoch == last_epoch {
-            paths::checkpoint(&folder)
-        } else {
-            paths::checkpoint_at(&folder, state.epoch)
-        }
+    /// Published suites that cannot be read, and so give no states.
+    pub fn unreadable_suites(&self) -> &[ExperimentError] {
+        self.library.unreadable()
     }
 
-    /// Whether the node has been run to its end and every state asked for is there.
+    /// Whether every state asked for is there, in the store or in a published suite.
     pub fn is_done(&self, id: &NodeId, entry: &Entry) -> bool {
-        let last = entry.node.last_epoch();
-        let state = |&epoch: &u32| StateRef {
-            id: id.clone(),
-            epoch,
+        let here = self.epochs(id);
+        let there = |&epoch: &u32| {
+            let state = StateRef {
+                id: id.clone(),
+                epoch,
+            };
+            here.contains(&epoch) || self.library.suite_of(&state).is_some()
         };
-        entry
-            .keep
-            .iter()
-            .map(state)
-            .all(|state| self.checkpoint_path(&state, last).is_file())
+        entry.keep.iter().all(there)
     }
 
-    /// Writes `node.json`, uniting the epochs to keep with those that stand there.
-    ///
-    /// # Errors
-    /// A `node.json` that is not this node's, or what the file system refuses.
-    pub fn describe(&self, id: &NodeId, entry: &Entry) -> Result<(), ExperimentError> {
-        let path = paths::node_json(&self.node_folder(id));
-        let mut keep = entry.keep.clone();
-        let (mut machine, mut threads) = (None, entry.threads);
-        if path.is_file() {
-            let old = self.node_file(id)?;
-            // A node ends with the threads that it was begun with: others would give other bits.
-            if paths::progress_state(&self.node_folder(id)).is_file() {
-                threads = old.environment.threads;
+    /// Whether the state can be read, in the store or in a published suite.
+    pub fn has(&self, state: &StateRef) -> bool {
+        self.file(state).is_some() || self.library.suite_of(state).is_some()
+    }
+
+    /// Whether the node was once run to its end here, whatever of it is left.
+    pub fn has_end(&self, id: &NodeId) -> bool {
+        let folder = self.node_folder(id);
+        paths::done(&folder).exists() || paths::older_checkpoint(&folder).exists()
+    }
+
+    /// The epochs whose states a finished node has here.
+    pub fn epochs(&self, id: &NodeId) -> BTreeSet<u32> {
+        let folder = self.node_folder(id);
+        match Done::read(&folder) {
+            Ok(Some(done)) => {
+                let whole = |(epoch, digest): (u32, &Digest)| {
+                    let found = fs::metadata(paths::checkpoint_at(&folder, epoch)).ok()?;
+                    (found.len() == digest.bytes).then_some(epoch)
+                };
+                done.states().filter_map(whole).collect()
             }
-            if entry.keep.is_subset(&old.environment.keep) && old.environment.threads == threads {
-                return Ok(());
+            Ok(None) if paths::older_checkpoint(&folder).is_file() => {
+                let mut epochs: BTreeSet<u32> = entries(&folder)
+                    .unwrap_or_default()
+                    .iter()
+                    .filter_map(|path| paths::checkpoint_epoch(path.file_name()?.to_str()?))
+                    .collect();
+                epochs.extend(self.node_file(id).ok().map(|file| file.node.last_epoch()));
+                epochs
             }
-            keep.extend(old.environment.keep);
-            machine = old.environment.machine;
+            Ok(None) | Err(_) => BTreeSet::new(),
         }
-        let environment = NodeEnvironment {
-            machine,
-            threads,
-            keep,
-        };
-        self.write_node_file(&NodeFile {
-            id: id.clone(),
-            node: entry.node.clone(),
-            environment,
+    }
+
+    /// Where a state lies: in the store, else in a published suite.
+    pub fn place(&self, state: &StateRef) -> Option<Place> {
+        self.place_here(state).or_else(|| self.library.place(state))
+    }
+
+    /// Where a state lies in the store itself.
+    pub(crate) fn place_here(&self, state: &StateRef) -> Option<Place> {
+        let (path, recorded) = self.file(state)?;
+        Some(Place {
+            address: state.clone(),
+            path,
+            form: Form::Checkpoint,
+            recorded,
+            expected: self.expected(&state.id),
         })
     }
 
-    pub(crate) fn write_node_file(&self, file: &NodeFile) -> Result<(), ExperimentError> {
-        let path = paths::node_json(&self.node_folder(&file.id));
-        let mut text = serde_json::to_string_pretty(file).map_err(|e| ExperimentError::BadFile {
-            path: path.clone(),
-            detail: e.to_string(),
-        })?;
-        text.push('\n');
-        Ok(atomic::write(&path, text.as_bytes())?)
+    /// Whether a published suite's form of the state is of a checkpoint with this hash.
+    pub(crate) fn is_published_as(&self, state: &StateRef, sha256: &str) -> bool {
+        let loaded = self.library.place(state).and_then(|place| place.load().ok());
+        loaded.is_some_and(|loaded| loaded.sha256() == sha256)
     }
 
-    /// Reads `node.json` and checks that it hashes to its own id.
+    /// What descriptions say of a node's states.
+    pub fn expected(&self, id: &NodeId) -> Expected {
+        let describe = |id: &NodeId| self.node(id);
+        self.node(id)
+            .map_or_else(Expected::default, |node| Expected::of(&node, &describe))
+    }
+
+    /// The state's file in the store and what is recorded of it.
+    fn file(&self, state: &StateRef) -> Option<(PathBuf, Option<Digest>)> {
+        let folder = self.node_folder(&state.id);
+        let path = paths::checkpoint_at(&folder, state.epoch);
+        if let Some(done) = Done::read(&folder).ok()? {
+            let recorded = done.state(state.epoch)?;
+            return path.is_file().then(|| (path, Some(recorded.clone())));
+        }
+        let older = paths::older_checkpoint(&folder);
+        if !older.is_file() {
+            return None;
+        }
+        let is_last = self
+            .node_file(&state.id)
+            .is_ok_and(|file| file.node.last_epoch() == state.epoch);
+        let path = if is_last { older } else { path };
+        path.is_file().then_some((path, None))
+    }
+
+    /// Reads a state, all that is known of it checked.
     ///
     /// # Errors
-    /// No such node, unreadable JSON, or another node's description.
-    pub fn node_file(&self, id: &NodeId) -> Result<NodeFile, ExperimentError> {
-        let path = paths::node_json(&self.node_folder(id));
-        let text = fs::read_to_string(&path).map_err(|source| ExperimentError::Io {
-            path: path.clone(),
-            source,
-        })?;
-        let file: NodeFile = serde_json::from_str(&text).map_err(|e| ExperimentError::BadFile {
-            path: path.clone(),
-            detail: e.to_string(),
-        })?;
-        let computed = file.node.id();
-        if file.id != *id || computed != *id {
-            let detail = format!("describes node {computed}, not the one whose folder it is in");
-            return Err(ExperimentError::BadFile { path, detail });
-        }
-        Ok(file)
+    /// No such state, or a damaged file.
+    pub fn load(&self, state: &StateRef) -> Result<Loaded, ExperimentError> {
+        self.place_or_missing(state)?.load()
     }
 
     /// Reads a state of a node whose layout is known.
     ///
     /// # Errors
-    /// No such file, or one that fails a check.
-    pub fn read_state(
-        &self,
-        state: &StateRef,
-        last_epoch: u32,
-        layout: &Layout,
-    ) -> Result<(State, Meta), ExperimentError> {
-        Ok(read_checkpoint(&self.checkpoint_path(state, last_epoch), layout)?)
+    /// No such state, or one that fails a check.
+    pub fn read_state(&self, state: &StateRef, layout: &Layout) -> Result<(State, Meta), ExperimentError> {
+        let loaded = self.place_or_missing(state)?.load_as(layout)?;
+        Ok((loaded.state, loaded.meta))
     }
 
-    /// Reads a parent's state, finding its model in the checkpoint itself.
-    ///
-    /// # Errors
-    /// No such checkpoint, a model that is none of ours, or a failed check.
-    pub(crate) fn read_parent(
-        &self,
-        child: &NodeId,
-        parent: &StateRef,
-    ) -> Result<(State, Meta, ModelSpec), ExperimentError> {
-        let last = if paths::node_json(&self.node_folder(&parent.id)).is_file() {
-            self.node_file(&parent.id)?.node.last_epoch()
-        } else {
-            parent.epoch
-        };
-        let path = self.checkpoint_path(parent, last);
-        if !path.is_file() {
-            return Err(ExperimentError::ParentMissing {
-                id: child.clone(),
-                parent: parent.id.clone(),
-                epoch: parent.epoch,
-                store: self.runs.clone(),
-            });
+    pub(crate) fn place_or_missing(&self, state: &StateRef) -> Result<Place, ExperimentError> {
+        self.place(state).ok_or_else(|| ExperimentError::NoState {
+            id: state.id.clone(),
+            epoch: state.epoch,
+            store: self.runs.clone(),
+        })
+    }
+
+    /// The description of a node, of the store or of a published suite.
+    pub fn node(&self, id: &NodeId) -> Option<Node> {
+        let known = || self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(node) = known().get(id) {
+            return Some(node.clone());
         }
-        let model = model_of(&path, &read_meta(&path)?)?;
-        let (state, meta) = read_checkpoint(&path, &model.layout())?;
-        Ok((state, meta, model))
+        let here = paths::node_json(&self.node_folder(id)).is_file();
+        let read = here.then(|| self.node_file(id).ok()).flatten();
+        let node = read.map(|file| file.node).or_else(|| self.library.node(id))?;
+        known().insert(id.clone(), node.clone());
+        Some(node)
     }
 
-    /// The metrics of a trained node.
+    /// The metrics of a trained node, of the store or of a published suite.
     ///
     /// # Errors
-    /// No such file, or one that is not ours.
+    /// No such file, one that is not ours, or not the one that the node's marker records.
     pub fn metrics(&self, id: &NodeId) -> Result<Vec<MetricsRow>, ExperimentError> {
-        let rows = read_metrics(&paths::metrics(&self.node_folder(id)))?;
+        let folder = self.node_folder(id);
+        let path = paths::metrics(&folder);
+        if !path.is_file()
+            && let Some(rows) = self
+                .library
+                .suites()
+                .iter()
+                .find_map(|suite| suite.metrics_of(id))
+        {
+            return Ok(rows);
+        }
+        let recorded = Done::read(&folder)?.and_then(|done| {
+            let name = path.file_name()?.to_str()?;
+            done.files.get(name).cloned()
+        });
+        if let Some(recorded) = recorded {
+            recorded.check(&path).map_err(|e| ExperimentError::BadFile {
+                path: path.clone(),
+                detail: e.to_string(),
+            })?;
+        }
+        let rows = read_metrics(&path)?;
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
-    /// What training a node took; none where it has not been trained.
+    /// The test score that training recorded for a state.
     ///
     /// # Errors
-    /// A file that is not ours.
+    /// Metrics that cannot be read.
+    pub fn recorded(&self, state: &StateRef) -> Result<Option<TestScore>, ExperimentError> {
+        if self.file(state).is_none()
+            && let Some(suite) = self.library.suite_of(state)
+        {
+            return Ok(suite.recorded(state));
+        }
+        let rows = self.metrics(&state.id)?;
+        let row = rows.iter().find(|row| row.training.epoch == state.epoch);
+        Ok(row.and_then(|row| row.test))
+    }
+
+    /// The machine that made a state, where it is known.
+    ///
+    /// # Errors
+    /// A description that cannot be read.
+    pub fn machine(&self, state: &StateRef) -> Result<Option<Environment>, ExperimentError> {
+        if self.file(state).is_none()
+            && let Some(suite) = self.library.suite_of(state)
+        {
+            return Ok(suite.environment.clone());
+        }
+        Ok(self.node_file(&state.id)?.environment.machine)
+    }
+
+    /// What training a node took; none where that is not known.
+    ///
+    /// # Errors
+    /// A file that is not ours, or not the recorded one.
     pub fn timing(&self, id: &NodeId) -> Result<Option<Timing>, ExperimentError> {
-        let path = paths::timing(&self.node_folder(id));
+        let folder = self.node_folder(id);
+        let path = paths::timing(&folder);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let known = self
+                    .library
+                    .suites()
+                    .iter()
+                    .find_map(|suite| suite.timings.get(id));
+                return Ok(known.cloned());
+            }
             Err(source) => return Err(ExperimentError::Io { path, source }),
         };
+        check_against(&path, &paths::timing_sha256(&folder))?;
         let timing = serde_json::from_slice(&bytes).map_err(|e| ExperimentError::BadFile {
             path,
             detail: e.to_string(),
@@ -222,27 +286,36 @@ impl Store {
     ///
     /// # Errors
     /// A lock held elsewhere, or what the file system refuses.
-    pub fn lock(&self, id: &NodeId) -> Result<NodeLock, ExperimentError> {
-        let folder = self.node_folder(id);
-        let path = paths::lock(&folder);
-        let io = |source| ExperimentError::Io {
-            path: path.clone(),
-            source,
-        };
-        fs::create_dir_all(&folder).map_err(io)?;
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(NodeLock(file)),
-            Err(TryLockError::WouldBlock) => Err(ExperimentError::Locked {
-                id: id.clone(),
-                lock: path.clone(),
-            }),
-            Err(TryLockError::Error(source)) => Err(io(source)),
+    pub fn lock(&self, id: &NodeId) -> Result<Lock, ExperimentError> {
+        let lock = Lock::exclusive(&paths::lock(&self.node_folder(id)));
+        lock.map_err(|error| locked(id, error))
+    }
+
+    /// As [`Store::lock`], but waits a moment for whoever only changes the description.
+    pub(crate) fn lock_soon(&self, id: &NodeId) -> Result<Lock, ExperimentError> {
+        let lock = Lock::exclusive_within(&paths::lock(&self.node_folder(id)), SOON);
+        lock.map_err(|error| locked(id, error))
+    }
+
+    /// Keeps `gc` from deleting while a recipe runs: many may hold this at once. None where the store cannot be written
+    /// to, from which nothing can be deleted either.
+    ///
+    /// # Errors
+    /// A store from which something is being deleted for longer than a moment, or what the file system refuses.
+    pub fn share(&self) -> Result<Option<Lock>, ExperimentError> {
+        let read_only = [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied];
+        match Lock::shared_within(&paths::lock(&self.runs), SOON) {
+            Err(LockError::File(error)) if read_only.contains(&error.refused.kind()) => Ok(None),
+            lock => Ok(Some(lock?)),
         }
+    }
+
+    /// Keeps recipes from running while something is deleted.
+    ///
+    /// # Errors
+    /// A recipe that runs, or what the file system refuses.
+    pub fn own(&self) -> Result<Lock, ExperimentError> {
+        Ok(Lock::exclusive(&paths::lock(&self.runs))?)
     }
 
     /// The ids of all nodes in the store, sorted.
@@ -265,46 +338,56 @@ impl Store {
         Ok(ids)
     }
 
-    /// The one node whose id begins with `prefix`.
+    /// The one node of the store or of a published suite whose id begins with `prefix`.
     ///
     /// # Errors
     /// None, or more than one.
     pub fn find(&self, prefix: &str) -> Result<NodeId, ExperimentError> {
-        let mut matching: Vec<NodeId> = self
-            .ids()?
-            .into_iter()
-            .filter(|id| id.as_str().starts_with(prefix))
-            .collect();
-        match (matching.pop(), matching.len()) {
+        let mut matching: BTreeSet<NodeId> = self.ids()?.into_iter().collect();
+        matching.extend(
+            self.library
+                .suites()
+                .iter()
+                .flat_map(|suite| suite.ids().cloned()),
+        );
+        matching.retain(|id| id.as_str().starts_with(prefix));
+        match (matching.pop_first(), matching.len()) {
             (Some(id), 0) => Ok(id),
-            (last, n) => Err(ExperimentError::Prefix {
+            (first, n) => Err(ExperimentError::Prefix {
                 prefix: prefix.to_owned(),
-                n: n + usize::from(last.is_some()),
+                n: n + usize::from(first.is_some()),
                 store: self.runs.clone(),
             }),
         }
     }
+
+    /// The suite that a node's state is published in, where the store itself has none.
+    pub fn suite_of(&self, id: &NodeId) -> Option<&crate::PublishedSuite> {
+        let here = paths::node_json(&self.node_folder(id)).exists();
+        let suites = self.library.suites().iter();
+        let mut suites = suites.filter(|suite| suite.node(id).is_some());
+        if here { None } else { suites.next() }
+    }
 }
 
-/// The model that a checkpoint's metadata describes.
-///
-/// # Errors
-/// A description that is none of ours.
-pub fn model_of(path: &Path, meta: &Meta) -> Result<ModelSpec, ExperimentError> {
-    serde_json::from_value(meta.model.clone()).map_err(|e| ExperimentError::BadFile {
-        path: path.to_owned(),
-        detail: format!("model: {e}"),
-    })
+fn locked(id: &NodeId, error: LockError) -> ExperimentError {
+    match error {
+        LockError::Held { path } => ExperimentError::Locked {
+            id: id.clone(),
+            lock: path,
+        },
+        LockError::NoLocks { .. } | LockError::File(_) => error.into(),
+    }
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
     let io = |source| ExperimentError::Io {
         path: folder.to_owned(),
         source,
     };
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|e| e.map(|e| e.path()).map_err(io)).collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(io(error)),
     }
 }

@@ -40,6 +40,14 @@ pub(crate) fn write_timings(path: &Path, timings: &Timings) -> Result<(), Experi
     write_parquet(path, &mut frame)
 }
 
+/// Whether a `timings.parquet` can be read.
+///
+/// # Errors
+/// A file that is not ours.
+pub fn check_timings(path: &Path) -> Result<(), ExperimentError> {
+    read_timings(path).map(drop)
+}
+
 /// Reads what [`write_timings`] wrote; a suite of older days has none.
 pub(crate) fn read_timings(path: &Path) -> Result<Timings, ExperimentError> {
     if !path.is_file() {

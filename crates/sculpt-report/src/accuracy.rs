@@ -64,7 +64,7 @@ impl Session {
             key,
             |worker, state| {
                 let (model, _) = self.entry(state)?;
-                let read = self.source().state(self.recipe(), state, &model.layout())?;
+                let read = self.source().state(state, &model.layout())?;
                 let network = ResNet::new(model, Precision::F32);
                 let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
                 let (theta, buffers) = (place(&read.theta), place(&read.buffers));
@@ -91,7 +91,7 @@ impl Session {
             id: state.id.clone(),
             epoch: state.epoch,
         })?;
-        let read = self.source().state(self.recipe(), state, &model.layout())?;
+        let read = self.source().state(state, &model.layout())?;
         Ok(Score {
             test,
             recorded,

@@ -230,7 +230,7 @@ impl Needs {
     /// Only the panels of which a state is in `source`.
     pub fn in_source(mut self, source: &Source) -> Self {
         self.panels.retain(|panel| {
-            let there = |state: &StateRef| source.has(&panel.recipe, state);
+            let there = |state: &StateRef| source.has(state);
             panel.states().iter().any(there)
         });
         self

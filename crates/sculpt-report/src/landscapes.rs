@@ -66,9 +66,10 @@ const COLUMNS_WITH_CURVATURE: &[&str] = &[
     "epoch",
     "eigenvalue",
     "residual",
+    "converged",
 ];
 
-/// Without the two of curvature.
+/// Without the three of curvature.
 const COLUMNS: &[&str] = COLUMNS_WITH_CURVATURE.split_at(14).0;
 
 impl Landscape {
@@ -120,8 +121,8 @@ impl Content for Landscape {
 
     fn measure(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError> {
         let mut frame = Frame::new(self.columns());
-        let curvature = |values: [Cell; 2]| {
-            let columns = if self.curvature.is_empty() { 0 } else { 2 };
+        let curvature = |values: [Cell; 3]| {
+            let columns = if self.curvature.is_empty() { 0 } else { 3 };
             values.into_iter().take(columns)
         };
         for panel in &needs.panels {
@@ -163,7 +164,7 @@ impl Content for Landscape {
                                 b.state.id.as_str().into(),
                                 b.state.epoch.into(),
                             ];
-                            row.extend(curvature([Cell::Missing, Cell::Missing]));
+                            row.extend(curvature([Cell::Missing, Cell::Missing, Cell::Missing]));
                             frame.push(row);
                         }
                     }
@@ -189,7 +190,11 @@ impl Content for Landscape {
                     point.state.id.as_str().into(),
                     point.state.epoch.into(),
                 ];
-                row.extend(curvature([found.eigenvalue.into(), found.residual.into()]));
+                row.extend(curvature([
+                    found.eigenvalue.into(),
+                    found.residual.into(),
+                    found.converged.into(),
+                ]));
                 frame.push(row);
             }
         }

@@ -32,6 +32,7 @@ mod words;
 
 pub use accuracy::Score;
 pub use artefact::{Artefact, Name, Needs, PanelNeeds, programme};
+pub use cache::{MeasureFile, check_measure};
 pub use error::ReportError;
 pub use frame::{Cell, Difference, Frame, compare};
 pub use output::{Written, write};

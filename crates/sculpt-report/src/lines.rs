@@ -89,7 +89,7 @@ impl Session {
         let (model, _) = self.entry(a)?;
         let (network, layout) = (ResNet::new(model, Precision::F32), model.layout());
         let end = |state: &StateRef| -> Result<End, ReportError> {
-            let read = self.source().state(self.recipe(), state, &layout)?;
+            let read = self.source().state(state, &layout)?;
             let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
             Ok(End::new(&layout, place(&read.theta), place(&read.buffers))?)
         };

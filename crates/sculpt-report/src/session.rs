@@ -129,7 +129,7 @@ impl Session {
         let all = artefact.needs(&self.suite.preset)?;
         let needs = all.clone().in_source(&self.source);
         let wanted = if needs.panels.is_empty() { &all } else { &needs };
-        let there = |state: &StateRef| self.source.has(&self.recipe, state);
+        let there = |state: &StateRef| self.source.has(state);
         let states = wanted.states();
         let missing: Vec<_> = states.iter().filter(|state| !there(state)).collect();
         match missing.first() {
@@ -219,7 +219,7 @@ impl Session {
             id: state.id.clone(),
             epoch: state.epoch,
         };
-        let sha256 = self.source.sha256(&self.recipe, state)?.ok_or_else(missing)?;
+        let sha256 = self.source.sha256(state)?.ok_or_else(missing)?;
         hashes().insert(state.clone(), sha256.clone());
         Ok(sha256)
     }
@@ -335,10 +335,7 @@ impl Session {
 
     /// The environment that trained a state, where it is known.
     pub(crate) fn trained_in(&self, state: &StateRef) -> Result<Option<Environment>, ReportError> {
-        match &self.source {
-            Source::Runs(store) => Ok(store.node_file(&state.id)?.environment.machine),
-            Source::Published { .. } => Ok(self.suite.environment.clone()),
-        }
+        Ok(self.source.machine(state)?)
     }
 
     /// What every provenance says alike.

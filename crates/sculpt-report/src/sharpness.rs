@@ -19,6 +19,9 @@ const MAX_PRODUCTS: usize = 300;
 const MAX_BASIS: usize = 80;
 const SEED: u64 = 1;
 
+/// What the first vector is: drawn from the seed, uniform on the sphere.
+const START: &str = "sphere";
+
 /// A largest eigenvalue.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +29,8 @@ pub(crate) struct Sharpness {
     pub(crate) eigenvalue: f64,
     /// `‖Hv − λv‖`: the true eigenvalue is no farther away.
     pub(crate) residual: f64,
+    /// Whether that is below [`TOLERANCE`] of the eigenvalue; else all [`MAX_PRODUCTS`] were spent.
+    pub(crate) converged: bool,
 }
 
 #[derive(Serialize)]
@@ -38,6 +43,8 @@ struct Inputs<'a> {
     tolerance: f64,
     max_products: usize,
     max_basis: usize,
+    micro_batch: usize,
+    start: &'static str,
     seed: u64,
     environment: &'a Environment,
 }
@@ -56,13 +63,15 @@ impl Session {
         let key = |state: &StateRef, environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "largest-eigenvalue",
-                v: 1,
+                v: 2,
                 checkpoint: &self.sha256(state)?,
                 data: data.digest(),
                 images: IMAGES.min(data.n_training as i64),
                 tolerance: TOLERANCE,
                 max_products: MAX_PRODUCTS,
                 max_basis: MAX_BASIS,
+                micro_batch: MICRO_BATCH,
+                start: START,
                 seed: SEED,
                 environment,
             }))
@@ -78,7 +87,7 @@ impl Session {
 
     fn largest_eigenvalue(&self, worker: &Worker, state: &StateRef) -> Result<Sharpness, ReportError> {
         let (model, _) = self.entry(state)?;
-        let read = self.source().state(self.recipe(), state, &model.layout())?;
+        let read = self.source().state(state, &model.layout())?;
         let network = ResNet::new(model, Precision::F32).folded();
         let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
         let (theta, buffers) = (place(&read.theta), place(&read.buffers));
@@ -105,6 +114,7 @@ impl Session {
         Ok(Sharpness {
             eigenvalue: found.values[0],
             residual: found.residuals[0],
+            converged: found.converged,
         })
     }
 }

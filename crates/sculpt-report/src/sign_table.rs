@@ -67,7 +67,7 @@ impl Content for SignTable {
                 let method = point.method;
                 let (model, _) = session.entry(&point.state)?;
                 let layout = model.layout();
-                let read = |state| session.source().state(session.recipe(), state, &layout);
+                let read = |state| session.source().state(state, &layout);
                 let (theirs, own) = (read(lrr[&point.seed])?, read(&point.state)?);
                 let shared = overlap(&layout, &theirs.mask, &theirs.theta, &own.theta)?;
                 frame.push(vec![

@@ -2,14 +2,16 @@
 //!
 //! The new content goes to a temporary name in the same folder, is synchronised with the disk and then takes
 //! the file's name, and the folder is synchronised too. Whatever fails, the old file stays as it was and the
-//! temporary one is removed. Folders on the way are made. A device or pipe (`/dev/stdout`) has no content to
+//! temporary one is removed; one that a killed process left behind goes with the next write into its folder. Folders on
+//! the way are made. A device or pipe (`/dev/stdout`) has no content to
 //! replace and is written to directly.
 
-use crate::FileError;
+use crate::{FileError, paths};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Replaces the file at `path` by `bytes`.
 ///
@@ -45,7 +47,8 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
     };
-    fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
+    make_folder(folder).map_err(failed("make the folder of"))?;
+    remove_strays(folder, STRAY_AFTER).map_err(failed("tidy the folder of"))?;
     let (mut temporary, mut file) = Temporary::create(path, folder).map_err(failed("write"))?;
     fill(&mut file).map_err(failed("write"))?;
     file.sync_all().map_err(failed("write"))?;
@@ -53,6 +56,64 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
     fs::rename(&temporary.path, path).map_err(failed("write"))?;
     temporary.in_place = true;
     sync_folder(folder).map_err(failed("synchronise the folder of"))
+}
+
+/// No write lasts so long: a temporary file that nobody has touched since is a killed process's.
+const STRAY_AFTER: Duration = Duration::from_secs(600);
+
+/// Removes the temporary files of a folder that nobody can be writing, because the caller holds its lock.
+///
+/// # Errors
+/// What the operating system refuses.
+pub fn tidy(folder: &Path) -> Result<(), FileError> {
+    remove_strays(folder, Duration::ZERO).map_err(|refused| FileError {
+        path: folder.to_owned(),
+        doing: "tidy",
+        refused,
+    })
+}
+
+fn remove_strays(folder: &Path, older_than: Duration) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_name().to_str().is_some_and(paths::is_temporary) {
+            continue;
+        }
+        // One that went away meanwhile took its place.
+        let Ok(found) = entry.metadata() else { continue };
+        let age = found.modified()?.elapsed().unwrap_or_default();
+        if found.is_file() && age >= older_than {
+            remove_if_there(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Makes a folder and those above it, each entered into the one above for good.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    if above != folder {
+        make_folder(above)?;
+    }
+    match fs::create_dir(folder) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    sync_folder(above)
 }
 
 /// A file under a temporary name, removed unless it took its place.
@@ -98,12 +159,16 @@ impl Drop for Temporary {
     }
 }
 
-/// Only Unix can open a folder as a file.
+/// Only Unix can open a folder as a file, and some file systems (CIFS, VirtualBox shares) cannot synchronise it.
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(folder)?.sync_all() {
+        Err(error) if [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported].contains(&error.kind()) => {
+            Ok(())
+        }
+        synchronised => synchronised,
     }
 }
 
@@ -145,6 +210,23 @@ mod tests {
             format!("cannot write {}: the disk is full", path.display())
         );
         assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    /// The older one is a killed process's, the younger one may be being written.
+    #[test]
+    fn strays_go_with_the_next_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let stray = |number: u32, age: u64| {
+            let file = File::create(folder.path().join(format!(".file.1-{number}.tmp"))).unwrap();
+            let then = std::time::SystemTime::now() - Duration::from_secs(age);
+            file.set_modified(then).unwrap();
+        };
+        stray(0, 700);
+        stray(1, 10);
+        write(&folder.path().join("file"), b"x").unwrap();
+        assert_eq!(names(folder.path()), [".file.1-1.tmp", "file"]);
+        tidy(folder.path()).unwrap();
         assert_eq!(names(folder.path()), ["file"]);
     }
 

@@ -15,17 +15,22 @@ pub fn node_json(node: &Path) -> PathBuf {
     node.join("node.json")
 }
 
-/// State at the end of a node; where it stands, the node is done.
-pub fn checkpoint(node: &Path) -> PathBuf {
-    node.join("checkpoint.safetensors")
-}
-
-/// State after a kept epoch.
+/// State of a node after an epoch, the last one included; 0 for kinds that do not train.
 pub fn checkpoint_at(node: &Path, epoch: u32) -> PathBuf {
     node.join(format!("checkpoint-{epoch}.safetensors"))
 }
 
-/// The epoch of a kept checkpoint's file name; none for every other name.
+/// State at the end of a node in stores of the older form, which had no marker: where it stands, the node is done.
+pub fn older_checkpoint(node: &Path) -> PathBuf {
+    node.join("checkpoint.safetensors")
+}
+
+/// Marker of a node that was run to its end: the SHA-256 of its files and of the states that it read.
+pub fn done(node: &Path) -> PathBuf {
+    node.join("done.json")
+}
+
+/// The epoch of a checkpoint's file name; none for every other name.
 pub fn checkpoint_epoch(file_name: &str) -> Option<u32> {
     let epoch = file_name
         .strip_prefix("checkpoint-")?
@@ -45,6 +50,11 @@ pub fn timing(node: &Path) -> PathBuf {
     node.join("timing.json")
 }
 
+/// SHA-256 of [`timing`], which differs from run to run and so stands in no marker.
+pub fn timing_sha256(node: &Path) -> PathBuf {
+    node.join("timing.sha256")
+}
+
 /// What every node of a published suite took.
 pub fn timings(suite_folder: &Path) -> PathBuf {
     suite_folder.join("timings.parquet")
@@ -60,9 +70,36 @@ pub fn progress_state(node: &Path) -> PathBuf {
     progress_folder(node).join("state.safetensors")
 }
 
-/// Lock file that keeps two processes off one node.
-pub fn lock(node: &Path) -> PathBuf {
-    node.join("lock")
+/// Folder in which a finished node is made again, for an epoch that was not kept.
+pub fn again_folder(node: &Path) -> PathBuf {
+    node.join("again")
+}
+
+/// Beside a folder's `progress/`: what of it was damaged and is not gone on from.
+pub fn damaged_progress(node: &Path) -> PathBuf {
+    node.join("progress-damaged")
+}
+
+/// Lock file of a node, which keeps two processes off it, or of a store, which keeps `gc` off running recipes. It
+/// is empty.
+pub fn lock(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
+/// Folder of nodes that `verify --repair` set aside.
+pub fn damaged_folder(runs: &Path) -> PathBuf {
+    runs.join("damaged")
+}
+
+/// Whether the name is that of a file that was being written when its process ended.
+pub fn is_temporary(file_name: &str) -> bool {
+    let inner = file_name
+        .strip_prefix('.')
+        .and_then(|name| name.strip_suffix(".tmp"));
+    let numbers = inner.and_then(|name| name.rsplit_once('.'));
+    let numbers = numbers.and_then(|(_, numbers)| numbers.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
 }
 
 /// Folder of the store's suites.
@@ -122,9 +159,19 @@ pub fn suite_old(suite_folder: &Path) -> PathBuf {
     beside(suite_folder, "old")
 }
 
-/// List of a published suite's checkpoints, with their SHA-256 and sizes.
+/// Beside a suite's folder: lock of whoever publishes or fetches it.
+pub fn suite_lock(suite_folder: &Path) -> PathBuf {
+    beside(suite_folder, "lock")
+}
+
+/// List of a published suite's files, with their SHA-256 and sizes.
 pub fn manifest(suite_folder: &Path) -> PathBuf {
     suite_folder.join("manifest.json")
+}
+
+/// SHA-256 of [`manifest`]; suites of the older form have none.
+pub fn manifest_sha256(suite_folder: &Path) -> PathBuf {
+    suite_folder.join("manifest.sha256")
 }
 
 /// Name, data, preset and environment of a published suite.
@@ -274,6 +321,20 @@ mod tests {
             ".checkpoint-1.safetensors.7.tmp",
         ] {
             assert_eq!(checkpoint_epoch(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_names_of_ours_are_temporary() {
+        assert!(is_temporary(".metrics.parquet.123-4.tmp"));
+        for name in [
+            "metrics.parquet",
+            "a.1-2.tmp",
+            ".notes.tmp",
+            ".a.1-.tmp",
+            ".a.1-b.tmp",
+        ] {
+            assert!(!is_temporary(name), "{name}");
         }
     }
 

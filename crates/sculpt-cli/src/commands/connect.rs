@@ -16,11 +16,11 @@ use tch::{Device, Tensor};
 pub(crate) struct Words {
     #[command(flatten)]
     model: ModelWords,
-    /// Weights at alpha = 0: checkpoint or state_dict
-    #[arg(long, value_name = "FILE")]
+    /// Weights at alpha = 0: checkpoint, state_dict, or a state's id
+    #[arg(long, value_name = "FILE|ID")]
     a: PathBuf,
     /// Weights at alpha = 1
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|ID")]
     b: PathBuf,
     /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]
     #[arg(long, value_name = "FILE")]
@@ -38,11 +38,14 @@ pub(crate) struct Words {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let model = words.model.spec()?;
+    let model = words.model.spec_or_of(&[&words.a, &words.b], global)?;
     let device = device::of(global)?;
     device::set_threads(global);
     let network = ResNet::new(&model, Precision::F32);
-    let (a, b) = (end(&words.a, &model, device)?, end(&words.b, &model, device)?);
+    let (a, b) = (
+        end(&words.a, &model, device, global)?,
+        end(&words.b, &model, device, global)?,
+    );
     let probe = Probe::read(&words.probe, model.classes(), device)?;
     let set = ExampleSet::new(|| probe.batches());
     let line = Connectivity::new(&network, words.points as usize, words.bn, Some(&set))?;
@@ -67,8 +70,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn end(path: &Path, model: &ModelSpec, device: Device) -> anyhow::Result<End> {
-    let weights = weights::read(path, model)?;
+fn end(path: &Path, model: &ModelSpec, device: Device, global: &Global) -> anyhow::Result<End> {
+    let weights = weights::read(path, model, global)?;
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     Ok(End::new(
         &model.layout(),

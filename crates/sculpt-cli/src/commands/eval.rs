@@ -20,8 +20,8 @@ use tch::{Device, Kind, Tensor};
 pub(crate) struct Words {
     #[command(flatten)]
     model: ModelWords,
-    /// Checkpoint, published checkpoint, or PyTorch state_dict as safetensors
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint, published checkpoint, PyTorch state_dict as safetensors, or a state's id (ID or ID@EPOCH)
+    #[arg(long, value_name = "FILE|ID")]
     weights: PathBuf,
     /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]
     #[arg(long, value_name = "FILE")]
@@ -42,10 +42,10 @@ struct Report {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let model = words.model.spec()?;
+    let model = words.model.spec_or_of(&[&words.weights], global)?;
     let device = device::of(global)?;
     device::set_threads(global);
-    let weights = weights::read(&words.weights, &model)?;
+    let weights = weights::read(&words.weights, &model, global)?;
     let probe = Probe::read(&words.probe, model.classes(), device)?;
     let network = ResNet::new(&model, Precision::F32);
     let (theta, buffers) = (place(&weights.theta, device), place(&weights.buffers, device));

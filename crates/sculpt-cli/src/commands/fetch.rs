@@ -7,13 +7,14 @@ use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_datasets::{Client, DatasetError};
-use sculpt_experiments::{ManifestEntry, Source, Suite};
-use sculpt_store::{canonical::sha256_file, paths};
+use sculpt_experiments::{Manifest, ManifestEntry, Source, Suite, check_against};
+use sculpt_store::{Lock, canonical::sha256_file, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -44,6 +45,9 @@ struct Fetched {
 
 /// A suite's lists and metrics have no more bytes each: the paper's 30,000 checkpoints need a tenth of it.
 const MOST_LIST_BYTES: u64 = 1 << 28;
+
+/// So long is waited for another process that fetches the same suite.
+const FETCHED_BY_THEN: Duration = Duration::from_secs(600);
 
 /// Nor a checkpoint: ResNet-50 needs a fortieth of it.
 const MOST_CHECKPOINT_BYTES: u64 = 1 << 32;
@@ -80,11 +84,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 
 /// Brings the suite into a folder beside its place, which takes that place when it is whole.
 fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
+    let _lock = Lock::exclusive_within(&paths::suite_lock(place), FETCHED_BY_THEN)?;
     let partial = paths::suite_partial(place);
     let mut known = BTreeSet::new();
     let mut list = |path: PathBuf, needed: bool| -> anyhow::Result<PathBuf> {
         if bring_list(from, &path, needed)? {
             known.insert(path.clone());
+        } else {
+            // What an earlier attempt brought is of another day.
+            remove_file(&path)?;
         }
         Ok(path)
     };
@@ -99,7 +107,9 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
         );
     }
     let manifest = list(paths::manifest(&partial), true)?;
-    let entries = read_manifest(&manifest, from)?;
+    list(paths::manifest_sha256(&partial), false)?;
+    let manifest = read_manifest(&manifest, from)?;
+    let entries = manifest.checkpoints();
     list(paths::metrics(&partial), true)?;
     list(paths::timings(&partial), false)?;
     let all_bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
@@ -110,7 +120,7 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
     ));
     let mut bar = Bar::new(format!("suite {name}"));
     let (mut here, mut kept) = (0, 0);
-    for entry in &entries {
+    for entry in entries {
         let path = partial.join(&entry.file);
         if is_here(&path, entry) || take_over(&place.join(&entry.file), &path, entry)? {
             kept += 1;
@@ -141,41 +151,31 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
 }
 
 /// A manifest of a stranger: every name in it is made of an id and an epoch, and every size is bounded.
-fn read_manifest(path: &Path, from: &Origin) -> anyhow::Result<Vec<ManifestEntry>> {
+fn read_manifest(path: &Path, from: &Origin) -> anyhow::Result<Manifest> {
     let served = from.name_of("manifest.json");
     let text = fs::read(path).with_context(at(path))?;
-    let entries: Vec<ManifestEntry> =
-        serde_json::from_slice(&text).with_context(|| format!("{served} is no manifest"))?;
-    let mut seen = BTreeSet::new();
-    for entry in &entries {
-        let (id, epoch) = (&entry.id, entry.epoch);
-        let due = paths::published_checkpoint_file(id.as_str(), epoch);
-        if entry.file != due {
-            bail!(
-                "{served} lists {:?} where {due} is due; nothing of it is fetched",
-                entry.file
-            );
-        }
-        if entry.description.id() != *id {
-            bail!("{served} lists node {id} with another node's description");
-        }
-        if !paths::is_sha256(&entry.sha256) {
-            bail!(
-                "{served} lists {due} with {:?}, which is no SHA-256",
-                entry.sha256
-            );
-        }
+    let hash = path.parent().map(paths::manifest_sha256).unwrap_or_default();
+    if let Err(error) = check_against(path, &hash) {
+        bail!("{served} is not what its manifest.sha256 says: {error}");
+    }
+    let manifest =
+        Manifest::parse(&text).map_err(|error| anyhow::anyhow!("{served} is no manifest: {error}"))?;
+    if let (Manifest::Whole(_), false) = (&manifest, hash.exists()) {
+        bail!("{served} is served without its manifest.sha256");
+    }
+    if let Some(fault) = manifest.faults().first() {
+        bail!("{served} {fault}; nothing of it is fetched");
+    }
+    for entry in manifest.checkpoints() {
         if entry.bytes > MOST_CHECKPOINT_BYTES {
             bail!(
-                "{served} lists {due} with {} bytes, and no checkpoint has more than {MOST_CHECKPOINT_BYTES}",
+                "{served} lists {} with {} bytes, and no checkpoint has more than {MOST_CHECKPOINT_BYTES}",
+                entry.file,
                 entry.bytes
             );
         }
-        if !seen.insert(&entry.file) {
-            bail!("{served} lists {due} twice");
-        }
     }
-    Ok(entries)
+    Ok(manifest)
 }
 
 /// Where a suite comes from.

@@ -7,7 +7,7 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{Source, Store, Suite};
+use sculpt_experiments::{Source, Suite};
 use sculpt_report::{Artefact, Difference, Frame, Name, Session, write, write_page};
 use sculpt_store::paths;
 use serde::Serialize;
@@ -246,7 +246,7 @@ pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite
             return Ok((suite, Source::published(&folder)?));
         }
     }
-    let store = Store::new(places::runs(global));
+    let store = places::store(global);
     match Suite::in_store(&store, &name)? {
         Some(suite) => Ok((suite, Source::Runs(store))),
         None => bail!(

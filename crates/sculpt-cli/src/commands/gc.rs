@@ -8,7 +8,7 @@ use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{ExperimentError, NodeId, Store, Suite, read_user_recipe};
-use sculpt_store::paths;
+use sculpt_store::{Lock, LockError, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs;
@@ -49,8 +49,16 @@ struct Found {
     nodes: Vec<Item>,
     /// Saved positions of nodes that were run to their end since.
     progress: Vec<Item>,
+    /// What killed processes were writing, and what `verify --repair` set aside.
+    strays: Vec<Stray>,
     /// Nodes that a process is at work on: never garbage.
     running: Vec<NodeId>,
+}
+
+#[derive(Serialize)]
+struct Stray {
+    path: PathBuf,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -64,6 +72,8 @@ struct Item {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = Store::new(places::runs(global));
+    // Nothing is deleted between the jobs of a recipe.
+    let _own = words.delete.then(|| own(&store)).transpose()?;
     let suites = suites(&store)?;
     let mut needed = BTreeSet::new();
     for suite in &suites {
@@ -88,6 +98,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             .iter()
             .chain(&found.progress)
             .map(|item| item.bytes)
+            .chain(found.strays.iter().map(|stray| stray.bytes))
             .sum(),
         found,
         deleted: words.delete,
@@ -121,6 +132,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             "of it", item.bytes
         ));
     }
+    for stray in &garbage.found.strays {
+        printing::line(&format!(
+            "stray    {} {} bytes",
+            stray.path.display(),
+            stray.bytes
+        ));
+    }
     printing::note(&summary(&garbage));
     Ok(())
 }
@@ -132,10 +150,12 @@ fn summary(garbage: &Garbage) -> String {
         suites => format!("its suites are {}", suites.join(", ")),
     };
     let (progress, megabytes) = (garbage.found.progress.len(), garbage.bytes as f64 / 1e6);
+    let strays = garbage.found.strays.len();
     let found = format!(
-        "{store}: {n} nodes that no suite needs ({suites}), {progress} stale positions, {megabytes:.1} MB"
+        "{store}: {n} nodes that no suite needs ({suites}), {progress} stale positions, {strays} strays, \
+         {megabytes:.1} MB"
     );
-    match (garbage.deleted, n + progress) {
+    match (garbage.deleted, n + progress + strays) {
         (true, _) => format!("{found}: deleted"),
         (false, 0) => found,
         (false, _) => format!(
@@ -189,6 +209,7 @@ fn look(store: &Store, needed: &BTreeSet<NodeId>) -> anyhow::Result<Found> {
         });
         let kind = file.map(|file| file.node.kind());
         let position = paths::progress_folder(&folder);
+        found.strays.extend(strays(&folder));
         // While a node runs it is not done.
         if status != Some(Status::Done) && is_locked(store, &id)? {
             found.running.push(id);
@@ -200,7 +221,52 @@ fn look(store: &Store, needed: &BTreeSet<NodeId>) -> anyhow::Result<Found> {
             found.progress.push(Item { id, kind, bytes });
         }
     }
+    let measures = subfolders(&paths::measures_folder(store.runs()));
+    for folder in measures.iter().chain([&paths::suites_folder(store.runs())]) {
+        found.strays.extend(strays(folder));
+    }
+    for path in subfolders(&paths::damaged_folder(store.runs())) {
+        let bytes = bytes(&path);
+        found.strays.push(Stray { path, bytes });
+    }
     Ok(found)
+}
+
+/// Files of a folder that a killed process was writing.
+fn strays(folder: &Path) -> Vec<Stray> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_stray = |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(paths::is_temporary);
+    entries
+        .filter(is_stray)
+        .map(|entry| Stray {
+            path: entry.path(),
+            bytes: entry.metadata().map_or(0, |found| found.len()),
+        })
+        .collect()
+}
+
+fn subfolders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// The store for us alone.
+fn own(store: &Store) -> anyhow::Result<Option<Lock>> {
+    if !store.runs().exists() {
+        return Ok(None);
+    }
+    match store.own() {
+        Err(ExperimentError::Lock(LockError::Held { .. })) => bail!(
+            "a recipe or node is running in {}; nothing is deleted meanwhile",
+            store.runs().display()
+        ),
+        lock => Ok(Some(lock?)),
+    }
 }
 
 /// Whether a process is at work on the node. A node without a lock file was never run.
@@ -231,6 +297,14 @@ fn delete(store: &Store, garbage: &Garbage) -> anyhow::Result<()> {
         let _lock = store.lock(&item.id)?;
         let folder = paths::progress_folder(&store.node_folder(&item.id));
         remove(&folder, fs::remove_dir_all(&folder))?;
+    }
+    for Stray { path, .. } in &garbage.found.strays {
+        if path.is_dir() {
+            remove(path, fs::remove_dir_all(path))?;
+        } else if path.exists() {
+            // Those of a node that was deleted went with it.
+            remove(path, fs::remove_file(path))?;
+        }
     }
     Ok(())
 }

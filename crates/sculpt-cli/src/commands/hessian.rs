@@ -40,11 +40,11 @@ const BYTES_PER_ACTIVATION: u64 = 16;
 pub(crate) struct Words {
     #[command(flatten)]
     model: ModelWords,
-    /// Checkpoint or state_dict
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint, state_dict, or a state's id
+    #[arg(long, value_name = "FILE|ID")]
     weights: PathBuf,
-    /// Mask file: which weights survive [default: what the weights carry, or all]
-    #[arg(long, value_name = "FILE")]
+    /// Mask file, or a state's id: which weights survive [default: what the weights carry, or all]
+    #[arg(long, value_name = "FILE|ID")]
     mask: Option<PathBuf>,
     /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]
     #[arg(long, value_name = "FILE")]
@@ -88,13 +88,12 @@ struct Report {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let model = words.model.spec()?;
-    let layout = model.layout();
+    let model = words.model.spec_or_of(&[&words.weights], global)?;
     let device = device::of(global)?;
     device::set_threads(global);
-    let weights = weights::read(&words.weights, &model)?;
+    let weights = weights::read(&words.weights, &model, global)?;
     let mask = match &words.mask {
-        Some(path) => Some(masks::read(path, &layout)?),
+        Some(path) => Some(masks::read(path, &model, global)?),
         None => weights.mask.clone(),
     };
     let probe = Probe::read(&words.probe, model.classes(), device)?;

@@ -3,7 +3,7 @@
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{Source, Store, Suite};
+use sculpt_experiments::{ExperimentError, Source, Suite};
 use sculpt_report::{ALL, Name};
 use sculpt_store::paths;
 use std::{collections::BTreeMap, fs, path::Path};
@@ -22,8 +22,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let mut available = BTreeMap::new();
         for (suite, source) in &suites {
             let needs = artefact.needs(&suite.preset)?;
-            let (states, recipe) = (needs.states(), needs.recipe());
-            let there = states.iter().filter(|state| source.has(&recipe, state)).count();
+            let states = needs.states();
+            let there = states.iter().filter(|state| source.has(state)).count();
             available.insert(suite.name.clone(), (there, states.len()));
         }
         rows.push((artefact, available));
@@ -68,13 +68,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 /// being made.
 fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
     let data = places::data();
-    let store = Store::new(places::runs(global));
+    let store = places::store(global);
     let mut found: BTreeMap<String, (Suite, Source)> = BTreeMap::new();
     for folder in [paths::published_folder(&data), paths::fetched_folder(&data)] {
         for name in names(&folder) {
             let folder = folder.join(&name);
-            if let (false, Some(suite)) = (found.contains_key(&name), Suite::in_folder(&folder)?) {
-                found.insert(name, (suite, Source::published(&folder)?));
+            let open = || Ok((Suite::in_folder(&folder)?, Source::published(&folder)?));
+            let there = paths::suite_json(&folder).exists() && !found.contains_key(&name);
+            if let Some((Some(suite), source)) = there.then(|| readable(open())).flatten() {
+                found.insert(name, (suite, source));
             }
         }
     }
@@ -82,11 +84,20 @@ fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
         let Some(name) = file.strip_suffix(".json") else {
             continue;
         };
-        if let (false, Some(suite)) = (found.contains_key(name), Suite::in_store(&store, name)?) {
+        if found.contains_key(name) {
+            continue;
+        }
+        if let Some(suite) = readable(Suite::in_store(&store, name)).flatten() {
             found.insert(name.to_owned(), (suite, Source::Runs(store.clone())));
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// One broken suite does not hide the others.
+fn readable<T>(read: Result<T, ExperimentError>) -> Option<T> {
+    read.inspect_err(|error| printing::warning(&format!("{error}; `sculpt verify` says more")))
+        .ok()
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -1,10 +1,9 @@
 //! `sculpt ls`: the nodes of the store, one a line.
 
-use crate::commands::chain::Chains;
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{NodeId, StateRef, Store};
+use sculpt_experiments::{NodeId, Store};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::fs;
@@ -49,17 +48,17 @@ struct Report {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let store = Store::new(places::runs(global));
-    let mut chains = Chains::new(&store);
+    let store = places::store(global);
     let mut nodes = Vec::new();
     for id in store.ids()? {
-        let file = match chains.file(&id) {
+        let file = match store.node_file(&id) {
             Ok(file) => file,
             Err(error) => {
                 printing::warning(&format!("{error}; `sculpt verify` says more"));
                 continue;
             }
         };
+        let expected = store.expected(&id);
         nodes.push(Row {
             kind: file.node.kind(),
             status: status(
@@ -68,8 +67,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 file.node.last_epoch(),
                 file.environment.keep.iter().copied(),
             ),
-            model: chains.model(&file.node).map(|model| model.to_string()),
-            density: chains.density(&file.node),
+            model: expected.model.map(|model| model.to_string()),
+            density: expected.density,
             epochs: file.node.last_epoch(),
             bytes: bytes(&store.node_folder(&id)),
             id,
@@ -114,24 +113,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 
 /// How far a node is that keeps these epochs.
 pub(crate) fn status(store: &Store, id: &NodeId, last: u32, keep: impl Iterator<Item = u32>) -> Status {
-    let path = |epoch| {
-        store.checkpoint_path(
-            &StateRef {
-                id: id.clone(),
-                epoch,
-            },
-            last,
-        )
-    };
-    let (mut some, mut all) = (false, path(last).is_file());
-    for epoch in keep.chain([last]) {
-        let there = path(epoch).is_file();
-        some |= there;
-        all &= there;
-    }
-    if all {
+    let here = store.epochs(id);
+    if keep.chain([last]).all(|epoch| here.contains(&epoch)) {
         Status::Done
-    } else if some || paths::progress_state(&store.node_folder(id)).is_file() {
+    } else if store.has_end(id) || paths::progress_state(&store.node_folder(id)).is_file() {
         Status::Unfinished
     } else {
         Status::Described

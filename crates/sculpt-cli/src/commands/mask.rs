@@ -21,8 +21,8 @@ use tch::Tensor;
 pub(crate) struct Words {
     #[command(flatten)]
     model: ModelWords,
-    /// Checkpoint or state_dict; needed by all methods but random
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint, state_dict, or a state's id; needed by all methods but random
+    #[arg(long, value_name = "FILE|ID")]
     weights: Option<PathBuf>,
     /// What decides which weights survive
     #[arg(long, value_name = "METHOD")]
@@ -86,14 +86,15 @@ struct Report {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let model = words.model.spec()?;
+    let weights: Vec<_> = words.weights.iter().map(PathBuf::as_path).collect();
+    let model = words.model.spec_or_of(&weights, global)?;
     let layout = model.layout();
     warn_of_unused_flags(words);
     let scored = |criterion: &dyn Fn([i64; 3]) -> Criterion| scored_mask(words, &model, global, criterion);
     let mask = match words.method {
-        Method::Random => random_mask(words, &model)?,
+        Method::Random => random_mask(words, &model, global)?,
         Method::Magnitude => {
-            let (path, weights) = needed_weights(words, &model)?;
+            let (path, weights) = needed_weights(words, &model, global)?;
             magnitude(&layout, &weights.theta, words.density, weights.mask.as_ref())
                 .with_context(|| cannot(words, path))?
         }
@@ -153,10 +154,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 }
 
 /// Weights are not needed, but must fit.
-fn random_mask(words: &Words, model: &ModelSpec) -> anyhow::Result<Mask> {
+fn random_mask(words: &Words, model: &ModelSpec, global: &Global) -> anyhow::Result<Mask> {
     let layout = model.layout();
     if let Some(path) = &words.weights {
-        let weights = weights::read(path, model)?;
+        let weights = weights::read(path, model, global)?;
         let own = masks::of(&weights, &layout);
         if own.n_kept() < own.len() {
             let path = path.display();
@@ -181,7 +182,7 @@ fn scored_mask(
 ) -> anyhow::Result<Mask> {
     let device = device::of(global)?;
     device::set_threads(global);
-    let (path, weights) = needed_weights(words, model)?;
+    let (path, weights) = needed_weights(words, model, global)?;
     let probe = match &words.probe {
         Some(path) => Some(Probe::read(path, model.classes(), device)?),
         None => None,
@@ -212,9 +213,13 @@ fn scored_mask(
 /// Tanaka et al.'s, and the paper's as far as it says.
 const SYNFLOW_ITERATIONS: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
-fn needed_weights<'a>(words: &'a Words, model: &ModelSpec) -> anyhow::Result<(&'a PathBuf, Weights)> {
+fn needed_weights<'a>(
+    words: &'a Words,
+    model: &ModelSpec,
+    global: &Global,
+) -> anyhow::Result<(&'a PathBuf, Weights)> {
     match &words.weights {
-        Some(path) => Ok((path, weights::read(path, model)?)),
+        Some(path) => Ok((path, weights::read(path, model, global)?)),
         None => Err(BadUsage(format!("--method {} needs --weights FILE", name(words.method))).into()),
     }
 }

@@ -1,16 +1,27 @@
 //! Masks that come with weights, or in a file of their own.
 
+use crate::commands::address::Input;
+use crate::commands::weights::fits;
+use crate::words::Global;
 use anyhow::bail;
 use sculpt_checkpoints::{Weights, read_mask};
 use sculpt_layout::Layout;
 use sculpt_masks::Mask;
+use sculpt_models::ModelSpec;
 use std::path::Path;
 
-/// Reads a mask file of which something survives.
-pub(crate) fn read(path: &Path, layout: &Layout) -> anyhow::Result<Mask> {
-    let mask = read_mask(path, layout)?;
+/// Reads a mask of which something survives: a mask file's, or a state's of the store or a published suite.
+pub(crate) fn read(word: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<Mask> {
+    let mask = match Input::of(word, global)? {
+        Input::File(path) => read_mask(&path, &model.layout())?,
+        Input::State(place) => {
+            let loaded = place.load()?;
+            fits(word, &loaded.model, model)?;
+            loaded.state.mask
+        }
+    };
     if mask.n_kept() == 0 {
-        bail!("{}: the mask keeps no weight", path.display());
+        bail!("{}: the mask keeps no weight", word.display());
     }
     Ok(mask)
 }

@@ -6,7 +6,7 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Ended, Event, ExperimentError, NodeId, Progress, Runner, Store};
+use sculpt_experiments::{Ended, Event, ExperimentError, NodeId, Progress, Runner};
 use std::cell::RefCell;
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -18,6 +18,9 @@ pub(crate) struct Words {
     ids: Vec<String>,
     #[command(flatten)]
     data: DataWords,
+    /// Make them anew though they are done, and with them all finished nodes that follow from them
+    #[arg(long)]
+    again: bool,
     /// Report events as JSON lines, and stop cleanly when stdin closes
     #[arg(long, hide = true)]
     supervised: bool,
@@ -27,7 +30,7 @@ pub(crate) struct Words {
 const REPORT_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let store = Store::new(places::runs(global));
+    let store = places::store(global);
     let data = words.data.folder();
     let device = device::of(global)?;
     let stop = Stop::on_signals()?;
@@ -62,13 +65,33 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     // One runner for all of them: data are read once.
     let mut runner = Runner::new(&store, &data, device, stop.asked(), &mut report);
-    for word in &words.ids {
-        let id = store.find(word)?;
+    let mut ids = words
+        .ids
+        .iter()
+        .map(|word| store.find(word))
+        .collect::<Result<Vec<_>, _>>()?;
+    let _shared = store.share()?;
+    if words.again {
+        let followers = store.followers(&ids.iter().cloned().collect())?;
+        if !followers.is_empty() {
+            printing::note(&format!(
+                "{} nodes that follow are made anew too",
+                followers.len()
+            ));
+        }
+        ids.extend(followers);
+        store.forget(&ids)?;
+    }
+    for id in ids {
         *current.borrow_mut() = Some(id.clone());
         if supervised {
             event(&Event::Start { id: id.clone() });
         }
         let ended = runner.run(&id);
+        runner
+            .take_warnings()
+            .iter()
+            .for_each(|warning| printing::warning(warning));
         match (ended, supervised) {
             (Ok(Ended::Done | Ended::WasDone), true) => event(&Event::Done { id }),
             (Ok(Ended::Stopped), true) => {

@@ -5,7 +5,7 @@ use super::preset::{PresetWords, artefacts};
 use crate::words::Global;
 use crate::{device, places, printing};
 use clap::Args;
-use sculpt_experiments::{Plan, Preset, Recipe, StateRef, Store, plan};
+use sculpt_experiments::{Plan, Preset, Recipe, StateRef, plan};
 use sculpt_report::{Artefact, Needs};
 use serde::Serialize;
 
@@ -39,7 +39,7 @@ struct Costs {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&words.artefacts)?;
     let preset = words.preset.preset()?;
-    let store = Store::new(places::runs(global));
+    let store = places::store(global);
     let (recipe, curves) = needs(&wanted, &preset, |needs| needs)?;
     let plan = plan(&recipe, &curves, &store);
     let mut hours = (!words.no_bench).then_some(0.0);

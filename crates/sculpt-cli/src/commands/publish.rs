@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Source, StateRef, Store, Suite, publish};
+use sculpt_experiments::{Source, StateRef, Suite, publish};
 use sculpt_report::{Session, write_page};
 use sculpt_store::{atomic, paths};
 
@@ -29,7 +29,7 @@ pub(crate) struct Words {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     check_suite_name(&words.suite)?;
-    let store = Store::new(places::runs(global));
+    let store = places::store(global);
     let Some(mut suite) = Suite::in_store(&store, &words.suite)? else {
         bail!(
             "suite {:?} is not in {}; `sculpt reproduce` makes one",
@@ -42,12 +42,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let (recipe, curves) = needs(&wanted, &suite.preset, |needs| needs.in_source(&runs))?;
     let states: Vec<StateRef> = curves.into_iter().flatten().collect();
     // All nodes of a suite are trained by one machine, or the suite names none.
-    let machine = |state: &StateRef| {
-        store
-            .node_file(&state.id)
-            .ok()
-            .and_then(|file| file.environment.machine)
-    };
+    let machine = |state: &StateRef| store.machine(state).ok().flatten();
     let mut machines: Vec<_> = states.iter().map(machine).collect();
     machines.dedup();
     suite.environment = if let [machine] = machines.as_slice() {

@@ -7,7 +7,7 @@ use crate::words::Global;
 use crate::{device, jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{DataFolder, PanelName, Preset, Source, Store, Suite};
+use sculpt_experiments::{DataFolder, PanelName, Preset, Recipe, Source, Store, Suite};
 use sculpt_report::{Artefact, Name, Session, write_page};
 use sculpt_store::paths;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,13 @@ pub(crate) struct Words {
     /// Nodes trained side by side
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     jobs: u32,
+    /// Where a finished node lacks a state that is asked for now, make it anew, and with it all finished nodes that follow:
+    /// without this it is made again beside itself, and must come out the same
+    #[arg(long)]
+    again: bool,
+    /// Train what published and fetched suites hold too
+    #[arg(long)]
+    no_published: bool,
     /// Name of the suite [default: the preset with its overrides]
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
@@ -36,7 +43,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let name = words.suite.clone().unwrap_or_else(|| preset.suite_name());
     check_suite_name(&name)?;
     let device = device::of(global)?;
-    let store = Store::new(places::runs(global));
+    let store = if words.no_published {
+        Store::new(places::runs(global))
+    } else {
+        places::store(global)
+    };
     let data = words.preset.data.folder();
     let at_hand = panels_at_hand(&wanted, &preset, &data)?;
     let (wanted, dropped): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|artefact| {
@@ -52,12 +63,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if !dropped.is_empty() {
         printing::note(&format!("left out whole: {}", names(&dropped)));
     }
-    let (mut recipe, _) = needs(&wanted, &preset, |needs| {
+    let (mut recipe, curves) = needs(&wanted, &preset, |needs| {
         needs.only(|panel| at_hand.contains(&panel))
     })?;
     if let Some(threads) = global.threads {
         recipe.set_threads(threads);
     }
+    let _shared = store.share()?;
     let mut suite = Suite {
         name,
         title: title(&preset),
@@ -76,7 +88,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         suite.artefacts.extend(old.artefacts);
     }
     suite.save(&store)?;
-    let finished = jobs::run(&recipe, &store, &data, global, words.jobs)?;
+    if words.again {
+        forget(&recipe, &store)?;
+    }
+    let needed = recipe.needed(curves.iter().flatten(), |state| store.has(state));
+    places::warn_of_unreadable(&store);
+    let finished = jobs::run(&needed, &store, &data, global, words.jobs)?;
     if !finished.failed.is_empty() {
         let names: Vec<_> = finished
             .failed
@@ -103,6 +120,19 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     let page = write_page(session.suite(), &folder)?;
     report(&outcomes, Some(&page), words.json)
+}
+
+/// Takes back that nodes are finished which lack a state now, with all that follows from them.
+pub(crate) fn forget(recipe: &Recipe, store: &Store) -> anyhow::Result<()> {
+    let again = recipe.to_be_made_again(store);
+    let followers = store.followers(&again)?;
+    let of_recipe = recipe.iter().map(|(id, _)| id).filter(|id| again.contains(*id));
+    let all: Vec<_> = of_recipe.cloned().chain(followers).collect();
+    if !all.is_empty() {
+        printing::note(&format!("{} finished nodes are made anew", all.len()));
+        store.forget(&all)?;
+    }
+    Ok(())
 }
 
 /// The panels of these artefacts whose data can be trained on; the others are named, with what shows them.

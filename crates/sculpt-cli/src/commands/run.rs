@@ -1,6 +1,7 @@
 //! `run FILE.toml`: a recipe of the user's own.
 
 use super::preset::DataWords;
+use super::reproduce::forget;
 use crate::words::Global;
 use crate::{jobs, places, printing};
 use anyhow::bail;
@@ -19,6 +20,12 @@ pub(crate) struct Words {
     /// Nodes trained side by side
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     jobs: u32,
+    /// Where a finished node lacks a state that is asked for now, make it anew, and with it all finished nodes that follow
+    #[arg(long)]
+    again: bool,
+    /// Train what published and fetched suites hold too
+    #[arg(long)]
+    no_published: bool,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -40,8 +47,19 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(threads) = global.threads {
         user.recipe.set_threads(threads);
     }
-    let store = Store::new(places::runs(global));
-    let finished = jobs::run(&user.recipe, &store, &data, global, words.jobs)?;
+    let store = if words.no_published {
+        Store::new(places::runs(global))
+    } else {
+        places::store(global)
+    };
+    let _shared = store.share()?;
+    if words.again {
+        forget(&user.recipe, &store)?;
+    }
+    let wanted: Vec<_> = user.names.iter().map(|(_, end)| end.clone()).collect();
+    let needed = user.recipe.needed(&wanted, |state| store.has(state));
+    places::warn_of_unreadable(&store);
+    let finished = jobs::run(&needed, &store, &data, global, words.jobs)?;
     if let Some((id, why)) = finished.failed.first() {
         let n = finished.failed.len();
         bail!(

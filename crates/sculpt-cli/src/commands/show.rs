@@ -1,11 +1,11 @@
 //! `sculpt show`: everything about one node.
 
-use crate::commands::{chain::Chains, ls};
+use crate::commands::{address, ls};
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
 use sculpt_checkpoints::read_tensors;
-use sculpt_experiments::{Node, NodeEnvironment, NodeId, StateRef, Store};
+use sculpt_experiments::{Done, Node, NodeEnvironment, NodeId, ReadState, StateRef};
 use sculpt_store::paths;
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use std::path::Path;
 
 #[derive(Args)]
 pub(crate) struct Words {
-    /// Id of the node, or how it begins
+    /// Id of a node of the store or of a published suite, or how it begins
     #[arg(value_name = "ID")]
     id: String,
     /// Print one JSON object
@@ -32,7 +32,12 @@ struct Report {
     epochs_before: Option<u32>,
     parents: Vec<StateRef>,
     node: Node,
-    environment: NodeEnvironment,
+    /// How the store runs it; none of a published suite's node.
+    environment: Option<NodeEnvironment>,
+    /// The published suite that the node is read from, where the store has none of it.
+    suite: Option<String>,
+    /// The states that it read, with the SHA-256 of each, where they are recorded.
+    read: Vec<ReadState>,
     /// Where an unfinished node goes on.
     progress: Option<Position>,
     /// Epochs whose state is there.
@@ -51,38 +56,39 @@ struct Row {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let store = Store::new(places::runs(global));
-    let id = store.find(&words.id)?;
-    let mut chains = Chains::new(&store);
-    let file = chains.file(&id)?;
-    let folder = store.node_folder(&id);
-    let last = file.node.last_epoch();
-    let keep = &file.environment.keep;
-    let there = |&epoch: &u32| {
-        store
-            .checkpoint_path(
-                &StateRef {
-                    id: id.clone(),
-                    epoch,
-                },
-                last,
-            )
-            .is_file()
+    let store = places::store(global);
+    let (id, _) = address::find(&store, &words.id)?;
+    let suite = store.suite_of(&id);
+    let (node, environment) = match suite.and_then(|suite| suite.node(&id)) {
+        Some(node) => (node.clone(), None),
+        None => {
+            let file = store.node_file(&id)?;
+            (file.node, Some(file.environment))
+        }
     };
-    let rows = if paths::metrics(&folder).is_file() {
+    let folder = suite.map_or_else(|| store.node_folder(&id), |suite| suite.folder().to_owned());
+    let last = node.last_epoch();
+    let status = match &environment {
+        Some(environment) => ls::status(&store, &id, last, environment.keep.iter().copied()),
+        None => ls::Status::Done,
+    };
+    let rows = if matches!(node, Node::Train(_)) && status == ls::Status::Done {
         store.metrics(&id)?
     } else {
         Vec::new()
     };
+    let expected = store.expected(&id);
     let report = Report {
-        kind: file.node.kind(),
-        status: ls::status(&store, &id, last, keep.iter().copied()),
-        model: chains.model(&file.node).map(|model| model.to_string()),
-        density: chains.density(&file.node),
-        epochs_before: chains.epochs_before(&file.node),
-        parents: file.node.parents().into_iter().cloned().collect(),
-        progress: progress(&paths::progress_state(&folder)),
-        states: (0..=last).filter(there).collect(),
+        kind: node.kind(),
+        status,
+        model: expected.model.map(|model| model.to_string()),
+        density: expected.density,
+        epochs_before: expected.epochs_before,
+        parents: node.parents().into_iter().cloned().collect(),
+        progress: progress(&paths::progress_state(&store.node_folder(&id))),
+        states: address::epochs(&store, &id),
+        suite: suite.map(|suite| suite.name()),
+        read: Done::read(&store.node_folder(&id))?.map_or_else(Vec::new, |done| done.parents),
         metrics: rows
             .iter()
             .map(|row| Row {
@@ -94,8 +100,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 test_accuracy: row.test.map(|test| test.n_correct as f64 / test.n as f64),
             })
             .collect(),
-        node: file.node,
-        environment: file.environment,
+        node,
+        environment,
         id,
     };
     if words.json {
@@ -134,18 +140,23 @@ fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
         (ls::Status::Unfinished, None) => "unfinished: states that it keeps are missing".to_owned(),
         (ls::Status::Described, None) => "not run yet".to_owned(),
     });
-    line(&format!(
-        "states after epochs {:?}, keeps {:?}",
-        report.states, report.environment.keep
-    ));
-    let machine = match &report.environment.machine {
+    match &report.environment {
+        Some(environment) => line(&format!(
+            "states after epochs {:?}, keeps {:?}",
+            report.states, environment.keep
+        )),
+        None => line(&format!("states after epochs {:?}", report.states)),
+    }
+    let machine = match report.environment.as_ref().and_then(|e| e.machine.as_ref()) {
         None => String::new(),
         Some(m) => format!(
             " on {} ({}), libtorch {}",
             m.device, m.instruction_set, m.libtorch
         ),
     };
-    line(&format!("{} threads{machine}", report.environment.threads));
+    if let Some(environment) = &report.environment {
+        line(&format!("{} threads{machine}", environment.threads));
+    }
     line(&serde_json::to_string_pretty(&report.node)?);
     if !report.metrics.is_empty() {
         line(&format!(

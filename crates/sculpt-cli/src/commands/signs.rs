@@ -14,27 +14,27 @@ use std::path::PathBuf;
 pub(crate) struct Words {
     #[command(flatten)]
     model: ModelWords,
-    /// Checkpoint or state_dict
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint, state_dict, or a state's id
+    #[arg(long, value_name = "FILE|ID")]
     a: PathBuf,
-    /// Checkpoint or state_dict
-    #[arg(long, value_name = "FILE")]
+    /// Checkpoint, state_dict, or a state's id
+    #[arg(long, value_name = "FILE|ID")]
     b: PathBuf,
-    /// Mask file: which weights are compared
-    #[arg(long, value_name = "FILE")]
+    /// Mask file, or a state's id: which weights are compared
+    #[arg(long, value_name = "FILE|ID")]
     mask: Option<PathBuf>,
     /// Print one JSON object: overlap, n, layers
     #[arg(long)]
     json: bool,
 }
 
-pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
-    let model = words.model.spec()?;
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let model = words.model.spec_or_of(&[&words.a, &words.b], global)?;
     let layout = model.layout();
-    let a = weights::read(&words.a, &model)?;
-    let b = weights::read(&words.b, &model)?;
+    let a = weights::read(&words.a, &model, global)?;
+    let b = weights::read(&words.b, &model, global)?;
     let mask = match &words.mask {
-        Some(path) => masks::read(path, &layout)?,
+        Some(path) => masks::read(path, &model, global)?,
         None => masks::of(&a, &layout).union(&masks::of(&b, &layout)),
     };
     let report = overlap(&layout, &mask, &a.theta, &b.theta).with_context(|| {

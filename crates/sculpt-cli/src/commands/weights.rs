@@ -1,13 +1,43 @@
 //! Anybody's weights, and what to change about the flags when they do not fit.
 
-use anyhow::anyhow;
+use crate::commands::address::Input;
+use crate::words::Global;
+use anyhow::{anyhow, bail};
 use sculpt_checkpoints::{CheckpointError, Fault, Weights, read_meta, read_weights};
 use sculpt_experiments::model_of;
 use sculpt_models::ModelSpec;
 use std::path::Path;
 
-/// Reads weights of any kind for the network of the flags.
-pub(crate) fn read(path: &Path, model: &ModelSpec) -> anyhow::Result<Weights> {
+/// Reads weights of any kind for the network of the flags: a file's, or a state's of the store or a published suite.
+pub(crate) fn read(word: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<Weights> {
+    match Input::of(word, global)? {
+        Input::File(path) => of_file(&path, model),
+        Input::State(place) => {
+            let loaded = place.load()?;
+            fits(word, &loaded.model, model)?;
+            Ok(Weights {
+                theta: loaded.state.theta,
+                buffers: loaded.state.buffers,
+                mask: Some(loaded.state.mask),
+            })
+        }
+    }
+}
+
+/// Fails where a state is of another network than the flags'.
+pub(crate) fn fits(word: &Path, stated: &ModelSpec, model: &ModelSpec) -> anyhow::Result<()> {
+    if stated == model {
+        return Ok(());
+    }
+    bail!(
+        "{} is a state of {}, not of {}",
+        word.display(),
+        flags(stated),
+        flags(model)
+    )
+}
+
+fn of_file(path: &Path, model: &ModelSpec) -> anyhow::Result<Weights> {
     read_weights(path, &model.layout()).map_err(|error| match hint(path, model, &error) {
         Some(hint) => anyhow!("{error}; {hint}"),
         None => error.into(),

@@ -129,10 +129,10 @@ fn a_saved_position_is_stale_once_its_node_is_done() {
     for epoch in last.environment.keep {
         fs::write(paths::checkpoint_at(&node, epoch), "").unwrap();
     }
-    fs::write(paths::checkpoint(&node), "").unwrap();
+    fs::write(paths::older_checkpoint(&node), "").unwrap();
     assert_eq!(listed(&example, "", "progress"), [example.needed.to_string()]);
     json(&example.folder, "gc --delete");
-    assert!(!paths::progress_folder(&node).exists() && paths::checkpoint(&node).exists());
+    assert!(!paths::progress_folder(&node).exists() && paths::older_checkpoint(&node).exists());
 }
 
 #[test]
@@ -152,6 +152,27 @@ fn nothing_is_deleted_while_something_runs() {
     json(&example.folder, "gc --delete");
     let left = example.store.ids().unwrap();
     assert_eq!(left.iter().collect::<Vec<_>>(), [&example.needed]);
+}
+
+#[test]
+fn nothing_is_deleted_between_the_jobs_of_a_recipe() {
+    let example = example();
+    let recipe = example.store.share().unwrap();
+    refused(
+        &example.folder,
+        "gc --delete",
+        1,
+        &["a recipe or node is running"],
+    );
+    assert_eq!(example.store.ids().unwrap().len(), 3);
+    drop(recipe);
+    let stray = example
+        .store
+        .node_folder(&example.needed)
+        .join(".done.json.7-0.tmp");
+    fs::write(&stray, "x").unwrap();
+    assert_eq!(json(&example.folder, "gc --delete")["strays"][0]["bytes"], 1);
+    assert!(!stray.exists() && example.store.ids().unwrap().len() == 1);
 }
 
 #[test]

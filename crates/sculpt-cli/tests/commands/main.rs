@@ -15,6 +15,7 @@ mod help;
 mod mask;
 mod readme;
 mod schedule;
+mod states;
 mod store;
 mod tables;
 mod verify;

@@ -16,16 +16,16 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-struct Example {
-    folder: Folder,
-    store: Store,
-    recipe: Recipe,
-    pruned: StateRef,
-    trained: StateRef,
+pub(crate) struct Example {
+    pub(crate) folder: Folder,
+    pub(crate) store: Store,
+    pub(crate) recipe: Recipe,
+    pub(crate) pruned: StateRef,
+    pub(crate) trained: StateRef,
 }
 
 impl Example {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Folder::new();
         let store = Store::new(folder.join("runs"));
         let model = sculpt_models::ModelSpec::named("resnet8", 10, Some(2), None).unwrap();
@@ -84,7 +84,7 @@ impl Example {
     }
 
     /// Describes all nodes and runs them.
-    fn run(self) -> Self {
+    pub(crate) fn run(self) -> Self {
         let (data, stop) = (DataFolder::default(), AtomicBool::new(false));
         for (id, entry) in self.recipe.iter() {
             self.store.describe(id, entry).unwrap();
@@ -97,15 +97,15 @@ impl Example {
         self
     }
 
-    fn node(&self, state: &StateRef) -> PathBuf {
+    pub(crate) fn node(&self, state: &StateRef) -> PathBuf {
         self.store.node_folder(&state.id)
     }
 
-    fn publish(&self) -> PathBuf {
+    pub(crate) fn publish(&self, name: &str) -> PathBuf {
         let preset = Preset::new(PresetName::Demo, Default::default(), &DataFolder::default()).unwrap();
-        let (name, title) = ("tiny".to_owned(), "Tiny".to_owned());
+        let (suite_name, title) = ("tiny".to_owned(), "Tiny".to_owned());
         let suite = Suite {
-            name,
+            name: suite_name,
             title,
             preset,
             artefacts: Default::default(),
@@ -120,7 +120,7 @@ impl Example {
             })
             .collect();
         let trained: Vec<StateRef> = states.into_iter().filter(|s| s.id == self.trained.id).collect();
-        let folder = self.folder.join("suite");
+        let folder = self.folder.join(name);
         publish(&suite, &self.recipe, &trained, &self.store, &folder).unwrap();
         folder
     }
@@ -182,7 +182,7 @@ fn nodes_are_listed_shown_and_exported() {
     ok(folder, &format!("export {id} --torch out"));
     ok(folder, &format!("export {id} --torch first --epoch 1"));
     let layout = example.recipe.get(&example.trained.id).unwrap().model.layout();
-    let (exported, _) = example.store.read_state(&example.trained, 2, &layout).unwrap();
+    let (exported, _) = example.store.read_state(&example.trained, &layout).unwrap();
     assert_eq!(
         read_weights(&folder.join("out"), &layout).unwrap().theta,
         exported.theta
@@ -203,7 +203,7 @@ fn nodes_are_listed_shown_and_exported() {
 fn good_stores_and_suites() {
     let example = Example::new().run();
     let folder = &example.folder;
-    let suite = example.publish();
+    let suite = example.publish("suite");
     assert!(kinds(folder, "runs suite").is_empty());
     assert!(kinds(folder, &example.node(&example.trained).display().to_string()).is_empty());
     assert!(kinds(folder, &paths::metrics(&suite).display().to_string()).is_empty());
@@ -237,13 +237,8 @@ fn spoilt_run_folders() {
     };
     let description = fs::read_to_string(paths::node_json(&node)).unwrap();
     let edited = |from: &str, to: &str| Some(description.replace(from, to).into_bytes());
-    // The id of the edited description, and so neither the folder nor the states belong to it.
     let seed = edited("\"seed\": 1", "\"seed\": 2");
-    check(
-        paths::node_json(&node),
-        seed,
-        &["node-id", "node-id", "node-id", "node-id"],
-    );
+    check(paths::node_json(&node), seed, &["description"]);
     check(
         paths::node_json(&node),
         edited("\"v\": 1", "\"v\": 2"),
@@ -251,18 +246,37 @@ fn spoilt_run_folders() {
     );
     check(paths::node_json(&node), None, &["missing-file"]);
     check(paths::checkpoint_at(&node, 1), None, &["missing-file"]);
-    let last = fs::read(paths::checkpoint(&node)).unwrap();
-    check(paths::checkpoint_at(&node, 1), Some(last.clone()), &["chain"]);
+    let last = fs::read(paths::checkpoint_at(&node, 2)).unwrap();
+    check(
+        paths::checkpoint_at(&node, 1),
+        Some(last.clone()),
+        &["checksum", "chain"],
+    );
     check(
         paths::checkpoint_at(&node, 7),
         Some(last.clone()),
-        &["extra-file", "chain"],
+        &["extra-file", "extra-file", "chain"],
     );
-    check(paths::checkpoint(&node), Some(last[..100].to_vec()), &["cut-off"]);
-    let parent = fs::read(paths::checkpoint(&example.node(&example.pruned))).unwrap();
-    check(paths::checkpoint(&node), Some(parent), &["node-id", "chain"]);
+    check(
+        paths::checkpoint_at(&node, 2),
+        Some(last[..100].to_vec()),
+        &["size", "cut-off"],
+    );
+    let parent = fs::read(paths::checkpoint_at(&example.node(&example.pruned), 0)).unwrap();
+    check(
+        paths::checkpoint_at(&node, 2),
+        Some(parent),
+        &["checksum", "node-id", "chain"],
+    );
+    check(paths::done(&node), Some(b"{}".to_vec()), &["checksum"]);
+    check(paths::lock(&node), Some(b"x".to_vec()), &["extra-file"]);
+    check(node.join(".metrics.parquet.1-0.tmp"), Some(vec![0]), &["stray"]);
     check(paths::metrics(&node), None, &["missing-file"]);
-    check(paths::metrics(&node), Some(b"PAR1 no".to_vec()), &["metrics"]);
+    check(
+        paths::metrics(&node),
+        Some(b"PAR1 no".to_vec()),
+        &["size", "metrics"],
+    );
     check(paths::timing(&node), Some(b"{}".to_vec()), &["description"]);
     fs::create_dir(paths::progress_folder(&node)).unwrap();
     check(paths::progress_state(&node), Some(vec![]), &["not-safetensors"]);
@@ -274,10 +288,10 @@ fn spoilt_run_folders() {
 fn spoilt_suites() {
     let example = Example::new().run();
     let folder = &example.folder;
-    let suite = example.publish();
+    let suite = example.publish("suite");
     let manifest = fs::read_to_string(paths::manifest(&suite)).unwrap();
     let entry: serde_json::Value = serde_json::from_str(&manifest).unwrap();
-    let file = suite.join(entry[0]["file"].as_str().unwrap());
+    let file = suite.join(entry["checkpoints"][0]["file"].as_str().unwrap());
     let bytes = fs::read(&file).unwrap();
 
     fs::write(suite.join("notes.txt"), "x").unwrap();
@@ -292,10 +306,10 @@ fn spoilt_suites() {
     assert_eq!(found[0]["kind"], "checksum");
     assert_eq!(
         found[0]["file"],
-        format!("suite/{}", entry[0]["file"].as_str().unwrap())
+        format!("suite/{}", entry["checkpoints"][0]["file"].as_str().unwrap())
     );
     fs::write(&file, [&bytes[..], &[0]].concat()).unwrap();
-    assert_eq!(kinds(folder, "suite"), ["size", "checksum", "offsets"]);
+    assert_eq!(kinds(folder, "suite"), ["size", "offsets"]);
     fs::remove_file(&file).unwrap();
     assert_eq!(kinds(folder, "suite"), ["missing-file"]);
     fs::write(&file, bytes).unwrap();
@@ -305,16 +319,16 @@ fn spoilt_suites() {
         manifest.replace("\"lr\": 0.05", "\"lr\": 0.1"),
     )
     .unwrap();
-    assert_eq!(kinds(folder, "suite"), ["node-id"]);
+    assert_eq!(kinds(folder, "suite"), ["checksum", "node-id"]);
     fs::write(paths::manifest(&suite), "[]").unwrap();
-    assert_eq!(kinds(folder, "suite"), ["extra-file"]);
+    assert_eq!(kinds(folder, "suite"), ["checksum", "extra-file"]);
     fs::write(paths::manifest(&suite), "{").unwrap();
-    assert_eq!(kinds(folder, "suite"), ["description"]);
+    assert_eq!(kinds(folder, "suite"), ["checksum", "description"]);
     fs::write(paths::manifest(&suite), manifest).unwrap();
 
     let json = fs::read_to_string(paths::suite_json(&suite)).unwrap();
     fs::write(paths::suite_json(&suite), json.replace("\"title\"", "\"titel\"")).unwrap();
-    assert_eq!(kinds(folder, "suite"), ["description"]);
+    assert_eq!(kinds(folder, "suite"), ["description", "checksum"]);
     fs::remove_file(paths::suite_json(&suite)).unwrap();
     fs::remove_file(paths::metrics(&suite)).unwrap();
     assert_eq!(kinds(folder, "suite"), ["missing-file", "missing-file"]);

@@ -3,8 +3,9 @@
 use super::{Findings, PlaceKind};
 use crate::commands::weights;
 use sculpt_checkpoints::{Meta, read_meta, verify as check};
-use sculpt_experiments::{model_of, read_metrics};
+use sculpt_experiments::{check_timings, model_of, read_metrics};
 use sculpt_models::ModelSpec;
+use sculpt_store::paths;
 use std::path::Path;
 
 /// A file of any kind, and the model if its user names it.
@@ -16,7 +17,12 @@ pub(super) fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Find
         Some("suite.json") => super::suite::description(parent, findings),
         Some(name) if name.ends_with(".parquet") => {
             findings.checked += 1;
-            if let Err(error) = read_metrics(path) {
+            let read = if path == paths::timings(parent) {
+                check_timings(path)
+            } else {
+                read_metrics(path).map(drop)
+            };
+            if let Err(error) = read {
                 super::suite::say(findings, path, &error);
             }
         }

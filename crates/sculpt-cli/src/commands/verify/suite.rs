@@ -1,8 +1,10 @@
 //! Published suites.
 
 use super::{Findings, PlaceKind, file};
-use sculpt_experiments::{ExperimentError, ManifestEntry, Node, Suite, read_metrics};
-use sculpt_store::{canonical::sha256_file, paths};
+use sculpt_experiments::{
+    ExperimentError, Manifest, ManifestEntry, Node, Suite, check_timings, read_metrics,
+};
+use sculpt_store::paths;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -12,18 +14,24 @@ pub(super) fn verify(folder: &Path, findings: &mut Findings) {
     description(folder, findings);
     let mut known: BTreeSet<PathBuf> = [
         paths::manifest(folder),
+        paths::manifest_sha256(folder),
         paths::suite_json(folder),
         paths::metrics(folder),
         paths::timings(folder),
     ]
     .into();
-    let entries = manifest(folder, findings);
-    for entry in entries.iter().flatten() {
+    let manifest = manifest(folder, findings);
+    let entries = manifest.as_ref().map_or(&[][..], Manifest::checkpoints);
+    for entry in entries.iter().filter(|entry| stays_inside(entry)) {
         known.insert(folder.join(&entry.file));
         published(folder, entry, findings);
     }
-    metrics(folder, entries.as_deref().unwrap_or_default(), findings);
-    if entries.is_some() {
+    if let Some(manifest) = &manifest {
+        lists(folder, manifest, findings);
+    }
+    metrics(folder, entries, findings);
+    timings(folder, findings);
+    if manifest.is_some() {
         extra_files(folder, &known, findings);
     }
 }
@@ -38,8 +46,8 @@ pub(super) fn description(folder: &Path, findings: &mut Findings) {
     }
 }
 
-/// `manifest.json`: ids that are hashes of descriptions, and file names that are made of them.
-pub(super) fn manifest(folder: &Path, findings: &mut Findings) -> Option<Vec<ManifestEntry>> {
+/// `manifest.json`, against its own hash: ids that are hashes of descriptions, and file names that are made of them.
+pub(super) fn manifest(folder: &Path, findings: &mut Findings) -> Option<Manifest> {
     let path = paths::manifest(folder);
     if !path.exists() {
         findings.say(
@@ -50,57 +58,60 @@ pub(super) fn manifest(folder: &Path, findings: &mut Findings) -> Option<Vec<Man
         return None;
     }
     findings.checked += 1;
+    findings.check_against(&path, &paths::manifest_sha256(folder));
     let parsed = fs::read(&path)
         .map_err(|e| (PlaceKind::Unreadable, e.to_string()))
-        .and_then(|text| serde_json::from_slice(&text).map_err(|e| (PlaceKind::Description, e.to_string())));
-    let mut entries: Vec<ManifestEntry> = match parsed {
-        Ok(entries) => entries,
+        .and_then(|text| Manifest::parse(&text).map_err(|e| (PlaceKind::Description, e)));
+    let manifest = match parsed {
+        Ok(manifest) => manifest,
         Err((kind, detail)) => {
             findings.say(&path, kind, detail);
             return None;
         }
     };
-    let mut seen = BTreeSet::new();
-    for entry in &entries {
-        let (id, epoch, last) = (&entry.id, entry.epoch, entry.description.last_epoch());
-        let computed = entry.description.id();
-        if computed != *id {
-            findings.say(
-                &path,
-                PlaceKind::NodeId,
-                format!("lists node {id}, whose description hashes to {computed}"),
-            );
-        }
-        let due = paths::published_checkpoint_file(id.as_str(), epoch);
-        if entry.file != due {
-            findings.say(
-                &path,
-                PlaceKind::NodeId,
-                format!("lists {:?} where {due} is due", entry.file),
-            );
-        }
-        if epoch > last || (epoch == 0 && last > 0) {
-            findings.say(
-                &path,
-                PlaceKind::Description,
-                format!("lists epoch {epoch} of node {id}, which has {last}"),
-            );
-        }
-        if !seen.insert((id.clone(), epoch)) {
-            findings.say(
-                &path,
-                PlaceKind::Description,
-                format!("lists epoch {epoch} of node {id} twice"),
-            );
+    for fault in manifest.faults() {
+        findings.say(&path, PlaceKind::NodeId, fault);
+    }
+    Some(manifest)
+}
+
+/// The files beside the checkpoints, as far as the manifest lists them.
+fn lists(folder: &Path, manifest: &Manifest, findings: &mut Findings) {
+    match manifest {
+        Manifest::Checkpoints(_) => findings.notes.push(format!(
+            "{} is of an older form: its manifest covers the checkpoints, not its lists",
+            folder.display()
+        )),
+        Manifest::Whole(whole) => {
+            if !paths::manifest_sha256(folder).exists() {
+                let path = paths::manifest_sha256(folder);
+                findings.say(
+                    &path,
+                    PlaceKind::MissingFile,
+                    "the manifest's own hash stands there",
+                );
+            }
+            for (name, recorded) in whole.files.iter().filter(|(name, _)| paths::is_plain_name(name)) {
+                findings.check(&folder.join(name), recorded);
+            }
+            for path in [
+                paths::metrics(folder),
+                paths::timings(folder),
+                paths::suite_json(folder),
+            ] {
+                if path.exists() && manifest.file(&path).is_none() {
+                    findings.say(&path, PlaceKind::ExtraFile, "the manifest does not list it");
+                }
+            }
         }
     }
-    // Nothing outside the suite is looked at, whatever a manifest says.
-    entries.retain(|entry| {
-        Path::new(&entry.file)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
-    });
-    Some(entries)
+}
+
+/// Nothing outside the suite is looked at, whatever a manifest says.
+fn stays_inside(entry: &ManifestEntry) -> bool {
+    Path::new(&entry.file)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// A published checkpoint against its line of the manifest.
@@ -113,19 +124,7 @@ fn published(folder: &Path, entry: &ManifestEntry, findings: &mut Findings) {
             "the manifest lists it and it is not there",
         );
     }
-    match sha256_file(&path) {
-        Err(error) => return findings.say(&path, PlaceKind::Unreadable, error.to_string()),
-        Ok((sha256, bytes)) => {
-            if bytes != entry.bytes {
-                let detail = format!("has {bytes} bytes, the manifest says {}", entry.bytes);
-                findings.say(&path, PlaceKind::Size, detail);
-            }
-            if sha256 != entry.sha256 {
-                let detail = format!("has SHA-256 {sha256}, the manifest says {}", entry.sha256);
-                findings.say(&path, PlaceKind::Checksum, detail);
-            }
-        }
-    }
+    findings.check(&path, &entry.digest());
     let Some((meta, model)) = file::tensors(&path, None, findings) else {
         return;
     };
@@ -183,6 +182,17 @@ fn metrics(folder: &Path, entries: &[ManifestEntry], findings: &mut Findings) {
     }
 }
 
+/// `timings.parquet`, which older suites do not have.
+fn timings(folder: &Path, findings: &mut Findings) {
+    let path = paths::timings(folder);
+    if path.exists() {
+        findings.checked += 1;
+        if let Err(error) = check_timings(&path) {
+            say(findings, &path, &error);
+        }
+    }
+}
+
 fn extra_files(folder: &Path, known: &BTreeSet<PathBuf>, findings: &mut Findings) {
     for path in findings.entries(folder) {
         if path.is_dir() {
@@ -200,10 +210,5 @@ pub(super) fn say(findings: &mut Findings, path: &Path, error: &ExperimentError)
         ExperimentError::Frame { .. } => PlaceKind::Metrics,
         _ => PlaceKind::Description,
     };
-    let text = error.to_string();
-    let detail = text
-        .strip_prefix(&format!("{}: ", path.display()))
-        .unwrap_or(&text)
-        .to_owned();
-    findings.say(path, kind, detail);
+    findings.say_error(path, kind, error);
 }

@@ -1,0 +1,94 @@
+//! Stores: their nodes, suites and measures.
+
+use super::{Findings, PlaceKind, is_first_two, node, suite};
+use sculpt_experiments::{Store, Suite};
+use sculpt_report::{MeasureFile, check_measure};
+use sculpt_store::paths;
+use std::path::Path;
+
+/// Every file of a store but what `verify --repair` set aside.
+pub(super) fn verify(runs: &Path, findings: &mut Findings) {
+    findings.lock(&paths::lock(runs));
+    for folder in findings.entries(runs) {
+        if !is_first_two(&folder) {
+            continue;
+        }
+        for node in findings.entries(&folder) {
+            if node.is_dir() {
+                node::verify(&node, findings);
+            }
+        }
+    }
+    if paths::suites_folder(runs).is_dir() {
+        for path in findings.entries(&paths::suites_folder(runs)) {
+            described(runs, &path, findings);
+        }
+    }
+    if paths::measures_folder(runs).is_dir() {
+        measures(&paths::measures_folder(runs), findings);
+    }
+}
+
+/// A suite's description.
+fn described(runs: &Path, path: &Path, findings: &mut Findings) {
+    let file_name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    if paths::is_temporary(file_name) {
+        return findings.stray(path);
+    }
+    let Some(name) = file_name
+        .strip_suffix(".json")
+        .filter(|name| paths::is_plain_name(name))
+    else {
+        return;
+    };
+    findings.checked += 1;
+    match Suite::in_store(&Store::new(runs), name) {
+        Err(error) => {
+            suite::say(findings, path, &error);
+            findings.damaged.insert(path.to_owned());
+        }
+        Ok(Some(suite)) if suite.name != name => {
+            let detail = format!("is of suite {:?}", suite.name);
+            findings.say(path, PlaceKind::Description, detail);
+        }
+        Ok(Some(_) | None) => {}
+    }
+}
+
+fn measures(folder: &Path, findings: &mut Findings) {
+    let mut n_older = 0;
+    for first_two in findings.entries(folder) {
+        if !first_two.is_dir() {
+            findings.say(&first_two, PlaceKind::ExtraFile, "is no folder of measures");
+            continue;
+        }
+        for path in findings.entries(&first_two) {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            if paths::is_temporary(name) {
+                findings.stray(&path);
+                continue;
+            }
+            findings.checked += 1;
+            match check_measure(&path) {
+                MeasureFile::Sound => {}
+                MeasureFile::Older => n_older += 1,
+                MeasureFile::Damaged(detail) => {
+                    findings.say(&path, PlaceKind::Checksum, detail);
+                    findings.removable.insert(path);
+                }
+            }
+        }
+    }
+    if n_older > 0 {
+        findings.notes.push(format!(
+            "{n_older} measures in {} are of an older version, without a hash; what is asked for is measured again",
+            folder.display()
+        ));
+    }
+}

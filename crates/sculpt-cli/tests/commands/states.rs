@@ -1,0 +1,191 @@
+//! States by their address, from stores and published suites, and every byte of both.
+
+use crate::store::Example;
+use crate::verify::violations;
+use crate::*;
+use sculpt_store::paths;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// All files below a folder that hold something.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found.retain(|_, bytes| !bytes.is_empty());
+    found
+}
+
+/// Changes bytes of every file of `folder`, one at a time, at places and by differences that a counter draws; `verify`
+/// must notice each.
+#[track_caller]
+fn every_byte_counts(example: &Example, folder: &str, n_each: usize) {
+    let mut draw = 0x9E37_79B9_7F4A_7C15u64;
+    let mut random = |n: usize| {
+        draw = draw.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (draw >> 33) as usize % n
+    };
+    assert_eq!(violations(&example.folder, folder).len(), 0);
+    let all = files(&example.folder.join(folder));
+    assert!(all.len() >= 5, "{:?}", all.keys());
+    for (path, bytes) in all {
+        for _ in 0..n_each {
+            let mut spoilt = bytes.clone();
+            let (place, change) = (random(bytes.len()), 1 + random(255));
+            spoilt[place] ^= change as u8;
+            fs::write(&path, spoilt).unwrap();
+            let found = violations(&example.folder, folder);
+            assert!(!found.is_empty(), "{} byte {place} ^ {change}", path.display());
+        }
+        fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(violations(&example.folder, folder).len(), 0);
+}
+
+#[test]
+fn no_byte_of_a_store_changes_unnoticed() {
+    let example = Example::new().run();
+    every_byte_counts(&example, "runs", 6);
+}
+
+#[test]
+fn no_byte_of_a_published_suite_changes_unnoticed() {
+    let example = Example::new().run();
+    example.publish("suite");
+    every_byte_counts(&example, "suite", 12);
+}
+
+#[test]
+fn damaged_nodes_are_set_aside_and_made_again() {
+    let example = Example::new().run();
+    let folder = &example.folder;
+    let path = paths::checkpoint_at(&example.node(&example.trained), 2);
+    let bytes = fs::read(&path).unwrap();
+    let mut spoilt = bytes.clone();
+    *spoilt.last_mut().unwrap() ^= 1;
+    fs::write(&path, &spoilt).unwrap();
+    let id = example.trained.id.short();
+    refused(
+        folder,
+        &format!("export {id} --torch out"),
+        1,
+        &["SHA-256", example.trained.id.as_str(), "verify --repair"],
+    );
+    fs::write(example.node(&example.pruned).join(".node.json.1-0.tmp"), "x").unwrap();
+    assert_eq!(sculpt(folder, "verify runs --repair").status.code(), Some(1));
+    assert!(violations(folder, "runs").is_empty());
+    assert!(!example.node(&example.trained).exists() && example.node(&example.pruned).exists());
+    let example = example.run();
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert!(violations(&example.folder, "runs").is_empty());
+}
+
+/// The state is looked at by its id, once in the store and once in a published suite that has nothing else.
+#[test]
+fn an_id_is_a_name_of_its_state_everywhere() {
+    let example = Example::new().run();
+    let folder = &example.folder;
+    write_probe(&folder.join("probe"), 4);
+    let id = example.trained.id.short().to_owned();
+    let lines = [
+        format!("eval --weights {id} --probe probe"),
+        format!("eval --weights {id}@2 --probe probe --model resnet8 --width 2"),
+        format!("hessian --weights {id} --probe probe"),
+        format!("connect --a {id} --b {id} --probe probe --points 3"),
+        format!("signs --a {id} --b {id} --mask {id}"),
+        format!("mask --weights {id} --method magnitude --density 0.1 --out mask"),
+        format!("show {id}"),
+    ];
+    let said = |line: &String| {
+        let mut said = json(folder, line);
+        for changes in [
+            "seconds",
+            "environment",
+            "suite",
+            "read",
+            "states",
+            "epochs_before",
+            "model",
+        ] {
+            said.as_object_mut().unwrap().remove(changes);
+        }
+        said
+    };
+    let here: Vec<_> = lines.iter().map(said).collect();
+    ok(folder, &format!("eval --weights {id}@1 --probe probe"));
+    example.publish("data/published/tiny");
+    fs::rename(folder.join("runs"), folder.join("elsewhere")).unwrap();
+    let mut published: Vec<_> = lines.iter().map(said).collect();
+    let (mut shown, mut due) = (published.pop().unwrap(), here.last().unwrap().clone());
+    assert_eq!(json(folder, &format!("show {id}"))["suite"], "tiny");
+    for said in [&mut shown, &mut due] {
+        said.as_object_mut().unwrap().remove("density");
+    }
+    assert_eq!(published, here[..here.len() - 1]);
+    assert_eq!(shown, due);
+    ok(folder, &format!("export {id}@2 --torch out"));
+    refused(
+        folder,
+        &format!("eval --weights {id}@1 --probe probe"),
+        2,
+        &["can be 2"],
+    );
+    refused(
+        folder,
+        &format!("eval --weights {id}@x --probe probe"),
+        2,
+        &["must be a number"],
+    );
+    refused(
+        folder,
+        &format!("eval --weights {id} --probe probe --model resnet8"),
+        1,
+        &["is a state of", "--width 2"],
+    );
+    refused(
+        folder,
+        "eval --weights 0123 --probe probe",
+        1,
+        &["0 nodes", "\"0123\""],
+    );
+    // A file of that name wins.
+    fs::write(folder.join(&id), "x").unwrap();
+    refused(
+        folder,
+        &format!("eval --weights {id} --probe probe"),
+        2,
+        &["--model"],
+    );
+}
+
+/// A store that has only what nobody published: the child of a published state is trained from it.
+#[test]
+fn what_is_published_is_not_trained_again() {
+    let example = Example::new().run();
+    let folder = &example.folder;
+    example.publish("data/published/tiny");
+    let whole = fs::read(paths::checkpoint_at(&example.node(&example.trained), 2)).unwrap();
+    let store = sculpt_experiments::Store::new(folder.join("other")).with_published(&folder.join("data"));
+    assert!(store.has(&example.trained) && !store.has(&example.pruned));
+    let needed = example
+        .recipe
+        .needed([&example.trained], |state| store.has(state));
+    assert_eq!(needed.len(), 1);
+    let loaded = store.load(&example.trained).unwrap();
+    assert_eq!(loaded.sha256(), sculpt_store::canonical::sha256_hex(&whole));
+    assert_eq!(store.metrics(&example.trained.id).unwrap().len(), 2);
+    assert!(store.timing(&example.trained.id).unwrap().is_some());
+    let first = sculpt_experiments::StateRef {
+        epoch: 1,
+        ..example.trained.clone()
+    };
+    let needed = example.recipe.needed([&first], |state| store.has(state));
+    assert_eq!(needed.len(), 3);
+}

@@ -1,0 +1,129 @@
+//! `node.json`: what a node is, and how it is run.
+
+use crate::{Entry, Environment, ExperimentError, Node, NodeId, Store};
+use sculpt_store::{atomic, paths, sealed};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// What `node.json` holds: the node, and beside it what is not its identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFile {
+    /// The node's id, again.
+    pub id: NodeId,
+    /// The node.
+    pub node: Node,
+    /// How it is run.
+    pub environment: NodeEnvironment,
+}
+
+/// How a node is run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeEnvironment {
+    /// The machine; absent until the node has been run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Environment>,
+    /// libtorch threads to run with.
+    pub threads: u32,
+    /// Epochs whose state is kept.
+    pub keep: BTreeSet<u32>,
+}
+
+impl NodeFile {
+    /// Reads the description in a node's folder, of whatever node it is. Files of older versions have no seal.
+    ///
+    /// # Errors
+    /// No such file, another JSON, or one of which a byte was changed.
+    pub fn read(folder: &Path) -> Result<Self, ExperimentError> {
+        let path = paths::node_json(folder);
+        let text = fs::read(&path).map_err(|source| ExperimentError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        match sealed::open(&text) {
+            Ok((file, _)) => Ok(file),
+            Err(error) => Err(ExperimentError::BadFile {
+                path,
+                detail: error.to_string(),
+            }),
+        }
+    }
+
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), ExperimentError> {
+        let path = paths::node_json(folder);
+        let text = sealed::seal(self).map_err(|e| ExperimentError::BadFile {
+            path: path.clone(),
+            detail: e.to_string(),
+        })?;
+        Ok(atomic::write(&path, text.as_bytes())?)
+    }
+}
+
+impl Store {
+    /// Writes `node.json`, uniting the epochs to keep with those that stand there.
+    ///
+    /// # Errors
+    /// A `node.json` that is not this node's, one that must be changed while the node is run by another process, or
+    /// what the file system refuses.
+    pub fn describe(&self, id: &NodeId, entry: &Entry) -> Result<(), ExperimentError> {
+        if self.described(id, entry)?.is_none() {
+            return Ok(());
+        }
+        // What stands there may have changed until the lock was had.
+        let _lock = self.lock_soon(id)?;
+        match self.described(id, entry)? {
+            None => Ok(()),
+            Some(file) => file.write(&self.node_folder(id)),
+        }
+    }
+
+    /// The description that must be written, if one must.
+    fn described(&self, id: &NodeId, entry: &Entry) -> Result<Option<NodeFile>, ExperimentError> {
+        let folder = self.node_folder(id);
+        let mut keep = entry.keep.clone();
+        let (mut machine, mut threads) = (None, entry.threads);
+        if paths::node_json(&folder).is_file() {
+            let old = self.node_file(id)?;
+            // A node ends with the threads that it was begun with, and is made again with them: others would give
+            // other bits.
+            if paths::progress_state(&folder).is_file() || self.has_end(id) {
+                threads = old.environment.threads;
+            }
+            if entry.keep.is_subset(&old.environment.keep) && old.environment.threads == threads {
+                return Ok(None);
+            }
+            keep.extend(old.environment.keep);
+            machine = old.environment.machine;
+        }
+        let environment = NodeEnvironment {
+            machine,
+            threads,
+            keep,
+        };
+        Ok(Some(NodeFile {
+            id: id.clone(),
+            node: entry.node.clone(),
+            environment,
+        }))
+    }
+
+    /// Reads `node.json` and checks that it hashes to its own id.
+    ///
+    /// # Errors
+    /// No such node, unreadable JSON, or another node's description.
+    pub fn node_file(&self, id: &NodeId) -> Result<NodeFile, ExperimentError> {
+        let folder = self.node_folder(id);
+        let file = NodeFile::read(&folder)?;
+        let computed = file.node.id();
+        if file.id != *id || computed != *id {
+            return Err(ExperimentError::BadFile {
+                path: paths::node_json(&folder),
+                detail: format!("describes node {computed}, not the one whose folder it is in"),
+            });
+        }
+        Ok(file)
+    }
+}

@@ -1,0 +1,134 @@
+//! A published or fetched suite: its states, metrics and timings, read-only.
+
+use crate::chain::Expected;
+use crate::manifest::{Manifest, ManifestEntry};
+use crate::metrics::{MetricsRow, TestScore, read_metrics};
+use crate::read::{Form, Place};
+use crate::timings::{Timings, read_timings};
+use crate::{Environment, ExperimentError, Node, NodeId, StateRef, Suite};
+use sculpt_store::paths;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A suite's folder and its lists.
+#[derive(Debug)]
+pub struct PublishedSuite {
+    folder: PathBuf,
+    states: BTreeMap<(NodeId, u32), ManifestEntry>,
+    metrics: Metrics,
+    /// What its nodes took.
+    pub(crate) timings: Timings,
+    /// The machine that published it.
+    pub(crate) environment: Option<Environment>,
+}
+
+/// By node and epoch.
+type Metrics = BTreeMap<(NodeId, u32), MetricsRow>;
+
+impl PublishedSuite {
+    /// Opens a suite's folder and checks its lists.
+    ///
+    /// # Errors
+    /// A list that is missing, damaged or not ours.
+    pub fn open(folder: &Path) -> Result<Self, ExperimentError> {
+        let manifest = Manifest::read(folder)?;
+        if let Some(fault) = manifest.faults().into_iter().next() {
+            return Err(ExperimentError::BadFile {
+                path: paths::manifest(folder),
+                detail: fault,
+            });
+        }
+        let (metrics, timings) = (paths::metrics(folder), paths::timings(folder));
+        manifest.check(&metrics)?;
+        if timings.exists() || manifest.file(&timings).is_some() {
+            manifest.check(&timings)?;
+        }
+        let mut rows = Metrics::new();
+        for (id, row) in read_metrics(&metrics)? {
+            let id = id.parse().map_err(|_| ExperimentError::BadFile {
+                path: metrics.clone(),
+                detail: format!("has a row of {id:?}, which is no node"),
+            })?;
+            rows.insert((id, row.training.epoch), row);
+        }
+        let suite = Suite::in_folder(folder)?;
+        if suite.is_some() {
+            manifest.check(&paths::suite_json(folder))?;
+        }
+        let states = manifest.checkpoints().iter();
+        Ok(Self {
+            folder: folder.to_owned(),
+            states: states
+                .map(|entry| ((entry.id.clone(), entry.epoch), entry.clone()))
+                .collect(),
+            metrics: rows,
+            timings: read_timings(&timings)?,
+            environment: suite.and_then(|suite| suite.environment),
+        })
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its name, which is the folder's.
+    pub fn name(&self) -> String {
+        let name = self.folder.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// The machine that published it, where one trained all of it.
+    pub fn environment(&self) -> Option<&Environment> {
+        self.environment.as_ref()
+    }
+
+    /// Whether it holds the state.
+    pub fn has(&self, state: &StateRef) -> bool {
+        self.states.contains_key(&(state.id.clone(), state.epoch))
+    }
+
+    /// The nodes of which it holds states, sorted, each as often as it has states.
+    pub fn ids(&self) -> impl Iterator<Item = &NodeId> {
+        self.states.keys().map(|(id, _)| id)
+    }
+
+    /// The epochs of a node whose states it holds.
+    pub fn epochs(&self, id: &NodeId) -> impl Iterator<Item = u32> {
+        let range = (id.clone(), 0)..=(id.clone(), u32::MAX);
+        self.states.range(range).map(|((_, epoch), _)| *epoch)
+    }
+
+    /// The description of a node.
+    pub fn node(&self, id: &NodeId) -> Option<&Node> {
+        let range = (id.clone(), 0)..=(id.clone(), u32::MAX);
+        let (_, entry) = self.states.range(range).next()?;
+        Some(&entry.description)
+    }
+
+    /// Where a state lies.
+    pub fn place(&self, state: &StateRef) -> Option<Place> {
+        let entry = self.states.get(&(state.id.clone(), state.epoch))?;
+        let describe = |id: &NodeId| self.node(id).cloned();
+        Some(Place {
+            address: state.clone(),
+            path: self.folder.join(&entry.file),
+            form: Form::Published,
+            recorded: Some(entry.digest()),
+            expected: Expected::of(&entry.description, &describe),
+        })
+    }
+
+    /// The rows of a node, by epoch; none where it has none.
+    pub(crate) fn metrics_of(&self, id: &NodeId) -> Option<Vec<MetricsRow>> {
+        let range = (id.clone(), 0)..=(id.clone(), u32::MAX);
+        let rows: Vec<_> = self.metrics.range(range).map(|(_, row)| *row).collect();
+        (!rows.is_empty()).then_some(rows)
+    }
+
+    /// The test score that training recorded for a state.
+    pub fn recorded(&self, state: &StateRef) -> Option<TestScore> {
+        let row = self.metrics.get(&(state.id.clone(), state.epoch))?;
+        row.test
+    }
+}

@@ -1,0 +1,160 @@
+//! What a Train node leaves behind, and what it needs to go on.
+
+use crate::done::write_timing;
+use crate::metrics::{MetricsRow, TestScore, write_metrics};
+use crate::progress::{Saved, SavedHeader};
+use crate::run::{Work, write_state};
+use crate::training::{Timing, evaluate_examples};
+use crate::{ExperimentError, Progress, Train, memory};
+use sculpt_checkpoints::State;
+use sculpt_datasets::DeviceExamples;
+use sculpt_models::{ModelSpec, ResNet};
+use sculpt_store::canonical::to_canonical_json;
+use sculpt_store::paths;
+use sculpt_trainers::{EpochMetrics, Flow, Observer, Position, Step, TrainError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Seconds between two saves of an unfinished node (design §2).
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Writes what a Train node leaves behind, and what it needs to go on.
+pub(crate) struct Recorder<'a> {
+    pub(crate) runner: &'a mut dyn FnMut(Progress),
+    pub(crate) stop: &'a AtomicBool,
+    pub(crate) work: &'a Work<'a>,
+    pub(crate) train: &'a Train,
+    pub(crate) model: &'a ModelSpec,
+    pub(crate) evaluator: ResNet,
+    pub(crate) test: &'a DeviceExamples,
+    pub(crate) density_target: Option<f64>,
+    pub(crate) epochs_before: u32,
+    pub(crate) rows: Vec<MetricsRow>,
+    pub(crate) timing: Timing,
+    pub(crate) steps_per_epoch: u64,
+    pub(crate) images_per_epoch: u64,
+    pub(crate) clock: Instant,
+    pub(crate) last_save: Instant,
+    pub(crate) last_steps: Option<u64>,
+}
+
+impl Observer<ExperimentError> for Recorder<'_> {
+    fn on_step<'s>(&mut self, step: &dyn Fn() -> Step<'s>) -> Result<Flow, ExperimentError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(Flow::Stop);
+        }
+        let done = self.last_steps.get_or_insert_with(|| step().steps_done - 1);
+        *done += 1;
+        let (steps_done, n_steps) = (*done, self.n_steps());
+        (self.runner)(Progress {
+            steps_done,
+            n_steps,
+            epoch: None,
+        });
+        if self.last_save.elapsed() >= SAVE_EVERY {
+            let now = step();
+            self.save(now.state, now.position)?;
+        }
+        Ok(Flow::GoOn)
+    }
+
+    fn on_epoch(&mut self, metrics: &EpochMetrics, step: &Step<'_>) -> Result<Flow, ExperimentError> {
+        self.timing.images += self.images_per_epoch;
+        self.last_steps = Some(step.steps_done);
+        let (epoch, kept) = (metrics.epoch, self.work.keep.contains(&metrics.epoch));
+        let test = (kept || epoch == self.train.epochs).then(|| {
+            let (theta, buffers) = (step.state.theta(), step.state.buffers());
+            TestScore::from(evaluate_examples(&self.evaluator, theta, buffers, self.test))
+        });
+        self.rows.push(MetricsRow {
+            training: *metrics,
+            test,
+        });
+        if kept && epoch < self.train.epochs {
+            self.write(step.state, epoch)?;
+        }
+        (self.runner)(Progress {
+            steps_done: step.steps_done,
+            n_steps: step.n_steps,
+            epoch: Some(*metrics),
+        });
+        let stop = self.stop.load(Ordering::Relaxed);
+        if !stop && epoch < self.train.epochs && self.last_save.elapsed() >= SAVE_EVERY {
+            self.save(step.state, step.position)?;
+        }
+        Ok(if stop { Flow::Stop } else { Flow::GoOn })
+    }
+}
+
+impl Recorder<'_> {
+    fn n_steps(&self) -> u64 {
+        u64::from(self.train.epochs) * self.steps_per_epoch
+    }
+
+    fn write(&self, state: &sculpt_trainers::State, epoch: u32) -> Result<(), ExperimentError> {
+        let path = paths::checkpoint_at(&self.work.folder, epoch);
+        let (theta, buffers, _) = state.to_vecs();
+        let state = State {
+            theta,
+            buffers,
+            mask: state.mask().clone(),
+        };
+        let trained = self.epochs_before + epoch;
+        write_state(
+            &path,
+            self.work.id,
+            self.model,
+            &state,
+            self.density_target,
+            trained,
+        )
+    }
+
+    pub(crate) fn save(
+        &mut self,
+        state: &sculpt_trainers::State,
+        position: Position,
+    ) -> Result<(), ExperimentError> {
+        if !position.loss_sum.is_finite() {
+            let (epoch, loss) = (position.epoch + 1, position.loss_sum);
+            return Err(TrainError::Diverged {
+                epoch,
+                loss,
+                learning_rate: self.train.lr,
+            }
+            .into());
+        }
+        self.stop_clock();
+        let header = SavedHeader {
+            position,
+            rows: self.rows.clone(),
+            timing: self.timing.clone(),
+            parents: self.work.parents.clone(),
+            tensors_sha256: None,
+        };
+        Saved::write(&self.work.folder, state, header)?;
+        self.last_save = Instant::now();
+        Ok(())
+    }
+
+    /// The last files but the marker.
+    pub(crate) fn finish(&mut self, state: &sculpt_trainers::State) -> Result<(), ExperimentError> {
+        self.stop_clock();
+        let rows: Vec<_> = self
+            .rows
+            .iter()
+            .map(|row| (self.work.id.as_str().to_owned(), *row))
+            .collect();
+        self.write(state, self.train.epochs)?;
+        write_metrics(&paths::metrics(&self.work.folder), &rows)?;
+        let timing = to_canonical_json(&self.timing).expect("timings are finite numbers");
+        write_timing(&self.work.folder, &timing)
+    }
+
+    fn stop_clock(&mut self) {
+        let peak = self.timing.peak_memory_bytes.max(memory::peak());
+        self.timing.peak_memory_bytes = peak;
+        self.timing.seconds += self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+    }
+}

@@ -1,0 +1,100 @@
+//! Where a suite's states and metrics are read from.
+
+use crate::metrics::TestScore;
+use crate::published::PublishedSuite;
+use crate::{Environment, ExperimentError, NodeId, Place, StateRef, Store, Timing};
+use sculpt_checkpoints::State;
+use sculpt_layout::Layout;
+use std::path::Path;
+
+/// A store or a published suite.
+#[derive(Debug)]
+pub enum Source {
+    /// A store, as training left it, and the published suites that it reads on to.
+    Runs(Store),
+    /// A published or fetched suite alone.
+    Published(PublishedSuite),
+}
+
+impl Source {
+    /// Opens a published suite and reads its lists.
+    ///
+    /// # Errors
+    /// A list that is missing, damaged or not ours.
+    pub fn published(folder: &Path) -> Result<Self, ExperimentError> {
+        PublishedSuite::open(folder).map(Source::Published)
+    }
+
+    /// Whether the state is there, without reading it.
+    pub fn has(&self, state: &StateRef) -> bool {
+        match self {
+            Source::Runs(store) => store.has(state),
+            Source::Published(suite) => suite.has(state),
+        }
+    }
+
+    /// Where the state lies.
+    pub fn place(&self, state: &StateRef) -> Option<Place> {
+        match self {
+            Source::Runs(store) => store.place(state),
+            Source::Published(suite) => suite.place(state),
+        }
+    }
+
+    /// SHA-256 of the state's file; `None` when the state is not there.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that differs from its recorded hash.
+    pub fn sha256(&self, state: &StateRef) -> Result<Option<String>, ExperimentError> {
+        self.place(state).map(|place| place.sha256()).transpose()
+    }
+
+    /// Reads a state that is there, all that is known of it checked.
+    ///
+    /// # Errors
+    /// A missing or damaged file.
+    pub fn state(&self, state: &StateRef, layout: &Layout) -> Result<State, ExperimentError> {
+        let place = match self {
+            Source::Runs(store) => store.place_or_missing(state)?,
+            Source::Published(suite) => suite.place(state).ok_or_else(|| ExperimentError::NoState {
+                id: state.id.clone(),
+                epoch: state.epoch,
+                store: suite.folder().to_owned(),
+            })?,
+        };
+        Ok(place.load_as(layout)?.state)
+    }
+
+    /// What training a node took, where it is known.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn timing(&self, id: &NodeId) -> Result<Option<Timing>, ExperimentError> {
+        match self {
+            Source::Runs(store) => store.timing(id),
+            Source::Published(suite) => Ok(suite.timings.get(id).cloned()),
+        }
+    }
+
+    /// The test score that training recorded for a state.
+    ///
+    /// # Errors
+    /// Metrics that cannot be read.
+    pub fn recorded(&self, state: &StateRef) -> Result<Option<TestScore>, ExperimentError> {
+        match self {
+            Source::Runs(store) => store.recorded(state),
+            Source::Published(suite) => Ok(suite.recorded(state)),
+        }
+    }
+
+    /// The machine that made a state, where it is known.
+    ///
+    /// # Errors
+    /// A description that cannot be read.
+    pub fn machine(&self, state: &StateRef) -> Result<Option<Environment>, ExperimentError> {
+        match self {
+            Source::Runs(store) => store.machine(state),
+            Source::Published(suite) => Ok(suite.environment.clone()),
+        }
+    }
+}

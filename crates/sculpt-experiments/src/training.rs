@@ -1,0 +1,191 @@
+//! Running a Train node.
+
+use crate::progress::{Found, Saved};
+use crate::read::Loaded;
+use crate::recorder::Recorder;
+use crate::run::Work;
+use crate::{Ended, ExperimentError, LabelNoise, Runner, Train, memory};
+use sculpt_datasets::{DeviceExamples, Examples, Loader};
+use sculpt_label_noise::corrupt;
+use sculpt_models::{Precision, ResNet};
+use sculpt_network::Network;
+use sculpt_random::Seed;
+use sculpt_schedules::Schedule;
+use sculpt_trainers::{Evaluation, Outcome, Position, Sgd, Training, evaluate};
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+use tch::Tensor;
+
+/// Images in a batch of every evaluation (design §5): part of what an accuracy means, to the last image.
+pub const EVALUATION_BATCH: usize = 500;
+
+/// What `timing.json` holds: wall time, apart from the deterministic metrics.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Seconds of training and evaluation, all starts together.
+    pub seconds: f64,
+    /// Training images passed forward and back.
+    pub images: u64,
+    /// Starts that it took.
+    pub starts: u32,
+    /// The most memory that the process held while it trained, where the system tells; absent in older files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
+}
+
+impl Runner<'_> {
+    pub(crate) fn train(&mut self, work: &mut Work, train: &Train) -> Result<Ended, ExperimentError> {
+        let Loaded {
+            state: start,
+            meta,
+            model,
+            ..
+        } = self.read_parent(work, &train.from)?;
+        if !self.loaded.contains_key(&train.data.digest) {
+            let dataset = self.data.load(&train.data)?;
+            self.loaded.insert(train.data.digest.clone(), dataset);
+        }
+        let dataset = &self.loaded[&train.data.digest];
+        let examples = match train.data.train_images {
+            None => dataset.train.clone(),
+            Some(n) => dataset.train.first(n as usize)?,
+        };
+        let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
+        let mut examples = examples.select(&training);
+        if let Some(noise) = &train.label_noise {
+            examples = noisy(&examples, noise, dataset.n_classes)?;
+        }
+        let loader = Loader::new(
+            &examples,
+            dataset.mean,
+            dataset.std,
+            train.augmentation,
+            train.batch as usize,
+            train.drop_last,
+            Seed(train.seed),
+            self.device,
+        )?;
+        let test = DeviceExamples::new(&dataset.test, dataset.mean, dataset.std, self.device)?;
+        let network = ResNet::new(&model, train.precision);
+        let layout = network.layout();
+        let schedule = Schedule::new(
+            train.schedule,
+            train.lr,
+            train.epochs,
+            loader.steps_per_epoch() as u32,
+        )?;
+        let saved = match Saved::read(&work.folder, &start.mask, &work.parents, &work.keep)? {
+            Found::Nothing => None,
+            Found::Saved(saved) => Some(*saved),
+            Found::Damaged(warning) => {
+                self.warnings.push(warning);
+                None
+            }
+        };
+        memory::forget_peak();
+        let device = self.device;
+        let (position, rows, timing, mut state) = match saved {
+            None => {
+                let state =
+                    sculpt_trainers::State::new(layout, &start.theta, &start.buffers, &start.mask, device)?;
+                (Position::default(), Vec::new(), Timing::default(), state)
+            }
+            Some(saved) => {
+                let state = sculpt_trainers::State::resumed(
+                    layout,
+                    &saved.theta,
+                    &saved.buffers,
+                    &saved.momentum,
+                    &start.mask,
+                    device,
+                )?;
+                (
+                    saved.header.position,
+                    saved.header.rows,
+                    saved.header.timing,
+                    state,
+                )
+            }
+        };
+        let mut recorder = Recorder {
+            runner: self.report,
+            stop: self.stop,
+            work,
+            train,
+            model: &model,
+            evaluator: ResNet::new(&model, Precision::F32),
+            test: &test,
+            density_target: meta.density_target,
+            epochs_before: meta.epochs_trained,
+            rows,
+            timing: Timing {
+                starts: timing.starts + 1,
+                ..timing
+            },
+            steps_per_epoch: loader.steps_per_epoch() as u64,
+            images_per_epoch: images_per_epoch(&loader, train),
+            clock: Instant::now(),
+            last_save: Instant::now(),
+            last_steps: None,
+        };
+        let outcome = Training {
+            network: &network,
+            batches: &loader,
+            schedule: &schedule,
+            epochs: train.epochs,
+            sgd: Sgd::new(train.momentum, train.weight_decay)?,
+            epochs_before: u64::from(meta.epochs_trained),
+        }
+        .run(&mut state, position, &mut [&mut recorder])?;
+        match outcome {
+            Outcome::Stopped(position) => {
+                recorder.save(&state, position)?;
+                Ok(Ended::Stopped)
+            }
+            Outcome::Finished => {
+                recorder.finish(&state)?;
+                Ok(Ended::Done)
+            }
+        }
+    }
+}
+
+/// Loss and accuracy as every record and every figure has them: f32, batches of [`EVALUATION_BATCH`].
+pub fn evaluate_examples(
+    network: &ResNet,
+    theta: &Tensor,
+    buffers: &Tensor,
+    examples: &DeviceExamples,
+) -> Evaluation {
+    assert!(
+        network.precision() == Precision::F32,
+        "accuracies are measured in f32"
+    );
+    evaluate(network, theta, buffers, examples.batches(EVALUATION_BATCH))
+}
+
+/// The same images, some of whose labels are wrong.
+fn noisy(examples: &Examples, noise: &LabelNoise, n_classes: usize) -> Result<Examples, ExperimentError> {
+    let labels: Vec<i64> = examples.labels().iter().map(|&label| i64::from(label)).collect();
+    let noisy = corrupt(
+        &labels,
+        noise.rate,
+        noise.rule,
+        Some(n_classes as u32),
+        Seed(noise.seed),
+    )?;
+    let labels = noisy
+        .labels
+        .into_iter()
+        .map(|label| u8::try_from(label).expect("a class of the data"));
+    Ok(examples.with_labels(labels.collect())?)
+}
+
+fn images_per_epoch(loader: &Loader, train: &Train) -> u64 {
+    if train.drop_last {
+        loader.steps_per_epoch() as u64 * u64::from(train.batch)
+    } else {
+        loader.n_examples() as u64
+    }
+}
