@@ -23,7 +23,7 @@ impl Batches for Points {
 /// A linear layer, two inputs, two classes.
 fn linear() -> impl Network<Tensor> {
     let layout = Layout::builder()
-        .param("fc.weight", &[2, 2], ParamKind::Linear)
+        .prunable("fc.weight", &[2, 2], ParamKind::Linear)
         .param("fc.bias", &[2], ParamKind::Bias)
         .build()
         .unwrap();

@@ -22,8 +22,8 @@ fn layout_of(state_dict: &Tensors) -> Layout {
         let (layer, kind) = name.rsplit_once('.').unwrap();
         let shape: Vec<usize> = tensor.size().iter().map(|&n| n as usize).collect();
         match (kind, shape.len()) {
-            ("weight", 4) => builder.param(name, &shape, ParamKind::Conv),
-            ("weight", 2) => builder.param(name, &shape, ParamKind::Linear),
+            ("weight", 4) => builder.prunable(name, &shape, ParamKind::Conv),
+            ("weight", 2) => builder.prunable(name, &shape, ParamKind::Linear),
             ("running_mean", 1) => builder.batch_norm(layer, shape[0]),
             ("bias", 1) if state_dict.contains_key(&format!("{layer}.weight")) => {
                 let is_norm = state_dict.contains_key(&format!("{layer}.running_mean"));

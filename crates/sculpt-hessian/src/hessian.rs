@@ -162,7 +162,7 @@ mod tests {
 
     /// θ = [w]; logits of the image x are [w x, 0].
     fn logistic() -> impl Network<Tensor> {
-        let layout = Layout::builder().param("w", &[1], ParamKind::Linear).build();
+        let layout = Layout::builder().prunable("w", &[1], ParamKind::Linear).build();
         FromFn::new(layout.unwrap(), |theta: &Tensor, _: &Tensor, x: &Tensor, _| {
             let first = theta * x;
             Tensor::cat(&[&first, &first.zeros_like()], 1)

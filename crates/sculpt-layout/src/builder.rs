@@ -4,19 +4,34 @@ use std::collections::BTreeSet;
 /// Appends tensors in `state_dict` order; [`LayoutBuilder::build`] checks them.
 #[derive(Clone, Debug, Default)]
 pub struct LayoutBuilder {
-    params: Vec<(String, Vec<usize>, ParamKind)>,
+    params: Vec<New>,
     buffers: Vec<(String, usize, BufferKind)>,
 }
 
+#[derive(Clone, Debug)]
+struct New {
+    name: String,
+    shape: Vec<usize>,
+    kind: ParamKind,
+    prunable: bool,
+}
+
 impl LayoutBuilder {
-    /// A convolution without bias: `<name>.weight`, shape `[out, in, kh, kw]`.
+    /// A convolution without bias: `<name>.weight`, shape `[out, in, kh, kw]`, prunable.
     pub fn conv(self, name: &str, shape: [usize; 4]) -> Self {
-        self.param(&format!("{name}.weight"), &shape, ParamKind::Conv)
+        self.prunable(&format!("{name}.weight"), &shape, ParamKind::Conv)
     }
 
-    /// A linear layer with bias: `<name>.weight` `[n_out, n_in]` and `<name>.bias` `[n_out]`.
+    /// A convolution with bias: `<name>.weight` `[out, in, kh, kw]`, prunable, and `<name>.bias` `[out]`.
+    pub fn conv_with_bias(self, name: &str, shape: [usize; 4]) -> Self {
+        let n_out = shape[0];
+        self.conv(name, shape)
+            .param(&format!("{name}.bias"), &[n_out], ParamKind::Bias)
+    }
+
+    /// A linear layer with bias: `<name>.weight` `[n_out, n_in]`, prunable, and `<name>.bias` `[n_out]`.
     pub fn linear(self, name: &str, n_out: usize, n_in: usize) -> Self {
-        self.param(&format!("{name}.weight"), &[n_out, n_in], ParamKind::Linear)
+        self.prunable(&format!("{name}.weight"), &[n_out, n_in], ParamKind::Linear)
             .param(&format!("{name}.bias"), &[n_out], ParamKind::Bias)
     }
 
@@ -32,9 +47,23 @@ impl LayoutBuilder {
         self
     }
 
-    /// Any tensor under its full `state_dict` name.
-    pub fn param(mut self, name: &str, shape: &[usize], kind: ParamKind) -> Self {
-        self.params.push((name.to_owned(), shape.to_vec(), kind));
+    /// Any tensor under its full `state_dict` name, which no mask touches.
+    pub fn param(self, name: &str, shape: &[usize], kind: ParamKind) -> Self {
+        self.push(name, shape, kind, false)
+    }
+
+    /// Any tensor under its full `state_dict` name, whose entries a mask may remove.
+    pub fn prunable(self, name: &str, shape: &[usize], kind: ParamKind) -> Self {
+        self.push(name, shape, kind, true)
+    }
+
+    fn push(mut self, name: &str, shape: &[usize], kind: ParamKind, prunable: bool) -> Self {
+        self.params.push(New {
+            name: name.to_owned(),
+            shape: shape.to_vec(),
+            kind,
+            prunable,
+        });
         self
     }
 
@@ -46,13 +75,19 @@ impl LayoutBuilder {
         let mut names = BTreeSet::new();
         let (mut n_params, mut n_buffers, mut n_prunable) = (0, 0, 0);
         let mut params = Vec::with_capacity(self.params.len());
-        for (name, shape, kind) in self.params {
+        for New {
+            name,
+            shape,
+            kind,
+            prunable,
+        } in self.params
+        {
             let n = element_count(&name, &shape)?;
             if !names.insert(name.clone()) {
                 return Err(LayoutError::NameTwice { name });
             }
-            let prunable_range = kind.is_prunable().then(|| n_prunable..n_prunable + n);
-            if kind.is_prunable() {
+            let prunable_range = prunable.then(|| n_prunable..n_prunable + n);
+            if prunable {
                 n_prunable += n;
             }
             params.push(Param {
@@ -123,6 +158,19 @@ mod tests {
         );
         let conv1 = layout.param("conv1.weight").unwrap();
         assert_eq!((conv1.fan_in(), conv1.fan_out()), (3, 2));
+    }
+
+    /// A convolution that is always dense, beside one that is not: 2 · 3 = 6 prunable of 6 + 2 + 6.
+    #[test]
+    fn prunability_is_a_fact_of_a_parameter() {
+        let layout = Layout::builder()
+            .conv_with_bias("conv1", [2, 3, 1, 1])
+            .param("head.weight", &[3, 2], ParamKind::Linear)
+            .build()
+            .unwrap();
+        let prunable: Vec<_> = layout.params().iter().map(Param::is_prunable).collect();
+        assert_eq!(prunable, [true, false, false]);
+        assert_eq!((layout.n_params(), layout.n_prunable()), (14, 6));
     }
 
     #[test]

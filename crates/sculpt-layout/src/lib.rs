@@ -21,9 +21,9 @@ pub struct Layout {
 /// What a slice of `θ` is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ParamKind {
-    /// Weight of a convolution, OIHW. Prunable.
+    /// Weight of a convolution, OIHW.
     Conv,
-    /// Weight of a linear layer, `[out, in]`. Prunable.
+    /// Weight of a linear layer, `[out, in]`.
     Linear,
     /// Bias of a convolution or a linear layer.
     Bias,
@@ -156,16 +156,6 @@ impl Param {
         match self.shape.len() {
             0 | 1 => self.len(),
             _ => self.shape[0] * self.shape[2..].iter().product::<usize>(),
-        }
-    }
-}
-
-impl ParamKind {
-    /// Weights of convolutions and linear layers are prunable, nothing else is.
-    pub fn is_prunable(self) -> bool {
-        match self {
-            ParamKind::Conv | ParamKind::Linear => true,
-            ParamKind::Bias | ParamKind::BatchNormScale | ParamKind::BatchNormShift => false,
         }
     }
 }

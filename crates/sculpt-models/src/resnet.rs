@@ -1,7 +1,6 @@
-mod convolution;
 mod linearised;
 
-use crate::{Architecture, ModelSpec, Shortcut, Stem};
+use crate::{Architecture, ModelSpec, Shortcut, Stem, conv2d};
 use linearised::LinearisedResNet;
 use sculpt_layout::{Layout, LayoutBuilder};
 use sculpt_network::{Linearised, Mode, Network};
@@ -140,21 +139,15 @@ impl Forward for Pass<'_> {
                 [mean, variance],
             );
             let (weight, bias) = (weight.to_kind(x.kind()), bias.to_kind(x.kind()));
-            return x.conv2d(&weight, Some(bias), conv.stride, conv.padding, 1, 1);
+            return conv2d(x, &weight, Some(&bias), conv.stride, conv.padding);
         }
         let (batch_statistics, momentum) = match self.mode {
             Mode::Train => (true, BATCH_NORM_MOMENTUM),
             Mode::Calibrate => (true, 1.0),
             Mode::Eval => (false, 0.0),
         };
-        let y = x.conv2d(
-            &self.weights[conv.param].view(shape),
-            None::<Tensor>,
-            conv.stride,
-            conv.padding,
-            1,
-            1,
-        );
+        let weight = self.weights[conv.param].view(shape);
+        let y = conv2d(x, &weight, None, conv.stride, conv.padding);
         y.batch_norm(
             Some(scale),
             Some(shift),

@@ -8,7 +8,8 @@ pub trait Network<T> {
     fn layout(&self) -> &Layout;
 
     /// Logits `[n, classes]` of `images` `[n, c, h, w]` at `theta` (`[n_params]`) and `buffers`
-    /// (`[n_buffers]`); [`Mode::Train`] and [`Mode::Calibrate`] update `buffers` in place.
+    /// (`[n_buffers]`); [`Mode::Train`] and [`Mode::Calibrate`] update `buffers` in place. In libtorch 2.11, no strided
+    /// 1 × 1 convolution: see the crate's front page.
     fn forward(&self, theta: &T, buffers: &T, images: &T, mode: Mode) -> T;
 
     /// The network in [`Mode::Eval`] at `theta` on `images`, of a network that knows its own second derivatives.

@@ -206,8 +206,8 @@ mod tests {
     /// hundred times as wide.
     fn paths() -> impl Network<Tensor> {
         let layout = Layout::builder()
-            .param("a.weight", &[2, 1], ParamKind::Linear)
-            .param("b.weight", &[1, 2], ParamKind::Linear)
+            .prunable("a.weight", &[2, 1], ParamKind::Linear)
+            .prunable("b.weight", &[1, 2], ParamKind::Linear)
             .batch_norm("bn", 2)
             .build()
             .unwrap();
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn what_is_pruned_may_score_anything() {
         let layout = Layout::builder()
-            .param("fc.weight", &[3, 1], ParamKind::Linear)
+            .prunable("fc.weight", &[3, 1], ParamKind::Linear)
             .build()
             .unwrap();
         let network = FromFn::new(layout, |theta: &Tensor, _: &Tensor, x: &Tensor, _| {

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 /// Two prunable weights and two classes: logits `x θ`, for images of one number.
 pub(crate) fn linear() -> impl Network<Tensor> {
     let layout = Layout::builder()
-        .param("fc.weight", &[2, 1], ParamKind::Linear)
+        .prunable("fc.weight", &[2, 1], ParamKind::Linear)
         .build()
         .expect("one tensor");
     FromFn::new(layout, |theta: &Tensor, _: &Tensor, x: &Tensor, _: Mode| {

@@ -1,4 +1,5 @@
-use super::{Block, ConvNorm, Folding, Forward, Join, MAX_POOL, Plan, ResNet, channels_last, convolution};
+use super::{Block, ConvNorm, Folding, Forward, Join, MAX_POOL, Plan, ResNet, channels_last};
+use crate::{conv2d, convolution};
 use sculpt_network::Linearised;
 use tch::{Kind, Tensor, no_grad};
 
@@ -350,7 +351,7 @@ impl Plan {
 
 impl ConvNorm {
     fn apply(&self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        x.conv2d(weight, bias, self.stride, self.padding, 1, 1)
+        conv2d(x, weight, bias, self.stride, self.padding)
     }
 
     /// From the gradient at the output to those at input, weight and bias.
