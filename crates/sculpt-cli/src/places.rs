@@ -1,9 +1,10 @@
 //! Where things lie when the user does not say: beside the checkout that xtask runs from, else here.
 
 use crate::printing;
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use sculpt_experiments::Store;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Set by xtask: the root of the checkout.
 const ROOT: &str = "SCULPT_ROOT";
@@ -39,4 +40,26 @@ pub(crate) fn data() -> PathBuf {
 /// `reports/` of the checkout.
 pub(crate) fn reports() -> PathBuf {
     root().join("reports")
+}
+
+/// Refuses to write over what is read, under whatever name: (flag, path) of the output and of each input.
+pub(crate) fn spare_inputs<'a>(
+    (flag, out): (&str, &Path),
+    inputs: impl IntoIterator<Item = (&'a str, &'a Path)>,
+) -> anyhow::Result<()> {
+    let Ok(target) = fs::canonicalize(out) else {
+        // What is not there is nobody's input.
+        return Ok(());
+    };
+    for (of, input) in inputs {
+        if fs::canonicalize(input).is_ok_and(|input| input == target && input.is_file()) {
+            return Err(BadUsage(format!(
+                "{flag} {} is the file of {of} {}; give another",
+                out.display(),
+                input.display()
+            ))
+            .into());
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! `sculpt eval`: loss, accuracy and logits of anybody's weights on a probe.
 
 use crate::commands::{model::ModelWords, probe::Probe, weights};
+use crate::places::spare_inputs;
 use crate::words::Global;
 use crate::{device, printing};
 use anyhow::bail;
@@ -42,6 +43,10 @@ struct Report {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    if let Some(out) = &words.out {
+        let inputs = [("--weights", words.weights.as_path()), ("--probe", &words.probe)];
+        spare_inputs(("--out", out), inputs)?;
+    }
     let model = words.model.spec_or_of(&[&words.weights], global)?;
     let device = device::of(global)?;
     device::set_threads(global);

@@ -1,6 +1,7 @@
 //! `sculpt hessian`: the sharpness of a minimum.
 
 use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
+use crate::places::spare_inputs;
 use crate::words::Global;
 use crate::{device, printing};
 use anyhow::Context;
@@ -88,6 +89,11 @@ struct Report {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    if let Some(out) = &words.density_out {
+        let inputs = [("--weights", words.weights.as_path()), ("--probe", &words.probe)];
+        let mask = words.mask.iter().map(|path| ("--mask", path.as_path()));
+        spare_inputs(("--density-out", out), inputs.into_iter().chain(mask))?;
+    }
     let model = words.model.spec_or_of(&[&words.weights], global)?;
     let device = device::of(global)?;
     device::set_threads(global);

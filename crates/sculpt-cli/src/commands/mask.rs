@@ -1,6 +1,7 @@
 //! `sculpt mask`: a mask of an exact density.
 
 use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
+use crate::places::spare_inputs;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use anyhow::Context;
@@ -86,6 +87,9 @@ struct Report {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let weights = words.weights.iter().map(|path| ("--weights", path.as_path()));
+    let probe = words.probe.iter().map(|path| ("--probe", path.as_path()));
+    spare_inputs(("--out", &words.out), weights.chain(probe))?;
     let weights: Vec<_> = words.weights.iter().map(PathBuf::as_path).collect();
     let model = words.model.spec_or_of(&weights, global)?;
     let layout = model.layout();

@@ -1,5 +1,6 @@
 //! `sculpt noise`: corrupts labels at an exact rate.
 
+use crate::places::spare_inputs;
 use crate::printing;
 use crate::words::Global;
 use anyhow::{Context, bail};
@@ -37,6 +38,7 @@ pub(crate) struct Words {
 
 pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
     let path = words.labels.display();
+    spare_inputs(("--out", &words.out), [("--labels", words.labels.as_path())])?;
     let (shape, labels) = read_tensors(&words.labels)?.take_i64("labels")?;
     if shape.len() != 1 {
         bail!("{path}: tensor labels has shape {shape:?}, expected [n]");

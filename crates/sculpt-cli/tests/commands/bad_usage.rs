@@ -125,3 +125,36 @@ fn streams_that_are_full() {
         "ls has a note for stderr, and goes on without it"
     );
 }
+
+/// A result never takes the place of what it was made from, by whatever path it is named.
+#[test]
+fn inputs_are_not_written_over() {
+    let folder = Folder::new();
+    write_tiny(&folder.join("w"));
+    write_probe(&folder.join("p"), 4);
+    std::os::unix::fs::symlink(folder.join("p"), folder.join("link")).unwrap();
+    let before = ["w", "p"].map(|file| std::fs::read(folder.join(file)).unwrap());
+    for (line, of) in [
+        (
+            format!("mask {TINY} --weights w --method magnitude --density .5 --out w"),
+            "--weights w",
+        ),
+        (
+            format!("mask {TINY} --weights w --probe p --method snip --density .5 --out ./p"),
+            "--probe p",
+        ),
+        (
+            format!("eval {TINY} --weights w --probe p --out link"),
+            "--probe p",
+        ),
+        (
+            format!("hessian {TINY} --weights w --probe p --density-out w"),
+            "--weights w",
+        ),
+        ("noise --labels p --rate .2 --out p".to_owned(), "--labels p"),
+    ] {
+        refused(&folder, &line, 2, &["is the file of", of]);
+    }
+    let after = ["w", "p"].map(|file| std::fs::read(folder.join(file)).unwrap());
+    assert!(before == after);
+}
