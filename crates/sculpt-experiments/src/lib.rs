@@ -6,6 +6,7 @@ mod coupling;
 mod curve;
 mod cyclic;
 mod data;
+mod data_ref;
 mod environment;
 mod error;
 mod grow;
@@ -32,13 +33,14 @@ pub use cyclic::{
     allocations, cycle_by_cycle, iterative_against_dense, noisy_labels, pruned_at_initialisation,
     schedules_at_equal_epochs,
 };
-pub use data::{DEMO_A, DataFolder, data_ref, demo_a};
+pub use data::{DataFolder, demo_a};
+pub use data_ref::{DataRef, Normalisation, data_ref};
 pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;
 pub use landscape::{basins, jumps, levels, long_runs, random_masks};
 pub use metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics, write_parquet};
 pub use node::{
-    Combine, Criterion, DataRef, Init, LabelNoise, Node, NodeId, Perturb, Prune, Scoring, StateRef, Train,
+    Combine, Criterion, Init, LabelNoise, Node, NodeId, Perturb, Prune, Scoring, StateRef, Train,
     Version,
 };
 pub use plan::{Cost, Plan, Work, plan};

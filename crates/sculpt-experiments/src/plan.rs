@@ -1,6 +1,5 @@
-use crate::data::{DEMO_A, DEMO_B, DEMO_C, IMAGENET};
-use crate::{DataRef, Entry, Node, NodeId, Recipe, StateRef, Store};
-use sculpt_datasets::{DemoSpec, Split};
+use crate::{DataRef, Entry, ExperimentError, Node, NodeId, Recipe, StateRef, Store};
+use sculpt_datasets::Split;
 use sculpt_models::{ModelSpec, Precision};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,11 +61,14 @@ pub struct Cost {
 
 impl Cost {
     /// Of a Train node; other nodes cost next to nothing.
-    pub fn of(entry: &Entry) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Data that the registry does not know.
+    pub fn of(entry: &Entry) -> Result<Option<Self>, ExperimentError> {
         let Node::Train(train) = &entry.node else {
-            return None;
+            return Ok(None);
         };
-        let (n_train, side) = data_shape(&train.data);
+        let (n_train, side) = data_shape(&train.data)?;
         let n_train = match train.split {
             Split::All => n_train,
             Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
@@ -80,12 +82,12 @@ impl Cost {
         let images = per_epoch * u64::from(train.epochs);
         let macs: u64 = entry.model.multiply_accumulates(side, side).iter().sum();
         let flops_dense = FLOPS_PER_MAC * macs as f64 * images as f64;
-        Some(Self {
+        Ok(Some(Self {
             epochs: train.epochs,
             images,
             flops_dense,
             flops_sparse_ideal: flops_dense * entry.density,
-        })
+        }))
     }
 }
 
@@ -93,7 +95,10 @@ impl Cost {
 const FLOPS_PER_MAC: f64 = 2.0 * 3.0;
 
 /// Plans a recipe over a store; `curves` are the states of each curve of each seed.
-pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
+///
+/// # Errors
+/// Data that the registry does not know.
+pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Result<Plan, ExperimentError> {
     let mut plan = Plan {
         nodes: recipe.len(),
         ..Plan::default()
@@ -107,14 +112,14 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
         let layout = entry.model.layout();
         let floats = layout.n_params() + layout.n_buffers();
         plan.bytes += entry.keep.len() as u64 * (4 * floats + layout.n_prunable().div_ceil(8)) as u64;
-        let (Node::Train(train), Some(cost)) = (&entry.node, Cost::of(entry)) else {
+        let (Node::Train(train), Some(cost)) = (&entry.node, Cost::of(entry)?) else {
             continue;
         };
         plan.flops_dense += cost.flops_dense;
         plan.flops_sparse_ideal += cost.flops_sparse_ideal;
         if !done {
             plan.epochs_to_do += epochs_of(entry);
-            let (side, batch) = (data_shape(&train.data).1, train.batch);
+            let (side, batch) = (data_shape(&train.data)?.1, train.batch);
             let (precision, threads) = (train.precision, entry.threads);
             let key = format!("{:?} {side} {batch} {precision:?} {threads}", entry.model);
             let item = work.entry(key).or_insert_with(|| Work {
@@ -138,21 +143,12 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
             .map(epochs_of)
             .sum::<u64>();
     }
-    plan
+    Ok(plan)
 }
 
-/// (training images, side) of data that need not be at hand: the demo's, CIFAR's or ImageNet's.
-pub(crate) fn data_shape(data: &DataRef) -> (u64, u32) {
-    let (n_train, side) = match data.name.as_str() {
-        DEMO_A => of_demo(DemoSpec::panel_a()),
-        DEMO_B => of_demo(DemoSpec::panel_b()),
-        DEMO_C => of_demo(DemoSpec::panel_c()),
-        IMAGENET => (1_281_167, 224),
-        _ => (50_000, 32),
-    };
-    (data.train_images.map_or(n_train, u64::from), side)
-}
-
-fn of_demo(spec: DemoSpec) -> (u64, u32) {
-    (spec.n_train as u64, spec.side as u32)
+/// (training images, side) of data, which need not be at hand.
+pub(crate) fn data_shape(data: &DataRef) -> Result<(u64, u32), ExperimentError> {
+    let spec = data.spec()?;
+    let n_train = data.train_images.unwrap_or(spec.n_train);
+    Ok((u64::from(n_train), spec.shape.height))
 }

@@ -132,7 +132,7 @@ impl Ledger {
         };
         for id in panel.recipe.ancestors(state) {
             let entry = panel.recipe.get(&id).expect("ancestors are of the recipe");
-            let Some(cost) = Cost::of(entry) else { continue };
+            let Some(cost) = Cost::of(entry)? else { continue };
             ledger.epochs += cost.epochs;
             ledger.flops_dense += cost.flops_dense;
             ledger.flops_sparse_ideal += cost.flops_sparse_ideal;

@@ -152,7 +152,7 @@ fn title(preset: &Preset) -> String {
     } else {
         format!(", cut to {cut}")
     };
-    format!("{}, preset {}{cut}", preset.data.name, preset.name)
+    format!("{}, preset {}{cut}", preset.title_of(PanelName::A), preset.name)
 }
 
 /// Names of artefacts, as a suite lists them.
