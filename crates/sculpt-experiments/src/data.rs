@@ -73,10 +73,13 @@ impl DataFolder {
     /// # Errors
     /// Data that are not at hand, or that have another digest.
     pub fn load(&self, data: &DataRef) -> Result<Dataset, ExperimentError> {
-        let spec = self.found(data)?;
-        let mut dataset = match made(spec) {
-            Some(dataset) => dataset.clone(),
-            None => spec.open(self.folder.as_deref())?,
+        let spec = data.spec()?;
+        let mut dataset = match (made(spec), &self.folder) {
+            (Some(dataset), _) => dataset.clone(),
+            (None, None) => return Err(missing(spec, Some(data))),
+            (None, Some(folder)) => spec
+                .open(Some(folder))
+                .map_err(|error| unread(error, spec, data))?,
         };
         if dataset.digest() != data.digest {
             return Err(differs(spec, data, dataset.digest()));
@@ -96,12 +99,7 @@ impl DataFolder {
             Origin::Pictures { .. } => Err(missing(spec, Some(data))),
             Origin::Records(_) => {
                 let folder = self.folder.as_deref().ok_or_else(|| missing(spec, Some(data)))?;
-                let found = match spec.found_in(folder) {
-                    Ok(found) => found,
-                    // A folder of other data: CIFAR-10 alone is what most people have.
-                    Err(DatasetError::Absent { .. }) => return Err(missing(spec, Some(data))),
-                    Err(error) => return Err(error.into()),
-                };
+                let found = spec.found_in(folder).map_err(|error| unread(error, spec, data))?;
                 if found.digest() == data.digest {
                     return Ok(spec);
                 }
@@ -118,6 +116,17 @@ fn differs(spec: &DataSpec, data: &DataRef, found: &str) -> ExperimentError {
         wanted: data.digest.clone(),
         how: how(spec, data),
     }
+}
+
+/// A folder of other data, which is what most people have, is none of these; nor is any of pictures.
+fn unread(error: DatasetError, spec: &DataSpec, data: &DataRef) -> ExperimentError {
+    if matches!(
+        error,
+        DatasetError::Absent { .. } | DatasetError::NotAtHand { .. }
+    ) {
+        return missing(spec, Some(data));
+    }
+    error.into()
 }
 
 /// Says which data are not there and how one comes by them.
@@ -204,7 +213,10 @@ mod tests {
         let folder = at(dir.path(), None);
         assert!(folder.is_at_hand(&data).unwrap());
         let loaded = folder.load(&data).unwrap();
-        assert_eq!((loaded.train.len(), loaded.test.len(), loaded.std), (15, 3, CIFAR10.std));
+        assert_eq!(
+            (loaded.train.len(), loaded.test.len(), loaded.std),
+            (15, 3, CIFAR10.std)
+        );
         let halves = Normalisation::new([0.5; 3], [0.25; 3]).unwrap();
         let loaded = folder.load(&data.clone().normalised(halves).unwrap()).unwrap();
         assert_eq!((loaded.mean, loaded.std), ([0.5; 3], [0.25; 3]));
@@ -228,7 +240,10 @@ mod tests {
         let data: DataRef = serde_json::from_str(&text).unwrap();
         assert_eq!(data.spec().unwrap().key, "CIFAR-10");
         let missing = DataFolder::default().load(&data).unwrap_err().to_string();
-        assert!(missing.contains(digest) && missing.contains("--data DIR finds them"), "{missing}");
+        assert!(
+            missing.contains(digest) && missing.contains("--data DIR finds them"),
+            "{missing}"
+        );
         let dir = TempDir::new().unwrap();
         small(dir.path(), 1);
         let error = at(dir.path(), None).load(&data).unwrap_err().to_string();
@@ -244,7 +259,11 @@ mod tests {
         for (folder, spec, parts) in [
             (&none, &CIFAR10, ["\"CIFAR-10\"", "data get cifar10"]),
             (&none, &CIFAR100, ["\"CIFAR-100\"", "data get cifar100"]),
-            (&at(dir.path(), None), &CIFAR100, ["\"CIFAR-100\"", "data get cifar100"]),
+            (
+                &at(dir.path(), None),
+                &CIFAR100,
+                ["\"CIFAR-100\"", "data get cifar100"],
+            ),
             (&none, &IMAGENET, ["\"ImageNet\"", "image-net.org"]),
         ] {
             let data = DataRef::planned(spec);
@@ -254,9 +273,14 @@ mod tests {
             assert!(!error.contains("--data-name"), "{error}");
         }
         assert!(none.is_at_hand(&DataRef::planned(&DEMO_A)).unwrap());
-        let error = at(dir.path(), None).is_at_hand(&DataRef::planned(&CIFAR10)).unwrap_err();
+        let error = at(dir.path(), None)
+            .is_at_hand(&DataRef::planned(&CIFAR10))
+            .unwrap_err();
         let error = error.to_string();
-        assert!(error.contains("data get cifar10") && !error.contains("--data-name"), "{error}");
+        assert!(
+            error.contains("data get cifar10") && !error.contains("--data-name"),
+            "{error}"
+        );
     }
 
     /// A folder of other data is a folder of other data; an empty one is a mistake.
@@ -264,7 +288,12 @@ mod tests {
     fn a_plan_falls_back_to_the_genuine_data_only_for_another_set() {
         let dir = TempDir::new().unwrap();
         let find = || at(dir.path(), None).find_or_plan(&CIFAR100);
-        assert!(find().unwrap_err().to_string().contains("holds none of the files"));
+        assert!(
+            find()
+                .unwrap_err()
+                .to_string()
+                .contains("holds none of the files")
+        );
         small(dir.path(), 1);
         assert_eq!(find().unwrap().0, DataRef::planned(&CIFAR100));
         assert!(at(dir.path(), Some("mine")).find_or_plan(&CIFAR100).is_err());

@@ -135,8 +135,10 @@ pub fn data_ref(dataset: &Dataset, train_images: Option<u32>) -> DataRef {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ManifestEntry, PanelName, Suite, programme};
     use sculpt_datasets::{ALL, CIFAR10};
     use sculpt_store::canonical::to_canonical_json;
+    use std::path::Path;
 
     fn json(data: &DataRef) -> String {
         to_canonical_json(data).unwrap()
@@ -178,5 +180,24 @@ mod tests {
         }
         assert!(Normalisation::new([f64::NAN; 3], [1.0; 3]).is_err());
         assert!(Normalisation::new([0.0; 3], [f64::NAN; 3]).is_err());
+    }
+
+    /// The suite `cifar10-first` was published under a title: its files say the same nodes as ever, its preset makes their
+    /// ids, and its data are CIFAR-10's entry.
+    #[test]
+    fn a_suite_that_was_hashed_under_a_title_stays_readable() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/published/cifar10-first");
+        let suite = Suite::in_folder(&folder).unwrap().unwrap();
+        assert_eq!(suite.preset.title_of(PanelName::A), "CIFAR-10 (JPEG q75)");
+        assert_eq!(suite.preset.data.spec().unwrap().key, "CIFAR-10");
+        assert!(suite.preset.suite_name().starts_with("short-cifar-10-jpeg-q75-"));
+        let recipe = programme(&suite.preset).unwrap();
+        let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+        let manifest: Vec<ManifestEntry> = serde_json::from_str(&text).unwrap();
+        assert!(!manifest.is_empty());
+        for entry in manifest {
+            assert_eq!(entry.description.id(), entry.id);
+            assert!(recipe.get(&entry.id).is_some(), "{}", entry.id);
+        }
     }
 }

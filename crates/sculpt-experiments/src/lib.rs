@@ -40,8 +40,7 @@ pub use error::ExperimentError;
 pub use landscape::{basins, jumps, levels, long_runs, random_masks};
 pub use metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics, write_parquet};
 pub use node::{
-    Combine, Criterion, Init, LabelNoise, Node, NodeId, Perturb, Prune, Scoring, StateRef, Train,
-    Version,
+    Combine, Criterion, Init, LabelNoise, Node, NodeId, Perturb, Prune, Scoring, StateRef, Train, Version,
 };
 pub use plan::{Cost, Plan, Work, plan};
 pub use preset::{Overrides, PanelName, Preset, PresetName, Setup};

@@ -1,8 +1,6 @@
 use crate::plan::data_shape;
 use crate::{DataFolder, DataRef, ExperimentError};
-use sculpt_datasets::{
-    Augmentation, CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, DataSpec, IMAGENET, Split,
-};
+use sculpt_datasets::{Augmentation, CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, DataSpec, IMAGENET, Split};
 use sculpt_label_noise::Rate;
 use sculpt_masks::{Allocation, Density, Rule, geometric_densities};
 use sculpt_models::{InitRule, ModelSpec, Precision};
@@ -277,7 +275,9 @@ impl Setup {
     /// # Panics
     /// When the data are none of the registry's, which no setup of a preset has.
     pub fn side(&self) -> u32 {
-        data_shape(&self.data).expect("a setup's data are the registry's").1
+        data_shape(&self.data)
+            .expect("a setup's data are the registry's")
+            .1
     }
 
     /// Epochs of the step-warmup schedule's warm-up, w = max(1, round(10 n / 150)): where WR rewinds to and what
