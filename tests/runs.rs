@@ -56,7 +56,10 @@ fn run(recipe: &Recipe, runs: &Path, interrupt: Option<u64>) {
     }
 }
 
-fn checkpoints(recipe: &Recipe, runs: &Path) -> Vec<(NodeId, Vec<u8>, Option<Vec<u8>>)> {
+/// A node, the bytes of its last state, and those of its metrics.
+type Files = (NodeId, Vec<u8>, Option<Vec<u8>>);
+
+fn checkpoints(recipe: &Recipe, runs: &Path) -> Vec<Files> {
     let store = Store::new(runs);
     let read = |(id, entry): (&NodeId, &sculpt_experiments::Entry)| {
         let end = StateRef {
@@ -320,7 +323,7 @@ fn unseal(path: &Path, change: impl FnOnce(String) -> String) {
 
 /// Parent and child as they were, and the child made from the parent that is there.
 #[track_caller]
-fn consistent(pair: &Pair, store: &Store, before: &[(NodeId, Vec<u8>, Option<Vec<u8>>)]) {
+fn consistent(pair: &Pair, store: &Store, before: &[Files]) {
     for ((id, state, _), (_, old, _)) in checkpoints(&pair.recipe, store.runs()).iter().zip(before) {
         assert!(state == old, "the state of {id} changed");
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Bottom to top. A crate may depend on crates that stand before it, and on no others.
-const CRATES: [&str; 20] = [
+const CRATES: [&str; 21] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -20,14 +20,15 @@ const CRATES: [&str; 20] = [
     "sculpt-signs",
     "sculpt-label-noise",
     "sculpt-store",
+    "sculpt-downloads",
     "sculpt-checkpoints",
     "sculpt-network",
     "sculpt-models",
-    "sculpt-datasets",
     "sculpt-scores",
     "sculpt-connectivity",
     "sculpt-hessian",
     "sculpt-trainers",
+    "sculpt-datasets",
     "sculpt-experiments",
     "sculpt-report",
     "sculpt-cli",

@@ -2,7 +2,9 @@ use sculpt_layout::{Layout, ParamKind};
 use sculpt_masks::Mask;
 use sculpt_network::{FromFn, Mode, Network};
 use sculpt_schedules::{Kind, Schedule};
-use sculpt_trainers::{Batches, EpochMetrics, Flow, Observer, Outcome, Position, Sgd, State, Step};
+use sculpt_trainers::{
+    BatchError, Batches, EpochMetrics, Flow, Observer, Outcome, Position, Sgd, State, Step,
+};
 use sculpt_trainers::{TrainError, Training};
 use tch::{Device, Kind as Dtype, Tensor};
 
@@ -14,9 +16,9 @@ impl Batches for Points {
         2
     }
 
-    fn batch(&self, _epoch: u64, _step: usize) -> (Tensor, Tensor) {
+    fn batch(&self, _epoch: u64, _step: usize) -> Result<(Tensor, Tensor), BatchError> {
         let images = Tensor::from_slice(&[1f32, 2.0, -1.0, 0.5, 0.0, -1.0, 2.0, 1.0]).view([4, 2]);
-        (images, Tensor::from_slice(&[0i64, 1, 1, 0]))
+        Ok((images, Tensor::from_slice(&[0i64, 1, 1, 0])))
     }
 }
 
@@ -158,11 +160,47 @@ fn divergence_is_an_error_that_names_the_epoch() {
     assert!(error.to_string().contains("in epoch"), "{error}");
 }
 
+/// A source that reads from a disk may fail in mid-epoch: training ends there and says where.
+#[test]
+fn a_batch_that_cannot_be_had_ends_training() {
+    struct Torn;
+    impl Batches for Torn {
+        fn steps_per_epoch(&self) -> usize {
+            2
+        }
+        fn batch(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), BatchError> {
+            if step == 1 {
+                return Err("the disk is gone".into());
+            }
+            Points.batch(epoch, step)
+        }
+    }
+    let schedule = Schedule::new(Kind::Constant, 0.1, 1, 2).unwrap();
+    let network = linear();
+    let training = Training {
+        network: &network,
+        batches: &Torn,
+        schedule: &schedule,
+        epochs: 1,
+        sgd: Sgd::new(0.9, 0.0).unwrap(),
+        epochs_before: 7,
+    };
+    let (mut state, mut watch) = (start(), Watch::default());
+    let observers: &mut [&mut dyn Observer<TrainError>] = &mut [&mut watch];
+    let error = training
+        .run(&mut state, Position::default(), observers)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no batch for step 1 of epoch 7 since initialisation: the disk is gone"
+    );
+}
+
 #[test]
 fn gradients_of_the_network_follow_the_flat_vector() {
     let network = linear();
     let theta = Tensor::from_slice(&START).set_requires_grad(true);
-    let (images, _) = Points.batch(0, 0);
+    let (images, _) = Points.batch(0, 0).unwrap();
     let sum = network.forward(
         &theta,
         &Tensor::zeros([0], (Dtype::Float, Device::Cpu)),

@@ -1,3 +1,4 @@
+use crate::Examples;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
@@ -24,6 +25,12 @@ pub(crate) fn of_files<'a>(sha256s: impl IntoIterator<Item = &'a str>) -> String
         text.push('\n');
     }
     sha256(text.as_bytes())
+}
+
+/// The same of images made in memory: of the record files that they would make.
+pub(crate) fn of_examples(train: &Examples, test: &Examples, n_classes: u16) -> String {
+    let sha256s = [train, test].map(|part| sha256(&part.records(n_classes)));
+    of_files(sha256s.iter().map(String::as_str))
 }
 
 #[cfg(test)]

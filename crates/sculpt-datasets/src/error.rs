@@ -1,8 +1,10 @@
+use sculpt_downloads::DownloadError;
+use sculpt_store::FileError;
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 
-/// Why data cannot be made, read, fetched or cut into batches.
+/// Why data cannot be made, found, read or cut into batches.
 #[derive(Debug, Error)]
 pub enum DatasetError {
     /// Pixels that are not `[n, 3, height, width]` for any `n`.
@@ -72,47 +74,63 @@ pub enum DatasetError {
     /// libtorch refused, for lack of memory or of the device.
     #[error("the examples cannot be put on the device: {0}")]
     Device(#[from] tch::TchError),
+    /// A name that no data set has.
+    #[error(
+        "no data set is called {name:?}; known are {known}. Files of your own in the layout of one of them go by its name, and --data-name gives them a title"
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names that there are, each with how one comes by the data.
+        known: String,
+    },
+    /// Data that nobody pointed at.
+    #[error("{key:?} is not at hand: {how}")]
+    NotAtHand {
+        /// The data looked for.
+        key: &'static str,
+        /// How one comes by them.
+        how: String,
+    },
     /// The data folder does not exist.
-    #[error("{path} is no folder; `data get {archive}` fetches {url}")]
+    #[error("{path} is no folder; {key:?}: {how}")]
     MissingFolder {
         /// The folder.
         path: PathBuf,
-        /// Word for `data get`.
-        archive: &'static str,
-        /// Where the data are published.
-        url: &'static str,
+        /// The data looked for.
+        key: &'static str,
+        /// How one comes by them.
+        how: String,
     },
     /// None of the record files is in the data folder, which may hold other data.
-    #[error("{path} holds none of the files of {title}; `data get {archive}` fetches {url}")]
+    #[error("{path} holds none of the files of {key:?}: {how}")]
     Absent {
         /// The folder.
         path: PathBuf,
         /// The data looked for.
-        title: &'static str,
-        /// Word for `data get`.
-        archive: &'static str,
-        /// Where the data are published.
-        url: &'static str,
+        key: &'static str,
+        /// How one comes by them.
+        how: String,
     },
     /// A record file is not in the data folder, and others are.
-    #[error("{path} is missing; `data get {archive}` fetches {url}")]
+    #[error("{path} is missing; {key:?}: {how}")]
     MissingFile {
         /// The file.
         path: PathBuf,
-        /// Word for `data get`.
-        archive: &'static str,
-        /// Where the data are published.
-        url: &'static str,
+        /// The data looked for.
+        key: &'static str,
+        /// How one comes by them.
+        how: String,
     },
-    /// A record file of another length than its records need.
-    #[error("{path} has {n_bytes} bytes, and {n_records} records of {record_bytes} need {}", n_records * record_bytes)]
+    /// A record file of a length that no number of records has.
+    #[error("{path} has {n_bytes} bytes, which are not 1 to {n_records} whole records of {record_bytes}")]
     FileSize {
         /// The file.
         path: PathBuf,
         /// Its length.
         n_bytes: u64,
-        /// Records it should hold.
-        n_records: u64,
+        /// The most records that it may hold.
+        n_records: u32,
         /// Bytes of a record.
         record_bytes: u64,
     },
@@ -124,9 +142,9 @@ pub enum DatasetError {
         /// The record, from 0.
         record: usize,
         /// Its label.
-        label: u8,
+        label: u16,
         /// Number of classes.
-        n_classes: usize,
+        n_classes: u16,
     },
     /// A file that is not the published one, read without a name of its own.
     #[error(
@@ -141,20 +159,20 @@ pub enum DatasetError {
         /// Its SHA-256.
         sha256: String,
     },
-    /// CIFAR-100 that did not come from `download`, read without a name of its own.
+    /// Files without known checksums that did not come from `data get`, read without a name of their own.
     #[error(
-        "{path}: only the checksum of the archive of {title} is known, so files that `data get {archive}` did not \
-         unpack need a name of their own, with --data-name"
+        "{path}: only the checksum of the archive of {title} is known, so files that `data get` did not unpack need a \
+         name of their own, with --data-name ({how})"
     )]
     Unproven {
         /// The folder.
         path: PathBuf,
         /// The data it was taken for.
         title: &'static str,
-        /// Word for `data get`.
-        archive: &'static str,
+        /// How one comes by the published files.
+        how: String,
     },
-    /// The name of published data for other data.
+    /// The name of other data.
     #[error("the data in {path} are not known to be the published {title}: `{name}` cannot be their name")]
     NameTaken {
         /// The folder.
@@ -164,12 +182,28 @@ pub enum DatasetError {
         /// The data whose name it is.
         title: &'static str,
     },
-    /// A name without a letter.
-    #[error("`{name}` is no name for data: it is empty or starts or ends with a space")]
+    /// A name without a letter, or one that no title can show.
+    #[error(
+        "{name:?} is no name for data: it has no letter, begins or ends with a space, has a control character in it or more than 80 characters"
+    )]
     BadName {
         /// The name asked for.
         name: String,
     },
+    /// A picture that no digest can be made of.
+    #[error("{path} {problem}")]
+    Picture {
+        /// The picture.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A file that cannot be hashed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The sums beside files cannot be read.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
     /// The file system refused.
     #[error("{path}: {source}")]
     Io {
@@ -177,87 +211,5 @@ pub enum DatasetError {
         path: PathBuf,
         /// What the file system said.
         source: io::Error,
-    },
-    /// The server did not answer, or not in HTTP.
-    #[error("{url} cannot be fetched: {source}")]
-    Transport {
-        /// The address.
-        url: String,
-        /// What the client said.
-        source: Box<ureq::Error>,
-    },
-    /// The server answered with another status than success.
-    #[error("{url} cannot be fetched: the server answered {status}")]
-    Status {
-        /// The address.
-        url: String,
-        /// HTTP status.
-        status: u16,
-    },
-    /// The transfer ended early; what came is kept.
-    #[error("{url} ended after {received} of {expected} bytes; the next attempt goes on from {path}")]
-    Truncated {
-        /// The address.
-        url: String,
-        /// Bytes in the file so far.
-        received: u64,
-        /// Bytes of the file.
-        expected: u64,
-        /// The incomplete file.
-        path: PathBuf,
-    },
-    /// The connection failed in mid-transfer; what came is kept.
-    #[error("{url} broke off after {received} bytes ({source}); the next attempt goes on from {path}")]
-    BrokenOff {
-        /// The address.
-        url: String,
-        /// Bytes in the file so far.
-        received: u64,
-        /// The incomplete file.
-        path: PathBuf,
-        /// What the connection said.
-        source: io::Error,
-    },
-    /// More bytes than the file has; they are thrown away.
-    #[error("{url} sends more than the {expected} bytes that it should have")]
-    TooLong {
-        /// The address.
-        url: String,
-        /// Bytes of the file, or the most that it may have.
-        expected: u64,
-    },
-    /// Another file than the published one; it is thrown away.
-    #[error("{url} is not the published archive: its SHA-256 is {received}, not {expected}")]
-    Checksum {
-        /// The address.
-        url: String,
-        /// SHA-256 of what came.
-        received: String,
-        /// SHA-256 of the published archive.
-        expected: &'static str,
-    },
-    /// An archive entry that points elsewhere, or a record file that is none or has another size.
-    #[error("{archive}: entry {entry} is not what this archive should hold")]
-    BadEntry {
-        /// The archive.
-        archive: PathBuf,
-        /// Path of the entry.
-        entry: String,
-    },
-    /// An archive without one of the record files.
-    #[error("{archive} does not hold {entry}")]
-    MissingEntry {
-        /// The archive.
-        archive: PathBuf,
-        /// Path of the entry.
-        entry: String,
-    },
-    /// The target folder holds something else.
-    #[error("{path} exists and does not hold the published {title}; move it away and try again")]
-    Occupied {
-        /// The folder.
-        path: PathBuf,
-        /// The data that should be there.
-        title: &'static str,
     },
 }

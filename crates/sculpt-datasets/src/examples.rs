@@ -6,12 +6,13 @@ pub struct Examples {
     height: usize,
     width: usize,
     pixels: Vec<u8>,
-    labels: Vec<u8>,
+    /// Two bytes beside the pixels of an image: a thousandth of them at CIFAR's size.
+    labels: Vec<u16>,
 }
 
 impl Examples {
     /// Images from `pixels`, `[n, 3, height, width]` row-major (red, green, blue planes), and `n` labels.
-    pub fn new(height: usize, width: usize, pixels: Vec<u8>, labels: Vec<u8>) -> Result<Self, DatasetError> {
+    pub fn new(height: usize, width: usize, pixels: Vec<u8>, labels: Vec<u16>) -> Result<Self, DatasetError> {
         let image_bytes = 3 * height * width;
         if image_bytes == 0 || !pixels.len().is_multiple_of(image_bytes) {
             return Err(DatasetError::PixelCount {
@@ -70,12 +71,12 @@ impl Examples {
     }
 
     /// The class of each example.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u16] {
         &self.labels
     }
 
     /// The same images under other labels (label noise).
-    pub fn with_labels(&self, labels: Vec<u8>) -> Result<Self, DatasetError> {
+    pub fn with_labels(&self, labels: Vec<u16>) -> Result<Self, DatasetError> {
         Self::new(self.height, self.width, self.pixels.clone(), labels)
     }
 
@@ -112,11 +113,17 @@ impl Examples {
         }
     }
 
-    /// CIFAR's binary layout: for each example its label and its pixels.
-    pub fn records(&self) -> Vec<u8> {
-        let mut records = Vec::with_capacity(self.labels.len() + self.pixels.len());
+    /// CIFAR's binary layout: for each example its label and its pixels. A label is a byte where `n_classes` are no more
+    /// than 256, else two, the lower one first.
+    ///
+    /// # Panics
+    /// When a label is no class.
+    pub fn records(&self, n_classes: u16) -> Vec<u8> {
+        let label_bytes = if n_classes <= 256 { 1 } else { 2 };
+        let mut records = Vec::with_capacity(label_bytes * self.labels.len() + self.pixels.len());
         for (i, &label) in self.labels.iter().enumerate() {
-            records.push(label);
+            assert!(label < n_classes, "label {label} of {n_classes} classes");
+            records.extend_from_slice(&label.to_le_bytes()[..label_bytes]);
             records.extend_from_slice(self.image(i));
         }
         records
@@ -147,7 +154,9 @@ mod tests {
         assert_eq!(picked.labels(), [9, 7, 9]);
         assert_eq!(picked.image(1), [0, 1, 2, 3, 4, 5]);
         assert_eq!(picked.image(0), picked.image(2));
-        assert_eq!(first.records(), [7, 0, 1, 2, 3, 4, 5, 8, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(first.records(10), [7, 0, 1, 2, 3, 4, 5, 8, 6, 7, 8, 9, 10, 11]);
+        let many = first.with_labels(vec![7, 0x0102]).unwrap().records(259);
+        assert_eq!(many, [7, 0, 0, 1, 2, 3, 4, 5, 2, 1, 6, 7, 8, 9, 10, 11]);
         let relabelled = three().with_labels(vec![1, 2, 3]).unwrap();
         assert_eq!(
             (relabelled.labels(), relabelled.pixels()),

@@ -1,41 +1,46 @@
 #![doc = include_str!("../README.md")]
 
 mod augmentation;
-mod cifar;
-mod demo;
 mod device;
 mod digest;
-mod download;
 mod error;
 mod examples;
+mod gratings;
+mod layout;
 mod loader;
-mod published;
+mod pictures;
+mod records;
+#[cfg(test)]
+mod records_tests;
+mod sets;
+mod spec;
 mod split;
+mod title;
 
 pub use augmentation::Augmentation;
-pub use cifar::{cifar10, cifar10_digest, cifar100, cifar100_digest};
-pub use demo::{DemoClasses, DemoSpec, demo};
 pub use device::DeviceExamples;
-pub use download::{Client, download};
 pub use error::DatasetError;
 pub use examples::Examples;
+pub use gratings::{DemoClasses, DemoSpec, gratings};
+pub use layout::RecordLayout;
 pub use loader::Loader;
-pub use published::Archive;
+pub use pictures::{PictureDigest, pictures_digest};
+pub use records::Found;
+pub use sets::{ALL, CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, IMAGENET, data_set, data_set_in_id};
+pub use spec::{DataSpec, DigestRule, Origin, Shape};
 pub use split::Split;
 
 use sculpt_random::Seed;
 use tch::Device;
 
-/// Training and test examples of one kind.
-#[derive(Clone, Debug, PartialEq)]
+/// Training and test examples of one kind, in memory.
+#[derive(Clone, Debug)]
 pub struct Dataset {
-    /// Title, as figures show it.
-    pub name: String,
-    /// Number of classes; labels lie below it.
-    pub n_classes: usize,
-    /// Mean of each channel, in units of the full range.
+    /// The registry's entry: key, classes, shape.
+    pub spec: &'static DataSpec,
+    /// Mean of each channel that images are normalised by, in units of the full range.
     pub mean: [f64; 3],
-    /// Standard deviation of each channel, in units of the full range.
+    /// Standard deviation of each channel, likewise.
     pub std: [f64; 3],
     /// Training examples, in the files' order.
     pub train: Examples,
@@ -45,8 +50,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Hexadecimal SHA-256 of the data as they were made or read: of the text that has, for each record file
-    /// (training files in order, then test), one line with the SHA-256 of the file.
+    /// Hexadecimal SHA-256 of the data as they were made or read, by the [`DigestRule`] of their entry.
     pub fn digest(&self) -> &str {
         &self.digest
     }

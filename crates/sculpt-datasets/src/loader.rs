@@ -1,6 +1,7 @@
 use crate::augmentation::Placement;
 use crate::{Augmentation, DatasetError, DeviceExamples, Examples};
 use sculpt_random::{Purpose, Seed, Stream};
+use sculpt_trainers::{BatchError, Batches};
 use std::cell::RefCell;
 use tch::{Device, Tensor};
 
@@ -147,6 +148,16 @@ impl Loader {
     }
 }
 
+impl Batches for Loader {
+    fn steps_per_epoch(&self) -> usize {
+        Loader::steps_per_epoch(self)
+    }
+
+    fn batch(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), BatchError> {
+        Ok(Loader::batch(self, epoch, step))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,7 +193,7 @@ mod tests {
     ];
 
     /// Written with padded copies and nested loops, from the same draws.
-    fn slowly(augmentation: Augmentation, epoch: u64) -> Vec<(Vec<f32>, u8)> {
+    fn slowly(augmentation: Augmentation, epoch: u64) -> Vec<(Vec<f32>, u16)> {
         let examples = examples();
         let (side, pad) = (16usize, augmentation.pad(16, 16).unwrap());
         let placements = augmentation.placements(23, pad, Seed(3), epoch);
@@ -283,6 +294,40 @@ mod tests {
         assert_eq!(with_gaps.len(), 20);
         with_gaps.dedup();
         assert_eq!(with_gaps.len(), 20);
+    }
+
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Labels of up to 65,535 classes come out of every path as they went in, and images stay with theirs.
+        #[test]
+        fn labels_up_to_65_534_survive(labels in prop::collection::vec(0u16..65_535, 1..40), batch in 1usize..9) {
+            let n = labels.len();
+            let pixels = (0..n).flat_map(|i| [i as u8; 3]).collect();
+            let examples = Examples::new(1, 1, pixels, labels.clone()).unwrap();
+            let wide: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+            let order: Vec<u32> = (0..n as u32).rev().collect();
+            let back = examples.select(&order).select(&order);
+            prop_assert_eq!(back.labels(), &labels[..]);
+            let records = examples.records(u16::MAX);
+            prop_assert_eq!(records.len(), 5 * n);
+            for (record, &label) in records.chunks_exact(5).zip(&labels) {
+                prop_assert_eq!(u16::from_le_bytes([record[0], record[1]]), label);
+            }
+            let (mean, std) = ([0.0; 3], [1.0 / 255.0; 3]);
+            let on_device = DeviceExamples::new(&examples, mean, std, Device::Cpu).unwrap();
+            prop_assert_eq!(Vec::<i64>::try_from(on_device.labels()).unwrap(), wide.clone());
+            let none = Augmentation::None;
+            let loader = Loader::new(&examples, mean, std, none, batch, false, Seed(1), Device::Cpu).unwrap();
+            for step in 0..loader.steps_per_epoch() {
+                let (images, labels) = Batches::batch(&loader, 0, step).unwrap();
+                let places = Vec::<f32>::try_from(images.select(1, 0).reshape(-1)).unwrap();
+                for (place, label) in places.iter().zip(Vec::<i64>::try_from(&labels).unwrap()) {
+                    prop_assert_eq!(wide[place.round() as usize], label);
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What training costs, from descriptions alone: images, and operations layer by layer.
 
 use crate::plan::data_shape;
-use crate::{Entry, Node};
+use crate::{Entry, ExperimentError, Node};
 use sculpt_datasets::Split;
 use sculpt_masks::{Density, layer_densities};
 
@@ -25,13 +25,16 @@ impl Cost {
     /// Of a Train node under a mask that has these densities, tensor by prunable tensor in layout order; other nodes cost
     /// next to nothing.
     ///
+    /// # Errors
+    /// Data that the registry does not know.
+    ///
     /// # Panics
     /// When there is not one density a prunable tensor.
-    pub fn of(entry: &Entry, densities: &[f64]) -> Option<Self> {
+    pub fn of(entry: &Entry, densities: &[f64]) -> Result<Option<Self>, ExperimentError> {
         let Node::Train(train) = &entry.node else {
-            return None;
+            return Ok(None);
         };
-        let (n_train, side) = data_shape(&train.data);
+        let (n_train, side) = data_shape(&train.data)?;
         let n_train = match train.split {
             Split::All => n_train,
             Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
@@ -47,12 +50,12 @@ impl Cost {
         assert_eq!(macs.len(), densities.len(), "one density a prunable tensor");
         let flops = |macs: f64| FLOPS_PER_MAC * macs * images as f64;
         let sparse = macs.iter().zip(densities).map(|(&n, density)| density * n as f64);
-        Some(Self {
+        Ok(Some(Self {
             epochs: train.epochs,
             images,
             flops_dense: flops(macs.iter().sum::<u64>() as f64),
             flops_sparse_ideal: flops(sparse.sum()),
-        })
+        }))
     }
 }
 
@@ -104,7 +107,7 @@ mod tests {
         let from = recipe.add(Node::Prune(prune), 1);
         let end = recipe.add(Node::Train(setup.cycle(from, 1)), 1);
         let entry = recipe.get(&end.id).unwrap();
-        let cost = Cost::of(entry, &entry.expected_densities()).unwrap();
+        let cost = Cost::of(entry, &entry.expected_densities()).unwrap().unwrap();
         cost.flops_sparse_ideal / cost.flops_dense
     }
 

@@ -1,161 +1,301 @@
 use crate::{DataRef, ExperimentError};
-use sculpt_datasets::{Dataset, DatasetError, DemoSpec, cifar10, cifar100, demo};
-use sculpt_store::canonical::sha256_hex;
+use sculpt_datasets::{ALL, DEMO_A, DataSpec, Dataset, DatasetError, Origin};
 use std::{
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-/// Where the data of nodes are found: the demo data are made, others read from a folder of the user's.
+/// Where the data of nodes are found: those made in memory are made, others read from a folder of the user's.
 #[derive(Clone, Debug, Default)]
 pub struct DataFolder {
-    /// `--data DIR`.
+    /// `--data DIR`: record files, or the folders that archives make, of one data set or of several.
     pub folder: Option<PathBuf>,
-    /// `--data-name S`, for files that are not the original.
+    /// `--data-name S`: what titles call files that are not the original.
     pub name: Option<String>,
 }
 
-/// What the genuine CIFAR-10 files are called.
-const ORIGINAL: &str = "CIFAR-10";
-
-/// What the genuine CIFAR-100 files are called.
-pub(crate) const CIFAR100: &str = "CIFAR-100";
-
-/// What ImageNet is called.
-pub(crate) const IMAGENET: &str = "ImageNet";
-
-/// What the demo data of panel (a) are called.
-pub const DEMO_A: &str = "demo gratings";
-
-/// What the demo data of panel (b) are called: 20 classes.
-pub(crate) const DEMO_B: &str = "demo gratings, 20 classes";
-
-/// What the demo data of panel (c) are called: 20 other classes.
-pub(crate) const DEMO_C: &str = "demo gratings, 20 other classes";
-
 impl DataFolder {
-    /// Reads CIFAR-10 files, or says what is missing.
+    /// What there is of a data set, to make nodes of, and its title.
     ///
     /// # Errors
-    /// No folder given, or what [`cifar10`] refuses.
-    pub fn cifar10(&self) -> Result<Dataset, ExperimentError> {
-        let missing = || ExperimentError::DataMissing {
-            name: "CIFAR-10".to_owned(),
-        };
-        let folder: &Path = self.folder.as_deref().ok_or_else(missing)?;
-        if let Some(name) = self.name.as_deref().filter(|name| is_taken(name)) {
-            return Err(ExperimentError::BadValue {
-                what: "--data-name",
-                value: name.to_owned(),
-                problem: "is the name of other data; call the files otherwise",
-            });
+    /// No folder, no files of it there, or files that are not the original and have no title.
+    pub fn find(&self, spec: &'static DataSpec) -> Result<(DataRef, String), ExperimentError> {
+        match spec.origin {
+            Origin::Memory(_) => Ok((DataRef::planned(spec), spec.title.to_owned())),
+            Origin::Pictures { .. } => Err(missing(spec, None)),
+            Origin::Records(_) => {
+                let folder = self.folder.as_deref().ok_or_else(|| missing(spec, None))?;
+                let found = spec.found_in(folder)?;
+                let title = spec.title_of(&found, self.name.as_deref())?;
+                Ok((
+                    DataRef::found(spec, found.digest().to_owned(), found.n_train()),
+                    title,
+                ))
+            }
         }
-        Ok(cifar10(folder, self.name.as_deref())?)
     }
 
-    /// Whether the data that a node names can be had; the demo's always, without making them.
+    /// What a plan is made with: what there is, or the genuine data where nobody pointed at others. A folder that holds
+    /// another data set of the registry is none of these.
+    ///
+    /// # Errors
+    /// As [`DataFolder::find`], where a folder is given.
+    pub fn find_or_plan(&self, spec: &'static DataSpec) -> Result<(DataRef, String), ExperimentError> {
+        let planned = || (DataRef::planned(spec), spec.title.to_owned());
+        let Some(folder) = &self.folder else {
+            return Ok(planned());
+        };
+        match self.find(spec) {
+            Err(ExperimentError::Dataset(DatasetError::Absent { .. }))
+                if self.name.is_none() && holds_another(spec, folder) =>
+            {
+                Ok(planned())
+            }
+            found => found,
+        }
+    }
+
+    /// Whether the data that a node names can be had; without making or decoding them.
     ///
     /// # Errors
     /// Data that cannot be read, or that have another digest.
     pub fn is_at_hand(&self, data: &DataRef) -> Result<bool, ExperimentError> {
-        if [DEMO_A, DEMO_B, DEMO_C].contains(&data.name.as_str()) {
-            return Ok(true);
-        }
-        match self.load(data) {
+        match self.found(data) {
             Ok(_) => Ok(true),
             Err(ExperimentError::DataMissing { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// The data that a node names, whole: [`DataRef::train_images`] is applied by whoever trains.
+    /// The data that a node names, whole: [`DataRef::train_images`] is applied by whoever trains. They are normalised as
+    /// the node says.
     ///
     /// # Errors
     /// Data that are not at hand, or that have another digest.
     pub fn load(&self, data: &DataRef) -> Result<Dataset, ExperimentError> {
-        if let Some(demo) = demo_named(&data.name) {
-            return checked(demo.clone(), data);
+        let spec = data.spec()?;
+        let mut dataset = match (made(spec), &self.folder) {
+            (Some(dataset), _) => dataset.clone(),
+            (None, None) => return Err(missing(spec, Some(data))),
+            (None, Some(folder)) => spec
+                .open(Some(folder))
+                .map_err(|error| unread(error, spec, data))?,
+        };
+        if dataset.digest() != data.digest {
+            return Err(differs(spec, data, dataset.digest()));
         }
-        let missing = || ExperimentError::DataMissing {
-            name: data.name.clone(),
-        };
-        let folder = self.folder.as_deref().ok_or_else(missing)?;
-        let dataset = match data.name.as_str() {
-            // The originals need no name, any other files carry the one in the node.
-            ORIGINAL => cifar10(folder, None),
-            CIFAR100 => cifar100(folder, None),
-            IMAGENET => return Err(missing()),
-            other => cifar10(folder, Some(other)),
-        };
-        match dataset {
-            Ok(dataset) => checked(dataset, data),
-            // A folder of other data: CIFAR-10 alone is what most people have.
-            Err(DatasetError::Absent { .. }) => Err(missing()),
-            Err(error) => Err(error.into()),
+        if let Some(normalisation) = &data.normalisation {
+            (dataset.mean, dataset.std) = (normalisation.mean(), normalisation.std());
+        }
+        Ok(dataset)
+    }
+
+    /// The entry of the data that a node names, if they are at hand.
+    fn found(&self, data: &DataRef) -> Result<&'static DataSpec, ExperimentError> {
+        let spec = data.spec()?;
+        match spec.origin {
+            Origin::Memory(_) if spec.digest == Some(data.digest.as_str()) => Ok(spec),
+            Origin::Memory(_) => Err(differs(spec, data, spec.digest.unwrap_or_default())),
+            Origin::Pictures { .. } => Err(missing(spec, Some(data))),
+            Origin::Records(_) => {
+                let folder = self.folder.as_deref().ok_or_else(|| missing(spec, Some(data)))?;
+                let found = spec.found_in(folder).map_err(|error| unread(error, spec, data))?;
+                if found.digest() == data.digest {
+                    return Ok(spec);
+                }
+                Err(differs(spec, data, found.digest()))
+            }
         }
     }
 }
 
-fn checked(dataset: Dataset, data: &DataRef) -> Result<Dataset, ExperimentError> {
-    if dataset.digest() == data.digest {
-        return Ok(dataset);
-    }
-    Err(ExperimentError::DataDiffers {
+fn differs(spec: &DataSpec, data: &DataRef, found: &str) -> ExperimentError {
+    ExperimentError::DataDiffers {
         name: data.name.clone(),
-        found: dataset.digest().to_owned(),
+        found: found.to_owned(),
         wanted: data.digest.clone(),
-    })
+        how: how(spec, data),
+    }
+}
+
+/// A folder of other data, which is what most people have, is none of these; nor is any of pictures.
+fn unread(error: DatasetError, spec: &DataSpec, data: &DataRef) -> ExperimentError {
+    if matches!(
+        error,
+        DatasetError::Absent { .. } | DatasetError::NotAtHand { .. }
+    ) {
+        return missing(spec, Some(data));
+    }
+    error.into()
+}
+
+/// Says which data are not there and how one comes by them.
+fn missing(spec: &DataSpec, data: Option<&DataRef>) -> ExperimentError {
+    ExperimentError::DataMissing {
+        name: data.map_or(spec.key, |data| data.name.as_str()).to_owned(),
+        how: data.map_or_else(|| spec.how(), |data| how(spec, data)),
+    }
+}
+
+/// How one comes by the data that a node names: the genuine ones, or somebody's own.
+fn how(spec: &DataSpec, data: &DataRef) -> String {
+    if spec.digest.is_none_or(|digest| digest == data.digest) {
+        return spec.how();
+    }
+    format!(
+        "they are files of somebody's own in the layout of {:?}, with digest {}; --data DIR finds them",
+        spec.key, data.digest
+    )
+}
+
+/// Whether files of a data set other than this one are in the folder.
+fn holds_another(spec: &DataSpec, folder: &Path) -> bool {
+    let others = ALL.into_iter().filter(|other| other.key != spec.key);
+    others.into_iter().any(|other| other.found_in(folder).is_ok())
+}
+
+/// Data made in memory, once a process.
+fn made(spec: &'static DataSpec) -> Option<&'static Dataset> {
+    static MADE: [OnceLock<Dataset>; ALL.len()] = [const { OnceLock::new() }; ALL.len()];
+    let place = ALL.iter().position(|other| other.key == spec.key)?;
+    match spec.origin {
+        Origin::Memory(_) => Some(MADE[place].get_or_init(|| {
+            spec.open(None)
+                .expect("what is made in memory needs nothing of the user's")
+        })),
+        Origin::Records(_) | Origin::Pictures { .. } => None,
+    }
 }
 
 /// The demo data of panel (a), made in memory, once.
 pub fn demo_a() -> &'static Dataset {
-    static DATA: OnceLock<Dataset> = OnceLock::new();
-    DATA.get_or_init(|| made(DemoSpec::panel_a(), DEMO_A))
+    made(&DEMO_A).expect("the demo data are made in memory")
 }
 
-/// The demo data of panel (b).
-pub(crate) fn demo_b() -> &'static Dataset {
-    static DATA: OnceLock<Dataset> = OnceLock::new();
-    DATA.get_or_init(|| made(DemoSpec::panel_b(), DEMO_B))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Normalisation;
+    use sculpt_datasets::{CIFAR10, CIFAR100, IMAGENET};
+    use std::fs;
+    use tempfile::TempDir;
 
-/// The demo data of panel (c).
-pub(crate) fn demo_c() -> &'static Dataset {
-    static DATA: OnceLock<Dataset> = OnceLock::new();
-    DATA.get_or_init(|| made(DemoSpec::panel_c(), DEMO_C))
-}
-
-/// The demo data of this name.
-pub(crate) fn demo_named(name: &str) -> Option<&'static Dataset> {
-    match name {
-        DEMO_A => Some(demo_a()),
-        DEMO_B => Some(demo_b()),
-        DEMO_C => Some(demo_c()),
-        _ => None,
+    /// CIFAR-10's files with `n` records each, of all classes in turn.
+    fn small(dir: &Path, n: usize) {
+        let folder = dir.join("cifar-10-batches-bin");
+        fs::create_dir_all(&folder).unwrap();
+        let names = (1..=5).map(|i| format!("data_batch_{i}.bin"));
+        for name in names.chain(["test_batch.bin".to_owned()]) {
+            let record = |i: usize| [vec![(i % 10) as u8], vec![i as u8; 3072]].concat();
+            fs::write(folder.join(name), (0..n).flat_map(record).collect::<Vec<u8>>()).unwrap();
+        }
     }
-}
 
-/// Names that files given for CIFAR-10 cannot have.
-fn is_taken(name: &str) -> bool {
-    [DEMO_A, DEMO_B, DEMO_C, CIFAR100, IMAGENET].contains(&name)
-}
+    fn at(dir: &Path, name: Option<&str>) -> DataFolder {
+        DataFolder {
+            folder: Some(dir.to_owned()),
+            name: name.map(str::to_owned),
+        }
+    }
 
-fn made(spec: DemoSpec, name: &str) -> Dataset {
-    let mut dataset = demo(spec);
-    dataset.name = name.to_owned();
-    dataset
-}
+    /// A title is asked for and leaves the id alone; the number of images is known without the files.
+    #[test]
+    fn files_of_ones_own_are_their_layouts_key_with_a_digest_of_their_own() {
+        let dir = TempDir::new().unwrap();
+        small(dir.path(), 3);
+        let error = at(dir.path(), None).find(&CIFAR10).unwrap_err().to_string();
+        assert!(error.contains("--data-name"), "{error}");
+        let (data, title) = at(dir.path(), Some("mine")).find(&CIFAR10).unwrap();
+        let (again, other) = at(dir.path(), Some("yours")).find_or_plan(&CIFAR10).unwrap();
+        assert_eq!((title.as_str(), other.as_str(), &data), ("mine", "yours", &again));
+        assert_eq!((data.name.as_str(), data.train_images), ("CIFAR-10", Some(15)));
+        // Whoever loads it needs no title.
+        let folder = at(dir.path(), None);
+        assert!(folder.is_at_hand(&data).unwrap());
+        let loaded = folder.load(&data).unwrap();
+        assert_eq!(
+            (loaded.train.len(), loaded.test.len(), loaded.std),
+            (15, 3, CIFAR10.std)
+        );
+        let halves = Normalisation::new([0.5; 3], [0.25; 3]).unwrap();
+        let loaded = folder.load(&data.clone().normalised(halves).unwrap()).unwrap();
+        assert_eq!((loaded.mean, loaded.std), ([0.5; 3], [0.25; 3]));
+        // A title in an id is no way to any data, and a digest is.
+        let titled = DataRef {
+            name: "mine".to_owned(),
+            ..data.clone()
+        };
+        let error = folder.load(&titled).unwrap_err().to_string();
+        assert!(error.contains("no data set is called \"mine\""), "{error}");
+        small(dir.path(), 2);
+        let error = folder.load(&data).unwrap_err().to_string();
+        assert!(error.contains("the node wants"), "{error}");
+    }
 
-/// Stands for ImageNet in plans until its pictures are at hand: the SHA-256 of the names of its archives.
-pub(crate) fn imagenet_digest() -> String {
-    sha256_hex(b"ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar")
-}
+    /// `data/published/cifar10-first` is hashed under its title.
+    #[test]
+    fn the_data_of_an_older_id_are_known_by_their_digest() {
+        let digest = "b0e5019c1b486ede0290ee5533b213498a1b8123c1f46eec98a650049070ed1f";
+        let text = format!(r#"{{"name":"CIFAR-10 (JPEG q75)","digest":"{digest}","train_images":5000}}"#);
+        let data: DataRef = serde_json::from_str(&text).unwrap();
+        assert_eq!(data.spec().unwrap().key, "CIFAR-10");
+        let missing = DataFolder::default().load(&data).unwrap_err().to_string();
+        assert!(
+            missing.contains(digest) && missing.contains("--data DIR finds them"),
+            "{missing}"
+        );
+        let dir = TempDir::new().unwrap();
+        small(dir.path(), 1);
+        let error = at(dir.path(), None).load(&data).unwrap_err().to_string();
+        assert!(error.contains("the node wants b0e5"), "{error}");
+    }
 
-/// Refers to a data set as nodes do.
-pub fn data_ref(dataset: &Dataset, train_images: Option<u32>) -> DataRef {
-    DataRef {
-        name: dataset.name.clone(),
-        digest: dataset.digest().to_owned(),
-        train_images,
+    /// Which data, and how to get them; never "give --data-name" for what no name can bring.
+    #[test]
+    fn advice_leads_somewhere() {
+        let dir = TempDir::new().unwrap();
+        small(dir.path(), 1);
+        let none = DataFolder::default();
+        for (folder, spec, parts) in [
+            (&none, &CIFAR10, ["\"CIFAR-10\"", "data get cifar10"]),
+            (&none, &CIFAR100, ["\"CIFAR-100\"", "data get cifar100"]),
+            (
+                &at(dir.path(), None),
+                &CIFAR100,
+                ["\"CIFAR-100\"", "data get cifar100"],
+            ),
+            (&none, &IMAGENET, ["\"ImageNet\"", "image-net.org"]),
+        ] {
+            let data = DataRef::planned(spec);
+            assert!(!folder.is_at_hand(&data).unwrap());
+            let error = folder.load(&data).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+            assert!(!error.contains("--data-name"), "{error}");
+        }
+        assert!(none.is_at_hand(&DataRef::planned(&DEMO_A)).unwrap());
+        let error = at(dir.path(), None)
+            .is_at_hand(&DataRef::planned(&CIFAR10))
+            .unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("data get cifar10") && !error.contains("--data-name"),
+            "{error}"
+        );
+    }
+
+    /// A folder of other data is a folder of other data; an empty one is a mistake.
+    #[test]
+    fn a_plan_falls_back_to_the_genuine_data_only_for_another_set() {
+        let dir = TempDir::new().unwrap();
+        let find = || at(dir.path(), None).find_or_plan(&CIFAR100);
+        assert!(
+            find()
+                .unwrap_err()
+                .to_string()
+                .contains("holds none of the files")
+        );
+        small(dir.path(), 1);
+        assert_eq!(find().unwrap().0, DataRef::planned(&CIFAR100));
+        assert!(at(dir.path(), Some("mine")).find_or_plan(&CIFAR100).is_err());
     }
 }

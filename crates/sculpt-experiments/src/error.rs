@@ -124,9 +124,7 @@ pub enum ExperimentError {
         detail: String,
     },
     /// The data that a node names is not the data at hand.
-    #[error(
-        "the data {name:?} at hand has digest {found}, the node wants {wanted}; point --data at the same files"
-    )]
+    #[error("the data {name:?} at hand have digest {found}, the node wants {wanted}: {how}")]
     DataDiffers {
         /// Name of the data.
         name: String,
@@ -134,14 +132,16 @@ pub enum ExperimentError {
         found: String,
         /// Digest in the node.
         wanted: String,
+        /// How one comes by them.
+        how: String,
     },
     /// The data that a node names is not at hand.
-    #[error(
-        "the data {name:?} is not at hand; give its folder with --data DIR (and --data-name {name:?} if it is not the original)"
-    )]
+    #[error("the data {name:?} are not at hand: {how}")]
     DataMissing {
         /// Name of the data.
         name: String,
+        /// How one comes by them.
+        how: String,
     },
     /// Two states cannot be joined.
     #[error("node {id} joins a mask of {mask} with weights of {network}, which is another network")]

@@ -5,6 +5,7 @@ mod chain;
 mod cost;
 mod criterion;
 mod data;
+mod data_ref;
 mod done;
 mod environment;
 mod error;
@@ -42,14 +43,15 @@ pub use criterion::{
     Criterion, CriterionKind, FisherRule, GraspRule, Scored, Scoring, ScoringMode, SnipRule, SynflowSchedule,
     WoodFisherRule,
 };
-pub use data::{DEMO_A, DataFolder, data_ref, demo_a};
+pub use data::{DataFolder, demo_a};
+pub use data_ref::{DataRef, Normalisation, data_ref};
 pub use done::{Done, ReadState, check_against};
 pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;
 pub use manifest::{Manifest, ManifestEntry, WholeManifest};
 pub use methods::{Method, UnknownMethod};
 pub use metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics, write_parquet};
-pub use node::{Combine, DataRef, Init, LabelNoise, Node, NodeId, Perturb, Prune, StateRef, Train, Version};
+pub use node::{Combine, Init, LabelNoise, Node, NodeId, Perturb, Prune, StateRef, Train, Version};
 pub use node_file::{NodeEnvironment, NodeFile};
 pub use plan::{Plan, Work, plan};
 pub use point::Point;

@@ -1,4 +1,4 @@
-use crate::{Criterion, ExperimentError};
+use crate::{Criterion, DataRef, ExperimentError};
 use sculpt_datasets::{Augmentation, Split};
 use sculpt_label_noise::Rate;
 use sculpt_masks::Density;
@@ -159,19 +159,6 @@ pub struct Perturb {
     /// Seed of the choice, below 2³².
     #[serde(deserialize_with = "seed")]
     pub seed: u64,
-}
-
-/// Which images a node is trained on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataRef {
-    /// As titles call it.
-    pub name: String,
-    /// SHA-256 of records and labels, as `sculpt-datasets` defines it.
-    pub digest: String,
-    /// The first so many training images; all of them when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub train_images: Option<u32>,
 }
 
 /// The version of a kind's meaning: the number `V` and no other.

@@ -1,6 +1,4 @@
-use crate::data::{DEMO_A, DEMO_B, DEMO_C, IMAGENET};
-use crate::{Cost, DataRef, Entry, Node, NodeId, Recipe, StateRef, Store};
-use sculpt_datasets::DemoSpec;
+use crate::{Cost, DataRef, Entry, ExperimentError, Node, NodeId, Recipe, StateRef, Store};
 use sculpt_models::{ModelSpec, Precision};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -49,7 +47,10 @@ pub struct Work {
 }
 
 /// Plans a recipe over a store; `curves` are the states of each curve of each seed.
-pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
+///
+/// # Errors
+/// Data that the registry does not know.
+pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Result<Plan, ExperimentError> {
     let mut plan = Plan {
         nodes: recipe.len(),
         ..Plan::default()
@@ -72,12 +73,12 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
         let densities = densities
             .entry(mask)
             .or_insert_with(|| entry.expected_densities());
-        let cost = Cost::of(entry, densities).expect("a Train node costs something");
+        let cost = Cost::of(entry, densities)?.expect("a Train node costs something");
         plan.flops_dense += cost.flops_dense;
         plan.flops_sparse_ideal += cost.flops_sparse_ideal;
         if !done {
             plan.epochs_to_do += epochs_of(entry);
-            let (side, batch) = (data_shape(&train.data).1, train.batch);
+            let (side, batch) = (data_shape(&train.data)?.1, train.batch);
             let (precision, threads) = (train.precision, entry.threads);
             let key = format!("{:?} {side} {batch} {precision:?} {threads}", entry.model);
             let item = work.entry(key).or_insert_with(|| Work {
@@ -101,21 +102,12 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Plan {
             .map(epochs_of)
             .sum::<u64>();
     }
-    plan
+    Ok(plan)
 }
 
-/// (training images, side) of data that need not be at hand: the demo's, CIFAR's or ImageNet's.
-pub(crate) fn data_shape(data: &DataRef) -> (u64, u32) {
-    let (n_train, side) = match data.name.as_str() {
-        DEMO_A => of_demo(DemoSpec::panel_a()),
-        DEMO_B => of_demo(DemoSpec::panel_b()),
-        DEMO_C => of_demo(DemoSpec::panel_c()),
-        IMAGENET => (1_281_167, 224),
-        _ => (50_000, 32),
-    };
-    (data.train_images.map_or(n_train, u64::from), side)
-}
-
-fn of_demo(spec: DemoSpec) -> (u64, u32) {
-    (spec.n_train as u64, spec.side as u32)
+/// (training images, side) of data, which need not be at hand.
+pub(crate) fn data_shape(data: &DataRef) -> Result<(u64, u32), ExperimentError> {
+    let spec = data.spec()?;
+    let n_train = data.train_images.unwrap_or(spec.n_train);
+    Ok((u64::from(n_train), spec.shape.height))
 }

@@ -1,7 +1,6 @@
-use crate::data::{CIFAR100, DEMO_A, IMAGENET, data_ref, demo_a, demo_b, demo_c, imagenet_digest};
 use crate::plan::data_shape;
 use crate::{DataFolder, DataRef, ExperimentError, StateRef, Train, Version};
-use sculpt_datasets::{Augmentation, Split, cifar10_digest, cifar100_digest};
+use sculpt_datasets::{Augmentation, CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, DataSpec, IMAGENET, Split};
 use sculpt_label_noise::Rate;
 use sculpt_masks::{Allocation, Density, Rule, geometric_densities};
 use sculpt_models::{InitRule, ModelSpec, Precision};
@@ -83,6 +82,8 @@ pub struct Overrides {
 pub struct Setup {
     /// The training set.
     pub data: DataRef,
+    /// What titles call it.
+    pub data_title: String,
     /// The network.
     pub model: ModelSpec,
     /// How weights are drawn.
@@ -157,6 +158,9 @@ pub struct Preset {
     pub overrides: Overrides,
     /// The data of panel (a).
     pub data: DataRef,
+    /// What titles call them, where that is not the name in `data`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_title: Option<String>,
 }
 
 impl PanelName {
@@ -165,26 +169,21 @@ impl PanelName {
 }
 
 impl Preset {
-    /// A preset with the data at hand: the demo's own, or the CIFAR-10 files of `folder`; without a folder,
+    /// A preset with the data at hand: the demo's own, or the files in CIFAR-10's layout of `folder`; without a folder,
     /// the genuine CIFAR-10, whose digest is known, so that it can be planned.
     ///
     /// # Errors
     /// Data that cannot be read; overrides out of range.
     pub fn new(name: PresetName, overrides: Overrides, folder: &DataFolder) -> Result<Self, ExperimentError> {
-        let data = match name {
-            PresetName::Demo => data_ref(demo_a(), None),
-            PresetName::Paper | PresetName::Short if folder.folder.is_some() => {
-                data_ref(&folder.cifar10()?, None)
-            }
-            PresetName::Paper | PresetName::Short => DataRef {
-                name: "CIFAR-10".to_owned(),
-                digest: cifar10_digest(),
-                train_images: None,
-            },
+        let spec = usual_data(name, PanelName::A);
+        let (data, title) = match name {
+            PresetName::Demo => (DataRef::planned(spec), spec.title.to_owned()),
+            PresetName::Paper | PresetName::Short => folder.find_or_plan(spec)?,
         };
         let preset = Self {
             name,
             overrides,
+            data_title: (title != data.name).then_some(title),
             data,
         };
         for panel in PanelName::ALL {
@@ -198,38 +197,43 @@ impl Preset {
     /// # Errors
     /// Overrides out of range.
     pub fn panel(&self, panel: PanelName) -> Result<Setup, ExperimentError> {
+        let data = self.data_of(panel);
+        // Names that nothing is known of stop here, so that everything made from a setup can rely on it.
+        data.spec()?;
         let setup = match self.name {
-            PresetName::Paper => paper(panel, self.data_of(panel)),
-            PresetName::Short => short(panel, self.data_of(panel)),
-            PresetName::Demo => demo(panel, self.data_of(panel)),
+            PresetName::Paper => paper(panel, data),
+            PresetName::Short => short(panel, data),
+            PresetName::Demo => demo(panel, data),
         };
-        self.overrides.apply(setup)
+        let data_title = self.title_of(panel).to_owned();
+        self.overrides.apply(Setup { data_title, ..setup })
     }
 
     /// The data of a panel. Only panel (a)'s may be other than the preset's own.
     pub fn data_of(&self, panel: PanelName) -> DataRef {
-        match (self.name, panel) {
-            (_, PanelName::A) => self.data.clone(),
-            (PresetName::Demo, PanelName::B | PanelName::LargeB) => data_ref(demo_b(), None),
-            (PresetName::Demo, PanelName::C | PanelName::LargeC) => data_ref(demo_c(), None),
-            (PresetName::Paper | PresetName::Short, PanelName::B | PanelName::LargeB) => DataRef {
-                name: CIFAR100.to_owned(),
-                digest: cifar100_digest(),
-                train_images: None,
-            },
-            (PresetName::Paper | PresetName::Short, PanelName::C | PanelName::LargeC) => DataRef {
-                name: IMAGENET.to_owned(),
-                digest: imagenet_digest(),
-                train_images: None,
-            },
+        match panel {
+            PanelName::A => self.data.clone(),
+            PanelName::B | PanelName::C | PanelName::LargeB | PanelName::LargeC => {
+                DataRef::planned(usual_data(self.name, panel))
+            }
+        }
+    }
+
+    /// What titles call the data of a panel.
+    pub fn title_of(&self, panel: PanelName) -> &str {
+        match panel {
+            PanelName::A => self.data_title.as_deref().unwrap_or(&self.data.name),
+            PanelName::B | PanelName::C | PanelName::LargeB | PanelName::LargeC => {
+                usual_data(self.name, panel).title
+            }
         }
     }
 
     /// Name of the suite when the user gives none: the preset, its overrides, and data other than its own.
     pub fn suite_name(&self) -> String {
         let mut name = self.name.to_string();
-        let own = self.data.name == DEMO_A || self.data.name == "CIFAR-10";
-        if !own {
+        let title = self.title_of(PanelName::A);
+        if title != usual_data(self.name, PanelName::A).title {
             let plain = |c: char| {
                 if c.is_ascii_alphanumeric() {
                     c.to_ascii_lowercase()
@@ -237,7 +241,7 @@ impl Preset {
                     '-'
                 }
             };
-            let data: String = self.data.name.chars().map(plain).collect();
+            let data: String = title.chars().map(plain).collect();
             let words: Vec<_> = data.split('-').filter(|w| !w.is_empty()).collect();
             name.push_str(&format!("-{}", words.join("-")));
         }
@@ -267,8 +271,13 @@ impl Preset {
 
 impl Setup {
     /// Rows and columns of an image.
+    ///
+    /// # Panics
+    /// When the data are none of the registry's, which no setup of a preset has.
     pub fn side(&self) -> u32 {
-        data_shape(&self.data).1
+        data_shape(&self.data)
+            .expect("a setup's data are the registry's")
+            .1
     }
 
     /// One cycle of standard training from a state.
@@ -350,11 +359,7 @@ impl Overrides {
             "--train-images",
             self.train_images,
             "is not in the range from 1 to the size of the training set",
-            data_shape(&DataRef {
-                train_images: None,
-                ..setup.data.clone()
-            })
-            .0 as u32,
+            data_shape(&setup.data)?.0 as u32,
         )? {
             if n < setup.batch && setup.drop_last {
                 return Err(ExperimentError::BadValue {
@@ -404,6 +409,18 @@ impl Overrides {
     }
 }
 
+/// The data that the paper's panels are of, or the demo's in their place.
+fn usual_data(preset: PresetName, panel: PanelName) -> &'static DataSpec {
+    match (preset, panel) {
+        (PresetName::Demo, PanelName::A) => &DEMO_A,
+        (PresetName::Demo, PanelName::B | PanelName::LargeB) => &DEMO_B,
+        (PresetName::Demo, PanelName::C | PanelName::LargeC) => &DEMO_C,
+        (PresetName::Paper | PresetName::Short, PanelName::A) => &CIFAR10,
+        (PresetName::Paper | PresetName::Short, PanelName::B | PanelName::LargeB) => &CIFAR100,
+        (PresetName::Paper | PresetName::Short, PanelName::C | PanelName::LargeC) => &IMAGENET,
+    }
+}
+
 /// The level whose ratio to `nominal` is nearest to 1; of two as near, the denser.
 fn nearest(levels: &[Density], nominal: Density) -> Density {
     let ratio = |level: &Density| {
@@ -424,6 +441,8 @@ fn paper_cifar10(data: DataRef) -> Setup {
     let model = ModelSpec::named("resnet20", 10, None, None).expect("Table 1's model is known");
     let levels = geometric_densities(density(0.8), 19).expect("0.8^18 is above 0");
     Setup {
+        // Whoever knows the title puts it here.
+        data_title: data.name.clone(),
         data,
         model,
         init: InitRule::KaimingNormalFanIn,

@@ -42,11 +42,11 @@ impl Runner<'_> {
             model,
             ..
         } = self.read_parent(work, &train.from)?;
-        if !self.loaded.contains_key(&train.data.digest) {
+        if !self.loaded.contains_key(&train.data.loaded_as()) {
             let dataset = self.data.load(&train.data)?;
-            self.loaded.insert(train.data.digest.clone(), dataset);
+            self.loaded.insert(train.data.loaded_as(), dataset);
         }
-        let dataset = &self.loaded[&train.data.digest];
+        let dataset = &self.loaded[&train.data.loaded_as()];
         let examples = match train.data.train_images {
             None => dataset.train.clone(),
             Some(n) => dataset.train.first(n as usize)?,
@@ -54,7 +54,7 @@ impl Runner<'_> {
         let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
         let mut examples = examples.select(&training);
         if let Some(noise) = &train.label_noise {
-            examples = noisy(&examples, noise, dataset.n_classes)?;
+            examples = noisy(&examples, noise, dataset.spec.n_classes)?;
         }
         let loader = Loader::new(
             &examples,
@@ -166,19 +166,19 @@ pub fn evaluate_examples(
 }
 
 /// The same images, some of whose labels are wrong.
-fn noisy(examples: &Examples, noise: &LabelNoise, n_classes: usize) -> Result<Examples, ExperimentError> {
+fn noisy(examples: &Examples, noise: &LabelNoise, n_classes: u16) -> Result<Examples, ExperimentError> {
     let labels: Vec<i64> = examples.labels().iter().map(|&label| i64::from(label)).collect();
     let noisy = corrupt(
         &labels,
         noise.rate,
         noise.rule,
-        Some(n_classes as u32),
+        Some(u32::from(n_classes)),
         Seed(noise.seed),
     )?;
     let labels = noisy
         .labels
         .into_iter()
-        .map(|label| u8::try_from(label).expect("a class of the data"));
+        .map(|label| u16::try_from(label).expect("a class of the data"));
     Ok(examples.with_labels(labels.collect())?)
 }
 

@@ -1,7 +1,7 @@
 //! Recipes of users: the same nodes, in TOML, parents by name.
 
-use crate::data::{DEMO_A, data_ref, demo_named};
-use crate::{DataFolder, ExperimentError, Node, Recipe, StateRef};
+use crate::{DataFolder, DataRef, ExperimentError, Node, Normalisation, Recipe, StateRef};
+use sculpt_datasets::{DEMO_A, data_set};
 use sculpt_models::{ModelSpec, Shortcut};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -44,9 +44,10 @@ struct RawModel {
 }
 
 /// Reads a recipe: an array of `[[node]]` tables whose fields are those of [`Node`], with four differences.
-/// `v` is left out; `model` is `{ name, classes, width?, shortcut? }`; `data` is `{ name, train_images? }`, the name
-/// being `"demo"` or what the files in `--data` are called, also in a criterion; `from`, `mask_from`, `weights_from`, `signs_from`
-/// and `norm_from` are the name of an earlier node, or `name@epoch`.
+/// `v` is left out; `model` is `{ name, classes, width?, shortcut? }`; `data` is `{ name, train_images?, normalisation? }`,
+/// the name being `"demo"` or a key of the registry (files of the user's own go by that of their layout) and the
+/// normalisation `{ mean = [r, g, b], std = [r, g, b] }`, also in a criterion; `from`, `mask_from`, `weights_from`,
+/// `signs_from` and `norm_from` are the name of an earlier node, or `name@epoch`.
 ///
 /// # Errors
 /// Text that is no such recipe, naming the node and the field; data that are not at hand.
@@ -162,27 +163,30 @@ fn parent(word: &str, ends: &BTreeMap<String, StateRef>) -> Result<StateRef, Str
     })
 }
 
-fn data_of(value: &Value, data: &DataFolder) -> Result<crate::DataRef, Problem> {
+fn data_of(value: &Value, data: &DataFolder) -> Result<DataRef, Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct RawData {
         name: String,
         train_images: Option<u32>,
+        normalisation: Option<Normalisation>,
     }
-    let raw: RawData = serde_json::from_value(value.clone()).map_err(|e| Problem::Text(e.to_string()))?;
-    let dataset = if let Some(demo) = demo_named(if raw.name == "demo" { DEMO_A } else { &raw.name }) {
-        demo.clone()
-    } else {
-        let named = DataFolder {
-            name: data.name.clone(),
-            ..data.clone()
-        };
-        let dataset = named.cifar10().map_err(Problem::Error)?;
-        if dataset.name != raw.name {
-            let detail = format!("wants data {:?}, --data holds {:?}", raw.name, dataset.name);
-            return Err(Problem::Text(detail));
-        }
-        dataset
+    let text = |e: &dyn std::fmt::Display| Problem::Text(e.to_string());
+    let raw: RawData = serde_json::from_value(value.clone()).map_err(|e| text(&e))?;
+    let key = if raw.name == "demo" { DEMO_A.key } else { &raw.name };
+    let spec = data_set(key).map_err(|e| text(&e))?;
+    let (found, _title) = data.find(spec).map_err(Problem::Error)?;
+    let n_train = found.train_images.unwrap_or(spec.n_train);
+    if raw.train_images.is_some_and(|n| !(1..=n_train).contains(&n)) {
+        let detail = format!("train_images is not in 1..={n_train}, the training images of {key:?}");
+        return Err(Problem::Text(detail));
+    }
+    let found = DataRef {
+        train_images: raw.train_images.or(found.train_images),
+        ..found
     };
-    Ok(data_ref(&dataset, raw.train_images))
+    match raw.normalisation {
+        Some(normalisation) => found.normalised(normalisation).map_err(Problem::Error),
+        None => Ok(found),
+    }
 }

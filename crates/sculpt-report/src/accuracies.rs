@@ -239,7 +239,7 @@ impl Plot {
             format!(": {what}")
         };
         Ok(Panel {
-            title: format!("{} {}, {}{what}", self.place, setup.data.name, setup.model),
+            title: format!("{} {}, {}{what}", self.place, setup.data_title, setup.model),
             x: match self.x {
                 Over::Density => XAxis::Density,
                 Over::Cycles => XAxis::Count {

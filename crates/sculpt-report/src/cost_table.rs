@@ -133,7 +133,7 @@ impl Ledger {
         };
         for id in panel.recipe.ancestors(state) {
             let entry = panel.recipe.get(&id).expect("ancestors are of the recipe");
-            let Some(cost) = Cost::of(entry, &entry.expected_densities()) else {
+            let Some(cost) = Cost::of(entry, &entry.expected_densities())? else {
                 continue;
             };
             ledger.epochs += cost.epochs;

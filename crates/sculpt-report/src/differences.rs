@@ -51,7 +51,7 @@ const FIELDS: &[Field] = &[
         name: "data",
         paper: "CIFAR-10, CIFAR-100, ImageNet",
         harness: "CIFAR-10, CIFAR-100, ImageNet",
-        here: |here| Ok(by_panel(here, |setup| setup.data.name.clone())),
+        here: |here| Ok(by_panel(here, |setup| setup.data_title.clone())),
         touches: ALL_RUNS,
         source: "Table 1",
     },
@@ -392,7 +392,7 @@ const FIELDS: &[Field] = &[
         harness: "no such code",
         here: |here| {
             let source = words::first(FIGURE_18.sources, FIGURE_18.name)?;
-            Ok(here.preset.panel(source.panel)?.data.name)
+            Ok(here.preset.panel(source.panel)?.data_title)
         },
         touches: "figure 18",
         source: "A.8; reference 1.8",

@@ -90,7 +90,7 @@ fn frame(preset: &Preset) -> Result<Frame, ReportError> {
             };
             frame.push(vec![
                 row.label.into(),
-                setup.data.name.as_str().into(),
+                setup.data_title.as_str().into(),
                 setup.model.to_string().as_str().into(),
                 // As many digits as the density's own.
                 ((1e12 * (1.0 - density)).round() / 1e12).into(),

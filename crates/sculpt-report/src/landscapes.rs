@@ -228,7 +228,7 @@ impl Content for Landscape {
             title: words::title(self.name, self.title),
             subtitle: format!(
                 "{}, {}; {}",
-                setup.data.name,
+                setup.data_title,
                 setup.model,
                 words::subtitle(preset)
             ),

@@ -2,10 +2,11 @@
 
 use crate::{programme, shows};
 use sculpt_experiments::{
-    DataFolder, Method, Node, NodeId, Overrides, PanelName, Point, Preset, PresetName, Recipe, Setup, Show,
-    StateRef, grow, methods,
+    DataFolder, ManifestEntry, Method, Node, NodeId, Overrides, PanelName, Point, Preset, PresetName, Recipe,
+    Setup, Show, StateRef, Suite, grow, methods,
 };
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// What panel (a) is asked for, and whether with noisy labels.
 fn of_panel_a() -> Vec<(&'static [Show], bool)> {
@@ -243,4 +244,19 @@ fn random_init_is_its_own_draw() {
         panic!("an Init node")
     };
     assert_eq!((init.seed, init.draw), (1, 1));
+}
+
+/// The suite `cifar10-first` was published under a title that is no registry's key: its preset still makes the ids of its
+/// manifest.
+#[test]
+fn a_suite_that_was_hashed_under_a_title_has_its_recipe() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/published/cifar10-first");
+    let suite = Suite::in_folder(&folder).unwrap().unwrap();
+    let recipe = programme(&suite.preset).unwrap();
+    let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
+    let manifest: Vec<ManifestEntry> = serde_json::from_str(&text).unwrap();
+    assert!(!manifest.is_empty());
+    for entry in manifest {
+        assert!(recipe.get(&entry.id).is_some(), "{}", entry.id);
+    }
 }

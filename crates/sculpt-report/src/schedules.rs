@@ -204,7 +204,7 @@ impl Content for Schedules {
             title: words::title(self.name, self.title),
             subtitle: format!(
                 "{}, {}; {}",
-                setup.data.name,
+                setup.data_title,
                 setup.model,
                 words::subtitle(preset)
             ),

@@ -138,7 +138,7 @@ impl Content for Schematic {
             title: words::title(self.name, self.title),
             subtitle: format!(
                 "{}, {}; {}",
-                setup.data.name,
+                setup.data_title,
                 setup.model,
                 words::subtitle(preset)
             ),

@@ -273,7 +273,7 @@ impl Session {
     /// A panel's data, which must be at hand.
     pub(crate) fn needed_data(&self, panel: PanelName) -> Result<PanelData, ReportError> {
         let missing = || ReportError::DataMissing {
-            data: self.suite.preset.data_of(panel).name,
+            data: self.suite.preset.title_of(panel).to_owned(),
         };
         self.panel_data(panel)?.ok_or_else(missing)
     }

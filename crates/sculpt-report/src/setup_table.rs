@@ -83,7 +83,7 @@ const QUANTITIES: &[Quantity] = &[
             Paper::Word("CIFAR-100"),
             Paper::Word("ImageNet"),
         ],
-        preset: |held| word(&held.setup.data.name),
+        preset: |held| word(&held.setup.data_title),
     },
     Quantity {
         name: "network",

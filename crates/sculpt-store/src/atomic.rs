@@ -3,7 +3,8 @@
 //! The new content goes to a temporary name in the same folder, is synchronised with the disk and then takes
 //! the file's name, and the folder is synchronised too. Whatever fails, the old file stays as it was and the
 //! temporary one is removed; one that a killed process left behind goes with the next write into its folder. Folders on
-//! the way are made. A device or pipe (`/dev/stdout`) has no content to
+//! the way are made, and the folder that each of them stands in is synchronised too. What a link leads to is replaced, not
+//! the link. A device or pipe (`/dev/stdout`) has no content to
 //! replace and is written to directly.
 
 use crate::{FileError, paths};
@@ -43,11 +44,14 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
         }
         Ok(_) | Err(_) => {}
     }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
-    };
-    make_folder(folder).map_err(failed("make the folder of"))?;
+    let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let real = is_link
+        .then(|| fs::canonicalize(path))
+        .transpose()
+        .map_err(failed("write"))?;
+    let path = real.as_deref().unwrap_or(path);
+    let folder = folder_of(path);
+    make_folders(folder, &mut sync_folder).map_err(failed("make the folder of"))?;
     remove_strays(folder, STRAY_AFTER).map_err(failed("tidy the folder of"))?;
     let (mut temporary, mut file) = Temporary::create(path, folder).map_err(failed("write"))?;
     fill(&mut file).map_err(failed("write"))?;
@@ -69,6 +73,18 @@ pub fn tidy(folder: &Path) -> Result<(), FileError> {
     remove_strays(folder, Duration::ZERO).map_err(|refused| FileError {
         path: folder.to_owned(),
         doing: "tidy",
+        refused,
+    })
+}
+
+/// Makes a folder and those on the way to it, so that they are there after a power cut too.
+///
+/// # Errors
+/// What the operating system refuses.
+pub fn create_folder(path: &Path) -> Result<(), FileError> {
+    make_folders(path, &mut sync_folder).map_err(|refused| FileError {
+        path: path.to_owned(),
+        doing: "make the folder",
         refused,
     })
 }
@@ -96,24 +112,47 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a folder and those above it, each entered into the one above for good.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
+/// Gives a file or folder whose content is on the disk another name: in one step, and synchronised on both sides.
+///
+/// # Errors
+/// What the operating system refuses.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
+    let failed = |refused| FileError {
+        path: to.to_owned(),
+        doing: "move what was written to",
+        refused,
+    };
+    fs::rename(from, to).map_err(failed)?;
+    sync_folder(folder_of(to)).map_err(failed)?;
+    if folder_of(from) == folder_of(to) {
         return Ok(());
     }
-    let above = match folder.parent() {
+    sync_folder(folder_of(from)).map_err(failed)
+}
+
+/// The folder that a path stands in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
-    };
-    if above != folder {
-        make_folder(above)?;
     }
-    match fs::create_dir(folder) {
-        // Somebody else was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+}
+
+/// A folder's entry is on the disk once `sync` was called with the folder that it stands in.
+fn make_folders(path: &Path, sync: &mut dyn FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(path);
+    if parent != path {
+        make_folders(parent, sync)?;
+    }
+    match fs::create_dir(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         made => made?,
     }
-    sync_folder(above)
+    sync(parent)
 }
 
 /// A file under a temporary name, removed unless it took its place.
@@ -193,6 +232,51 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(path.parent().unwrap()), ["file"]);
+    }
+
+    /// Without that, a power cut could take the new folders with all that is in them.
+    #[test]
+    fn each_new_folder_is_synchronised_where_it_stands() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("a")).unwrap();
+        let mut synced = Vec::new();
+        let mut sync = |folder: &Path| {
+            synced.push(folder.strip_prefix(root.path()).unwrap().to_owned());
+            sync_folder(folder)
+        };
+        make_folders(&root.path().join("a/b/c"), &mut sync).unwrap();
+        make_folders(&root.path().join("a/b/c"), &mut sync).unwrap();
+        assert_eq!(synced, [Path::new("a"), Path::new("a/b")]);
+        let mut refuses = |_: &Path| Err(io::ErrorKind::StorageFull.into());
+        assert!(make_folders(&root.path().join("d"), &mut refuses).is_err());
+        create_folder(&root.path().join("e/f")).unwrap();
+        assert!(root.path().join("e/f").is_dir());
+    }
+
+    #[test]
+    fn whole_folders_change_their_names() {
+        let root = tempfile::tempdir().unwrap();
+        let (from, to) = (root.path().join("x/from"), root.path().join("y/to"));
+        write(&from.join("file"), b"one").unwrap();
+        let error = rename(&from, &to).unwrap_err().to_string();
+        assert!(error.contains("move what was written to"), "{error}");
+        create_folder(&root.path().join("y")).unwrap();
+        rename(&from, &to).unwrap();
+        assert_eq!(fs::read(to.join("file")).unwrap(), b"one");
+        assert!(!from.exists());
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let (file, link) = (root.path().join("x/file"), root.path().join("link"));
+        write(&file, b"one").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write(&link, b"two").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        fs::remove_file(&file).unwrap();
+        assert!(write(&link, b"three").is_err(), "a link that leads nowhere");
     }
 
     #[test]

@@ -164,6 +164,16 @@ pub fn suite_lock(suite_folder: &Path) -> PathBuf {
     beside(suite_folder, "lock")
 }
 
+/// Beside a file or folder that is being brought: what of it has come.
+pub fn partial(path: &Path) -> PathBuf {
+    path.with_added_extension("partial")
+}
+
+/// The checksums of the files beside it and of the archive that they came in, as `sha256sum` writes them.
+pub fn checksums(folder: &Path) -> PathBuf {
+    folder.join("SHA256SUMS")
+}
+
 /// List of a published suite's files, with their SHA-256 and sizes.
 pub fn manifest(suite_folder: &Path) -> PathBuf {
     suite_folder.join("manifest.json")
@@ -303,6 +313,7 @@ mod tests {
         let fetched = fetched_suite(Path::new("data"), "demo");
         assert_eq!(suite_partial(&fetched), Path::new("data/fetched/.demo.partial"));
         assert_eq!(suite_old(&fetched), Path::new("data/fetched/.demo.old"));
+        assert_eq!(partial(Path::new("d/x.tar.gz")), Path::new("d/x.tar.gz.partial"));
         let reports = report_folder(Path::new("reports"), "demo");
         assert_eq!(
             report(&reports, "figure-5", ReportFile::Provenance),

@@ -1,22 +1,21 @@
-use sculpt_datasets::Loader;
 use tch::Tensor;
 
-/// Training batches as a pure function of (epoch, step).
+/// Why a source of batches has none to give: whatever its own error is.
+pub type BatchError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Training batches as a pure function of (epoch, step), wherever they come from: examples in memory, or pictures that
+/// are decoded while the step before is computed.
+///
+/// Training asks for the steps of an epoch in order, each once; a resumed one begins anywhere. A source may use that to
+/// read ahead, and must not rely on it.
 pub trait Batches {
     /// Batches in an epoch, at least 1.
     fn steps_per_epoch(&self) -> usize;
 
     /// Images `[b, c, h, w]` f32 and labels `[b]` i64 of step `step` (from 0) of epoch `epoch`, which counts all
     /// epochs trained since initialisation, so that cycles do not repeat their batches.
-    fn batch(&self, epoch: u64, step: usize) -> (Tensor, Tensor);
-}
-
-impl Batches for Loader {
-    fn steps_per_epoch(&self) -> usize {
-        Loader::steps_per_epoch(self)
-    }
-
-    fn batch(&self, epoch: u64, step: usize) -> (Tensor, Tensor) {
-        Loader::batch(self, epoch, step)
-    }
+    ///
+    /// # Errors
+    /// Examples that cannot be read; training stops there and hands the error on.
+    fn batch(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), BatchError>;
 }

@@ -1,3 +1,4 @@
+use crate::BatchError;
 use thiserror::Error;
 
 /// Why training cannot start or go on.
@@ -22,6 +23,16 @@ pub enum TrainError {
         loss: f64,
         /// Rate of the epoch's last step.
         learning_rate: f64,
+    },
+    /// The source of the batches has none for a step.
+    #[error("no batch for step {step} of epoch {epoch} since initialisation: {source}")]
+    NoBatch {
+        /// Epochs since initialisation.
+        epoch: u64,
+        /// The step, from 0.
+        step: u32,
+        /// What the source says.
+        source: BatchError,
     },
     /// A vector has not the length of the network's layout.
     #[error("{what} has {found} entries where the network has {expected}")]

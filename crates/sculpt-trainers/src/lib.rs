@@ -7,7 +7,7 @@ mod sgd;
 mod state;
 mod train;
 
-pub use batches::Batches;
+pub use batches::{BatchError, Batches};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate};
 pub use sgd::Sgd;

@@ -107,7 +107,7 @@ impl Training<'_> {
     /// Trains `state` from `from` to the end of the cycle, or to where an observer stops it.
     ///
     /// # Errors
-    /// A schedule that does not fit the data, a loss that is no number, or an observer's own error.
+    /// A schedule that does not fit the data, a batch that cannot be had, a loss that is no number, or an observer's own error.
     ///
     /// # Panics
     /// When a pruned weight moved, or libtorch refuses an operation.
@@ -135,7 +135,7 @@ impl Training<'_> {
             for step in first..steps_per_epoch {
                 let steps_before = u64::from(epoch) * u64::from(steps_per_epoch) + u64::from(step);
                 learning_rate = self.schedule.lr(steps_before);
-                self.step(state, &mut sums, u64::from(epoch), step, learning_rate);
+                self.step(state, &mut sums, u64::from(epoch), step, learning_rate)?;
                 if step + 1 < steps_per_epoch {
                     let state = &*state;
                     let now = || Step {
@@ -180,8 +180,17 @@ impl Training<'_> {
         Ok(Outcome::Finished)
     }
 
-    fn step(&self, state: &mut State, sums: &mut Sums, epoch: u64, step: u32, learning_rate: f64) {
-        let (images, labels) = self.batches.batch(self.epochs_before + epoch, step as usize);
+    fn step(
+        &self,
+        state: &mut State,
+        sums: &mut Sums,
+        epoch: u64,
+        step: u32,
+        learning_rate: f64,
+    ) -> Result<(), TrainError> {
+        let epoch = self.epochs_before + epoch;
+        let batch = self.batches.batch(epoch, step as usize);
+        let (images, labels) = batch.map_err(|source| TrainError::NoBatch { epoch, step, source })?;
         let theta = state.theta.detach().set_requires_grad(true);
         let logits = self.network.forward(&theta, &state.buffers, &images, Mode::Train);
         let loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, 0.0);
@@ -196,6 +205,7 @@ impl Training<'_> {
                 learning_rate,
             );
         });
+        Ok(())
     }
 }
 

@@ -9,7 +9,9 @@ use sculpt_masks::{Allocation, Density, Mask, Rule, keep_top, random};
 use sculpt_models::{Architecture, InitRule, ModelSpec, Precision, ResNet, Stem, initialise};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_schedules::{Kind, Schedule};
-use sculpt_trainers::{Batches, Flow, Observer, Outcome, Position, Sgd, State, Step, TrainError, Training};
+use sculpt_trainers::{
+    BatchError, Batches, Flow, Observer, Outcome, Position, Sgd, State, Step, TrainError, Training,
+};
 use serde::Serialize;
 use std::time::Instant;
 use tch::{Device, Tensor};
@@ -320,8 +322,8 @@ impl Batches for Resident {
         self.steps
     }
 
-    fn batch(&self, _epoch: u64, _step: usize) -> (Tensor, Tensor) {
-        (self.images.shallow_clone(), self.labels.shallow_clone())
+    fn batch(&self, _epoch: u64, _step: usize) -> Result<(Tensor, Tensor), BatchError> {
+        Ok((self.images.shallow_clone(), self.labels.shallow_clone()))
     }
 }
 

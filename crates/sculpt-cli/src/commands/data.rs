@@ -1,11 +1,13 @@
 //! `sculpt data get`: published data sets, with checksum.
 
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use crate::{places, printing};
-use anyhow::bail;
-use clap::{Args, Subcommand, ValueEnum};
+use anyhow::{Context, bail};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use sculpt_datasets::{Archive, cifar10, cifar100, download};
+use sculpt_datasets::{ALL, DataSpec};
+use sculpt_downloads::{DownloadError, Limits, get};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -23,22 +25,18 @@ enum What {
 
 #[derive(Args)]
 struct Get {
-    /// Which one
-    archive: Name,
+    /// Which one; each has less than 200 MB
+    #[arg(value_parser = PossibleValuesParser::new(ALL.into_iter().filter_map(DataSpec::word)))]
+    archive: String,
     /// Folder of the data sets [default: data, beside runs and reports]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Another address of the same archive
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Name {
-    /// 170 MB
-    Cifar10,
-    /// 169 MB
-    Cifar100,
+    /// Let the address be one of plain http: anybody on the way sees what is fetched, and the checksum still decides
+    #[arg(long)]
+    plain_http: bool,
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
@@ -47,47 +45,50 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
 }
 
-fn run_get(get: &Get, global: &Global) -> anyhow::Result<()> {
-    let archive = match get.archive {
-        Name::Cifar10 => Archive::Cifar10,
-        Name::Cifar100 => Archive::Cifar100,
-    };
-    let dest = get.data.clone().unwrap_or_else(places::data);
-    let url = get.url.as_deref().unwrap_or(archive.url());
-    if global.offline && !is_here(archive, &dest) {
-        let file = dest.join(archive_file(archive));
+fn run_get(words: &Get, global: &Global) -> anyhow::Result<()> {
+    let spec = ALL
+        .into_iter()
+        .find(|spec| spec.word() == Some(words.archive.as_str()))
+        .context("the words are the registry's")?;
+    let archive = spec.archive().context("what has a word has an archive")?;
+    let dest = words.data.clone().unwrap_or_else(places::data);
+    if global.offline && !is_here(spec, archive.file_name(), &dest) {
         bail!(
-            "--offline: {} is not here; put {url} at {} by hand",
-            archive.title(),
-            file.display()
+            "--offline: {} is not here; put {} at {} by hand",
+            spec.title,
+            words.url.as_deref().unwrap_or(&archive.url),
+            dest.join(archive.file_name()).display()
         );
     }
-    let mut bar = Bar::new(archive.title());
-    let folder = download(archive, &dest, get.url.as_deref(), &mut |here, all| {
+    let mut bar = Bar::new(spec.title);
+    let limits = Limits {
+        plain_http: words.plain_http,
+        ..Limits::USUAL
+    };
+    let folder = get(&archive, &dest, words.url.as_deref(), limits, &mut |here, all| {
         bar.show(here, all)
     });
     bar.end();
-    let folder = folder?;
+    let folder = folder.map_err(usage)?;
     printing::line(&format!(
         "{} in {}: checksums agree",
-        archive.title(),
+        spec.title,
         folder.display()
     ));
     Ok(())
 }
 
-fn archive_file(archive: Archive) -> &'static str {
-    let url = archive.url();
-    url.rsplit('/').next().unwrap_or(url)
+/// Plain http is the user's to allow.
+pub(super) fn usage(error: DownloadError) -> anyhow::Error {
+    if matches!(error, DownloadError::Scheme { .. }) {
+        return BadUsage(format!("{error}, with --plain-http")).into();
+    }
+    error.into()
 }
 
 /// Whether nothing need be fetched: the files are there, or the archive was put there by hand.
-fn is_here(archive: Archive, dest: &Path) -> bool {
-    let read = match archive {
-        Archive::Cifar10 => cifar10(dest, None),
-        Archive::Cifar100 => cifar100(dest, None),
-    };
-    read.is_ok() || dest.join(archive_file(archive)).is_file()
+fn is_here(spec: &DataSpec, archive: &str, dest: &Path) -> bool {
+    spec.found_in(dest).is_ok_and(|found| found.is_original()) || dest.join(archive).is_file()
 }
 
 /// A bar on a terminal, a line at every tenth otherwise.

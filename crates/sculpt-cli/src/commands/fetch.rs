@@ -1,14 +1,14 @@
 //! `fetch`: a published suite from a folder or a server, every checkpoint checked against its manifest.
 
-use super::data::Bar;
+use super::data::{Bar, usage};
 use super::preset::check_suite_name;
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_datasets::{Client, DatasetError};
+use sculpt_downloads::{Client, DownloadError, Limits};
 use sculpt_experiments::{Manifest, ManifestEntry, Source, Suite, check_against};
-use sculpt_store::{Lock, canonical::sha256_file, paths};
+use sculpt_store::{Lock, atomic, canonical::sha256_file, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -24,6 +24,9 @@ pub(crate) struct Words {
     /// Its folder, or the http(s) address of that
     #[arg(long, value_name = "URL|DIR")]
     from: String,
+    /// Let the address be one of plain http: anybody on the way can change what is fetched
+    #[arg(long)]
+    plain_http: bool,
     /// Print one JSON object: suite, folder, files, bytes, fetched, kept
     #[arg(long)]
     json: bool,
@@ -54,7 +57,7 @@ const MOST_CHECKPOINT_BYTES: u64 = 1 << 32;
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     check_suite_name(&words.suite)?;
-    let from = Origin::of(&words.from)?;
+    let from = Origin::of(&words.from, words.plain_http)?;
     if let (true, Origin::Server { url, .. }) = (global.offline, &from) {
         bail!("--offline: {url} is not asked; give a folder with --from DIR");
     }
@@ -119,16 +122,26 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
         all_bytes as f64 / 1e6
     ));
     let mut bar = Bar::new(format!("suite {name}"));
-    let (mut here, mut kept) = (0, 0);
+    let (mut here, mut kept, mut done) = (0, 0, 0);
     for entry in entries {
         let path = partial.join(&entry.file);
         if is_here(&path, entry) || take_over(&place.join(&entry.file), &path, entry)? {
             kept += 1;
         } else {
-            bring_checkpoint(from, &path, entry, &mut |bytes| bar.show(here + bytes, all_bytes))?;
+            bring_checkpoint(from, &path, entry, &mut |bytes| bar.show(here + bytes, all_bytes)).with_context(
+                || {
+                    format!(
+                        "{} of {} checkpoints are here and checked, in {}; the same command goes on from there",
+                        done,
+                        entries.len(),
+                        partial.display()
+                    )
+                },
+            )?;
             bar.show(here + entry.bytes, all_bytes);
         }
         here += entry.bytes;
+        done += 1;
         known.insert(path);
     }
     bar.end();
@@ -185,7 +198,7 @@ enum Origin {
 }
 
 impl Origin {
-    fn of(from: &str) -> anyhow::Result<Self> {
+    fn of(from: &str, plain_http: bool) -> anyhow::Result<Self> {
         let Some((scheme, rest)) = from.split_once("://") else {
             return Ok(Self::Folder(from.into()));
         };
@@ -196,7 +209,11 @@ impl Origin {
             .into());
         }
         let url = from.trim_end_matches('/').to_owned();
-        let client = Client::new(&url);
+        let limits = Limits {
+            plain_http,
+            ..Limits::USUAL
+        };
+        let client = Client::new(&url, limits).map_err(usage)?;
         Ok(Self::Server { url, client })
     }
 
@@ -225,7 +242,7 @@ impl Origin {
                 match client.fetch(&self.name_of(file), to, bytes, most, &mut progress) {
                     Ok(()) => Ok(true),
                     // Stores of objects answer 403 for those that they do not have.
-                    Err(DatasetError::Status {
+                    Err(DownloadError::Status {
                         status: 403 | 404 | 410,
                         ..
                     }) => Ok(false),
@@ -276,7 +293,7 @@ fn bring_list(from: &Origin, path: &Path, needed: bool) -> anyhow::Result<bool> 
         }
         return Ok(false);
     }
-    fs::rename(&coming, path).with_context(at(path))?;
+    atomic::rename(&coming, path)?;
     Ok(true)
 }
 
@@ -297,7 +314,7 @@ fn bring_checkpoint(
     }
     let (sha256, bytes) = sha256_file(&coming)?;
     if (&sha256, bytes) == (&entry.sha256, entry.bytes) {
-        return fs::rename(&coming, path).with_context(at(path));
+        return Ok(atomic::rename(&coming, path)?);
     }
     remove_file(&coming)?;
     if goes_on {
@@ -316,9 +333,9 @@ fn bring_checkpoint(
 /// The name under which a file comes, in a folder that is there.
 fn coming(path: &Path) -> anyhow::Result<PathBuf> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(at(folder))?;
+        atomic::create_folder(folder)?;
     }
-    Ok(path.with_added_extension("coming"))
+    Ok(paths::partial(path))
 }
 
 /// Whether the file is the one that the manifest lists.
@@ -333,8 +350,8 @@ fn take_over(old: &Path, path: &Path, entry: &ManifestEntry) -> anyhow::Result<b
         return Ok(false);
     }
     let coming = coming(path)?;
-    fs::copy(old, &coming).with_context(at(&coming))?;
-    fs::rename(&coming, path).with_context(at(path))?;
+    copy_file(old, &coming, entry.bytes)?;
+    atomic::rename(&coming, path)?;
     Ok(true)
 }
 
@@ -356,9 +373,9 @@ fn replace(place: &Path, partial: &Path) -> anyhow::Result<()> {
     let old = paths::suite_old(place);
     remove_folder(&old)?;
     if place.exists() {
-        fs::rename(place, &old).with_context(at(place))?;
+        atomic::rename(place, &old)?;
     }
-    fs::rename(partial, place).with_context(at(place))?;
+    atomic::rename(partial, place)?;
     remove_folder(&old)
 }
 

@@ -7,7 +7,7 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{Source, Suite};
+use sculpt_experiments::{PanelName, Source, Suite};
 use sculpt_report::{Artefact, Difference, Frame, Name, Session, write, write_page};
 use sculpt_store::paths;
 use serde::Serialize;
@@ -141,8 +141,9 @@ fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
     // Verdicts rest on frames that rest on checkpoints.
     let measures = artefact.name == Name::Claims || !artefact.needs(preset)?.panels.is_empty();
     if measures && !session.has_data() {
-        let data = &preset.data.name;
-        bail!("nothing can be recomputed without the data {data:?}; give its folder with --data DIR");
+        let data = preset.title_of(PanelName::A);
+        let how = preset.data.spec()?.how();
+        bail!("nothing can be recomputed without the data {data:?}: {how}");
     }
     let frame = session.frame(artefact)?;
     let folder = paths::published_report_folder(&places::reports(), &session.suite().name);

@@ -5,7 +5,7 @@ use super::preset::{PresetWords, artefacts};
 use crate::words::Global;
 use crate::{device, places, printing};
 use clap::Args;
-use sculpt_experiments::{Plan, Preset, Recipe, StateRef, plan};
+use sculpt_experiments::{PanelName, Plan, Preset, Recipe, StateRef, plan};
 use sculpt_report::{Artefact, Needs};
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let preset = words.preset.preset()?;
     let store = places::store(global);
     let (recipe, curves) = needs(&wanted, &preset, |needs| needs)?;
-    let plan = plan(&recipe, &curves, &store);
+    let plan = plan(&recipe, &curves, &store)?;
     let mut hours = (!words.no_bench).then_some(0.0);
     if let Some(hours) = &mut hours {
         let device = device::of(global)?;
@@ -61,7 +61,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let costs = Costs {
         preset: preset.name.to_string(),
         suite: preset.suite_name(),
-        data: preset.data.name.clone(),
+        data: preset.title_of(PanelName::A).to_owned(),
         plan,
         hours,
     };

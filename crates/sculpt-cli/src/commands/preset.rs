@@ -11,10 +11,10 @@ use std::path::PathBuf;
 /// `--data`, `--data-name`.
 #[derive(Args)]
 pub(crate) struct DataWords {
-    /// Folder of the CIFAR-10 binary files
+    /// Folder of the data: of the binary files of one data set, or of the folders that their archives make
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// What to call data that are not the original files
+    /// What titles call data that are not the original files
     #[arg(long, value_name = "S", requires = "data")]
     pub(crate) data_name: Option<String>,
 }

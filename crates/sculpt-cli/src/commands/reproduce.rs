@@ -143,27 +143,22 @@ fn panels_at_hand(
 ) -> anyhow::Result<BTreeSet<PanelName>> {
     let mut at_hand = BTreeSet::new();
     let mut absent: BTreeMap<String, BTreeSet<Name>> = BTreeMap::new();
-    // Reading a data set takes a second; several panels share one.
-    let mut known: BTreeMap<String, bool> = BTreeMap::new();
     for artefact in wanted {
         for panel in artefact.panels() {
             let data_ref = preset.data_of(panel);
-            let there = match known.get(&data_ref.digest) {
-                Some(there) => *there,
-                None => data.is_at_hand(&data_ref)?,
-            };
-            known.insert(data_ref.digest, there);
-            if there {
+            if data.is_at_hand(&data_ref)? {
                 at_hand.insert(panel);
             } else {
-                absent.entry(data_ref.name).or_default().insert(artefact.name);
+                let how = data_ref.spec()?.how();
+                let what = format!("{} is not at hand ({how})", preset.title_of(panel));
+                absent.entry(what).or_default().insert(artefact.name);
             }
         }
     }
-    for (name, shown_in) in absent {
+    for (what, shown_in) in absent {
         let shown_in: Vec<_> = shown_in.into_iter().map(|name| name.to_string()).collect();
         printing::note(&format!(
-            "{name} is not at hand: its panels of {} are left out",
+            "{what}: its panels of {} are left out",
             shown_in.join(", ")
         ));
     }
@@ -182,7 +177,7 @@ fn title(preset: &Preset) -> String {
     } else {
         format!(", cut to {cut}")
     };
-    format!("{}, preset {}{cut}", preset.data.name, preset.name)
+    format!("{}, preset {}{cut}", preset.title_of(PanelName::A), preset.name)
 }
 
 /// Names of artefacts, as a suite lists them.

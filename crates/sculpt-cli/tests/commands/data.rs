@@ -10,25 +10,145 @@ fn offline_fetches_nothing() {
     assert!(!folder.join("d").exists());
 }
 
-/// A server of three bytes: not the archive, and so nothing stays.
-#[test]
-fn other_bytes_are_refused() {
-    let folder = Folder::new();
+/// Answers one request with these bytes.
+fn server(body: &'static [u8]) -> (String, std::thread::JoinHandle<()>) {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/cifar-100-binary.tar.gz", server.local_addr().unwrap());
+    let url = format!("http://{}/x.tar.gz", server.local_addr().unwrap());
     let answering = std::thread::spawn(move || {
         let (mut stream, _) = server.accept().unwrap();
         let _ = stream.read(&mut [0; 1024]).unwrap();
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc")
-            .unwrap();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        // The client may hang up before the end: that is its right.
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
     });
+    (url, answering)
+}
+
+/// Not the archives, by length or by checksum, and so nothing stays.
+#[test]
+fn other_bytes_are_refused() {
+    let folder = Folder::new();
+    for (archive, says) in [
+        ("cifar100", "SHA-256"),
+        (
+            "cifar10",
+            "has 3 bytes, and the file that is wanted has 170052171",
+        ),
+    ] {
+        let (url, answering) = server(b"abc");
+        refused(
+            &folder,
+            &format!("data get {archive} --data d --url {url}"),
+            1,
+            &[&url, says],
+        );
+        answering.join().unwrap();
+        assert_eq!(std::fs::read_dir(folder.join("d")).unwrap().count(), 0);
+    }
+    let url = "http://host.invalid/x.tar.gz";
     refused(
         &folder,
-        &format!("data get cifar100 --data d --url {url}"),
-        1,
-        &[&url, "SHA-256"],
+        &format!("data get cifar10 --data d --url {url}"),
+        2,
+        &[url, "--plain-http"],
     );
-    answering.join().unwrap();
-    assert_eq!(std::fs::read_dir(folder.join("d")).unwrap().count(), 0);
+}
+
+/// The six files of CIFAR-10 with `n` records each.
+fn write_small(dir: &std::path::Path, n: usize) {
+    std::fs::create_dir_all(dir).unwrap();
+    let names = (1..=5).map(|i| format!("data_batch_{i}.bin"));
+    for name in names.chain(["test_batch.bin".to_owned()]) {
+        let record = |i: usize| [vec![(i % 10) as u8], vec![(37 * i % 256) as u8; 3072]].concat();
+        std::fs::write(dir.join(name), (0..n).flat_map(record).collect::<Vec<u8>>()).unwrap();
+    }
+}
+
+/// A name is a title: it stands in the suite's name, and the plan is the same by any.
+#[test]
+fn a_small_folder_in_the_official_layout_is_planned_with() {
+    let folder = Folder::new();
+    write_small(&folder.join("d/cifar-10-batches-bin"), 120);
+    let plan = "plan figure 5 --preset short --cycle-epochs 1 --seeds 1 --no-bench --data d";
+    let says = [
+        "data_batch_1.bin is not the file of the published CIFAR-10",
+        "--data-name",
+    ];
+    refused(&folder, plan, 1, &says);
+    refused(
+        &folder,
+        &format!("{plan} --data-name ImageNet"),
+        1,
+        &["cannot be their name"],
+    );
+    let mine = json(&folder, &format!("{plan} --data-name Mine"));
+    assert_eq!(
+        (&mine["data"], &mine["suite"]),
+        (&"Mine".into(), &"short-mine-cycle-epochs=1-seeds=1".into())
+    );
+    let yours = json(&folder, &format!("{plan} --data-name Yours"));
+    assert_eq!(mine["flops_dense"], yours["flops_dense"]);
+    let genuine = json(&folder, &plan.replace(" --data d", ""));
+    assert_eq!(genuine["data"], "CIFAR-10");
+    assert!(mine["flops_dense"].as_f64() < genuine["flops_dense"].as_f64());
+    let too_many = format!("{plan} --data-name Mine --train-images 601");
+    refused(
+        &folder,
+        &too_many,
+        2,
+        &["--train-images 601", "the size of the training set"],
+    );
+}
+
+/// A recipe names the layout, and may normalise otherwise; the chain is trained, and a title is needed by nobody after.
+#[test]
+fn a_recipe_trains_on_files_of_ones_own() {
+    let folder = Folder::new();
+    write_small(&folder.join("d"), 8);
+    let recipe = |data: &str| {
+        format!(
+            "threads = 1\n[[node]]\nname = \"dense\"\nkind = \"init\"\nrule = \"kaiming-normal-fan-in\"\nseed = 1\ndraw = 0\n\
+             model = {{ name = \"resnet8\", classes = 10, width = 4 }}\n\
+             [[node]]\nname = \"trained\"\nkind = \"train\"\nfrom = \"dense\"\ndata = {data}\nsplit = \"all\"\n\
+             augmentation = \"none\"\ndrop_last = false\nschedule = \"constant\"\nlr = 0.1\nepochs = 1\nbatch = 16\n\
+             momentum = 0.9\nweight_decay = 0.0\nprecision = \"f32\"\nseed = 1\n"
+        )
+    };
+    let run = |data: &str| {
+        std::fs::write(folder.join("r.toml"), recipe(data)).unwrap();
+        ok(&folder, "run r.toml --runs runs --data d --data-name Mine")
+    };
+    let usual = run("{ name = \"CIFAR-10\" }");
+    let own = "normalisation = { mean = [0.4914, 0.4822, 0.4465], std = [0.2470, 0.2435, 0.2616] }";
+    assert_eq!(run(&format!("{{ name = \"CIFAR-10\", {own} }}")), usual);
+    let other = own.replace("0.2470", "0.2023");
+    assert_ne!(run(&format!("{{ name = \"CIFAR-10\", {other} }}")), usual);
+    let refuse = |data: &str, says: &[&str]| {
+        std::fs::write(folder.join("r.toml"), recipe(data)).unwrap();
+        refused(
+            &folder,
+            "run r.toml --runs runs --data d --data-name Mine",
+            1,
+            says,
+        );
+    };
+    refuse(
+        "{ name = \"Mine\" }",
+        &[
+            "no data set is called \"Mine\"",
+            "\"CIFAR-10\" (`data get cifar10",
+        ],
+    );
+    refuse(
+        "{ name = \"CIFAR-10\", train_images = 41 }",
+        &["train_images is not in 1..=40"],
+    );
+    refuse("{ name = \"CIFAR-100\" }", &["CIFAR-100", "data get cifar100"]);
+    refuse(
+        &format!("{{ name = \"demo\", {} }}", own.replace("0.2470", "0.0")),
+        &["std 0 is not in (0, 1]"],
+    );
 }

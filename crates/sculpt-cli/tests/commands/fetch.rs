@@ -187,7 +187,17 @@ fn from_a_server_that_breaks_off() {
     let second = manifest[1].file.clone();
     let server = Server::new(&folder.join("served"), Some(second.clone()));
     let line = format!("{FETCH} {}", server.url);
-    refused(&folder, &line, 1, &[&second, "after 400 bytes", "goes on"]);
+    refused(
+        &folder,
+        &line,
+        1,
+        &[
+            &second,
+            "after 400 bytes",
+            "1 of 3 checkpoints are here",
+            "goes on",
+        ],
+    );
     assert!(!folder.join("data/fetched/tiny").exists());
     refused(&folder, "figure 5 --suite tiny", 1, &["\"tiny\""]);
     assert!(!ok(&folder, "list").contains("tiny"));
@@ -209,7 +219,7 @@ fn from_a_server_that_breaks_off() {
     let partial = paths::suite_partial(&place);
     fs::create_dir_all(partial.join("checkpoints")).unwrap();
     fs::remove_dir_all(&place).unwrap();
-    fs::write(partial.join(format!("{second}.coming")), [7; 10]).unwrap();
+    fs::write(partial.join(format!("{second}.partial")), [7; 10]).unwrap();
     counts(&json(&folder, &line), 6, 0);
     assert_eq!(fs::read(place.join(&second)).unwrap(), vec![2; 1000]);
 }
@@ -308,7 +318,13 @@ fn what_is_no_suite_is_said() {
     );
     refused(
         &folder,
-        &format!("{FETCH} http://host/tiny --offline"),
+        &format!("{FETCH} http://host/tiny"),
+        2,
+        &["http://host/tiny is no https address", "--plain-http"],
+    );
+    refused(
+        &folder,
+        &format!("{FETCH} https://host/tiny --offline"),
         1,
         &["--offline", "--from DIR"],
     );

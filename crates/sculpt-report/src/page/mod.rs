@@ -14,7 +14,7 @@ mod table;
 use crate::{ALL, Artefact, ReportError};
 use evidence::Evidence;
 use html::{Text, capital};
-use sculpt_experiments::{Overrides, PresetName, Suite};
+use sculpt_experiments::{Overrides, PanelName, PresetName, Suite};
 use sculpt_store::atomic;
 use sculpt_store::paths::{self, ReportFile};
 use std::collections::BTreeSet;
@@ -118,7 +118,7 @@ fn header(suite: &Suite, has_claims: bool) -> String {
          digest <code>{}</code>.</p>\n{note}{jump}</header>\n",
         Text(&suite.name),
         Text(&suite.title),
-        Text(&data.name),
+        Text(suite.preset.title_of(PanelName::A)),
         Text(&data.digest),
     )
 }
