@@ -111,7 +111,7 @@ fn a_recipe_trains_on_files_of_ones_own() {
     let recipe = |data: &str| {
         format!(
             "threads = 1\n[[node]]\nname = \"dense\"\nkind = \"init\"\nrule = \"kaiming-normal-fan-in\"\nseed = 1\ndraw = 0\n\
-             model = {{ name = \"resnet8\", classes = 10, width = 4 }}\n\
+             model = {{ name = \"resnet8\", classes = 10, width = 16 }}\n\
              [[node]]\nname = \"trained\"\nkind = \"train\"\nfrom = \"dense\"\ndata = {data}\nsplit = \"all\"\n\
              augmentation = \"none\"\ndrop_last = false\nschedule = \"constant\"\nlr = 0.1\nepochs = 1\nbatch = 16\n\
              momentum = 0.9\nweight_decay = 0.0\nprecision = \"f32\"\nseed = 1\n"
