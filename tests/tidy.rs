@@ -46,7 +46,7 @@ const REUSED: [&str; 6] = [
 ];
 
 /// All that may stand in the root.
-const TOP_LEVEL: [&str; 19] = [
+const TOP_LEVEL: [&str; 23] = [
     ".cargo",
     ".ci",
     ".clippy.toml",
@@ -56,8 +56,12 @@ const TOP_LEVEL: [&str; 19] = [
     ".rustfmt.toml",
     ".typos.toml",
     "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",
+    "EXTENDING.md",
     "LICENSE",
     "README.md",
     "crates",

@@ -1,0 +1,135 @@
+use super::{Setup, density};
+use crate::plan::data_shape;
+use crate::ExperimentError;
+use sculpt_masks::Density;
+use serde::{Deserialize, Serialize};
+
+/// What a user changes of a preset; part of the ids, of the suite's name and of every title.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overrides {
+    /// Epochs of a cycle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle_epochs: Option<u32>,
+    /// Cycles of cyclic training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<u32>,
+    /// Densities below 1: of the levels and of the masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub densities: Option<Vec<Density>>,
+    /// How many seeds, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<u32>,
+    /// The first so many training images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_images: Option<u32>,
+}
+
+impl Overrides {
+    /// (flag without dashes, value) of each override given, in a fixed order.
+    pub(super) fn words(&self) -> Vec<(&'static str, String)> {
+        let densities = self.densities.as_ref().map(|d| {
+            d.iter()
+                .map(|d| d.get().to_string())
+                .collect::<Vec<_>>()
+                .join(",")
+        });
+        let all = [
+            ("train-images", self.train_images.map(|n| n.to_string())),
+            ("cycle-epochs", self.cycle_epochs.map(|n| n.to_string())),
+            ("cycles", self.cycles.map(|n| n.to_string())),
+            ("densities", densities),
+            ("seeds", self.seeds.map(|n| n.to_string())),
+        ];
+        all.into_iter()
+            .filter_map(|(word, value)| Some((word, value?)))
+            .collect()
+    }
+
+    pub(super) fn apply(&self, mut setup: Setup) -> Result<Setup, ExperimentError> {
+        let in_range = |what, value: Option<u32>, problem, max: u32| match value {
+            Some(n) if !(1..=max).contains(&n) => Err(ExperimentError::BadValue {
+                what,
+                value: n.to_string(),
+                problem,
+            }),
+            other => Ok(other),
+        };
+        if let Some(epochs) = in_range(
+            "--cycle-epochs",
+            self.cycle_epochs,
+            "is not in 1..=100000",
+            100_000,
+        )? {
+            setup.cycle_epochs = epochs;
+        }
+        if let Some(cycles) = in_range("--cycles", self.cycles, "is not in 1..=1000", 1000)? {
+            setup.cycles = cycles;
+        }
+        if let Some(n) = in_range("--seeds", self.seeds, "is not in 1..=1000", 1000)? {
+            setup.seeds = (1..=u64::from(n)).collect();
+        }
+        if let Some(n) = in_range(
+            "--train-images",
+            self.train_images,
+            "is not in the range from 1 to the size of the training set",
+            data_shape(&setup.data)?.0 as u32,
+        )? {
+            if n < setup.batch && setup.drop_last {
+                return Err(ExperimentError::BadValue {
+                    what: "--train-images",
+                    value: n.to_string(),
+                    problem: "does not fill one batch",
+                });
+            }
+            setup.data.train_images = Some(n);
+        }
+        if let Some(densities) = &self.densities {
+            let mut levels = vec![density(1.0)];
+            levels.extend(densities.iter().copied().filter(|d| d.get() < 1.0));
+            if levels.windows(2).any(|pair| pair[0].get() <= pair[1].get()) {
+                return Err(ExperimentError::BadValue {
+                    what: "--densities",
+                    value: densities
+                        .iter()
+                        .map(|d| d.get().to_string())
+                        .collect::<Vec<_>>()
+                        .join(","),
+                    problem: "must fall from one to the next",
+                });
+            }
+            setup.levels = levels;
+            let near = |nominal| nearest(&setup.levels, nominal);
+            (setup.sparse_67, setup.sparse_90, setup.sparse_93) = (
+                near(setup.sparse_67),
+                near(setup.sparse_90),
+                near(setup.sparse_93),
+            );
+            setup.landscape_densities = setup.levels[1..].to_vec();
+            let last_start = setup.sculpt_starts.last().copied();
+            setup.criterion_targets = setup
+                .levels
+                .iter()
+                .copied()
+                .filter(|level| last_start.is_some_and(|start| *level < start))
+                .collect();
+        }
+        let n_prunable = setup.model.layout().n_prunable();
+        for level in &setup.levels {
+            level.n_kept(n_prunable)?;
+        }
+        setup.warm_up_epochs()?;
+        Ok(setup)
+    }
+}
+
+/// The level whose ratio to `nominal` is nearest to 1; of two as near, the denser.
+fn nearest(levels: &[Density], nominal: Density) -> Density {
+    let ratio = |level: &Density| {
+        let (a, b) = (level.get(), nominal.get());
+        a.max(b) / a.min(b)
+    };
+    let sparse = levels.iter().skip(1).copied();
+    let nearest = sparse.min_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+    nearest.unwrap_or(Density::DENSE)
+}

@@ -1,0 +1,178 @@
+//! Rules of the house that no compiler holds: where a thing may be written, and how much of it.
+//!
+//! It reads the sources as text, without their tests. `xtask` declares it as a test of its own, so that it runs without
+//! libtorch.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may name a network, and why.
+const NETWORKS: [(&str, &str); 1] = [("crates/sculpt-models/", "it makes them")];
+
+/// No file holds two ideas; this is what an idea takes at the most.
+const MAX_LINES: usize = 450;
+
+/// Ends of names that files of the project have.
+const EXTENSIONS: [&str; 5] = [".safetensors\"", ".parquet\"", ".json\"", ".sha256\"", ".lock\""];
+
+/// Where else a file's name may stand, and why.
+const NAMING: [(&str, &str); 2] = [
+    ("crates/sculpt-store/src/paths.rs", "the one place that has them"),
+    (
+        "crates/sculpt-datasets/",
+        "names that the publishers of data gave to their files",
+    ),
+];
+
+/// Calls that write, move or make something on the disk.
+const WRITING: [&str; 8] = [
+    "fs::write(",
+    "File::create(",
+    "File::create_new(",
+    "fs::rename(",
+    "fs::copy(",
+    "OpenOptions::new(",
+    "File::options(",
+    "fs::create_dir",
+];
+
+/// Where they may stand, and why.
+const WRITERS: [(&str, &str); 4] = [
+    ("crates/sculpt-store/src/atomic.rs", "the one writer"),
+    (
+        "crates/sculpt-store/src/lock.rs",
+        "a lock is a file that nobody reads",
+    ),
+    (
+        "crates/sculpt-downloads/src/client.rs",
+        "what has come of a download grows in its partial file, and is moved by the writer",
+    ),
+    (
+        "crates/sculpt-experiments/src/memory.rs",
+        "a switch of the kernel's in /proc",
+    ),
+];
+
+#[test]
+fn a_file_holds_one_idea() {
+    let long = sources(&["crates", "xtask", "tests"])
+        .into_iter()
+        .filter_map(|(file, text)| {
+            let n = text.lines().count();
+            (n > MAX_LINES).then(|| format!("{file} has {n} lines of {MAX_LINES}"))
+        });
+    none_of(long.collect(), "one idea or several?");
+}
+
+#[test]
+fn names_of_files_stand_in_one_module() {
+    let names = |line: &str| EXTENSIONS.into_iter().any(|end| line.contains(end));
+    none_of(
+        found(&NAMING, names),
+        "names of files stand in sculpt_store::paths",
+    );
+}
+
+#[test]
+fn files_are_written_by_one_writer() {
+    let writes = |line: &str| WRITING.into_iter().any(|call| line.contains(call));
+    none_of(
+        found(&WRITERS, writes),
+        "files are written by sculpt_store::atomic",
+    );
+}
+
+#[test]
+fn a_network_is_named_by_its_crate_alone() {
+    let names = |line: &str| {
+        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        !line.contains('"') && words.any(|word| ["ResNet", "Vgg", "Architecture"].contains(&word))
+    };
+    none_of(
+        found(&NETWORKS, names),
+        "sculpt-models makes networks of a ModelSpec",
+    );
+}
+
+/// Lines of shipped code that are so, outside the places that may have them.
+fn found(places: &[(&str, &str)], is_so: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, text) in sources(&["crates"]) {
+        if places.iter().any(|(place, _)| file.starts_with(place)) {
+            continue;
+        }
+        let lines = code(&text).filter(|(_, line)| is_so(line));
+        found.extend(lines.map(|(n, line)| format!("{file}:{n}: {}", line.trim())));
+    }
+    found
+}
+
+#[track_caller]
+fn none_of(found: Vec<String>, rule: &str) {
+    assert!(found.is_empty(), "{rule}\n{}", found.join("\n"));
+}
+
+/// The lists above name what is there.
+#[test]
+fn exceptions_exist() {
+    for (place, _) in NAMING.iter().chain(&WRITERS).chain(&NETWORKS) {
+        assert!(root().join(place).exists(), "{place} is no longer there");
+    }
+}
+
+/// Lines of code with their numbers: no comments, and nothing from the tests at the foot on.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line));
+    lines
+        .take_while(|(_, line)| *line != "#[cfg(test)]")
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+}
+
+/// Every source file below these folders, but those that are tests or benchmarks where `src` holds code to be shipped.
+fn sources(folders: &[&str]) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for folder in folders {
+        walk(&root().join(folder), &mut files);
+    }
+    files.sort();
+    let only_code = folders == ["crates"];
+    let read = |path: PathBuf| {
+        let name = path
+            .strip_prefix(root())
+            .expect("below the root")
+            .to_string_lossy()
+            .into_owned();
+        let ships = name.contains("/src/") && !name.ends_with("_tests.rs") && !name.ends_with("/tests.rs");
+        let is_test = name.contains("test_") || name.contains("hand_made");
+        (!only_code || (ships && !is_test)).then(|| {
+            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+            (name, text)
+        })
+    };
+    let files: Vec<_> = files.into_iter().filter_map(read).collect();
+    assert!(files.len() > 100, "only {} sources were found", files.len());
+    files
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries {
+        let path = entry
+            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+            .path();
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The root of the workspace: the package that this is compiled for lies directly in it.
+fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package
+        .parent()
+        .expect("the package lies in the workspace")
+        .to_path_buf()
+}
