@@ -54,7 +54,10 @@ pub(crate) fn run(recipe: &Recipe, runs: &Path, interrupt: Option<u64>) {
     }
 }
 
-pub(crate) fn checkpoints(recipe: &Recipe, runs: &Path) -> Vec<(NodeId, Vec<u8>, Option<Vec<u8>>)> {
+/// A node, its last state and its metrics.
+pub(crate) type Made = (NodeId, Vec<u8>, Option<Vec<u8>>);
+
+pub(crate) fn checkpoints(recipe: &Recipe, runs: &Path) -> Vec<Made> {
     let store = Store::new(runs);
     let read = |(id, entry): (&NodeId, &sculpt_experiments::Entry)| {
         let end = StateRef {

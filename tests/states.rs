@@ -1,4 +1,4 @@
-use crate::runs::{checkpoints, run, small};
+use crate::runs::{Made, checkpoints, run, small};
 use sculpt_checkpoints::write_checkpoint;
 use sculpt_experiments::{
     DataFolder, Ended, Entry, ExperimentError, Node, NodeId, Progress, Recipe, Runner, StateRef, Store,
@@ -87,7 +87,7 @@ fn unseal(path: &Path, change: impl FnOnce(String) -> String) {
 
 /// Parent and child as they were, and the child made from the parent that is there.
 #[track_caller]
-fn consistent(pair: &Pair, store: &Store, before: &[(NodeId, Vec<u8>, Option<Vec<u8>>)]) {
+fn consistent(pair: &Pair, store: &Store, before: &[Made]) {
     for ((id, state, _), (_, old, _)) in checkpoints(&pair.recipe, store.runs()).iter().zip(before) {
         assert!(state == old, "the state of {id} changed");
     }
