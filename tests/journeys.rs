@@ -6,3 +6,6 @@ mod training;
 
 /// Nodes in a store: identity, resuming, sharing, determinism.
 mod runs;
+
+/// States under one address: other bits, changed parents, older stores, damaged progress.
+mod states;

@@ -59,8 +59,10 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Result<
     // Few masks are many nodes'.
     let mut densities: HashMap<_, Vec<f64>> = HashMap::new();
     let epochs_of = |entry: &Entry| u64::from(entry.node.last_epoch());
+    let needed = recipe.needed(curves.iter().flatten(), |state| store.has(state));
     for (id, entry) in recipe.iter() {
-        let done = store.is_done(id, entry);
+        // What stands behind states that are there need not be run.
+        let done = needed.get(id).is_none_or(|entry| store.is_done(id, entry));
         plan.nodes_done += usize::from(done);
         plan.epochs += epochs_of(entry);
         let layout = entry.model.layout();

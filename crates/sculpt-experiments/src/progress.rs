@@ -7,10 +7,11 @@ use crate::training::Timing;
 use sculpt_checkpoints::{TensorData, read_tensors, tensors_bytes, write_tensors};
 use sculpt_masks::Mask;
 use sculpt_store::canonical::sha256_hex;
+use sculpt_store::digest::Digest;
 use sculpt_store::{paths, sealed};
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -23,7 +24,7 @@ pub(crate) struct Saved {
 }
 
 /// What stands beside the numbers.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedHeader {
     pub(crate) position: Position,
@@ -32,6 +33,9 @@ pub(crate) struct SavedHeader {
     /// The states that the node began from; absent in older files.
     #[serde(default)]
     pub(crate) parents: BTreeSet<ReadState>,
+    /// The kept states written so far, by epoch; absent in older files.
+    #[serde(default)]
+    pub(crate) kept: BTreeMap<u32, Digest>,
     /// SHA-256 of all numbers; absent in older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tensors_sha256: Option<String>,
@@ -86,7 +90,10 @@ impl Saved {
             } else if !saved.header.parents.is_empty() && saved.header.parents != *parents {
                 Err("began from another state of a parent than is there now".to_owned())
             } else {
-                Ok(saved)
+                match saved.header.kept.iter().find_map(|kept| changed(folder, kept)) {
+                    Some(why) => Err(why),
+                    None => Ok(saved),
+                }
             }
         });
         match read {
@@ -110,6 +117,13 @@ impl Saved {
 /// One sentence.
 pub fn check_progress(path: &Path) -> Result<(), String> {
     parse(path).map(drop)
+}
+
+/// What is wrong with a kept state that is there: it was written before the state that was saved.
+fn changed(folder: &Path, (epoch, digest): (&u32, &Digest)) -> Option<String> {
+    let path = paths::checkpoint_at(folder, *epoch);
+    let error = path.is_file().then(|| digest.check(&path).err()).flatten()?;
+    Some(format!("follows a state of epoch {epoch} that {error}"))
 }
 
 /// The saved state and the mask's bits.

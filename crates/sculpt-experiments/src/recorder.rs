@@ -10,8 +10,10 @@ use sculpt_checkpoints::State;
 use sculpt_datasets::DeviceExamples;
 use sculpt_models::{ModelSpec, ResNet};
 use sculpt_store::canonical::to_canonical_json;
+use sculpt_store::digest::Digest;
 use sculpt_store::paths;
 use sculpt_trainers::{EpochMetrics, Flow, Observer, Position, Step, TrainError};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,8 @@ pub(crate) struct Recorder<'a> {
     pub(crate) density_target: Option<f64>,
     pub(crate) epochs_before: u32,
     pub(crate) rows: Vec<MetricsRow>,
+    /// The kept states written so far.
+    pub(crate) kept: BTreeMap<u32, Digest>,
     pub(crate) timing: Timing,
     pub(crate) steps_per_epoch: u64,
     pub(crate) images_per_epoch: u64,
@@ -91,7 +95,7 @@ impl Recorder<'_> {
         u64::from(self.train.epochs) * self.steps_per_epoch
     }
 
-    fn write(&self, state: &sculpt_trainers::State, epoch: u32) -> Result<(), ExperimentError> {
+    fn write(&mut self, state: &sculpt_trainers::State, epoch: u32) -> Result<(), ExperimentError> {
         let path = paths::checkpoint_at(&self.work.folder, epoch);
         let (theta, buffers, _) = state.to_vecs();
         let state = State {
@@ -107,7 +111,9 @@ impl Recorder<'_> {
             &state,
             self.density_target,
             trained,
-        )
+        )?;
+        self.kept.insert(epoch, Digest::of_file(&path)?);
+        Ok(())
     }
 
     pub(crate) fn save(
@@ -130,6 +136,7 @@ impl Recorder<'_> {
             rows: self.rows.clone(),
             timing: self.timing.clone(),
             parents: self.work.parents.clone(),
+            kept: self.kept.clone(),
             tensors_sha256: None,
         };
         Saved::write(&self.work.folder, state, header)?;

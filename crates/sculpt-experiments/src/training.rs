@@ -1,6 +1,6 @@
 //! Running a Train node.
 
-use crate::progress::{Found, Saved};
+use crate::progress::{Found, Saved, SavedHeader};
 use crate::read::Loaded;
 use crate::recorder::Recorder;
 use crate::run::Work;
@@ -11,7 +11,7 @@ use sculpt_models::{Precision, ResNet};
 use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
-use sculpt_trainers::{Evaluation, Outcome, Position, Sgd, Training, evaluate};
+use sculpt_trainers::{Evaluation, Outcome, Sgd, Training, evaluate};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use tch::Tensor;
@@ -85,11 +85,11 @@ impl Runner<'_> {
         };
         memory::forget_peak();
         let device = self.device;
-        let (position, rows, timing, mut state) = match saved {
+        let (header, mut state) = match saved {
             None => {
                 let state =
                     sculpt_trainers::State::new(layout, &start.theta, &start.buffers, &start.mask, device)?;
-                (Position::default(), Vec::new(), Timing::default(), state)
+                (SavedHeader::default(), state)
             }
             Some(saved) => {
                 let state = sculpt_trainers::State::resumed(
@@ -100,12 +100,7 @@ impl Runner<'_> {
                     &start.mask,
                     device,
                 )?;
-                (
-                    saved.header.position,
-                    saved.header.rows,
-                    saved.header.timing,
-                    state,
-                )
+                (saved.header, state)
             }
         };
         let mut recorder = Recorder {
@@ -118,10 +113,11 @@ impl Runner<'_> {
             test: &test,
             density_target: meta.density_target,
             epochs_before: meta.epochs_trained,
-            rows,
+            rows: header.rows,
+            kept: header.kept,
             timing: Timing {
-                starts: timing.starts + 1,
-                ..timing
+                starts: header.timing.starts + 1,
+                ..header.timing
             },
             steps_per_epoch: loader.steps_per_epoch() as u64,
             images_per_epoch: images_per_epoch(&loader, train),
@@ -137,7 +133,7 @@ impl Runner<'_> {
             sgd: Sgd::new(train.momentum, train.weight_decay)?,
             epochs_before: u64::from(meta.epochs_trained),
         }
-        .run(&mut state, position, &mut [&mut recorder])?;
+        .run(&mut state, header.position, &mut [&mut recorder])?;
         match outcome {
             Outcome::Stopped(position) => {
                 recorder.save(&state, position)?;

@@ -87,6 +87,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         if supervised {
             event(&Event::Start { id: id.clone() });
         }
+        if let Some(suite) = store.suite_of(&id) {
+            bail!(
+                "node {} is one of suite {}, whose states count as done; `reproduce --no-published` trains it here",
+                id.short(),
+                suite.name()
+            );
+        }
         let ended = runner.run(&id);
         runner
             .take_warnings()

@@ -180,10 +180,12 @@ fn what_cannot_be_read_stops_all() {
     let example = example();
     let suites = paths::suites_folder(example.store.runs());
     refused(&example.folder, "gc --delete --keep no.toml", 1, &["no.toml"]);
-    let good = fs::read_to_string(suites.join("demo.json")).unwrap();
+    let mut suite = Suite::in_store(&example.store, "demo").unwrap().unwrap();
     fs::write(suites.join("bad.json"), "{").unwrap();
     refused(&example.folder, "gc --delete", 1, &["bad.json"]);
-    fs::write(suites.join("bad.json"), good.replace("figure 5", "figure 99")).unwrap();
+    suite.name = "bad".to_owned();
+    suite.artefacts = ["figure 99".to_owned()].into();
+    suite.save(&example.store).unwrap();
     refused(&example.folder, "gc --delete", 1, &["figure 99"]);
     assert_eq!(example.store.ids().unwrap().len(), 3);
     let empty = json(&Folder::new(), "gc --delete");

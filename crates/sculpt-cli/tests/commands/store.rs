@@ -28,7 +28,7 @@ impl Example {
     pub(crate) fn new() -> Self {
         let folder = Folder::new();
         let store = Store::new(folder.join("runs"));
-        let model = sculpt_models::ModelSpec::named("resnet8", 10, Some(2), None).unwrap();
+        let model = sculpt_models::ModelSpec::named("resnet8", 10, Some(8), None).unwrap();
         let mut recipe = Recipe::default();
         let init = Init {
             v: Version,
@@ -101,16 +101,17 @@ impl Example {
         self.store.node_folder(&state.id)
     }
 
-    pub(crate) fn publish(&self, name: &str) -> PathBuf {
-        let preset = Preset::new(PresetName::Demo, Default::default(), &DataFolder::default()).unwrap();
-        let (suite_name, title) = ("tiny".to_owned(), "Tiny".to_owned());
-        let suite = Suite {
-            name: suite_name,
-            title,
-            preset,
+    pub(crate) fn suite(&self) -> Suite {
+        Suite {
+            name: "tiny".to_owned(),
+            title: "Tiny".to_owned(),
+            preset: Preset::new(PresetName::Demo, Default::default(), &DataFolder::default()).unwrap(),
             artefacts: Default::default(),
             environment: None,
-        };
+        }
+    }
+
+    pub(crate) fn publish(&self, name: &str) -> PathBuf {
         let states: Vec<StateRef> = self
             .recipe
             .iter()
@@ -121,7 +122,7 @@ impl Example {
             .collect();
         let trained: Vec<StateRef> = states.into_iter().filter(|s| s.id == self.trained.id).collect();
         let folder = self.folder.join(name);
-        publish(&suite, &self.recipe, &trained, &self.store, &folder).unwrap();
+        publish(&self.suite(), &self.recipe, &trained, &self.store, &folder).unwrap();
         folder
     }
 }
@@ -162,7 +163,7 @@ fn nodes_are_listed_shown_and_exported() {
         (&trained["density"], &trained["epochs"], &trained["status"]),
         (&0.5.into(), &2.into(), &"done".into())
     );
-    assert_eq!(trained["model"], "ResNet-8 of width 2");
+    assert_eq!(trained["model"], "ResNet-8 of width 8");
     assert!(trained["bytes"].as_u64().unwrap() > 1000);
     assert_eq!(ok(folder, "ls").lines().count(), 3);
 
