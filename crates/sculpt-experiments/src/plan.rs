@@ -78,7 +78,8 @@ impl Cost {
             n_train
         };
         let images = per_epoch * u64::from(train.epochs);
-        let macs: u64 = entry.model.multiply_accumulates(side, side).iter().sum();
+        // None of a network that these images are too small for: the run says so.
+        let macs: u64 = entry.model.multiply_accumulates(side, side).ok()?.iter().sum();
         let flops_dense = FLOPS_PER_MAC * macs as f64 * images as f64;
         Some(Self {
             epochs: train.epochs,

@@ -5,8 +5,8 @@ use crate::{Criterion, ExperimentError, NodeId, Prune, Scoring};
 use sculpt_checkpoints::State;
 use sculpt_datasets::{Dataset, DeviceExamples};
 use sculpt_masks::{Mask, magnitude, random, random_subset};
-use sculpt_models::{ModelSpec, Precision, ResNet};
-use sculpt_network::{Mode, Network};
+use sculpt_models::{ModelSpec, Precision};
+use sculpt_network::Mode;
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_scores::{
     DensitySchedule, PAPER_TEMPERATURE, Point, Probe, SynFlow, WoodFisher, fisher, grasp, snip, synflow,
@@ -25,17 +25,16 @@ pub(crate) fn mask(
 ) -> Result<Mask, ExperimentError> {
     let (layout, density) = (model.layout(), prune.density);
     let within = Some(&state.mask);
-    let network = ResNet::new(model, Precision::F32);
     // Folding pays where derivatives of many images are taken; SynFlow has one image.
     let network = if matches!(prune.criterion, Criterion::Synflow { .. }) {
-        network
+        model.network(Precision::F32)
     } else {
-        network.folded()
+        model.folded_network(Precision::F32)
     };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&state.theta), place(&state.buffers));
-    let point = || Point::new(&network as &dyn Network<Tensor>, &theta, &buffers, within);
-    let probe = |scoring: &Scoring| probe(scoring, &load(scoring)?, device);
+    let point = || Point::new(&network, &theta, &buffers, within);
+    let probe = |scoring: &Scoring| probe(scoring, model, &load(scoring)?, device);
     let scores = match &prune.criterion {
         Criterion::Magnitude => return Ok(magnitude(&layout, &state.theta, density, within)?),
         Criterion::RandomSubset { seed } => return Ok(random_subset(&state.mask, density, Seed(*seed))?),
@@ -54,6 +53,7 @@ pub(crate) fn mask(
                 iterations: *iterations,
                 schedule: DensitySchedule::Exponential,
             };
+            model.check_image(*side, *side)?;
             let side = i64::from(*side);
             return Ok(synflow(&point()?, [3, side, side], density, variant)?);
         }
@@ -66,7 +66,14 @@ pub(crate) fn mask(
 }
 
 /// The images of a score: of those that are trained on, so many drawn without replacement.
-fn probe(scoring: &Scoring, dataset: &Dataset, device: Device) -> Result<Probe, ExperimentError> {
+fn probe(
+    scoring: &Scoring,
+    model: &ModelSpec,
+    dataset: &Dataset,
+    device: Device,
+) -> Result<Probe, ExperimentError> {
+    let train = &dataset.train;
+    model.check_image(train.height() as u32, train.width() as u32)?;
     let examples = match scoring.data.train_images {
         None => dataset.train.clone(),
         Some(n) => dataset.train.first(n as usize)?,

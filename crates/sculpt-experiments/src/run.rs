@@ -8,7 +8,7 @@ use sculpt_checkpoints::{Meta, State, TensorData, read_tensors, write_checkpoint
 use sculpt_datasets::{Dataset, DeviceExamples, Examples, Loader};
 use sculpt_label_noise::corrupt;
 use sculpt_masks::Mask;
-use sculpt_models::{ModelSpec, Precision, ResNet, initialise};
+use sculpt_models::{ModelSpec, Precision, initialise};
 use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
@@ -242,6 +242,7 @@ impl<'a> Runner<'a> {
             None => dataset.train.clone(),
             Some(n) => dataset.train.first(n as usize)?,
         };
+        model.check_image(examples.height() as u32, examples.width() as u32)?;
         let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
         let mut examples = examples.select(&training);
         if let Some(noise) = &train.label_noise {
@@ -258,7 +259,7 @@ impl<'a> Runner<'a> {
             self.device,
         )?;
         let test = DeviceExamples::new(&dataset.test, dataset.mean, dataset.std, self.device)?;
-        let network = ResNet::new(&model, train.precision);
+        let network = model.network(train.precision);
         let layout = network.layout();
         let schedule = Schedule::new(
             train.schedule,
@@ -318,7 +319,6 @@ impl<'a> Runner<'a> {
             train,
             keep: environment,
             model: &model,
-            evaluator: ResNet::new(&model, Precision::F32),
             test: &test,
             density_target: meta.density_target,
             epochs_before: meta.epochs_trained,
@@ -390,16 +390,17 @@ fn write_state(
 
 /// Loss and accuracy as every record and every figure has them: f32, batches of [`EVALUATION_BATCH`].
 pub fn evaluate_examples(
-    network: &ResNet,
+    model: &ModelSpec,
     theta: &Tensor,
     buffers: &Tensor,
     examples: &DeviceExamples,
 ) -> Evaluation {
-    assert!(
-        network.precision() == Precision::F32,
-        "accuracies are measured in f32"
-    );
-    evaluate(network, theta, buffers, examples.batches(EVALUATION_BATCH))
+    evaluate(
+        &model.network(Precision::F32),
+        theta,
+        buffers,
+        examples.batches(EVALUATION_BATCH),
+    )
 }
 
 /// The same images, some of whose labels are wrong.
@@ -447,7 +448,6 @@ struct Recorder<'a> {
     train: &'a Train,
     keep: &'a NodeEnvironment,
     model: &'a ModelSpec,
-    evaluator: ResNet,
     test: &'a DeviceExamples,
     density_target: Option<f64>,
     epochs_before: u32,
@@ -486,7 +486,7 @@ impl Observer<ExperimentError> for Recorder<'_> {
         let (epoch, kept) = (metrics.epoch, self.keep.keep.contains(&metrics.epoch));
         let test = (kept || epoch == self.train.epochs).then(|| {
             let (theta, buffers) = (step.state.theta(), step.state.buffers());
-            TestScore::from(evaluate_examples(&self.evaluator, theta, buffers, self.test))
+            TestScore::from(evaluate_examples(self.model, theta, buffers, self.test))
         });
         self.rows.push(MetricsRow {
             training: *metrics,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Weights, write_mask};
 use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, magnitude, random};
-use sculpt_models::{Architecture, ModelSpec, Precision, ResNet, Stem};
+use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Mode;
 use sculpt_random::Seed;
 use sculpt_scores::{
@@ -166,15 +166,14 @@ fn scored_mask(words: &Words, model: &ModelSpec, global: &Global) -> anyhow::Res
     device::set_threads(global);
     let (path, weights) = needed_weights(words, model)?;
     let probe = match &words.probe {
-        Some(path) => Some(Probe::read(path, model.classes(), device)?),
+        Some(path) => Some(Probe::read(path, model, device)?),
         None => None,
     };
-    let network = ResNet::new(model, Precision::F32);
     // Folding pays where derivatives of many images are taken; SynFlow has one image.
     let network = if words.method == Method::Synflow {
-        network
+        model.network(Precision::F32)
     } else {
-        network.folded()
+        model.folded_network(Precision::F32)
     };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
@@ -188,7 +187,7 @@ fn scored_mask(words: &Words, model: &ModelSpec, global: &Global) -> anyhow::Res
     let scores = match words.method {
         Method::Random | Method::Magnitude => unreachable!("these need no derivatives"),
         Method::Synflow => {
-            let (height, width) = probe.as_ref().map_or_else(|| usual_size(model), Probe::size);
+            let (height, width) = probe.as_ref().map_or([model.usual_side(); 2].into(), Probe::size);
             let size = [3, i64::from(height), i64::from(width)];
             let variant = match words.rule.unwrap_or(Rule::Exact) {
                 Rule::Exact => SynFlow::Iterative {
@@ -221,19 +220,6 @@ fn needed_weights<'a>(words: &'a Words, model: &ModelSpec) -> anyhow::Result<(&'
 
 fn cannot(words: &Words, path: &std::path::Path) -> String {
     format!("--density {} of {} cannot be had", words.density, path.display())
-}
-
-/// Rows and columns of the images that the network is usually trained on.
-fn usual_size(model: &ModelSpec) -> (u32, u32) {
-    match model.architecture() {
-        Architecture::CifarResnet { .. }
-        | Architecture::Resnet {
-            stem: Stem::Cifar, ..
-        } => (32, 32),
-        Architecture::Resnet {
-            stem: Stem::Imagenet, ..
-        } => (224, 224),
-    }
 }
 
 fn name(method: Method) -> String {
