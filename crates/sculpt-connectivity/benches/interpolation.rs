@@ -6,7 +6,7 @@
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet, Network};
-use sculpt_models::{InitRule, ModelSpec, Precision, ResNet, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_random::{Purpose, Seed, Stream};
 use std::time::Duration;
 use tch::{Kind, Tensor};
@@ -25,7 +25,7 @@ fn interpolation(c: &mut Criterion) {
         [("resnet8", 8, 16, 1_000, 500), ("resnet20", 16, 32, 100, 50)]
     {
         let spec = ModelSpec::named(name, 10, Some(width), None).unwrap();
-        let network = ResNet::new(&spec, Precision::F32);
+        let network = spec.network(Precision::F32);
         let [a, b] = [1, 2].map(|seed| {
             let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(seed));
             let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));

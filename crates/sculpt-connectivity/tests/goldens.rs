@@ -4,7 +4,7 @@
 use sculpt_connectivity::{
     BatchNormRule, BufferKind, Connectivity, End, ExampleSet, Layout, Network, ParamKind,
 };
-use sculpt_models::{ModelSpec, Precision, ResNet};
+use sculpt_models::{ModelSpec, Precision};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
@@ -103,7 +103,7 @@ fn curves_equal_pytorchs() {
     let goldens: Goldens = serde_json::from_str(text).unwrap();
     assert_eq!(goldens.curves.len(), 3);
     let spec = ModelSpec::named("resnet20", 10, Some(8), None).unwrap();
-    let network = ResNet::new(&spec, Precision::F32);
+    let network = spec.network(Precision::F32);
     for (kind, tolerance) in [(Kind::Double, 1e-10), (Kind::Float, 1e-5)] {
         let [a, b] = [1, 2001].map(|salt| end(network.layout(), &goldens.names, salt, kind));
         let labels = Tensor::from_slice(&goldens.labels);

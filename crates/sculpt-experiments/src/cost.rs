@@ -4,9 +4,7 @@ use crate::plan::data_shape;
 use crate::{Entry, ExperimentError, Node};
 use sculpt_datasets::Split;
 use sculpt_masks::{Density, layer_densities};
-
-/// Operations of a backward pass are twice those of a forward pass; a multiply-accumulate is two operations.
-const FLOPS_PER_MAC: f64 = 2.0 * 3.0;
+use sculpt_models::training_flops;
 
 /// What training one node costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +24,7 @@ impl Cost {
     /// next to nothing.
     ///
     /// # Errors
-    /// Data that the registry does not know.
+    /// Data that the registry does not know; images that the network is too deep for.
     ///
     /// # Panics
     /// When there is not one density a prunable tensor.
@@ -46,15 +44,17 @@ impl Cost {
             n_train
         };
         let images = per_epoch * u64::from(train.epochs);
-        let macs = entry.model.multiply_accumulates(side, side);
+        let macs = entry.model.multiply_accumulates(side, side)?;
         assert_eq!(macs.len(), densities.len(), "one density a prunable tensor");
-        let flops = |macs: f64| FLOPS_PER_MAC * macs * images as f64;
-        let sparse = macs.iter().zip(densities).map(|(&n, density)| density * n as f64);
+        let flops = |densities: &[f64]| {
+            let layers = macs.iter().copied().zip(densities.iter().copied());
+            training_flops(layers) * images as f64
+        };
         Ok(Some(Self {
             epochs: train.epochs,
             images,
-            flops_dense: flops(macs.iter().sum::<u64>() as f64),
-            flops_sparse_ideal: flops(sparse.sum()),
+            flops_dense: flops(&vec![1.0; macs.len()]),
+            flops_sparse_ideal: flops(densities),
         }))
     }
 }

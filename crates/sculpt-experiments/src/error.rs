@@ -3,6 +3,7 @@ use sculpt_checkpoints::CheckpointError;
 use sculpt_datasets::DatasetError;
 use sculpt_label_noise::LabelNoiseError;
 use sculpt_masks::MaskError;
+use sculpt_models::ModelError;
 use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
 use sculpt_signs::SignsError;
@@ -227,6 +228,9 @@ pub enum ExperimentError {
     /// The data cannot be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// A network that the data does not fit.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A mask cannot be made.
     #[error(transparent)]
     Mask(#[from] MaskError),

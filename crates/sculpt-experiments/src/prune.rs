@@ -5,8 +5,7 @@ use crate::{Criterion, ExperimentError, NodeId, Prune, Scoring};
 use sculpt_checkpoints::State;
 use sculpt_datasets::{Dataset, DeviceExamples};
 use sculpt_masks::{Mask, magnitude, random, random_subset};
-use sculpt_models::{ModelSpec, Precision, ResNet};
-use sculpt_network::Network;
+use sculpt_models::{ModelSpec, Precision};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_scores::{Criterion as Score, Point, Probe};
 use tch::{Device, Tensor};
@@ -40,7 +39,14 @@ pub(crate) fn mask(
         | Criterion::Fisher(_)
         | Criterion::WoodFisher(_) => {
             let (score, on) = prune.criterion.score()?.expect("these rank by a score");
-            let images = on.map(|on| images(on, &load(on)?, device)).transpose()?;
+            let images = on.map(|on| images(on, model, &load(on)?, device)).transpose()?;
+            if let Score::Synflow {
+                image: [_, height, width],
+                ..
+            } = score
+            {
+                model.check_image(height as u32, width as u32)?;
+            }
             by_score(score, state, model, images.as_ref(), prune, device)
         }
     }
@@ -54,25 +60,26 @@ fn by_score(
     prune: &Prune,
     device: Device,
 ) -> Result<Mask, ExperimentError> {
-    let network = ResNet::new(model, Precision::F32);
     let network = if score.prefers_folded() {
-        network.folded()
+        model.folded_network(Precision::F32)
     } else {
-        network
+        model.network(Precision::F32)
     };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&state.theta), place(&state.buffers));
-    let point = Point::new(
-        &network as &dyn Network<Tensor>,
-        &theta,
-        &buffers,
-        Some(&state.mask),
-    )?;
+    let point = Point::new(&network, &theta, &buffers, Some(&state.mask))?;
     Ok(score.mask(&point, images, prune.density)?)
 }
 
 /// The images of a score: of those that are trained on, so many drawn without replacement.
-fn images(scoring: &Scoring, dataset: &Dataset, device: Device) -> Result<Probe, ExperimentError> {
+fn images(
+    scoring: &Scoring,
+    model: &ModelSpec,
+    dataset: &Dataset,
+    device: Device,
+) -> Result<Probe, ExperimentError> {
+    let train = &dataset.train;
+    model.check_image(train.height() as u32, train.width() as u32)?;
     let examples = match scoring.data.train_images {
         None => dataset.train.clone(),
         Some(n) => dataset.train.first(n as usize)?,

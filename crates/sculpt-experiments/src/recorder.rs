@@ -8,7 +8,7 @@ use crate::training::{Timing, evaluate_examples};
 use crate::{ExperimentError, Progress, Train, memory};
 use sculpt_checkpoints::State;
 use sculpt_datasets::DeviceExamples;
-use sculpt_models::{ModelSpec, ResNet};
+use sculpt_models::ModelSpec;
 use sculpt_store::canonical::to_canonical_json;
 use sculpt_store::digest::Digest;
 use sculpt_store::paths;
@@ -27,7 +27,6 @@ pub(crate) struct Recorder<'a> {
     pub(crate) work: &'a Work<'a>,
     pub(crate) train: &'a Train,
     pub(crate) model: &'a ModelSpec,
-    pub(crate) evaluator: ResNet,
     pub(crate) test: &'a DeviceExamples,
     pub(crate) density_target: Option<f64>,
     pub(crate) epochs_before: u32,
@@ -68,7 +67,7 @@ impl Observer<ExperimentError> for Recorder<'_> {
         let (epoch, kept) = (metrics.epoch, self.work.keep.contains(&metrics.epoch));
         let test = (kept || epoch == self.train.epochs).then(|| {
             let (theta, buffers) = (step.state.theta(), step.state.buffers());
-            TestScore::from(evaluate_examples(&self.evaluator, theta, buffers, self.test))
+            TestScore::from(evaluate_examples(self.model, theta, buffers, self.test))
         });
         self.rows.push(MetricsRow {
             training: *metrics,

@@ -398,10 +398,13 @@ impl<'r> Board<'r> {
         f64::from(self.entry(place).node.last_epoch())
     }
 
-    /// Each once: a Combine node may name one twice.
+    /// Those on the board, each once: a Combine node may name one twice. One that is not there is a state that somebody else
+    /// made, and is done.
     fn parents(&self, place: usize) -> BTreeSet<usize> {
         let parents = self.entry(place).node.parents().into_iter();
-        parents.map(|parent| self.places[&parent.id]).collect()
+        parents
+            .filter_map(|parent| self.places.get(&parent.id).copied())
+            .collect()
     }
 
     fn make_ready(&mut self, place: usize) {

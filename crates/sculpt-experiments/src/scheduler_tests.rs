@@ -179,3 +179,19 @@ fn parents_come_first() {
         assert_eq!(finished.len(), recipe.len());
     }
 }
+
+/// A recipe may leave out what stands behind a state that is there: its nodes are ready at once.
+#[test]
+fn parents_outside_the_recipe_are_done() {
+    let (recipe, [first, second]) = recipe();
+    let state = |id: &NodeId| StateRef {
+        id: id.clone(),
+        epoch: 0,
+    };
+    let needed = recipe.needed([&state(&first[2])], |there| there.id == first[1]);
+    assert!(needed.get(&first[0]).is_none() && needed.get(&second[0]).is_none());
+    let mut board = Board::new(&needed, |id, _| *id == first[1]);
+    assert_eq!(board.next_chain(12), Some(vec![first[2].clone()]));
+    let mut board = Board::new(&needed, |_, _| false);
+    assert_eq!(board.next_chain(12), Some(first[1..].to_vec()));
+}

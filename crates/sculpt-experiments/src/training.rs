@@ -7,7 +7,7 @@ use crate::run::Work;
 use crate::{Ended, ExperimentError, LabelNoise, Runner, Train, memory};
 use sculpt_datasets::{DeviceExamples, Examples, Loader};
 use sculpt_label_noise::corrupt;
-use sculpt_models::{Precision, ResNet};
+use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
@@ -51,6 +51,7 @@ impl Runner<'_> {
             None => dataset.train.clone(),
             Some(n) => dataset.train.first(n as usize)?,
         };
+        model.check_image(examples.height() as u32, examples.width() as u32)?;
         let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
         let mut examples = examples.select(&training);
         if let Some(noise) = &train.label_noise {
@@ -67,7 +68,7 @@ impl Runner<'_> {
             self.device,
         )?;
         let test = DeviceExamples::new(&dataset.test, dataset.mean, dataset.std, self.device)?;
-        let network = ResNet::new(&model, train.precision);
+        let network = model.network(train.precision);
         let layout = network.layout();
         let schedule = Schedule::new(
             train.schedule,
@@ -109,7 +110,6 @@ impl Runner<'_> {
             work,
             train,
             model: &model,
-            evaluator: ResNet::new(&model, Precision::F32),
             test: &test,
             density_target: meta.density_target,
             epochs_before: meta.epochs_trained,
@@ -149,16 +149,13 @@ impl Runner<'_> {
 
 /// Loss and accuracy as every record and every figure has them: f32, batches of [`EVALUATION_BATCH`].
 pub fn evaluate_examples(
-    network: &ResNet,
+    model: &ModelSpec,
     theta: &Tensor,
     buffers: &Tensor,
     examples: &DeviceExamples,
 ) -> Evaluation {
-    assert!(
-        network.precision() == Precision::F32,
-        "accuracies are measured in f32"
-    );
-    evaluate(network, theta, buffers, examples.batches(EVALUATION_BATCH))
+    let network = model.network(Precision::F32);
+    evaluate(&network, theta, buffers, examples.batches(EVALUATION_BATCH))
 }
 
 /// The same images, some of whose labels are wrong.

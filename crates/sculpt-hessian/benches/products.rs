@@ -5,7 +5,7 @@
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use sculpt_hessian::{FromFn, Graphs, Hessian, MeanLoss, Network, Product, Space};
-use sculpt_models::{InitRule, ModelSpec, Precision, ResNet, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_random::{Purpose, Seed, Stream};
 use std::time::Duration;
 use tch::{Device, Kind, Tensor};
@@ -19,8 +19,8 @@ fn products(c: &mut Criterion) {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(2));
     let spec = ModelSpec::named("resnet20", 10, None, None).unwrap();
-    let plain = ResNet::new(&spec, Precision::F32);
-    let folded = plain.clone().folded();
+    let plain = spec.network(Precision::F32);
+    let folded = spec.folded_network(Precision::F32);
     let (theta, buffers) = initialise(plain.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let mut stream = Stream::new(Seed(1), Purpose::Test, 0);

@@ -5,7 +5,7 @@ use sculpt_hessian::{
     Density, Eigen, FromFn, Graphs, Hessian, Layout, Mask, MeanLoss, Network, ParamKind, Product, Seed,
     Space, Which,
 };
-use sculpt_models::{ModelSpec, Precision, ResNet};
+use sculpt_models::{ModelSpec, Precision};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -242,7 +242,7 @@ fn tiny_trace_and_density() {
 #[test]
 fn resnet20_in_f32() {
     let spec = ModelSpec::named("resnet20", 10, None, None).unwrap();
-    let network = ResNet::new(&spec, Precision::F32).folded();
+    let network = spec.folded_network(Precision::F32);
     for case in cases(include_str!("../goldens/resnet20.json")) {
         let setting = Setting::new(&network, case["masked"] == true, Kind::Float, [16, 32, 10]);
         let hessian = Hessian::new(setting.loss(), Product::DoubleBackward, 16, Graphs::Keep).unwrap();
@@ -279,7 +279,7 @@ fn resnet20_in_f32() {
 #[test]
 fn order_of_images_does_not_matter() {
     let spec = ModelSpec::named("resnet8", 3, Some(4), None).unwrap();
-    let network = ResNet::new(&spec, Precision::F32).folded();
+    let network = spec.folded_network(Precision::F32);
     let setting = Setting::new(&network, false, Kind::Double, [12, 8, 3]);
     let order = Tensor::from_slice(&[7i64, 2, 11, 0, 5, 9, 1, 4, 10, 3, 8, 6]);
     let (images, labels) = (
@@ -300,11 +300,11 @@ fn order_of_images_does_not_matter() {
     check_close(&first.1, &second.1, 1e-9);
 }
 
-/// A folded ResNet writes its derivatives out; as a mere function it is differentiated twice.
+/// A folded network of ours writes its derivatives out; as a mere function it is differentiated twice.
 #[test]
 fn written_out_and_differentiated_twice_are_equal() {
     let spec = ModelSpec::named("resnet8", 10, Some(4), None).unwrap();
-    let network = ResNet::new(&spec, Precision::F32).folded();
+    let network = spec.folded_network(Precision::F32);
     let layout = network.layout().clone();
     let opaque = FromFn::new(layout, |theta: &Tensor, buffers: &Tensor, x: &Tensor, mode| {
         network.forward(theta, buffers, x, mode)

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
 use sculpt_hessian::{Graphs, Hessian, MeanLoss, Network, Product, Seed};
-use sculpt_models::{InitRule, ModelSpec, Precision, ResNet, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use tch::{Device, Kind, Tensor};
 
 /// A line of `/proc/self/status`, in MiB: `VmRSS`, memory in use, or `VmHWM`, the most that was.
@@ -18,7 +18,7 @@ fn mebibytes(key: &str) -> f64 {
 fn products_leave_nothing_behind() {
     tch::set_num_threads(1);
     let spec = ModelSpec::named("resnet8", 10, Some(8), None).unwrap();
-    let network = ResNet::new(&spec, Precision::F32).folded();
+    let network = spec.folded_network(Precision::F32);
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let n = 512;

@@ -117,6 +117,26 @@ def fill(model):
     return names
 
 
+def multiply_accumulates(model, images):
+    """Of each convolution and linear layer on one image, in the order of the state_dict."""
+    counts = {}
+
+    def count(name):
+        def hook(module, _, output):
+            positions = output.shape[2] * output.shape[3] if output.dim() == 4 else 1
+            counts[name] = module.weight.numel() * positions
+
+        return hook
+
+    layers = [(k, m) for k, m in model.named_modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    hooks = [m.register_forward_hook(count(k)) for k, m in layers]
+    with torch.no_grad():
+        model(images[:1])
+    for hook in hooks:
+        hook.remove()
+    return [counts[k] for k, _ in layers]
+
+
 CASES = [
     ("resnet20", 10, 16, "projection", 32, 32),
     ("resnet20", 10, 16, "identity", 32, 32),
@@ -142,6 +162,7 @@ def main():
         images = torch.from_numpy(value(n * 3 * height * wide, 9999).astype(np.float32)).reshape(n, 3, height, wide)
         labels = torch.arange(n) * 3 % classes
         model.eval()
+        macs = multiply_accumulates(model, images)
         with torch.no_grad():
             logits = model(images)
         model.train()
@@ -155,6 +176,7 @@ def main():
                 "height": height, "image_width": wide, "images": n,
                 "n_params": sum(p.numel() for p in model.parameters()),
                 "names": names,
+                "multiply_accumulates": macs,
                 "logits": [round(v, 6) for v in logits[:, :12].flatten().tolist()],
                 "logits_norm": logits.double().norm().item(),
                 "train_loss": loss.item(),

@@ -4,10 +4,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ModelError {
     /// The name is none of ours.
-    #[error(
-        "model {name:?} is unknown; known are resnet20, resnet8 (and every resnet of depth 6n+2 up to 1202), \
-         resnet18-cifar, resnet50-cifar, resnet18, resnet50"
-    )]
+    #[error("model {name:?} is unknown; known are {}", crate::known_models())]
     UnknownName {
         /// The name given.
         name: String,
@@ -35,6 +32,16 @@ pub enum ModelError {
     ShortcutNotApplicable {
         /// The model.
         name: String,
+    },
+    /// An image of which nothing is left on the way through the network.
+    #[error("{name} halves images so often that nothing is left of {height} x {width} pixels")]
+    ImageTooSmall {
+        /// The model.
+        name: String,
+        /// Rows of the image.
+        height: u32,
+        /// Columns of the image.
+        width: u32,
     },
     /// Unknown word for a choice.
     #[error("{what} {value:?} is unknown; allowed are {allowed}")]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 /// How initial weights are drawn. BatchNorm starts at γ = 1, β = 0, running mean 0 and variance 1 under every
-/// rule; the bias of a linear layer from PyTorch's default U(−1/√fan_in, 1/√fan_in).
+/// rule; a bias from PyTorch's default U(−1/√fan_in, 1/√fan_in).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InitRule {
@@ -22,7 +22,7 @@ pub enum InitRule {
 /// start equal whatever stands before them.
 pub fn initialise(layout: &Layout, rule: InitRule, seed: Seed) -> (Vec<f32>, Vec<f32>) {
     let mut theta = vec![0.0; layout.n_params()];
-    let mut linear_fan_in = 1;
+    let mut fan_in = 1;
     for (place, param) in layout.params().iter().enumerate() {
         let mut stream = Stream::new(seed, Purpose::Init, place as u64);
         let slice = &mut theta[param.range()];
@@ -39,13 +39,13 @@ pub fn initialise(layout: &Layout, rule: InitRule, seed: Seed) -> (Vec<f32>, Vec
             | (ParamKind::Linear, InitRule::KaimingNormalFanOut | InitRule::TorchDefault) => {
                 Law::Uniform(1.0 / square_root(param.fan_in() as f64))
             }
-            (ParamKind::Bias, _) => Law::Uniform(1.0 / square_root(linear_fan_in as f64)),
+            (ParamKind::Bias, _) => Law::Uniform(1.0 / square_root(fan_in as f64)),
             (ParamKind::BatchNormScale, _) => Law::Constant(1.0),
             (ParamKind::BatchNormShift, _) => Law::Constant(0.0),
         };
-        if param.is_prunable() {
-            // A bias follows its own weight in every layout.
-            linear_fan_in = param.fan_in();
+        // A bias follows its own weight in every layout.
+        if matches!(param.kind(), ParamKind::Conv | ParamKind::Linear) {
+            fan_in = param.fan_in();
         }
         for value in slice {
             *value = law.draw(&mut stream);

@@ -2,12 +2,17 @@
 
 mod convolution;
 mod error;
+mod families;
+mod flops;
 mod init;
-mod resnet;
+mod plan;
+mod planned;
 mod spec;
 
 pub use convolution::conv2d;
 pub use error::ModelError;
+pub use families::{Shortcut, known_models};
+pub use flops::training_flops;
 pub use init::{InitRule, initialise};
-pub use resnet::{Precision, ResNet};
-pub use spec::{Architecture, ModelSpec, Shortcut, Stem};
+pub use planned::Precision;
+pub use spec::ModelSpec;

@@ -1,7 +1,12 @@
-use crate::{ModelError, resnet};
+use crate::families::{Architecture, Family, Shortcut};
+use crate::plan::Plan;
+use crate::planned::PlannedNetwork;
+use crate::{ModelError, Precision};
 use sculpt_layout::Layout;
+use sculpt_network::Network;
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use std::fmt;
+use tch::Tensor;
 
 /// A checked description of a network; part of the identity of every run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -10,46 +15,6 @@ pub struct ModelSpec {
     architecture: Architecture,
     width: u32,
     classes: u32,
-}
-
-/// Which family of residual networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Architecture {
-    /// He et al. 2016 §4.2: three stages of `(depth − 2) / 6` basic blocks, widths w, 2w, 4w (w = 16).
-    CifarResnet {
-        /// 6n + 2, from 8 to 1202.
-        depth: u32,
-        /// What joins blocks of different shapes.
-        shortcut: Shortcut,
-    },
-    /// torchvision's ResNet: four stages, widths w, 2w, 4w, 8w (w = 64).
-    Resnet {
-        /// 18 or 50.
-        depth: u32,
-        /// What comes before the first stage.
-        stem: Stem,
-    },
-}
-
-/// What joins two blocks of different shapes in the CIFAR family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shortcut {
-    /// A strided 1×1 convolution with BatchNorm (option B; open_lth, torchvision).
-    Projection,
-    /// Every second pixel, new channels zero (option A; no parameters).
-    Identity,
-}
-
-/// What comes before the first stage of a torchvision ResNet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stem {
-    /// 3×3 convolution of stride 1, no pooling: for 32 × 32 images.
-    Cifar,
-    /// 7×7 convolution of stride 2 and 3×3 max pooling of stride 2: torchvision's.
-    Imagenet,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -61,26 +26,30 @@ struct RawSpec {
 }
 
 impl ModelSpec {
-    /// Checks and joins the parts. `width` is that of the first stage: 16 (CIFAR family) or 64 in the paper.
+    /// The model that the command line calls `name`; a width and shortcuts left out are the family's usual ones.
     ///
     /// # Errors
-    /// A depth that the architecture does not have; a width not in 1..=1024; classes not in 1..=100,000.
-    pub fn new(architecture: Architecture, width: u32, classes: u32) -> Result<Self, ModelError> {
-        match architecture {
-            Architecture::CifarResnet { depth, .. } if !(8..=1202).contains(&depth) || depth % 6 != 2 => {
-                return Err(ModelError::BadDepth {
-                    depth,
-                    allowed: "6n + 2, from 8 to 1202",
-                });
-            }
-            Architecture::Resnet { depth, .. } if depth != 18 && depth != 50 => {
-                return Err(ModelError::BadDepth {
-                    depth,
-                    allowed: "18 or 50",
-                });
-            }
-            Architecture::CifarResnet { .. } | Architecture::Resnet { .. } => {}
+    /// An unknown name; a shortcut for a model that has no choice; a width not in 1..=1024; classes not in
+    /// 1..=100,000.
+    pub fn named(
+        name: &str,
+        classes: u32,
+        width: Option<u32>,
+        shortcut: Option<Shortcut>,
+    ) -> Result<Self, ModelError> {
+        let mut architecture = find(name)?;
+        if let Some(shortcut) = shortcut {
+            let chosen = architecture.family().with_shortcut(shortcut);
+            architecture = chosen.ok_or_else(|| ModelError::ShortcutNotApplicable {
+                name: name.to_owned(),
+            })?;
         }
+        let usual = architecture.family().usual_width();
+        Self::new(architecture, width.unwrap_or(usual), classes)
+    }
+
+    fn new(architecture: Architecture, width: u32, classes: u32) -> Result<Self, ModelError> {
+        architecture.family().check()?;
         for (what, value, max) in [("width", width, 1024), ("number of classes", classes, 100_000)] {
             if !(1..=max).contains(&value) {
                 return Err(ModelError::OutOfRange { what, value, max });
@@ -93,81 +62,17 @@ impl ModelSpec {
         })
     }
 
-    /// The model that the command line calls `name`; widths and shortcuts left out are 16 (CIFAR family) or
-    /// 64, and projections.
+    /// Number of classes that the model `name` is usually trained on.
     ///
     /// # Errors
-    /// As [`ModelSpec::new`]; an unknown name; a shortcut for a model outside the CIFAR family.
-    pub fn named(
-        name: &str,
-        classes: u32,
-        width: Option<u32>,
-        shortcut: Option<Shortcut>,
-    ) -> Result<Self, ModelError> {
-        let unknown = || ModelError::UnknownName {
-            name: name.to_owned(),
-        };
-        let architecture = match name {
-            "resnet18-cifar" => Architecture::Resnet {
-                depth: 18,
-                stem: Stem::Cifar,
-            },
-            "resnet50-cifar" => Architecture::Resnet {
-                depth: 50,
-                stem: Stem::Cifar,
-            },
-            "resnet18" => Architecture::Resnet {
-                depth: 18,
-                stem: Stem::Imagenet,
-            },
-            "resnet50" => Architecture::Resnet {
-                depth: 50,
-                stem: Stem::Imagenet,
-            },
-            other => {
-                let depth = other
-                    .strip_prefix("resnet")
-                    .and_then(|d| d.parse().ok())
-                    .ok_or_else(unknown)?;
-                Architecture::CifarResnet {
-                    depth,
-                    shortcut: shortcut.unwrap_or(Shortcut::Projection),
-                }
-            }
-        };
-        let default_width = match architecture {
-            Architecture::CifarResnet { .. } => 16,
-            Architecture::Resnet { .. } if shortcut.is_some() => {
-                return Err(ModelError::ShortcutNotApplicable {
-                    name: name.to_owned(),
-                });
-            }
-            Architecture::Resnet { .. } => 64,
-        };
-        Self::new(architecture, width.unwrap_or(default_width), classes).map_err(|error| match error {
-            ModelError::BadDepth { .. } => unknown(),
-            other => other,
-        })
+    /// An unknown name.
+    pub fn usual_classes(name: &str) -> Result<u32, ModelError> {
+        Ok(find(name)?.family().usual_classes())
     }
 
     /// The name that [`ModelSpec::named`] takes.
     pub fn name(&self) -> String {
-        match self.architecture {
-            Architecture::CifarResnet { depth, .. } => format!("resnet{depth}"),
-            Architecture::Resnet {
-                depth,
-                stem: Stem::Cifar,
-            } => format!("resnet{depth}-cifar"),
-            Architecture::Resnet {
-                depth,
-                stem: Stem::Imagenet,
-            } => format!("resnet{depth}"),
-        }
-    }
-
-    /// The architecture.
-    pub fn architecture(&self) -> Architecture {
-        self.architecture
+        self.family().name()
     }
 
     /// Channels of the first stage.
@@ -180,53 +85,104 @@ impl ModelSpec {
         self.classes
     }
 
+    /// What joins blocks of different shapes, where the family has a choice.
+    pub fn shortcut(&self) -> Option<Shortcut> {
+        self.family().shortcut()
+    }
+
+    /// Rows, and columns, of the images that the model is usually trained on.
+    pub fn usual_side(&self) -> u32 {
+        self.family().usual_side()
+    }
+
     /// The tensors of the network, in torchvision's `state_dict` order.
     pub fn layout(&self) -> Layout {
-        resnet::plan(self).0
+        self.plan().0
+    }
+
+    /// The network, computing in `precision`. It takes images of any size that [`ModelSpec::check_image`] accepts.
+    pub fn network(&self, precision: Precision) -> Box<dyn Network<Tensor>> {
+        let (layout, plan) = self.plan();
+        Box::new(PlannedNetwork::new(layout, plan, precision, false))
+    }
+
+    /// The same network, whose [`sculpt_network::Mode::Eval`] multiplies each BatchNorm into the convolution before it:
+    /// `w·γ/√(σ² + ε)` and `β + (b − μ)·γ/√(σ² + ε)`. Logits differ by rounding only; derivatives of them cost less than
+    /// through `batch_norm`, and, in full precision, [`Network::linearise`] writes out the second ones.
+    pub fn folded_network(&self, precision: Precision) -> Box<dyn Network<Tensor>> {
+        let (layout, plan) = self.plan();
+        Box::new(PlannedNetwork::new(layout, plan, precision, true))
+    }
+
+    /// Whether something is left of an image of `height` × `width` pixels behind the last pooling.
+    ///
+    /// # Errors
+    /// An image that is too small.
+    pub fn check_image(&self, height: u32, width: u32) -> Result<(), ModelError> {
+        self.pixels(height, width).map(|_| ())
     }
 
     /// Multiply-accumulates of one forward pass on one image of `height` × `width` pixels, for every prunable
     /// tensor in layout order: each weight counts once for every position at which it is used.
-    pub fn multiply_accumulates(&self, height: u32, width: u32) -> Vec<u64> {
-        resnet::multiply_accumulates(self, height, width)
+    ///
+    /// # Errors
+    /// As [`ModelSpec::check_image`].
+    pub fn multiply_accumulates(&self, height: u32, width: u32) -> Result<Vec<u64>, ModelError> {
+        let pixels = self.pixels(height, width)?;
+        let layout = self.layout();
+        let counts = layout.prunable().zip(pixels);
+        Ok(counts.map(|(param, n)| param.len() as u64 * n).collect())
     }
 
     /// Numbers that all convolutions and linear layers put out for one image of `height` × `width` pixels: what a
     /// backward pass keeps is a small multiple of it.
-    pub fn activations(&self, height: u32, width: u32) -> u64 {
+    ///
+    /// # Errors
+    /// As [`ModelSpec::check_image`].
+    pub fn activations(&self, height: u32, width: u32) -> Result<u64, ModelError> {
+        let pixels = self.pixels(height, width)?;
         let layout = self.layout();
-        let macs = self.multiply_accumulates(height, width);
-        // A number put out costs `fan_in` multiply-accumulates.
-        layout
+        Ok(layout
             .prunable()
-            .zip(macs)
-            .map(|(param, n)| n / param.fan_in() as u64)
-            .sum()
+            .zip(pixels)
+            .map(|(param, n)| param.shape()[0] as u64 * n)
+            .sum())
     }
+
+    /// Positions at which each prunable tensor is used, in layout order.
+    fn pixels(&self, height: u32, width: u32) -> Result<Vec<u64>, ModelError> {
+        let mut pixels = self
+            .plan()
+            .1
+            .pixels(height, width)
+            .ok_or_else(|| ModelError::ImageTooSmall {
+                name: self.name(),
+                height,
+                width,
+            })?;
+        pixels.push(1);
+        Ok(pixels)
+    }
+
+    fn plan(&self) -> (Layout, Plan) {
+        self.family().plan(self.width as usize, self.classes as usize)
+    }
+
+    fn family(&self) -> &dyn Family {
+        self.architecture.family()
+    }
+}
+
+fn find(name: &str) -> Result<Architecture, ModelError> {
+    Architecture::named(name).ok_or_else(|| ModelError::UnknownName {
+        name: name.to_owned(),
+    })
 }
 
 impl fmt::Display for ModelSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (family, full_width) = match self.architecture {
-            Architecture::CifarResnet {
-                depth,
-                shortcut: Shortcut::Projection,
-            } => (format!("ResNet-{depth}"), 16),
-            Architecture::CifarResnet {
-                depth,
-                shortcut: Shortcut::Identity,
-            } => (format!("ResNet-{depth} (identity shortcuts)"), 16),
-            Architecture::Resnet {
-                depth,
-                stem: Stem::Cifar,
-            } => (format!("ResNet-{depth} (CIFAR stem)"), 64),
-            Architecture::Resnet {
-                depth,
-                stem: Stem::Imagenet,
-            } => (format!("ResNet-{depth}"), 64),
-        };
-        f.write_str(&family)?;
-        if self.width != full_width {
+        f.write_str(&self.family().title())?;
+        if self.width != self.family().usual_width() {
             write!(f, " of width {}", self.width)?;
         }
         Ok(())
@@ -251,25 +207,10 @@ impl From<ModelSpec> for RawSpec {
     }
 }
 
-impl FromStr for Shortcut {
-    type Err = ModelError;
-
-    fn from_str(word: &str) -> Result<Self, ModelError> {
-        match word {
-            "projection" => Ok(Shortcut::Projection),
-            "identity" => Ok(Shortcut::Identity),
-            other => Err(ModelError::UnknownWord {
-                what: "shortcut",
-                value: other.to_owned(),
-                allowed: "projection, identity",
-            }),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn counts(name: &str, classes: u32, shortcut: Option<Shortcut>) -> (usize, usize, usize) {
         let layout = ModelSpec::named(name, classes, None, shortcut).unwrap().layout();
@@ -293,11 +234,8 @@ mod tests {
     #[test]
     fn multiply_accumulates_of_resnet18() {
         let spec = ModelSpec::named("resnet18", 1000, None, None).unwrap();
-        assert_eq!(
-            spec.multiply_accumulates(224, 224).iter().sum::<u64>(),
-            1_814_073_344
-        );
-        assert_eq!(spec.multiply_accumulates(224, 224).len(), 21);
+        let macs = spec.multiply_accumulates(224, 224).unwrap();
+        assert_eq!((macs.len(), macs.iter().sum::<u64>()), (21, 1_814_073_344));
     }
 
     #[test]
@@ -305,10 +243,14 @@ mod tests {
         for name in [
             "resnet",
             "resnet21",
-            "vgg16",
+            "vgg19",
             "resnet34",
             "",
             "resnet-20",
+            "resnet020",
+            "resnet050",
+            "resnet+20",
+            "resnet20-6n2",
             "resnet99999999999",
         ] {
             let error = ModelSpec::named(name, 10, None, None).unwrap_err();
@@ -317,5 +259,69 @@ mod tests {
         assert!(ModelSpec::named("resnet20", 0, None, None).is_err());
         assert!(ModelSpec::named("resnet20", 10, Some(0), None).is_err());
         assert!(ModelSpec::named("resnet18", 10, None, Some(Shortcut::Identity)).is_err());
+    }
+
+    /// torchvision's and He et al.'s of depth 6 · 8 + 2.
+    #[test]
+    fn two_networks_of_depth_50_have_two_names() {
+        let of = |name| ModelSpec::named(name, 10, None, None).unwrap();
+        let (torchvision, cifar) = (of("resnet50"), of("resnet50-6n2"));
+        assert_ne!(torchvision, cifar);
+        assert_eq!(
+            (torchvision.to_string(), cifar.to_string()),
+            ("ResNet-50".to_owned(), "ResNet-50 (6n + 2)".to_owned())
+        );
+        let json = r#"{"architecture":{"cifar-resnet":{"depth":50,"shortcut":"projection"}},"width":16,"classes":10}"#;
+        assert_eq!(serde_json::to_string(&cifar).unwrap(), json);
+        assert_eq!(serde_json::from_str::<ModelSpec>(json).unwrap(), cifar);
+    }
+
+    fn any_name() -> impl Strategy<Value = String> {
+        let cifar = (1u32..=200).prop_map(|n| format!("resnet{}", 6 * n + 2));
+        let others = [
+            "resnet18",
+            "resnet50",
+            "resnet18-cifar",
+            "resnet50-cifar",
+            "resnet50-6n2",
+        ];
+        prop_oneof![
+            cifar,
+            proptest::sample::select(others.to_vec()).prop_map(str::to_owned)
+        ]
+    }
+
+    proptest! {
+        /// No two descriptions share a name, and a description survives its name, its words and its JSON.
+        #[test]
+        fn named_by_its_name_it_is_itself(
+            name in any_name(), width in 1u32..=1024, classes in 1u32..=100_000, identity: bool,
+        ) {
+            let spec = ModelSpec::named(&name, classes, Some(width), None).unwrap();
+            let other = spec.shortcut().filter(|_| identity).map(|_| Shortcut::Identity);
+            let spec = ModelSpec::named(&name, classes, Some(width), other).unwrap();
+            prop_assert_eq!(spec.name(), name);
+            let again = ModelSpec::named(&spec.name(), spec.classes(), Some(spec.width()), spec.shortcut());
+            prop_assert_eq!(again.as_ref(), Ok(&spec));
+            let json = serde_json::to_string(&spec).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<ModelSpec>(&json).unwrap(), &spec);
+        }
+
+        /// Also from JSON, through which a depth may come that only one family has a name for.
+        #[test]
+        fn read_from_json_it_has_a_name_of_its_own(depth in 0u32..1300, cifar: bool, stem: bool, identity: bool) {
+            let architecture = if cifar {
+                let shortcut = if identity { "identity" } else { "projection" };
+                serde_json::json!({ "cifar-resnet": { "depth": depth, "shortcut": shortcut } })
+            } else {
+                let stem = if stem { "cifar" } else { "imagenet" };
+                serde_json::json!({ "resnet": { "depth": depth % 60, "stem": stem } })
+            };
+            let json = serde_json::json!({ "architecture": architecture, "width": 4, "classes": 3 });
+            if let Ok(spec) = serde_json::from_value::<ModelSpec>(json) {
+                let again = ModelSpec::named(&spec.name(), 3, Some(4), spec.shortcut());
+                prop_assert_eq!(again, Ok(spec));
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
 use sculpt_layout::{BufferKind, Layout, ParamKind};
-use sculpt_models::{ModelSpec, Precision, ResNet};
+use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::{Mode, Network};
 use serde::Deserialize;
 use tch::{Device, Kind, Reduction, Tensor, no_grad};
@@ -23,6 +23,7 @@ struct Case {
     images: i64,
     n_params: usize,
     names: Vec<String>,
+    multiply_accumulates: Vec<u64>,
     logits: Vec<f64>,
     logits_norm: f64,
     train_loss: f64,
@@ -103,13 +104,13 @@ fn floats(tensor: &Tensor) -> Vec<f64> {
 
 /// Folding BatchNorm changes neither logits nor gradients nor Hessian-vector products: in f64 to rounding.
 fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor, images: &Tensor) {
-    let plain = ResNet::new(spec, Precision::F32);
-    let folded = plain.clone().folded();
-    let in_f32 = |network: &ResNet| floats(&network.forward(theta, buffers, images, Mode::Eval));
+    let plain = spec.network(Precision::F32);
+    let folded = spec.folded_network(Precision::F32);
+    let in_f32 = |network: &dyn Network<Tensor>| floats(&network.forward(theta, buffers, images, Mode::Eval));
     check_close("folded logits", case, &in_f32(&folded), &in_f32(&plain), 1e-5);
 
     let double = |x: &Tensor| x.to_kind(Kind::Double);
-    let derivatives = |network: &ResNet| {
+    let derivatives = |network: &dyn Network<Tensor>| {
         let theta = double(theta).set_requires_grad(true);
         let logits = network.forward(&theta, &double(buffers), &double(images), Mode::Eval);
         assert_eq!(logits.kind(), Kind::Double);
@@ -151,7 +152,7 @@ fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor,
         &floats(&gauss_newton),
         1e-10,
     );
-    for other in [plain, ResNet::new(spec, Precision::Bf16).folded()] {
+    for other in [plain, spec.folded_network(Precision::Bf16)] {
         assert!(
             other
                 .linearise(&theta, &double(buffers), &double(images))
@@ -172,11 +173,16 @@ fn networks_equal_pytorchs() {
             .filter(|s| *s == "identity")
             .map(|s| s.parse().unwrap());
         let spec = ModelSpec::named(&case.model, case.classes, Some(case.width), shortcut).unwrap();
-        let network = ResNet::new(&spec, Precision::F32);
+        let network = spec.network(Precision::F32);
         let layout = network.layout();
         assert_eq!(
             (layout.n_params(), state_dict_names(layout)),
             (case.n_params, case.names.clone())
+        );
+        let (height, width) = (case.height as u32, case.image_width as u32);
+        assert_eq!(
+            spec.multiply_accumulates(height, width).unwrap(),
+            case.multiply_accumulates
         );
         let (theta, buffers) = fill(layout, &case.names);
         let size = [case.images, 3, case.height, case.image_width];
@@ -199,7 +205,9 @@ fn networks_equal_pytorchs() {
         );
 
         // The bf16 path has 8 bits of mantissa: the same logits to some percent.
-        let low = ResNet::new(&spec, Precision::Bf16).forward(&theta, &buffers, &images, Mode::Eval);
+        let low = spec
+            .network(Precision::Bf16)
+            .forward(&theta, &buffers, &images, Mode::Eval);
         assert_eq!(low.kind(), Kind::Float);
         check_close("bf16 logits", case, &floats(&low), &floats(&logits), 0.05);
 

@@ -6,7 +6,7 @@
 //! 1 to 24.
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
-use sculpt_models::{InitRule, ModelSpec, Precision, ResNet, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_network::{Mode, Network};
 use sculpt_random::Seed;
 use std::collections::VecDeque;
@@ -123,8 +123,8 @@ fn grid(model: &str, widths: Vec<u32>, sizes: &[i64]) -> Vec<Case> {
 fn derive(case: &Case) {
     tch::set_num_threads(1);
     let spec = ModelSpec::named(&case.model, 10, Some(case.width), None).unwrap();
-    let plain = ResNet::new(&spec, case.precision);
-    let folded = plain.clone().folded();
+    let plain = spec.network(case.precision);
+    let folded = spec.folded_network(case.precision);
     let (theta, buffers) = initialise(plain.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let on_cpu = (Kind::Float, Device::Cpu);
@@ -132,7 +132,7 @@ fn derive(case: &Case) {
     let images = images.view([IMAGES, 3, case.size, case.size]);
     let labels = Tensor::arange(IMAGES, (Kind::Int64, Device::Cpu));
     let theta = theta.set_requires_grad(true);
-    let gradient = |network: &ResNet, mode| {
+    let gradient = |network: &dyn Network<Tensor>, mode| {
         let logits = network.forward(&theta, &buffers.copy(), &images, mode);
         let loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, 0.0);
         Tensor::run_backward(&[&loss], &[&theta], true, true).swap_remove(0)

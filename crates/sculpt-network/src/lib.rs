@@ -38,6 +38,20 @@ pub trait Linearised<T> {
     fn change_along(&self, v: &T, change_of_u: &dyn Fn(&T) -> T) -> T;
 }
 
+impl<T, N: Network<T> + ?Sized> Network<T> for Box<N> {
+    fn layout(&self) -> &Layout {
+        (**self).layout()
+    }
+
+    fn forward(&self, theta: &T, buffers: &T, images: &T, mode: Mode) -> T {
+        (**self).forward(theta, buffers, images, mode)
+    }
+
+    fn linearise<'a>(&'a self, theta: &T, buffers: &T, images: &T) -> Option<Box<dyn Linearised<T> + 'a>> {
+        (**self).linearise(theta, buffers, images)
+    }
+}
+
 /// How BatchNorm behaves in a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {

@@ -1,7 +1,6 @@
 use crate::cache::Key;
 use crate::{ReportError, Session};
 use sculpt_experiments::{EVALUATION_BATCH, Environment, PanelName, StateRef, TestScore, evaluate_examples};
-use sculpt_models::{Precision, ResNet};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
@@ -65,10 +64,9 @@ impl Session {
             |worker, state| {
                 let (model, _) = self.entry(state)?;
                 let read = self.source().state(state, &model.layout())?;
-                let network = ResNet::new(model, Precision::F32);
                 let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
                 let (theta, buffers) = (place(&read.theta), place(&read.buffers));
-                let score = evaluate_examples(&network, &theta, &buffers, &worker.test);
+                let score = evaluate_examples(model, &theta, &buffers, &worker.test);
                 Ok(Cached {
                     loss: score.loss,
                     n_correct: score.n_correct,

@@ -5,7 +5,7 @@ use crate::session::Worker;
 use crate::{ReportError, Session};
 use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
 use sculpt_experiments::{EVALUATION_BATCH, Environment, PanelName, StateRef};
-use sculpt_models::{Precision, ResNet};
+use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -87,7 +87,7 @@ impl Session {
 
     fn line(&self, worker: &Worker, (a, b): &(StateRef, StateRef)) -> Result<Line, ReportError> {
         let (model, _) = self.entry(a)?;
-        let (network, layout) = (ResNet::new(model, Precision::F32), model.layout());
+        let (network, layout) = (model.network(Precision::F32), model.layout());
         let end = |state: &StateRef| -> Result<End, ReportError> {
             let read = self.source().state(state, &layout)?;
             let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);

@@ -5,7 +5,7 @@ use crate::session::Worker;
 use crate::{ReportError, Session};
 use sculpt_experiments::{Environment, PanelName, StateRef};
 use sculpt_hessian::{Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
-use sculpt_models::{Precision, ResNet};
+use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -88,7 +88,7 @@ impl Session {
     fn largest_eigenvalue(&self, worker: &Worker, state: &StateRef) -> Result<Sharpness, ReportError> {
         let (model, _) = self.entry(state)?;
         let read = self.source().state(state, &model.layout())?;
-        let network = ResNet::new(model, Precision::F32).folded();
+        let network = model.folded_network(Precision::F32);
         let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
         let (theta, buffers) = (place(&read.theta), place(&read.buffers));
         let (images, labels) = worker.training.whole();

@@ -7,7 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark has no caller to hand an error to")]
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use sculpt_models::{InitRule, ModelSpec, Precision, ResNet, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_scores::{
     Density, DensitySchedule, Mode, Network as _, PAPER_TEMPERATURE, Point, Probe, Seed, SynFlow, WoodFisher,
     fisher, grasp, snip, synflow, wood_fisher,
@@ -26,7 +26,7 @@ fn scores(c: &mut Criterion) {
         .measurement_time(Duration::from_secs(1));
 
     let spec = ModelSpec::named("resnet50", 1000, None, None).unwrap();
-    let network = ResNet::new(&spec, Precision::F32);
+    let network = spec.network(Precision::F32);
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanOut, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let point = Point::new(&network, &theta, &buffers, None).unwrap();
@@ -41,7 +41,7 @@ fn scores(c: &mut Criterion) {
     });
 
     let spec = ModelSpec::named("resnet20", 10, None, None).unwrap();
-    let network = ResNet::new(&spec, Precision::F32).folded();
+    let network = spec.folded_network(Precision::F32);
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let point = Point::new(&network, &theta, &buffers, None).unwrap();

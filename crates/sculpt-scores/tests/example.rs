@@ -1,12 +1,12 @@
 //! The example of the README.
 
-use sculpt_models::{InitRule, ModelSpec, Precision, ResNet, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_scores::{Density, Mode, Network, Point, Probe, Seed, SynFlow, snip, synflow};
 use tch::{Device, Kind, Tensor};
 
 #[test]
 fn example() -> Result<(), Box<dyn std::error::Error>> {
-    let network = ResNet::new(&ModelSpec::named("resnet8", 10, Some(4), None)?, Precision::F32).folded();
+    let network = ModelSpec::named("resnet8", 10, Some(4), None)?.folded_network(Precision::F32);
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let point = Point::new(&network, &theta, &buffers, None)?;

@@ -1,7 +1,7 @@
 //! Scores and kept sets against PyTorch's (`goldens/make_scores.py`).
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
-use sculpt_models::{ModelSpec, Precision, ResNet};
+use sculpt_models::{ModelSpec, Precision};
 use sculpt_scores::{
     Density, DensitySchedule, Layout, Mask, Mode, Network as _, PAPER_TEMPERATURE, Point, Probe, Scores,
     SynFlow, WoodFisher, fisher, grasp, magnitude, snip, synflow, wood_fisher,
@@ -150,8 +150,11 @@ fn check(case: &Case, folded: bool) {
     // The tests of this file run beside each other.
     tch::set_num_threads(1);
     let spec = ModelSpec::named(&case.model, case.classes, Some(case.width), None).unwrap();
-    let plain = ResNet::new(&spec, Precision::F32);
-    let network = if folded { plain.folded() } else { plain };
+    let network = if folded {
+        spec.folded_network(Precision::F32)
+    } else {
+        spec.network(Precision::F32)
+    };
     let layout = network.layout();
     let (mut theta, buffers) = fill(layout);
     let two_thirds: Mask = (0..layout.n_prunable()).map(|place| place % 3 != 1).collect();

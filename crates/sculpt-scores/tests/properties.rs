@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
 use proptest::prelude::*;
-use sculpt_models::{InitRule, ModelSpec, Precision, ResNet, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_scores::{
     Density, FromFn, Layout, Mask, Mode, Network, PAPER_TEMPERATURE, Point, Probe, Scores, Seed, SynFlow,
     WoodFisher, fisher, grasp, snip, synflow, wood_fisher,
@@ -168,7 +168,7 @@ proptest! {
 #[test]
 fn nothing_handed_in_changes() {
     let spec = ModelSpec::named("resnet8", 10, Some(4), None).unwrap();
-    let network = ResNet::new(&spec, Precision::F32);
+    let network = spec.network(Precision::F32);
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(3));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let bits = |tensor: &Tensor| -> Vec<u32> {

@@ -6,7 +6,7 @@ use crate::{device, printing};
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use sculpt_masks::{Allocation, Density, Mask, Rule, keep_top, random};
-use sculpt_models::{Architecture, InitRule, ModelSpec, Precision, ResNet, Stem, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
@@ -46,7 +46,7 @@ struct Train {
     /// In which numbers convolutions compute
     #[arg(long, value_name = "P", default_value = "f32")]
     precision: PrecisionWord,
-    /// Side of an image in pixels [default: 32, or 224 for resnet18 and resnet50]
+    /// Side of an image in pixels [default: the model's usual one, 32 or 224]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=4096))]
     size: Option<u32>,
     /// Density of the network's random mask
@@ -136,15 +136,10 @@ pub(crate) fn throughput(
 
 fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
     let model = words.model.spec()?;
-    let size = words.size.unwrap_or(match model.architecture() {
-        Architecture::Resnet {
-            stem: Stem::Imagenet, ..
-        } => 224,
-        Architecture::Resnet {
-            stem: Stem::Cifar, ..
-        }
-        | Architecture::CifarResnet { .. } => 32,
-    });
+    let size = words.size.unwrap_or(model.usual_side());
+    model
+        .check_image(size, size)
+        .map_err(|error| BadUsage(format!("--size: {error}")))?;
     let precision = match words.precision {
         PrecisionWord::F32 => Precision::F32,
         PrecisionWord::Bf16 => Precision::Bf16,
@@ -264,7 +259,7 @@ fn time_steps(
         left: warm_up + steps,
     };
     let outcome = Training {
-        network: &ResNet::new(model, precision),
+        network: &model.network(precision),
         batches: &resident,
         schedule: &Schedule::new(Kind::Constant, 0.1, 1, resident.steps_per_epoch() as u32)?,
         epochs: 1,

@@ -6,7 +6,7 @@ use crate::{device, printing};
 use anyhow::Context;
 use clap::{Args, value_parser};
 use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
-use sculpt_models::{ModelSpec, Precision, ResNet};
+use sculpt_models::{ModelSpec, Precision};
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
 
@@ -41,12 +41,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let model = words.model.spec_or_of(&[&words.a, &words.b], global)?;
     let device = device::of(global)?;
     device::set_threads(global);
-    let network = ResNet::new(&model, Precision::F32);
+    let network = model.network(Precision::F32);
     let (a, b) = (
         end(&words.a, &model, device, global)?,
         end(&words.b, &model, device, global)?,
     );
-    let probe = Probe::read(&words.probe, model.classes(), device)?;
+    let probe = Probe::read(&words.probe, &model, device)?;
     let set = ExampleSet::new(|| probe.batches());
     let line = Connectivity::new(&network, words.points as usize, words.bn, Some(&set))?;
     let mut curves = line

@@ -7,7 +7,7 @@ use crate::{device, printing};
 use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::{TensorData, write_tensors};
-use sculpt_models::{Precision, ResNet};
+use sculpt_models::Precision;
 use sculpt_network::{FromFn, Mode, Network};
 use sculpt_trainers::evaluate;
 use serde::Serialize;
@@ -51,8 +51,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let device = device::of(global)?;
     device::set_threads(global);
     let weights = weights::read(&words.weights, &model, global)?;
-    let probe = Probe::read(&words.probe, model.classes(), device)?;
-    let network = ResNet::new(&model, Precision::F32);
+    let probe = Probe::read(&words.probe, &model, device)?;
+    let network = model.network(Precision::F32);
     let (theta, buffers) = (place(&weights.theta, device), place(&weights.buffers, device));
 
     let seen = RefCell::new(Vec::new());

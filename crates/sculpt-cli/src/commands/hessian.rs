@@ -7,7 +7,7 @@ use crate::{device, printing};
 use anyhow::Context;
 use clap::{Args, value_parser};
 use sculpt_hessian::{Density, Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
-use sculpt_models::{Precision, ResNet};
+use sculpt_models::Precision;
 use sculpt_store::atomic;
 use serde::Serialize;
 use std::{path::PathBuf, time::Instant};
@@ -102,15 +102,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         Some(path) => Some(masks::read(path, &model, global)?),
         None => weights.mask.clone(),
     };
-    let probe = Probe::read(&words.probe, model.classes(), device)?;
+    let probe = Probe::read(&words.probe, &model, device)?;
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
-    let network = ResNet::new(&model, Precision::F32).folded();
+    let network = model.folded_network(Precision::F32);
 
     let started = Instant::now();
     let (images, labels) = probe.whole();
     let (height, width) = probe.size();
-    let bytes = BYTES_PER_ACTIVATION * model.activations(height, width);
+    let bytes = BYTES_PER_ACTIVATION * model.activations(height, width)?;
     let (n, at_once) = (probe.len() as u64, (GRAPH_BYTES / bytes).max(1));
     let graphs = if n <= at_once {
         Graphs::Keep

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Weights, write_mask};
 use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, magnitude, random};
-use sculpt_models::{Architecture, ModelSpec, Precision, ResNet, Stem};
+use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Mode;
 use sculpt_random::Seed;
 use sculpt_scores::{Criterion, DensitySchedule, PAPER_TEMPERATURE, Point, SynFlow, WoodFisher};
@@ -188,19 +188,19 @@ fn scored_mask(
     device::set_threads(global);
     let (path, weights) = needed_weights(words, model, global)?;
     let probe = match &words.probe {
-        Some(path) => Some(Probe::read(path, model.classes(), device)?),
+        Some(path) => Some(Probe::read(path, model, device)?),
         None => None,
     };
-    let (height, width) = probe.as_ref().map_or_else(|| usual_size(model), Probe::size);
+    let usual = || (model.usual_side(), model.usual_side());
+    let (height, width) = probe.as_ref().map_or_else(usual, Probe::size);
     let criterion = criterion([3, i64::from(height), i64::from(width)]);
     if criterion.needs_probe() && probe.is_none() {
         return Err(BadUsage(format!("--method {} needs --probe FILE", name(words.method))).into());
     }
-    let network = ResNet::new(model, Precision::F32);
     let network = if criterion.prefers_folded() {
-        network.folded()
+        model.folded_network(Precision::F32)
     } else {
-        network
+        model.network(Precision::F32)
     };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
@@ -230,19 +230,6 @@ fn needed_weights<'a>(
 
 fn cannot(words: &Words, path: &std::path::Path) -> String {
     format!("--density {} of {} cannot be had", words.density, path.display())
-}
-
-/// Rows and columns of the images that the network is usually trained on.
-fn usual_size(model: &ModelSpec) -> (u32, u32) {
-    match model.architecture() {
-        Architecture::CifarResnet { .. }
-        | Architecture::Resnet {
-            stem: Stem::Cifar, ..
-        } => (32, 32),
-        Architecture::Resnet {
-            stem: Stem::Imagenet, ..
-        } => (224, 224),
-    }
 }
 
 fn name(method: Method) -> String {

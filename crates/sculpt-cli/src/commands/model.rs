@@ -3,19 +3,18 @@
 use crate::commands::address::Input;
 use crate::words::{BadUsage, Global};
 use clap::Args;
-use sculpt_models::{ModelSpec, Shortcut};
+use sculpt_models::{ModelError, ModelSpec, Shortcut, known_models};
 use std::path::Path;
 
 /// `--model`, `--classes`, `--width`, `--shortcut`.
 #[derive(Args)]
 pub(crate) struct ModelWords {
-    /// resnet20, resnet8 (any resnet of depth 6n+2), resnet18-cifar, resnet50-cifar, resnet18, resnet50
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", help = known_models())]
     pub(crate) model: Option<String>,
-    /// Number of classes [default: 10 for the CIFAR family, else 1000; 100 for resnet18-cifar and resnet50-cifar]
+    /// Number of classes [default: that of the data the model is usually trained on, 10, 100 or 1000]
     #[arg(long, value_name = "K")]
     pub(crate) classes: Option<u32>,
-    /// Channels of the first stage [default: 16 for the CIFAR family, else 64]
+    /// Channels of the first stage [default: the model's usual one, 16 or 64]
     #[arg(long, value_name = "W")]
     pub(crate) width: Option<u32>,
     /// What joins blocks of different shapes in the CIFAR family: projection or identity [default: projection]
@@ -32,13 +31,12 @@ impl ModelWords {
             )
             .into());
         };
-        let classes = self.classes.unwrap_or(match model.as_str() {
-            "resnet18" | "resnet50" => 1000,
-            "resnet18-cifar" | "resnet50-cifar" => 100,
-            _ => 10,
-        });
-        ModelSpec::named(model, classes, self.width, self.shortcut)
-            .map_err(|error| BadUsage(error.to_string()).into())
+        let bad = |error: ModelError| BadUsage(error.to_string());
+        let classes = match self.classes {
+            Some(classes) => classes,
+            None => ModelSpec::usual_classes(model).map_err(bad)?,
+        };
+        Ok(ModelSpec::named(model, classes, self.width, self.shortcut).map_err(bad)?)
     }
 
     /// As [`ModelWords::spec`], but where `--model` is not given, what the first of these states or checkpoints says that

@@ -1,7 +1,8 @@
 //! Images and labels that a user hands to a single command.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use sculpt_checkpoints::read_tensors;
+use sculpt_models::ModelSpec;
 use std::path::Path;
 use tch::{Device, Tensor};
 
@@ -23,9 +24,10 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// Reads `images` F32 `[n, 3, h, w]` and `labels` I64 `[n]`, each of `0..classes`, and nothing else.
-    pub(crate) fn read(path: &Path, classes: u32, device: Device) -> anyhow::Result<Self> {
-        let name = path.display();
+    /// Reads `images` F32 `[n, 3, h, w]`, which the model takes, and `labels` I64 `[n]`, each one of its classes, and
+    /// nothing else.
+    pub(crate) fn read(path: &Path, model: &ModelSpec, device: Device) -> anyhow::Result<Self> {
+        let (name, classes) = (path.display(), model.classes());
         let mut tensors = read_tensors(path)?;
         let (shape, images) = tensors.take_f32("images")?;
         let (labels_shape, labels) = tensors.take_i64("labels")?;
@@ -38,6 +40,9 @@ impl Probe {
                 "{name}: tensor images has shape {shape:?}, a probe needs at least one image and one pixel"
             );
         }
+        model
+            .check_image(height as u32, width as u32)
+            .with_context(|| format!("{name}: tensor images has shape {shape:?}"))?;
         if labels_shape != [n] {
             bail!("{name}: tensor labels has shape {labels_shape:?}, expected [{n}], one for each image");
         }

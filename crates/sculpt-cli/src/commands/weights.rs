@@ -5,6 +5,7 @@ use crate::words::Global;
 use anyhow::{anyhow, bail};
 use sculpt_checkpoints::{CheckpointError, Fault, Weights, read_meta, read_weights};
 use sculpt_experiments::model_of;
+use sculpt_layout::Param;
 use sculpt_models::ModelSpec;
 use std::path::Path;
 
@@ -53,19 +54,22 @@ fn hint(path: &Path, model: &ModelSpec, error: &CheckpointError) -> Option<Strin
     if let Some(stated) = stated.filter(|stated| stated != model) {
         return Some(format!("the file is of {}", flags(&stated)));
     }
+    let layout = model.layout();
+    let first = layout.prunable().next().map(Param::name);
+    let last = layout.prunable().last().map(Param::name);
     match fault {
         Fault::WrongShape {
             tensor,
             shape,
             expected,
-        } if tensor == "fc.weight" && shape.len() == 2 => {
+        } if last == Some(tensor) && shape.len() == 2 => {
             (shape[1] == expected[1]).then(|| format!("its number of classes is --classes {}", shape[0]))
         }
         Fault::WrongShape {
             tensor,
             shape,
             expected,
-        } if tensor == "conv1.weight" && shape.len() == 4 => {
+        } if first == Some(tensor) && shape.len() == 4 => {
             (shape[1..] == expected[1..]).then(|| format!("its width is --width {}", shape[0]))
         }
         _ => None,
@@ -74,17 +78,10 @@ fn hint(path: &Path, model: &ModelSpec, error: &CheckpointError) -> Option<Strin
 
 /// A model as flags.
 pub(crate) fn flags(model: &ModelSpec) -> String {
-    use sculpt_models::{Architecture, Shortcut};
-    let shortcut = match model.architecture() {
-        Architecture::CifarResnet {
-            shortcut: Shortcut::Identity,
-            ..
-        } => " --shortcut identity",
-        Architecture::CifarResnet {
-            shortcut: Shortcut::Projection,
-            ..
-        }
-        | Architecture::Resnet { .. } => "",
+    let default = ModelSpec::named(&model.name(), model.classes(), None, None);
+    let shortcut = match (model.shortcut(), default.ok().and_then(|model| model.shortcut())) {
+        (Some(shortcut), usual) if Some(shortcut) != usual => format!(" --shortcut {}", shortcut.word()),
+        _ => String::new(),
     };
     format!(
         "--model {} --width {} --classes {}{shortcut}",

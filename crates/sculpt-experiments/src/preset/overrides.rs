@@ -1,6 +1,6 @@
 use super::{Setup, density};
-use crate::plan::data_shape;
 use crate::ExperimentError;
+use crate::plan::data_shape;
 use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
 

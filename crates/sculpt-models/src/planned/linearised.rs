@@ -1,4 +1,5 @@
-use super::{Block, ConvNorm, Folding, Forward, Join, MAX_POOL, Plan, ResNet, channels_last};
+use super::{Folding, PlannedNetwork, channels_last};
+use crate::plan::{Block, ConvNorm, Forward, Join, MaxPool, Step, mean_of_pixels};
 use crate::{conv2d, convolution};
 use sculpt_network::Linearised;
 use tch::{Kind, Tensor, no_grad};
@@ -8,23 +9,27 @@ use tch::{Kind, Tensor, no_grad};
 /// Everything between the ReLUs is linear or bilinear, so the derivatives are written as the same convolutions
 /// again: a change of the gradient takes two forward and four backward ones for each layer. libtorch's own second
 /// derivative of a convolution takes others, whose kernels are as large as the images.
-pub(super) struct LinearisedResNet<'a> {
-    network: &'a ResNet,
+pub(super) struct LinearisedNetwork<'a> {
+    network: &'a PlannedNetwork,
     /// Views of `θ`.
     params: Vec<Tensor>,
     /// By [`ConvNorm::number`].
     layers: Vec<Layer>,
-    max_pool: Option<MaxPool>,
-    /// `[n, channels]`.
+    /// By [`MaxPool::number`].
+    pools: Vec<Pooled>,
+    /// Of the features behind the last step.
+    feature_size: Vec<i64>,
+    /// Their mean over all pixels, `[n, channels]`.
     pooled: Tensor,
     logits: Tensor,
     /// What was pulled back last.
     u: Option<Tensor>,
 }
 
-/// A folded convolution, `y = x ∗ w·γ/σ + β − μ·γ/σ`.
+/// A folded convolution, `y = x ∗ w·γ/σ + β + (b − μ)·γ/σ`.
 struct Layer {
-    mean: Tensor,
+    /// `b − μ`.
+    offset: Tensor,
     /// `1/σ`.
     inverse: Tensor,
     /// `γ/σ`.
@@ -44,20 +49,45 @@ struct Pulled {
     folded: Folded,
 }
 
+/// Something for each number of `w`, `b`, `γ` and `β`, flat.
+struct Unfolded {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    scale: Tensor,
+    shift: Tensor,
+}
+
+impl Unfolded {
+    /// To their places among those of all parameters.
+    fn put(self, conv: &ConvNorm, all: &mut [Tensor]) {
+        all[conv.weight] = self.weight;
+        if let (Some(place), Some(bias)) = (conv.bias(), self.bias) {
+            all[place] = bias;
+        }
+        all[conv.scale()] = self.scale;
+        all[conv.scale() + 1] = self.shift;
+    }
+}
+
 /// Something for each number of a folded weight, in its shape, and of a folded bias.
 struct Folded {
     weight: Tensor,
     bias: Tensor,
 }
 
-struct MaxPool {
+struct Pooled {
     input: Tensor,
     /// Of the largest, `[n, channels, height, width]`, into `height·width` of the input.
     indices: Tensor,
 }
 
-impl<'a> LinearisedResNet<'a> {
-    pub(super) fn new(network: &'a ResNet, theta: &Tensor, buffers: &Tensor, images: &Tensor) -> Self {
+impl<'a> LinearisedNetwork<'a> {
+    pub(super) fn new(
+        network: &'a PlannedNetwork,
+        theta: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Self {
         no_grad(|| {
             let running = buffers.split_with_sizes(&network.buffer_sizes[..], 0);
             let mut pass = Values {
@@ -65,7 +95,8 @@ impl<'a> LinearisedResNet<'a> {
                     network,
                     params: theta.detach().split_with_sizes(&network.param_sizes[..], 0),
                     layers: Vec::new(),
-                    max_pool: None,
+                    pools: Vec::new(),
+                    feature_size: Vec::new(),
                     pooled: Tensor::new(),
                     logits: Tensor::new(),
                     u: None,
@@ -82,74 +113,90 @@ impl<'a> LinearisedResNet<'a> {
         all[param].view(&self.network.param_shapes[param][..])
     }
 
-    fn fc_weight(&self, all: &[Tensor]) -> Tensor {
-        self.shaped(all, self.network.plan.fc)
+    fn classifier(&self, all: &[Tensor]) -> Tensor {
+        self.shaped(all, self.network.plan.classifier)
     }
 
-    /// The change of a layer's folded weight and bias with that of `w`, `γ` and `β`.
+    /// The change of a layer's folded weight and bias with that of `w`, `b`, `γ` and `β`.
     fn fold(&self, conv: &ConvNorm, direction: &[Tensor]) -> Folded {
-        let layer = &self.layers[conv.number()];
-        let change = &direction[conv.param + 1] * &layer.inverse;
-        let weight = self.shaped(direction, conv.param) * along_outputs(&layer.factor)
-            + self.shaped(&self.params, conv.param) * along_outputs(&change);
+        let layer = &self.layers[conv.number];
+        let change = &direction[conv.scale()] * &layer.inverse;
+        let weight = self.shaped(direction, conv.weight) * along_outputs(&layer.factor)
+            + self.shaped(&self.params, conv.weight) * along_outputs(&change);
+        let mut bias = &direction[conv.scale() + 1] + &layer.offset * change;
+        if let Some(own) = conv.bias() {
+            bias += &direction[own] * &layer.factor;
+        }
         Folded {
             weight: channels_last(&weight),
-            bias: &direction[conv.param + 2] - &layer.mean * change,
+            bias,
         }
     }
 
-    /// The transpose of [`Self::fold`]: derivatives with respect to `w`, `γ` and `β`, flat.
-    fn unfold(&self, conv: &ConvNorm, gradient: &Folded) -> [Tensor; 3] {
-        let layer = &self.layers[conv.number()];
+    /// The transpose of [`Self::fold`].
+    fn unfold(&self, conv: &ConvNorm, gradient: &Folded) -> Unfolded {
+        let layer = &self.layers[conv.number];
         let weight = &gradient.weight * along_outputs(&layer.factor);
-        let scale = sum_of_outputs(&(&gradient.weight * self.shaped(&self.params, conv.param)))
-            - &gradient.bias * &layer.mean;
-        [
-            weight.reshape([-1]),
-            scale * &layer.inverse,
-            gradient.bias.shallow_clone(),
-        ]
+        let scale = sum_of_outputs(&(&gradient.weight * self.shaped(&self.params, conv.weight)))
+            + &gradient.bias * &layer.offset;
+        Unfolded {
+            weight: weight.reshape([-1]),
+            bias: conv.bias().map(|_| &gradient.bias * &layer.factor),
+            scale: scale * &layer.inverse,
+            shift: gradient.bias.shallow_clone(),
+        }
     }
 
     /// From the pooled features back to the images, `at_convolution` from a layer's output to its input; the rest is
     /// linear, given what the ReLUs and the pooling let pass.
     fn backward(&self, at_pooled: &Tensor, mut at_convolution: impl FnMut(&ConvNorm, Tensor) -> Tensor) {
-        let plan = &self.network.plan;
-        let size = self.behind_relu(plan.last()).size();
+        let size = &self.feature_size;
         let share = at_pooled / (size[2] * size[3]) as f64;
-        let mut g = channels_last(&share.unsqueeze(-1).unsqueeze(-1).expand(&size, false));
-        for block in plan.blocks.iter().rev() {
-            let (first, last) = block.convs();
-            g = self.through_relu(last, g);
-            let beside = match &block.shortcut {
-                Join::Same => g.shallow_clone(),
-                Join::Project(conv) => at_convolution(conv, g.shallow_clone()),
-                Join::Subsample { n_in, n_out } => self.subsample_transposed(block, &g, *n_in, *n_out),
+        let mut g = channels_last(&share.unsqueeze(-1).unsqueeze(-1).expand(size, false));
+        for step in self.network.plan.steps.iter().rev() {
+            g = match step {
+                Step::ConvNorm(conv) => at_convolution(conv, self.through_relu(conv, g)),
+                Step::MaxPool(pool) => {
+                    let [kernel, stride, padding] = pool.sides();
+                    let Pooled { input, indices } = &self.pools[pool.number];
+                    input.max_pool2d_with_indices_backward(
+                        &g,
+                        kernel,
+                        stride,
+                        padding,
+                        [1, 1],
+                        false,
+                        indices,
+                    )
+                }
+                Step::Block(block) => self.backward_of_block(block, g, &mut at_convolution),
             };
-            g = at_convolution(last, g);
-            for conv in first.iter().rev() {
-                g = at_convolution(conv, self.through_relu(conv, g));
-            }
-            g += beside;
         }
-        if let Some(pool) = &self.max_pool {
-            let [kernel, stride, padding] = MAX_POOL;
-            let input = &pool.input;
-            g = input.max_pool2d_with_indices_backward(
-                &g,
-                kernel,
-                stride,
-                padding,
-                [1, 1],
-                false,
-                &pool.indices,
-            );
+    }
+
+    fn backward_of_block(
+        &self,
+        block: &Block,
+        g: Tensor,
+        at_convolution: &mut impl FnMut(&ConvNorm, Tensor) -> Tensor,
+    ) -> Tensor {
+        let (first, last) = block.convs();
+        let mut g = self.through_relu(last, g);
+        let beside = match &block.shortcut {
+            Join::Same => g.shallow_clone(),
+            Join::Project(conv) => at_convolution(conv, g.shallow_clone()),
+            Join::Subsample { n_in, n_out } => self.subsample_transposed(block, &g, *n_in, *n_out),
+        };
+        g = at_convolution(last, g);
+        for conv in first.iter().rev() {
+            g = at_convolution(conv, self.through_relu(conv, g));
         }
-        let _ = at_convolution(&plan.stem, self.through_relu(&plan.stem, g));
+        g += beside;
+        g
     }
 
     fn behind_relu(&self, conv: &ConvNorm) -> &Tensor {
-        let output = &self.layers[conv.number()].behind_relu;
+        let output = &self.layers[conv.number].behind_relu;
         output
             .as_ref()
             .expect("a ReLU follows, which the forward pass went through")
@@ -162,7 +209,7 @@ impl<'a> LinearisedResNet<'a> {
 
     /// The transpose of [`Join::Subsample`].
     fn subsample_transposed(&self, block: &Block, g: &Tensor, n_in: i64, n_out: i64) -> Tensor {
-        let size = self.layers[block.convs[0].number()].input.size();
+        let size = self.layers[block.convs[0].number].input.size();
         let kept = g.narrow(1, (n_out - n_in) / 2, n_in);
         let columns = [size[0], n_in, kept.size()[2], size[3]];
         let wide = Tensor::slice_backward(&kept, columns, 3, 0, i64::MAX, 2);
@@ -170,7 +217,7 @@ impl<'a> LinearisedResNet<'a> {
     }
 }
 
-impl Linearised<Tensor> for LinearisedResNet<'_> {
+impl Linearised<Tensor> for LinearisedNetwork<'_> {
     fn logits(&self) -> &Tensor {
         &self.logits
     }
@@ -180,17 +227,17 @@ impl Linearised<Tensor> for LinearisedResNet<'_> {
             let mut pulled: Vec<Option<Pulled>> = self.layers.iter().map(|_| None).collect();
             let mut gradient: Vec<_> = self.params.iter().map(|_| Tensor::new()).collect();
             let u = u.detach();
-            self.backward(&u.matmul(&self.fc_weight(&self.params)), |conv, g| {
-                let layer = &self.layers[conv.number()];
+            self.backward(&u.matmul(&self.classifier(&self.params)), |conv, g| {
+                let layer = &self.layers[conv.number];
                 let (at_input, folded) = conv.backward(&g, &layer.input, &layer.weight);
-                gradient.splice(conv.param..conv.param + 3, self.unfold(conv, &folded));
-                pulled[conv.number()] = Some(Pulled { g, folded });
+                self.unfold(conv, &folded).put(conv, &mut gradient);
+                pulled[conv.number] = Some(Pulled { g, folded });
                 at_input
             });
             for (layer, pulled) in self.layers.iter_mut().zip(pulled) {
                 layer.pulled = pulled;
             }
-            let fc = self.network.plan.fc;
+            let fc = self.network.plan.classifier;
             gradient[fc] = u.tr().matmul(&self.pooled).reshape([-1]);
             gradient[fc + 1] = sum_of_rows(&u);
             self.u = Some(u);
@@ -212,31 +259,39 @@ impl Linearised<Tensor> for LinearisedResNet<'_> {
             let du = change_of_u(&dz);
 
             let mut change: Vec<_> = self.params.iter().map(|_| Tensor::new()).collect();
-            let fc = self.network.plan.fc;
-            let mut at_pooled = du.matmul(&self.fc_weight(&self.params));
+            let fc = self.network.plan.classifier;
+            let mut at_pooled = du.matmul(&self.classifier(&self.params));
             let mut of_fc = du.tr().matmul(&self.pooled);
             if let Some(u) = &self.u {
-                at_pooled += u.matmul(&self.fc_weight(&direction));
+                at_pooled += u.matmul(&self.classifier(&direction));
                 of_fc += u.tr().matmul(&tangents.pooled);
             }
             (change[fc], change[fc + 1]) = (of_fc.reshape([-1]), sum_of_rows(&du));
             self.backward(&at_pooled, |conv, dg| {
-                let (layer, moved) = (&self.layers[conv.number()], &tangents.layers[conv.number()]);
+                let (layer, moved) = (&self.layers[conv.number], &tangents.layers[conv.number]);
                 let (mut at_input, mut folded) = conv.backward(&dg, &layer.input, &layer.weight);
                 if let (Some(pulled), Some(dx)) = (&layer.pulled, &moved.input) {
                     let [more, of_weight] = conv.backward_of_product(&pulled.g, dx, &moved.folded.weight);
                     at_input += more;
                     folded.weight += of_weight;
                 }
-                let [mut weight, mut scale, shift] = self.unfold(conv, &folded);
+                let mut unfolded = self.unfold(conv, &folded);
                 if let Some(pulled) = &layer.pulled {
-                    // The folded weight w·γ/σ is bilinear itself.
-                    let g = &pulled.folded.weight;
-                    let factor = &direction[conv.param + 1] * &layer.inverse;
-                    weight += (g * along_outputs(&factor)).reshape([-1]);
-                    scale += sum_of_outputs(&(g * self.shaped(&direction, conv.param))) * &layer.inverse;
+                    // The folded weight w·γ/σ and the folded bias β + (b − μ)·γ/σ are bilinear themselves.
+                    let Folded {
+                        weight: g,
+                        bias: at_bias,
+                    } = &pulled.folded;
+                    let factor = &direction[conv.scale()] * &layer.inverse;
+                    unfolded.weight += (g * along_outputs(&factor)).reshape([-1]);
+                    let along = self.shaped(&direction, conv.weight);
+                    unfolded.scale += sum_of_outputs(&(g * along)) * &layer.inverse;
+                    if let (Some(bias), Some(own)) = (&mut unfolded.bias, conv.bias()) {
+                        *bias += at_bias * &factor;
+                        unfolded.scale += at_bias * &direction[own] * &layer.inverse;
+                    }
                 }
-                change.splice(conv.param..conv.param + 3, [weight, scale, shift]);
+                unfolded.put(conv, &mut change);
                 at_input
             });
             Tensor::cat(&change, 0)
@@ -246,21 +301,18 @@ impl Linearised<Tensor> for LinearisedResNet<'_> {
 
 /// The forward pass of the values, which notes what derivatives need.
 struct Values<'a> {
-    of: LinearisedResNet<'a>,
+    of: LinearisedNetwork<'a>,
     running: Vec<Tensor>,
 }
 
 impl Forward for Values<'_> {
     fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor {
-        let (mean, variance) = (&self.running[conv.buffer], &self.running[conv.buffer + 1]);
-        let [scale, shift] = [1, 2].map(|i| &self.of.params[conv.param + i]);
-        let weight = self.of.shaped(&self.of.params, conv.param);
-        let folding = Folding::new(&weight, [scale, shift], [mean, variance]);
+        let folding = Folding::new(self.of.network, conv, &self.of.params, &self.running);
         let weight = channels_last(&folding.weight);
         let y = conv.apply(x, &weight, Some(&folding.bias));
-        assert_eq!(self.of.layers.len(), conv.number(), "layers are passed in order");
+        assert_eq!(self.of.layers.len(), conv.number, "layers are passed in order");
         self.of.layers.push(Layer {
-            mean: mean.detach(),
+            offset: folding.offset,
             inverse: folding.inverse,
             factor: folding.factor,
             weight,
@@ -273,28 +325,31 @@ impl Forward for Values<'_> {
 
     fn relu(&mut self, last: &ConvNorm, mut x: Tensor) -> Tensor {
         let output = x.relu_();
-        self.of.layers[last.number()].behind_relu = Some(output.shallow_clone());
+        self.of.layers[last.number].behind_relu = Some(output.shallow_clone());
         output
     }
 
-    fn max_pool(&mut self, x: &Tensor) -> Tensor {
-        let [kernel, stride, padding] = MAX_POOL;
+    fn max_pool(&mut self, pool: &MaxPool, x: &Tensor) -> Tensor {
+        let [kernel, stride, padding] = pool.sides();
         let (output, indices) = x.max_pool2d_with_indices(kernel, stride, padding, [1, 1], false);
         let input = x.shallow_clone();
-        self.of.max_pool = Some(MaxPool { input, indices });
+        assert_eq!(self.of.pools.len(), pool.number, "poolings are passed in order");
+        self.of.pools.push(Pooled { input, indices });
         output
     }
 
-    fn linear(&mut self, pooled: &Tensor) -> Tensor {
-        self.of.pooled = pooled.shallow_clone();
-        let bias = &self.of.params[self.of.network.plan.fc + 1];
-        pooled.linear(&self.of.fc_weight(&self.of.params), Some(bias))
+    fn classify(&mut self, features: &Tensor) -> Tensor {
+        self.of.feature_size = features.size();
+        self.of.pooled = mean_of_pixels(features);
+        let bias = &self.of.params[self.of.network.plan.classifier + 1];
+        let weight = self.of.classifier(&self.of.params);
+        self.of.pooled.linear(&weight, Some(bias))
     }
 }
 
 /// The forward pass of the values' change along a direction.
 struct Tangents<'a> {
-    of: &'a LinearisedResNet<'a>,
+    of: &'a LinearisedNetwork<'a>,
     direction: &'a [Tensor],
     /// By [`ConvNorm::number`].
     layers: Vec<Moved>,
@@ -310,7 +365,7 @@ struct Moved {
 
 impl Forward for Tangents<'_> {
     fn conv_norm(&mut self, conv: &ConvNorm, dx: &Tensor) -> Tensor {
-        let layer = &self.of.layers[conv.number()];
+        let layer = &self.of.layers[conv.number];
         let folded = self.of.fold(conv, self.direction);
         let mut dy = conv.apply(&layer.input, &folded.weight, Some(&folded.bias));
         let input = dx.defined().then(|| dx.shallow_clone());
@@ -325,27 +380,20 @@ impl Forward for Tangents<'_> {
         self.of.through_relu(last, dx)
     }
 
-    fn max_pool(&mut self, dx: &Tensor) -> Tensor {
-        let pool = self.of.max_pool.as_ref().expect("the values were pooled");
-        let flat = dx.flatten(2, 3).gather(2, &pool.indices.flatten(2, 3), false);
-        channels_last(&flat.view_as(&pool.indices))
+    fn max_pool(&mut self, pool: &MaxPool, dx: &Tensor) -> Tensor {
+        let indices = &self.of.pools[pool.number].indices;
+        let flat = dx.flatten(2, 3).gather(2, &indices.flatten(2, 3), false);
+        channels_last(&flat.view_as(indices))
     }
 
-    fn linear(&mut self, d_pooled: &Tensor) -> Tensor {
-        let fc = self.of.network.plan.fc;
-        self.pooled = d_pooled.shallow_clone();
-        d_pooled.matmul(&self.of.fc_weight(&self.of.params).tr())
-            + self
-                .of
-                .pooled
-                .linear(&self.of.fc_weight(self.direction), Some(&self.direction[fc + 1]))
-    }
-}
-
-impl Plan {
-    /// The convolution whose block ends the features.
-    fn last(&self) -> &ConvNorm {
-        self.blocks.last().map_or(&self.stem, |block| block.convs().1)
+    fn classify(&mut self, d_features: &Tensor) -> Tensor {
+        let classifier = self.of.network.plan.classifier;
+        self.pooled = mean_of_pixels(d_features);
+        self.pooled.matmul(&self.of.classifier(&self.of.params).tr())
+            + self.of.pooled.linear(
+                &self.of.classifier(self.direction),
+                Some(&self.direction[classifier + 1]),
+            )
     }
 }
 
@@ -357,7 +405,7 @@ impl ConvNorm {
     /// From the gradient at the output to those at input, weight and bias.
     fn backward(&self, g: &Tensor, x: &Tensor, weight: &Tensor) -> (Tensor, Folded) {
         // Nobody asks for the gradient at the images.
-        let wanted = [self.number() > 0, true, true];
+        let wanted = [self.number > 0, true, true];
         let [input, weight, bias] = convolution::backward(g, x, weight, self.stride, self.padding, wanted);
         (input, Folded { weight, bias })
     }

@@ -1,0 +1,207 @@
+mod linearised;
+
+use crate::conv2d;
+use crate::plan::{ConvNorm, Forward, MaxPool, Plan, mean_of_pixels};
+use linearised::LinearisedNetwork;
+use sculpt_layout::Layout;
+use sculpt_network::{Linearised, Mode, Network};
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+/// PyTorch's BatchNorm defaults, which torchvision leaves alone.
+const BATCH_NORM_EPS: f64 = 1e-5;
+const BATCH_NORM_MOMENTUM: f64 = 0.1;
+
+/// In which numbers convolutions and linear layers compute. Changes results: part of a run's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit floating point throughout; at an f64 `θ` with f64 buffers and images, 64-bit.
+    F32,
+    /// bfloat16 weights and activations; `θ`, its gradient, BatchNorm's parameters and the logits stay f32.
+    Bf16,
+}
+
+/// A [`Plan`] as a function of its flat parameter vector.
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedNetwork {
+    layout: Layout,
+    plan: Plan,
+    precision: Precision,
+    folded: bool,
+    param_sizes: Vec<i64>,
+    buffer_sizes: Vec<i64>,
+    param_shapes: Vec<Vec<i64>>,
+}
+
+impl PlannedNetwork {
+    /// `folded`: see [`crate::ModelSpec::folded_network`].
+    pub(crate) fn new(layout: Layout, plan: Plan, precision: Precision, folded: bool) -> Self {
+        let param_sizes = layout.params().iter().map(|p| p.len() as i64).collect();
+        let buffer_sizes = layout.buffers().iter().map(|b| b.range().len() as i64).collect();
+        let param_shapes = layout
+            .params()
+            .iter()
+            .map(|p| p.shape().iter().map(|&n| n as i64).collect())
+            .collect();
+        Self {
+            layout,
+            plan,
+            precision,
+            folded,
+            param_sizes,
+            buffer_sizes,
+            param_shapes,
+        }
+    }
+}
+
+impl Network<Tensor> for PlannedNetwork {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// # Panics
+    /// When a length or shape does not fit the layout, or libtorch refuses an operation (no memory).
+    fn forward(&self, theta: &Tensor, buffers: &Tensor, images: &Tensor, mode: Mode) -> Tensor {
+        let full = theta.split_with_sizes(&self.param_sizes[..], 0);
+        let low = match self.precision {
+            Precision::F32 => None,
+            Precision::Bf16 => Some(
+                theta
+                    .to_kind(Kind::BFloat16)
+                    .split_with_sizes(&self.param_sizes[..], 0),
+            ),
+        };
+        let images = match self.precision {
+            Precision::F32 => images.shallow_clone(),
+            Precision::Bf16 => images.to_kind(Kind::BFloat16),
+        };
+        let mut pass = Pass {
+            network: self,
+            weights: low.as_ref().unwrap_or(&full),
+            full: &full,
+            running: buffers.split_with_sizes(&self.buffer_sizes[..], 0),
+            mode,
+        };
+        self.plan.forward(&mut pass, &channels_last(&images))
+    }
+
+    /// Of a folded network in full precision; None of any other.
+    fn linearise<'a>(
+        &'a self,
+        theta: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
+        let can = self.folded && self.precision == Precision::F32;
+        can.then(|| Box::new(LinearisedNetwork::new(self, theta, buffers, images)) as Box<_>)
+    }
+}
+
+/// The same values with the channel the fastest dimension in memory, which oneDNN and cuDNN prefer.
+fn channels_last(images: &Tensor) -> Tensor {
+    images.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
+}
+
+/// One forward pass: the views of the two vectors, and where to find what.
+struct Pass<'a> {
+    network: &'a PlannedNetwork,
+    /// Convolution and linear weights, in the precision of the pass.
+    weights: &'a [Tensor],
+    /// The f32 views: `γ`, `β`, biases.
+    full: &'a [Tensor],
+    running: Vec<Tensor>,
+    mode: Mode,
+}
+
+impl Pass<'_> {
+    /// A parameter in its shape, of `all` parameters.
+    fn shaped(&self, all: &[Tensor], param: usize) -> Tensor {
+        all[param].view(&self.network.param_shapes[param][..])
+    }
+}
+
+impl Forward for Pass<'_> {
+    fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor {
+        if self.network.folded && self.mode == Mode::Eval {
+            let Folding { weight, bias, .. } = Folding::new(self.network, conv, self.full, &self.running);
+            let (weight, bias) = (weight.to_kind(x.kind()), bias.to_kind(x.kind()));
+            return conv2d(x, &weight, Some(&bias), conv.stride, conv.padding);
+        }
+        let (batch_statistics, momentum) = match self.mode {
+            Mode::Train => (true, BATCH_NORM_MOMENTUM),
+            Mode::Calibrate => (true, 1.0),
+            Mode::Eval => (false, 0.0),
+        };
+        let weight = self.shaped(self.weights, conv.weight);
+        let bias = conv.bias().map(|bias| &self.weights[bias]);
+        let y = conv2d(x, &weight, bias, conv.stride, conv.padding);
+        y.batch_norm(
+            Some(&self.full[conv.scale()]),
+            Some(&self.full[conv.scale() + 1]),
+            Some(&self.running[conv.buffer]),
+            Some(&self.running[conv.buffer + 1]),
+            batch_statistics,
+            momentum,
+            BATCH_NORM_EPS,
+            true,
+        )
+    }
+
+    fn relu(&mut self, _: &ConvNorm, mut x: Tensor) -> Tensor {
+        x.relu_()
+    }
+
+    fn max_pool(&mut self, pool: &MaxPool, x: &Tensor) -> Tensor {
+        let [kernel, stride, padding] = pool.sides();
+        x.max_pool2d(kernel, stride, padding, [1, 1], false)
+    }
+
+    fn classify(&mut self, features: &Tensor) -> Tensor {
+        let classifier = self.network.plan.classifier;
+        let pooled = mean_of_pixels(features);
+        let weight = self.shaped(self.weights, classifier);
+        let bias = self.full[classifier + 1].to_kind(pooled.kind());
+        // The kind of θ: f32, or f64.
+        pooled
+            .linear(&weight, Some(&bias))
+            .to_kind(self.full[classifier].kind())
+    }
+}
+
+/// A convolution that has its BatchNorm multiplied in.
+struct Folding {
+    /// `b − μ`.
+    offset: Tensor,
+    /// `1/σ = 1/√(σ² + ε)`.
+    inverse: Tensor,
+    /// `γ/σ`.
+    factor: Tensor,
+    /// `w·γ/σ`.
+    weight: Tensor,
+    /// `β + (b − μ)·γ/σ`.
+    bias: Tensor,
+}
+
+impl Folding {
+    /// Of views of `θ` and of the running statistics.
+    fn new(network: &PlannedNetwork, conv: &ConvNorm, params: &[Tensor], running: &[Tensor]) -> Self {
+        let (mean, variance) = (&running[conv.buffer], &running[conv.buffer + 1]);
+        let (scale, shift) = (&params[conv.scale()], &params[conv.scale() + 1]);
+        let weight = params[conv.weight].view(&network.param_shapes[conv.weight][..]);
+        let offset = match conv.bias() {
+            None => -mean,
+            Some(bias) => &params[bias] - mean,
+        };
+        let inverse = (variance + BATCH_NORM_EPS).rsqrt();
+        let factor = scale * &inverse;
+        Self {
+            weight: weight * factor.view([-1, 1, 1, 1]),
+            bias: shift + &offset * &factor,
+            offset,
+            inverse,
+            factor,
+        }
+    }
+}
