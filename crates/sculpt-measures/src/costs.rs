@@ -1,0 +1,102 @@
+//! Rows of what each method costs until its network is trained.
+
+use crate::{MeasureError, PanelNeeds, Session};
+use sculpt_experiments::{Cost, Setup, StateRef};
+use sculpt_rows::CostRow;
+
+/// Numbers that SGD with momentum holds for each weight: itself, its gradient, its momentum.
+const NUMBERS_PER_WEIGHT: f64 = 3.0;
+const BYTES_PER_NUMBER: f64 = 4.0;
+
+impl Session {
+    /// Sums over all training that a state comes from; of bytes the most that any of it holds.
+    ///
+    /// # Errors
+    /// Timings that cannot be read, or a preset out of range.
+    pub fn cost_rows(&self, panels: &[PanelNeeds]) -> Result<Vec<CostRow>, MeasureError> {
+        let mut rows = Vec::new();
+        for panel in panels {
+            let setup = self.suite().preset.panel(panel.panel)?;
+            for point in &panel.points {
+                let ledger = Ledger::of(panel, &point.state, self, &setup)?;
+                rows.push(CostRow {
+                    panel: panel.letter.to_owned(),
+                    method: point.method.id.to_owned(),
+                    density_target: point.density.get(),
+                    seed: point.seed as u32,
+                    epochs: ledger.epochs,
+                    flops_dense: ledger.flops_dense,
+                    flops_sparse_ideal: ledger.flops_sparse_ideal,
+                    seconds: ledger.seconds,
+                    peak_memory_bytes: ledger.peak_memory_bytes,
+                    sparse_ideal_bytes: ledger.sparse_ideal_bytes,
+                    dense_bytes: ledger.dense_bytes,
+                    node: point.state.id.as_str().to_owned(),
+                });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// What it took to get to a state.
+struct Ledger {
+    /// Epochs trained, levels and cycles together.
+    epochs: u32,
+    flops_dense: f64,
+    flops_sparse_ideal: f64,
+    /// Wall time of training and evaluation, where every node has it.
+    seconds: Option<f64>,
+    /// Resident memory of the training process, where every node has it.
+    peak_memory_bytes: Option<f64>,
+    /// Weights, gradients and momenta that are not pruned, and the mask's bits, at the densest stage.
+    sparse_ideal_bytes: f64,
+    /// The same of the dense network, which masked tensors take whatever the mask.
+    dense_bytes: f64,
+}
+
+impl Ledger {
+    fn of(
+        panel: &PanelNeeds,
+        state: &StateRef,
+        session: &Session,
+        setup: &Setup,
+    ) -> Result<Self, MeasureError> {
+        let layout = setup.model.layout();
+        let unprunable = (layout.n_params() - layout.n_prunable()) as f64;
+        let bytes = |density: f64| {
+            // As many as a mask of this density keeps.
+            let weights = (density * layout.n_prunable() as f64).round() + unprunable;
+            let bits = if density < 1.0 {
+                layout.n_prunable().div_ceil(8) as f64
+            } else {
+                0.0
+            };
+            NUMBERS_PER_WEIGHT * BYTES_PER_NUMBER * weights + bits
+        };
+        let mut ledger = Ledger {
+            epochs: 0,
+            flops_dense: 0.0,
+            flops_sparse_ideal: 0.0,
+            seconds: Some(0.0),
+            peak_memory_bytes: Some(0.0),
+            sparse_ideal_bytes: 0.0,
+            dense_bytes: bytes(1.0),
+        };
+        for id in panel.recipe.ancestors(state) {
+            let entry = panel.recipe.get(&id).expect("ancestors are of the recipe");
+            let Some(cost) = Cost::of(entry) else { continue };
+            ledger.epochs += cost.epochs;
+            ledger.flops_dense += cost.flops_dense;
+            ledger.flops_sparse_ideal += cost.flops_sparse_ideal;
+            ledger.sparse_ideal_bytes = ledger.sparse_ideal_bytes.max(bytes(entry.density));
+            let timing = session.source().timing(&id)?;
+            let seconds = timing.as_ref().map(|t| t.seconds);
+            ledger.seconds = ledger.seconds.zip(seconds).map(|(sum, own)| sum + own);
+            let peak = timing.and_then(|t| t.peak_memory_bytes).map(|n| n as f64);
+            let most = ledger.peak_memory_bytes.zip(peak);
+            ledger.peak_memory_bytes = most.map(|(most, own)| most.max(own));
+        }
+        Ok(ledger)
+    }
+}
