@@ -300,9 +300,13 @@ pub(crate) mod examples {
         Named { id, label }
     }
 
-    /// The first `n` of the table, by their ids.
+    /// The first `n` of the table: those above, the others by their ids.
     pub(crate) fn first(n: usize) -> Vec<Named> {
-        LOOKS[..n].iter().map(|(id, ..)| named(id, id)).collect()
+        let label = |id: &'static str| {
+            let known = [LRR, WR, RANDOM].into_iter().find(|method| method.id == id);
+            known.map_or(id, |method| method.label)
+        };
+        LOOKS[..n].iter().map(|(id, ..)| named(id, label(id))).collect()
     }
 }
 
