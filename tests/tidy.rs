@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Bottom to top. A crate may depend on crates that stand before it, and on no others.
-const CRATES: [&str; 21] = [
+const CRATES: [&str; 25] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -30,6 +30,10 @@ const CRATES: [&str; 21] = [
     "sculpt-trainers",
     "sculpt-datasets",
     "sculpt-experiments",
+    "sculpt-rows",
+    "sculpt-figures",
+    "sculpt-measures",
+    "sculpt-claims",
     "sculpt-report",
     "sculpt-cli",
 ];
@@ -44,6 +48,9 @@ const REUSED: [&str; 6] = [
     "scores",
     "signs",
 ];
+
+/// What draws, judges and holds rows: it must build without libtorch and without Polars, however far down they stand.
+const LIGHT: [&str; 3] = ["sculpt-rows", "sculpt-figures", "sculpt-claims"];
 
 /// All that may stand in the root.
 const TOP_LEVEL: [&str; 23] = [
@@ -121,6 +128,23 @@ fn what_a_plain_cargo_test_builds_needs_no_libtorch() {
             assert!(
                 !dependency.starts_with("sculpt-") || names.contains(&dependency.as_str()),
                 "{member} is a default member and depends on {dependency}, which is none"
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_pictures_and_verdicts_know_neither_libtorch_nor_polars() {
+    for package in LIGHT {
+        let all = all_dependencies(package);
+        assert!(
+            all.iter().any(|name| name == "sculpt-schedules"),
+            "{package}: {all:?}"
+        );
+        for heavy in ["tch", "torch-sys", "polars-core", "sculpt-experiments"] {
+            assert!(
+                !all.iter().any(|name| name == heavy),
+                "{package} depends on {heavy}"
             );
         }
     }
@@ -366,9 +390,22 @@ fn dependency_lines(manifest: &str) -> Vec<String> {
 /// are not on this machine, cargo fetches them, as it would to build the package.
 #[track_caller]
 fn direct_dependencies(package: &str) -> Vec<String> {
+    cargo_tree(package, &["--edges", "normal,dev", "--depth", "1"])
+}
+
+/// The names of all packages that `package` is built from, whoever depends on them.
+#[track_caller]
+fn all_dependencies(package: &str) -> Vec<String> {
+    cargo_tree(package, &["--edges", "normal,build"])
+}
+
+/// The names that `cargo tree` lists under `package`.
+#[track_caller]
+fn cargo_tree(package: &str, words: &[&str]) -> Vec<String> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["tree", "--locked", "--package", package, "--edges", "normal,dev"])
-        .args(["--depth", "1", "--prefix", "none", "--format", "{p}"])
+        .args(["tree", "--locked", "--package", package])
+        .args(words)
+        .args(["--prefix", "none", "--format", "{p}"])
         .current_dir(root())
         .output()
         .expect("cargo can be started");

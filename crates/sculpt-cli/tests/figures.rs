@@ -71,6 +71,55 @@ fn the_published_artefacts_are_what_their_checkpoints_give() {
     }
 }
 
+/// With nothing but the suite's description and the committed frames: no checkpoint, no list of them, no data, no store.
+#[test]
+fn a_figure_is_drawn_anew_from_its_frame_alone() {
+    let (root, of) = (TempDir::new().unwrap(), checkout());
+    let copy = |file: &str| {
+        let to = root.path().join(file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(of.join(file), to).unwrap();
+    };
+    copy("data/published/demo/suite.json");
+    let figures = ["1", "2", "3", "11", "16"];
+    for n in figures {
+        copy(&format!("reports/published/demo/figure-{n}.parquet"));
+        copy(&format!("reports/published/demo/figure-{n}.json"));
+    }
+    let restyle = |words: &[&str]| {
+        let words = [&["figure"], words, &["--restyle", "--suite", "demo", "--json"]].concat();
+        sculpt(root.path(), &words).output().unwrap()
+    };
+    let outcome = json(&restyle(&figures));
+    assert_eq!(outcome["artefacts"].as_array().unwrap().len(), figures.len());
+    assert!(!root.path().join("runs").exists());
+    let at =
+        |folder: &Path, n: &str, file: &str| fs::read(folder.join(format!("figure-{n}.{file}"))).unwrap();
+    let (drawn, published) = (
+        root.path().join("reports/demo"),
+        of.join("reports/published/demo"),
+    );
+    for n in figures {
+        // The frame stays what it was, to the byte, and so does what nobody restyled.
+        for file in ["parquet", "csv", "svg"] {
+            assert!(
+                at(&drawn, n, file) == at(&published, n, file),
+                "figure {n}: {file}"
+            );
+        }
+        let provenance: Value = serde_json::from_slice(&at(&drawn, n, "json")).unwrap();
+        let command = format!(
+            "sculpt figure {} --restyle --suite demo --json",
+            figures.join(" ")
+        );
+        assert_eq!(provenance["restyled"]["command"], command);
+        assert!(provenance["command"].as_str().unwrap().contains("sculpt figure"));
+    }
+    check_failure(&restyle(&["5"]), 1, &["figure-5.parquet"]);
+    let check = ["figure", "1", "--restyle", "--check"];
+    check_failure(&sculpt(root.path(), &check).output().unwrap(), 2, &["--check"]);
+}
+
 #[test]
 fn what_is_not_there_is_said_in_one_sentence() {
     let root = TempDir::new().unwrap();

@@ -1,8 +1,9 @@
-use crate::draw::Figure;
-use crate::{Frame, ReportError, Session};
-use sculpt_experiments::{PanelName, Point, Preset, Recipe, Show, Source, StateRef, grow};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use crate::{ReportError, Session};
+use sculpt_experiments::{PanelName, Preset, Recipe, Show, grow};
+use sculpt_figures::Figure;
+use sculpt_measures::{Needs, PanelNeeds};
+use sculpt_rows::{Difference, Frame, Name, Row, compare};
+use std::collections::BTreeSet;
 
 /// An artefact: one of the paper's figures and tables, or one of ours. Its halves are apart: a test looks at numbers
 /// without drawing, and a restyle needs no checkpoint.
@@ -11,46 +12,57 @@ pub struct Artefact {
     pub name: Name,
     /// What it shows.
     pub title: &'static str,
-    pub(crate) content: &'static dyn Content,
+    pub(crate) content: &'static dyn AnyContent,
 }
 
-/// What an artefact is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Name {
-    /// A figure, by the paper's number.
-    Figure(u32),
-    /// A table; 1 and 2 are the paper's, 3 and 4 ours.
-    Table(u32),
-    /// The verdicts on the paper's claims.
-    Claims,
-    /// Where paper, the authors' harness and a suite differ.
-    Differences,
-}
-
-/// What stands behind an artefact's name.
+/// What stands behind an artefact's name. Its halves meet in its rows alone.
 pub(crate) trait Content: Sync {
+    /// One observation of its frame.
+    type Row: Row;
+
     /// The trained states that it reads; none, as by default, where it reads the preset or other frames alone.
     fn sources(&self) -> &'static [PanelSource] {
         &[]
     }
 
-    /// Columns of its frame.
-    fn columns(&self) -> &'static [&'static str];
+    /// From checkpoints to rows; `needs` are the panels whose states are all there.
+    fn measure(&self, session: &Session, needs: &Needs) -> Result<Vec<Self::Row>, ReportError>;
 
-    /// From checkpoints to numbers; `needs` are the panels whose states are all there.
-    fn measure(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError>;
-
-    /// From numbers to a picture; none, as by default, for a table.
-    fn draw(&self, frame: &Frame, session: &Session) -> Result<Option<Figure>, ReportError> {
-        let _ = (frame, session);
+    /// From rows, and what the suite is made from, to a picture; none, as by default, for a table.
+    fn draw(&self, rows: &[Self::Row], preset: &Preset) -> Result<Option<Figure>, ReportError> {
+        let _ = (rows, preset);
         Ok(None)
     }
+}
 
-    /// By how much a recomputed cell may differ from the published one (column, row of the published frame); none, as
-    /// by default: not at all.
-    fn tolerance(&self, published: &Frame, column: &str, row: usize) -> Option<f64> {
-        let _ = (published, column, row);
-        None
+/// A [`Content`] whatever its rows are: what the list of artefacts holds.
+pub(crate) trait AnyContent: Sync {
+    fn panel_sources(&self) -> &'static [PanelSource];
+    fn columns(&self) -> Vec<&'static str>;
+    fn measure_frame(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError>;
+    fn draw_frame(&self, frame: &Frame, preset: &Preset) -> Result<Option<Figure>, ReportError>;
+    fn compare_frames(&self, computed: &Frame, published: &Frame) -> Result<Vec<Difference>, ReportError>;
+}
+
+impl<C: Content> AnyContent for C {
+    fn panel_sources(&self) -> &'static [PanelSource] {
+        self.sources()
+    }
+
+    fn columns(&self) -> Vec<&'static str> {
+        C::Row::names()
+    }
+
+    fn measure_frame(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError> {
+        Ok(Frame::of(&self.measure(session, needs)?))
+    }
+
+    fn draw_frame(&self, frame: &Frame, preset: &Preset) -> Result<Option<Figure>, ReportError> {
+        self.draw(&frame.rows()?, preset)
+    }
+
+    fn compare_frames(&self, computed: &Frame, published: &Frame) -> Result<Vec<Difference>, ReportError> {
+        Ok(compare::<C::Row>(&computed.rows()?, &published.rows()?))
     }
 }
 
@@ -80,26 +92,6 @@ pub fn programme(preset: &Preset) -> Result<Recipe, ReportError> {
     Ok(recipe)
 }
 
-/// What an artefact needs trained.
-#[derive(Clone, Debug, Default)]
-pub struct Needs {
-    /// Panel by panel.
-    pub panels: Vec<PanelNeeds>,
-}
-
-/// What a panel needs trained.
-#[derive(Clone, Debug)]
-pub struct PanelNeeds {
-    /// The paper's letter.
-    pub letter: &'static str,
-    /// Data and network.
-    pub panel: PanelName,
-    /// The nodes.
-    pub recipe: Recipe,
-    /// The states that it shows.
-    pub points: Vec<Point>,
-}
-
 impl Artefact {
     /// The artefact of this name.
     ///
@@ -122,7 +114,11 @@ impl Artefact {
 
     /// The panels whose training it shows, without what stands in them; none for what reads the preset alone.
     pub fn panels(&self) -> BTreeSet<PanelName> {
-        self.content.sources().iter().map(|source| source.panel).collect()
+        self.content
+            .panel_sources()
+            .iter()
+            .map(|source| source.panel)
+            .collect()
     }
 
     /// What must be trained under a preset.
@@ -131,7 +127,7 @@ impl Artefact {
     /// A preset out of range.
     pub fn needs(&self, preset: &Preset) -> Result<Needs, ReportError> {
         let mut panels = Vec::new();
-        for source in self.content.sources() {
+        for source in self.content.panel_sources() {
             let mut setup = preset.panel(source.panel)?;
             if source.once {
                 setup.seeds.truncate(1);
@@ -154,7 +150,7 @@ impl Artefact {
     /// A missing state, a broken checkpoint, or a score that is not what training recorded.
     pub fn measure(&self, session: &Session) -> Result<Frame, ReportError> {
         let needs = session.need(self)?;
-        self.content.measure(session, &needs)
+        self.content.measure_frame(session, &needs)
     }
 }
 
@@ -179,73 +175,4 @@ fn available() -> String {
     });
     let all: Vec<_> = figures.into_iter().chain(tables).chain(others).collect();
     all.join(", ")
-}
-
-impl Name {
-    /// `figure-5`: the stem of its files.
-    pub fn stem(self) -> String {
-        self.to_string().replace(' ', "-")
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Name::Figure(n) => write!(f, "figure {n}"),
-            Name::Table(n) => write!(f, "table {n}"),
-            Name::Claims => f.write_str("claims"),
-            Name::Differences => f.write_str("differences"),
-        }
-    }
-}
-
-impl Needs {
-    /// Every node, once.
-    pub fn recipe(&self) -> Recipe {
-        let mut all = Recipe::default();
-        for panel in &self.panels {
-            all.merge(panel.recipe.clone());
-        }
-        all
-    }
-
-    /// Every state read, once.
-    pub fn states(&self) -> Vec<StateRef> {
-        let unique: BTreeSet<_> = self.panels.iter().flat_map(PanelNeeds::states).collect();
-        unique.into_iter().collect()
-    }
-
-    /// The states of each curve of each seed.
-    pub fn curves(&self) -> Vec<Vec<StateRef>> {
-        let mut curves: BTreeMap<(&str, &str, u64), Vec<StateRef>> = BTreeMap::new();
-        for panel in &self.panels {
-            for point in &panel.points {
-                let key = (panel.letter, point.method.id, point.seed);
-                curves.entry(key).or_default().push(point.state.clone());
-            }
-        }
-        curves.into_values().collect()
-    }
-
-    /// Only the panels of which a state is in `source`.
-    pub fn in_source(mut self, source: &Source) -> Self {
-        self.panels.retain(|panel| {
-            let there = |state: &StateRef| source.has(state);
-            panel.states().iter().any(there)
-        });
-        self
-    }
-
-    /// Only the panels that `keep` says yes to.
-    pub fn only(mut self, keep: impl Fn(PanelName) -> bool) -> Self {
-        self.panels.retain(|panel| keep(panel.panel));
-        self
-    }
-}
-
-impl PanelNeeds {
-    /// Every state read, once.
-    pub fn states(&self) -> BTreeSet<StateRef> {
-        self.points.iter().map(|point| point.state.clone()).collect()
-    }
 }

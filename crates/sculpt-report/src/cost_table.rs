@@ -1,9 +1,10 @@
 //! Table 4: what each method costs until its network is trained.
 
-use crate::artefact::{Content, Needs, PanelNeeds, PanelSource};
-use crate::shows;
-use crate::{Cell, Frame, Name, ReportError, Session};
-use sculpt_experiments::{Cost, PanelName, Setup, StateRef};
+use crate::artefact::{Content, PanelSource};
+use crate::{ReportError, Session, shows};
+use sculpt_experiments::PanelName;
+use sculpt_measures::Needs;
+use sculpt_rows::{CostRow, Name};
 
 /// A ledger of epochs, operations, time and memory.
 pub(crate) struct CostTable {
@@ -32,121 +33,14 @@ const SOURCES: &[PanelSource] = &[
     source("c", PanelName::C),
 ];
 
-const COLUMNS: &[&str] = &[
-    "panel",
-    "method",
-    "density_target",
-    "seed",
-    "epochs",
-    "flops_dense",
-    "flops_sparse_ideal",
-    "seconds",
-    "peak_memory_bytes",
-    "sparse_ideal_bytes",
-    "dense_bytes",
-    "node",
-];
-
-/// Numbers that SGD with momentum holds for each weight: itself, its gradient, its momentum.
-const NUMBERS_PER_WEIGHT: f64 = 3.0;
-const BYTES_PER_NUMBER: f64 = 4.0;
-
 impl Content for CostTable {
+    type Row = CostRow;
+
     fn sources(&self) -> &'static [PanelSource] {
         SOURCES
     }
 
-    fn columns(&self) -> &'static [&'static str] {
-        COLUMNS
-    }
-
-    /// Sums over all training that a state comes from; of bytes the most that any of it holds.
-    fn measure(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError> {
-        let mut frame = Frame::new(COLUMNS);
-        for panel in &needs.panels {
-            let setup = session.suite().preset.panel(panel.panel)?;
-            for point in &panel.points {
-                let ledger = Ledger::of(panel, &point.state, session, &setup)?;
-                frame.push(vec![
-                    panel.letter.into(),
-                    point.method.id.into(),
-                    point.density.get().into(),
-                    (point.seed as u32).into(),
-                    ledger.epochs.into(),
-                    ledger.flops_dense.into(),
-                    ledger.flops_sparse_ideal.into(),
-                    Cell::from(ledger.seconds),
-                    Cell::from(ledger.peak_memory_bytes),
-                    ledger.sparse_ideal_bytes.into(),
-                    ledger.dense_bytes.into(),
-                    point.state.id.as_str().into(),
-                ]);
-            }
-        }
-        Ok(frame)
-    }
-}
-
-/// What it took to get to a state.
-struct Ledger {
-    /// Epochs trained, levels and cycles together.
-    epochs: u32,
-    flops_dense: f64,
-    flops_sparse_ideal: f64,
-    /// Wall time of training and evaluation, where every node has it.
-    seconds: Option<f64>,
-    /// Resident memory of the training process, where every node has it.
-    peak_memory_bytes: Option<f64>,
-    /// Weights, gradients and momenta that are not pruned, and the mask's bits, at the densest stage.
-    sparse_ideal_bytes: f64,
-    /// The same of the dense network, which masked tensors take whatever the mask.
-    dense_bytes: f64,
-}
-
-impl Ledger {
-    fn of(
-        panel: &PanelNeeds,
-        state: &StateRef,
-        session: &Session,
-        setup: &Setup,
-    ) -> Result<Self, ReportError> {
-        let layout = setup.model.layout();
-        let unprunable = (layout.n_params() - layout.n_prunable()) as f64;
-        let bytes = |density: f64| {
-            // As many as a mask of this density keeps.
-            let weights = (density * layout.n_prunable() as f64).round() + unprunable;
-            let bits = if density < 1.0 {
-                layout.n_prunable().div_ceil(8) as f64
-            } else {
-                0.0
-            };
-            NUMBERS_PER_WEIGHT * BYTES_PER_NUMBER * weights + bits
-        };
-        let mut ledger = Ledger {
-            epochs: 0,
-            flops_dense: 0.0,
-            flops_sparse_ideal: 0.0,
-            seconds: Some(0.0),
-            peak_memory_bytes: Some(0.0),
-            sparse_ideal_bytes: 0.0,
-            dense_bytes: bytes(1.0),
-        };
-        for id in panel.recipe.ancestors(state) {
-            let entry = panel.recipe.get(&id).expect("ancestors are of the recipe");
-            let Some(cost) = Cost::of(entry, &entry.expected_densities())? else {
-                continue;
-            };
-            ledger.epochs += cost.epochs;
-            ledger.flops_dense += cost.flops_dense;
-            ledger.flops_sparse_ideal += cost.flops_sparse_ideal;
-            ledger.sparse_ideal_bytes = ledger.sparse_ideal_bytes.max(bytes(entry.density));
-            let timing = session.source().timing(&id)?;
-            let seconds = timing.as_ref().map(|t| t.seconds);
-            ledger.seconds = ledger.seconds.zip(seconds).map(|(sum, own)| sum + own);
-            let peak = timing.and_then(|t| t.peak_memory_bytes).map(|n| n as f64);
-            let most = ledger.peak_memory_bytes.zip(peak);
-            ledger.peak_memory_bytes = most.map(|(most, own)| most.max(own));
-        }
-        Ok(ledger)
+    fn measure(&self, session: &Session, needs: &Needs) -> Result<Vec<CostRow>, ReportError> {
+        Ok(session.measures().cost_rows(&needs.panels)?)
     }
 }

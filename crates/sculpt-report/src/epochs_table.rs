@@ -1,10 +1,10 @@
 //! Table 2: training epochs of LRR and of SCULPT by sparsity, from the recipes, beside the paper's.
 
-use crate::artefact::{Content, Needs};
-use crate::chain::one_seed;
-use crate::shows;
-use crate::{Frame, Name, ReportError, Session};
+use crate::artefact::Content;
+use crate::{ReportError, Session, shows};
 use sculpt_experiments::{PanelName, Preset, Recipe, grow, methods};
+use sculpt_measures::{Needs, one_seed};
+use sculpt_rows::{EpochRow, Name};
 
 /// The table of epochs.
 pub(crate) struct EpochsTable {
@@ -16,18 +16,6 @@ pub(crate) static TABLE_2: EpochsTable = EpochsTable {
     name: Name::Table(2),
     title: "Training epochs of LRR and of SCULPT",
 };
-
-const COLUMNS: &[&str] = &[
-    "panel",
-    "data",
-    "model",
-    "sparsity",
-    "density",
-    "method",
-    "epochs",
-    "epochs_paper",
-    "node",
-];
 
 /// A row of the paper's table, or what its text says instead.
 struct Row {
@@ -73,8 +61,8 @@ fn iterations(density: f64) -> u32 {
 }
 
 /// One row a method and density below 1: LRR, and SCULPT from each of the preset's starts.
-fn frame(preset: &Preset) -> Result<Frame, ReportError> {
-    let mut frame = Frame::new(COLUMNS);
+fn rows_of(preset: &Preset) -> Result<Vec<EpochRow>, ReportError> {
+    let mut rows = Vec::new();
     for row in ROWS {
         let setup = one_seed(preset.panel(row.panel)?);
         let mut recipe = Recipe::default();
@@ -88,30 +76,28 @@ fn frame(preset: &Preset) -> Result<Frame, ReportError> {
             } else {
                 row.sculpt
             };
-            frame.push(vec![
-                row.label.into(),
-                setup.data_title.as_str().into(),
-                setup.model.to_string().as_str().into(),
+            rows.push(EpochRow {
+                panel: row.label.to_owned(),
+                data: setup.data_title.clone(),
+                model: setup.model.to_string(),
                 // As many digits as the density's own.
-                ((1e12 * (1.0 - density)).round() / 1e12).into(),
-                density.into(),
-                point.method.id.into(),
-                (recipe.epochs_trained(&point.state) as u32).into(),
-                paper.into(),
-                point.state.id.as_str().into(),
-            ]);
+                sparsity: (1e12 * (1.0 - density)).round() / 1e12,
+                density,
+                method: point.method.id.to_owned(),
+                epochs: recipe.epochs_trained(&point.state) as u32,
+                epochs_paper: paper,
+                node: point.state.id.as_str().to_owned(),
+            });
         }
     }
-    Ok(frame)
+    Ok(rows)
 }
 
 impl Content for EpochsTable {
-    fn columns(&self) -> &'static [&'static str] {
-        COLUMNS
-    }
+    type Row = EpochRow;
 
-    fn measure(&self, session: &Session, _: &Needs) -> Result<Frame, ReportError> {
-        frame(&session.suite().preset)
+    fn measure(&self, session: &Session, _: &Needs) -> Result<Vec<EpochRow>, ReportError> {
+        rows_of(&session.suite().preset)
     }
 }
 
@@ -123,14 +109,12 @@ mod tests {
     /// (epochs, the paper's) of a method at a sparsity to three places.
     fn epochs(name: PresetName, panel: &str, method: &str, sparsity: f64) -> Vec<(f64, f64)> {
         let preset = Preset::new(name, Overrides::default(), &DataFolder::default()).unwrap();
-        let frame = frame(&preset).unwrap();
-        let number = |row, column| frame.number(TABLE_2.name, row, column).unwrap();
-        let text = |row, column| frame.text(TABLE_2.name, row, column).unwrap();
-        let rows = (0..frame.len()).filter(|&row| {
-            let near = (number(row, "sparsity") - sparsity).abs() < 5e-4;
-            near && text(row, "panel") == panel && text(row, "method") == method
+        let rows = rows_of(&preset).unwrap();
+        let own = rows.iter().filter(|row| {
+            let near = (row.sparsity - sparsity).abs() < 5e-4;
+            near && row.panel == panel && row.method == method
         });
-        rows.map(|row| (number(row, "epochs"), number(row, "epochs_paper")))
+        own.map(|row| (f64::from(row.epochs), f64::from(row.epochs_paper)))
             .collect()
     }
 

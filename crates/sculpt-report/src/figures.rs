@@ -1,13 +1,15 @@
 //! What each figure of accuracies and of losses between checkpoints shows, by the paper's numbers.
 
-use crate::Name;
-use crate::accuracies::{Accuracies, Guide, Over, Plot, Shown};
+use crate::accuracies::{Accuracies, CYCLIC, GAIN, ONE_CYCLE, Plot, all, last, standard};
 use crate::artefact::PanelSource;
-use crate::draw::Stroke;
-use crate::landscapes::{Along, Landscape, Pairs, Rows};
+use crate::landscapes::Landscape;
 use crate::shows;
-use crate::words;
+use crate::words::named;
 use sculpt_experiments::{PanelName, Setup, Show, methods};
+use sculpt_figures::{Guide, Over, PanelRows, Shown, Stroke};
+use sculpt_measures::Pairs;
+use sculpt_rows::{Along, JumpRow, LineRow, Name, sparsity};
+use std::marker::PhantomData;
 
 const fn source(letter: &'static str, panel: PanelName, shows: &'static [Show]) -> PanelSource {
     PanelSource {
@@ -59,9 +61,9 @@ const fn about(plot: Plot, what: fn(&Setup) -> String) -> Plot {
 }
 
 const ITERATIVE: &[Shown] = &[
-    Shown::last(&methods::LRR),
-    Shown::last(&methods::WR),
-    Shown::all(&methods::DENSE_CYCLIC),
+    last(&methods::LRR),
+    last(&methods::WR),
+    all(&methods::DENSE_CYCLIC),
 ];
 
 pub(crate) static FIGURE_2: Accuracies = Accuracies {
@@ -74,11 +76,11 @@ pub(crate) static FIGURE_2: Accuracies = Accuracies {
         source("d", PanelName::A, shows::SCHEDULES_AT_EQUAL_EPOCHS),
     ],
     plots: &[
-        beside(plot("a", "(a)", Over::Cycles, ITERATIVE), &[Guide::Gain]),
-        beside(plot("b", "(b)", Over::Cycles, ITERATIVE), &[Guide::Gain]),
+        beside(plot("a", "(a)", Over::Cycles, ITERATIVE), &[GAIN]),
+        beside(plot("b", "(b)", Over::Cycles, ITERATIVE), &[GAIN]),
         about(
-            plot("c", "(c)", Over::Cycles, &[Shown::all(&methods::RANDOM_CYCLIC)]),
-            |setup| words::sparsity(setup.sparse_67.get()),
+            plot("c", "(c)", Over::Cycles, &[all(&methods::RANDOM_CYCLIC)]),
+            |setup| sparsity(setup.sparse_67.get()),
         ),
         about(
             plot(
@@ -86,42 +88,43 @@ pub(crate) static FIGURE_2: Accuracies = Accuracies {
                 "(d)",
                 Over::Epochs,
                 &[
-                    Shown::all(&methods::DENSE_CYCLIC),
-                    Shown::all(&methods::DENSE_COSINE),
-                    Shown::all(&methods::DENSE_ONE_CYCLE),
-                    Shown::all(&methods::RANDOM_CYCLIC),
-                    Shown::all(&methods::RANDOM_COSINE),
-                    Shown::all(&methods::RANDOM_ONE_CYCLE),
+                    all(&methods::DENSE_CYCLIC),
+                    all(&methods::DENSE_COSINE),
+                    all(&methods::DENSE_ONE_CYCLE),
+                    all(&methods::RANDOM_CYCLIC),
+                    all(&methods::RANDOM_COSINE),
+                    all(&methods::RANDOM_ONE_CYCLE),
                 ],
             ),
-            |setup| format!("dense and {}", words::sparsity(setup.sparse_90.get())),
+            |setup| format!("dense and {}", sparsity(setup.sparse_90.get())),
         ),
     ],
 };
 
-pub(crate) static FIGURE_3: Landscape = Landscape {
+pub(crate) static FIGURE_3: Landscape<JumpRow> = Landscape {
     name: Name::Figure(3),
     title: "Insights on cyclic training",
     sources: &[source("a", PanelName::A, shows::JUMPS)],
     along: Along::Cycles,
     pairs: Pairs::All,
-    rows: Rows::Methods(&[&[&methods::RANDOM_CYCLIC, &methods::RANDOM_ONE_CYCLE]]),
+    rows: PanelRows::Methods(&[&[named(&methods::RANDOM_CYCLIC), named(&methods::RANDOM_ONE_CYCLE)]]),
     curvature: &[
-        (&methods::RANDOM_CYCLIC, Stroke::Solid),
-        (&methods::RANDOM_ONE_CYCLE, Stroke::Solid),
-        (&methods::DENSE_CYCLIC, Stroke::Dashed),
-        (&methods::DENSE_ONE_CYCLE, Stroke::Dashed),
+        (named(&methods::RANDOM_CYCLIC), Stroke::Solid),
+        (named(&methods::RANDOM_ONE_CYCLE), Stroke::Solid),
+        (named(&methods::DENSE_CYCLIC), Stroke::Dashed),
+        (named(&methods::DENSE_ONE_CYCLE), Stroke::Dashed),
     ],
+    rows_are: PhantomData,
 };
 
 const PRUNED_AT_INITIALISATION: &[Shown] = &[
-    Shown::last(&methods::LRR),
-    Shown::last(&methods::RANDOM_CYCLIC).solid(),
-    Shown::last(&methods::SNIP_CYCLIC).solid(),
-    Shown::last(&methods::SYNFLOW_CYCLIC).solid(),
-    Shown::standard(&methods::RANDOM_CYCLIC, "random mask, standard"),
-    Shown::standard(&methods::SNIP_CYCLIC, "SNIP, standard"),
-    Shown::standard(&methods::SYNFLOW_CYCLIC, "SynFlow, standard"),
+    last(&methods::LRR),
+    last(&methods::RANDOM_CYCLIC).solid(),
+    last(&methods::SNIP_CYCLIC).solid(),
+    last(&methods::SYNFLOW_CYCLIC).solid(),
+    standard(&methods::RANDOM_CYCLIC, "random mask, standard"),
+    standard(&methods::SNIP_CYCLIC, "SNIP, standard"),
+    standard(&methods::SYNFLOW_CYCLIC, "SynFlow, standard"),
 ];
 
 pub(crate) static FIGURE_4: Accuracies = Accuracies {
@@ -133,30 +136,21 @@ pub(crate) static FIGURE_4: Accuracies = Accuracies {
         source("c", PanelName::C, shows::PRUNED_AT_INITIALISATION),
     ],
     plots: &[
-        beside(
-            plot("a", "(a)", Over::Density, PRUNED_AT_INITIALISATION),
-            &[Guide::Gain],
-        ),
-        beside(
-            plot("b", "(b)", Over::Density, PRUNED_AT_INITIALISATION),
-            &[Guide::Gain],
-        ),
-        beside(
-            plot("c", "(c)", Over::Density, PRUNED_AT_INITIALISATION),
-            &[Guide::Gain],
-        ),
+        beside(plot("a", "(a)", Over::Density, PRUNED_AT_INITIALISATION), &[GAIN]),
+        beside(plot("b", "(b)", Over::Density, PRUNED_AT_INITIALISATION), &[GAIN]),
+        beside(plot("c", "(c)", Over::Density, PRUNED_AT_INITIALISATION), &[GAIN]),
     ],
 };
 
 const COUPLING: &[Shown] = &[
-    Shown::last(&methods::LRR),
-    Shown::last(&methods::WR),
-    Shown::last(&methods::IMP),
-    Shown::last(&methods::LRR_MASK_LRR_INIT),
-    Shown::last(&methods::LRR_MASK_WARMUP_INIT),
-    Shown::last(&methods::WR_MASK_WARMUP_INIT),
-    Shown::last(&methods::LRR_MASK_RANDOM_INIT),
-    Shown::last(&methods::RANDOM_CYCLIC),
+    last(&methods::LRR),
+    last(&methods::WR),
+    last(&methods::IMP),
+    last(&methods::LRR_MASK_LRR_INIT),
+    last(&methods::LRR_MASK_WARMUP_INIT),
+    last(&methods::WR_MASK_WARMUP_INIT),
+    last(&methods::LRR_MASK_RANDOM_INIT),
+    last(&methods::RANDOM_CYCLIC),
 ];
 
 pub(crate) static FIGURE_5: Accuracies = Accuracies {
@@ -168,18 +162,18 @@ pub(crate) static FIGURE_5: Accuracies = Accuracies {
         source("c", PanelName::C, shows::COUPLING),
     ],
     plots: &[
-        beside(plot("a", "(a)", Over::Density, COUPLING), &[Guide::OneCycle]),
-        beside(plot("b", "(b)", Over::Density, COUPLING), &[Guide::OneCycle]),
-        beside(plot("c", "(c)", Over::Density, COUPLING), &[Guide::OneCycle]),
+        beside(plot("a", "(a)", Over::Density, COUPLING), &[ONE_CYCLE]),
+        beside(plot("b", "(b)", Over::Density, COUPLING), &[ONE_CYCLE]),
+        beside(plot("c", "(c)", Over::Density, COUPLING), &[ONE_CYCLE]),
     ],
 };
 
-const BASINS: Rows = Rows::Methods(&[
-    &[&methods::LRR_MASK_WARMUP_INIT],
-    &[&methods::LRR_MASK_RANDOM_INIT],
+const BASINS: PanelRows<'static> = PanelRows::Methods(&[
+    &[named(&methods::LRR_MASK_WARMUP_INIT)],
+    &[named(&methods::LRR_MASK_RANDOM_INIT)],
 ]);
 
-pub(crate) static FIGURE_6: Landscape = Landscape {
+pub(crate) static FIGURE_6: Landscape<LineRow> = Landscape {
     name: Name::Figure(6),
     title: "Linear mode connectivity of consecutive training cycles",
     sources: &[source("a", PanelName::A, shows::BASINS)],
@@ -187,14 +181,15 @@ pub(crate) static FIGURE_6: Landscape = Landscape {
     pairs: Pairs::All,
     rows: BASINS,
     curvature: &[],
+    rows_are: PhantomData,
 };
 
 const SCULPTING: &[Shown] = &[
-    Shown::last(&methods::LRR),
-    Shown::last(&methods::RANDOM_CYCLIC),
-    Shown::last(&methods::SCULPT_20),
-    Shown::last(&methods::SCULPT_50),
-    Shown::last(&methods::SCULPT_70),
+    last(&methods::LRR),
+    last(&methods::RANDOM_CYCLIC),
+    last(&methods::SCULPT_20),
+    last(&methods::SCULPT_50),
+    last(&methods::SCULPT_70),
 ];
 
 pub(crate) static FIGURE_7: Accuracies = Accuracies {
@@ -206,9 +201,9 @@ pub(crate) static FIGURE_7: Accuracies = Accuracies {
         source("c", PanelName::C, shows::SCULPTING),
     ],
     plots: &[
-        beside(plot("a", "(a)", Over::Density, SCULPTING), &[Guide::Cyclic]),
-        beside(plot("b", "(b)", Over::Density, SCULPTING), &[Guide::Cyclic]),
-        beside(plot("c", "(c)", Over::Density, SCULPTING), &[Guide::Cyclic]),
+        beside(plot("a", "(a)", Over::Density, SCULPTING), &[CYCLIC]),
+        beside(plot("b", "(b)", Over::Density, SCULPTING), &[CYCLIC]),
+        beside(plot("c", "(c)", Over::Density, SCULPTING), &[CYCLIC]),
     ],
 };
 
@@ -226,11 +221,11 @@ pub(crate) static FIGURE_8: Accuracies = Accuracies {
             "(a)",
             Over::Density,
             &[
-                Shown::last(&methods::LRR),
-                Shown::last(&methods::LRR_MASK_WARMUP_INIT),
-                Shown::last(&methods::LRR_MASK_WARMUP_SIGNS),
-                Shown::last(&methods::LRR_MASK_RANDOM_INIT),
-                Shown::last(&methods::RANDOM_CYCLIC),
+                last(&methods::LRR),
+                last(&methods::LRR_MASK_WARMUP_INIT),
+                last(&methods::LRR_MASK_WARMUP_SIGNS),
+                last(&methods::LRR_MASK_RANDOM_INIT),
+                last(&methods::RANDOM_CYCLIC),
             ],
         ),
         plot("b", "(b)", Over::Density, SCULPTING),
@@ -254,20 +249,20 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
                 &[
                     Shown {
                         label: Some("SCULPT by magnitude"),
-                        ..Shown::last(&methods::SCULPT_70)
+                        ..last(&methods::SCULPT_70)
                     },
-                    Shown::last(&methods::SCULPT_BY_RANDOM),
-                    Shown::last(&methods::SCULPT_BY_SNIP),
-                    Shown::last(&methods::SCULPT_BY_SYNFLOW),
-                    Shown::last(&methods::SCULPT_BY_GRASP),
-                    Shown::last(&methods::SCULPT_BY_FISHER),
-                    Shown::last(&methods::SCULPT_BY_WOODFISHER),
+                    last(&methods::SCULPT_BY_RANDOM),
+                    last(&methods::SCULPT_BY_SNIP),
+                    last(&methods::SCULPT_BY_SYNFLOW),
+                    last(&methods::SCULPT_BY_GRASP),
+                    last(&methods::SCULPT_BY_FISHER),
+                    last(&methods::SCULPT_BY_WOODFISHER),
                 ],
             ),
             |setup| {
                 let start = setup.sculpt_starts.last();
                 start.map_or_else(String::new, |start| {
-                    format!("SCULPT from {}", words::sparsity(start.get()))
+                    format!("SCULPT from {}", sparsity(start.get()))
                 })
             },
         ),
@@ -277,7 +272,7 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
                     "b",
                     "(b)",
                     Over::Density,
-                    &[Shown::last(&methods::LRR), Shown::last(&methods::RANDOM_CYCLIC)],
+                    &[last(&methods::LRR), last(&methods::RANDOM_CYCLIC)],
                 ),
                 |setup| {
                     format!(
@@ -286,7 +281,7 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
                     )
                 },
             ),
-            &[Guide::Cyclic],
+            &[CYCLIC],
         ),
     ],
 };
@@ -302,9 +297,9 @@ pub(crate) static FIGURE_10: Accuracies = Accuracies {
                 "(left)",
                 Over::Density,
                 &[
-                    Shown::last(&methods::LRR),
-                    Shown::last(&methods::LRR_MASK_WARMUP_SIGNS),
-                    Shown::last(&methods::LRR_MASK_WARMUP_SIGNS_ONE_CYCLE),
+                    last(&methods::LRR),
+                    last(&methods::LRR_MASK_WARMUP_SIGNS),
+                    last(&methods::LRR_MASK_WARMUP_SIGNS_ONE_CYCLE),
                 ],
             ),
             |_| "signs of the warm-up".to_owned(),
@@ -315,9 +310,9 @@ pub(crate) static FIGURE_10: Accuracies = Accuracies {
                 "(right)",
                 Over::Density,
                 &[
-                    Shown::last(&methods::LRR),
-                    Shown::last(&methods::LRR_MASK_FLIPPED_SIGNS),
-                    Shown::last(&methods::LRR_MASK_FLIPPED_SIGNS_ONE_CYCLE),
+                    last(&methods::LRR),
+                    last(&methods::LRR_MASK_FLIPPED_SIGNS),
+                    last(&methods::LRR_MASK_FLIPPED_SIGNS_ONE_CYCLE),
                 ],
             ),
             |setup| format!("{:.0} % of them flipped", 100.0 * setup.flip_fraction.get()),
@@ -336,59 +331,66 @@ pub(crate) static FIGURE_13: Accuracies = Accuracies {
         &[
             Shown {
                 label: Some("balanced mask, cyclic"),
-                ..Shown::last(&methods::RANDOM_CYCLIC)
+                ..last(&methods::RANDOM_CYCLIC)
             },
-            Shown::last(&methods::ERK_CYCLIC),
+            last(&methods::ERK_CYCLIC),
         ],
     )],
 };
 
-pub(crate) static FIGURE_14: Landscape = Landscape {
+pub(crate) static FIGURE_14: Landscape<LineRow> = Landscape {
     name: Name::Figure(14),
     title: "Linear mode connectivity of random networks after the first cycle",
     sources: &[source("a", PanelName::A, shows::RANDOM_MASKS)],
     along: Along::Cycles,
     pairs: Pairs::First,
-    rows: Rows::Densities(&methods::RANDOM_CYCLIC),
+    rows: PanelRows::Densities(named(&methods::RANDOM_CYCLIC)),
     curvature: &[],
+    rows_are: PhantomData,
 };
 
-pub(crate) static FIGURE_15: Landscape = Landscape {
+pub(crate) static FIGURE_15: Landscape<LineRow> = Landscape {
     name: Name::Figure(15),
     title: "Linear mode connectivity of random networks after repeated cyclic training",
     sources: &[source("a", PanelName::A, shows::RANDOM_MASKS)],
     along: Along::Cycles,
     pairs: Pairs::Last,
-    rows: Rows::Densities(&methods::RANDOM_CYCLIC),
+    rows: PanelRows::Densities(named(&methods::RANDOM_CYCLIC)),
     curvature: &[],
+    rows_are: PhantomData,
 };
 
-pub(crate) static FIGURE_16: Landscape = Landscape {
+pub(crate) static FIGURE_16: Landscape<LineRow> = Landscape {
     name: Name::Figure(16),
     title: "Linear mode connectivity between consecutive levels of iterative pruning",
     sources: &[source("a", PanelName::A, shows::LEVELS)],
     along: Along::Levels,
     pairs: Pairs::All,
-    rows: Rows::Methods(&[
-        &[&methods::LRR],
-        &[&methods::WR],
-        &[&methods::IMP],
-        &[&methods::LRR_MASK_RANDOM_INIT],
+    rows: PanelRows::Methods(&[
+        &[named(&methods::LRR)],
+        &[named(&methods::WR)],
+        &[named(&methods::IMP)],
+        &[named(&methods::LRR_MASK_RANDOM_INIT)],
     ]),
     curvature: &[],
+    rows_are: PhantomData,
 };
 
-pub(crate) static FIGURE_17: Landscape = Landscape {
+pub(crate) static FIGURE_17: Landscape<LineRow> = Landscape {
     name: Name::Figure(17),
     title: "Linear mode connectivity with increased training, cosine cycles and one cycle",
     sources: &[source("a", PanelName::A, shows::LONG_RUNS)],
     along: Along::Cycles,
     pairs: Pairs::All,
-    rows: Rows::Methods(&[&[&methods::RANDOM_COSINE], &[&methods::RANDOM_ONE_CYCLE]]),
+    rows: PanelRows::Methods(&[
+        &[named(&methods::RANDOM_COSINE)],
+        &[named(&methods::RANDOM_ONE_CYCLE)],
+    ]),
     curvature: &[],
+    rows_are: PhantomData,
 };
 
-pub(crate) static FIGURE_18: Landscape = Landscape {
+pub(crate) static FIGURE_18: Landscape<LineRow> = Landscape {
     name: Name::Figure(18),
     title: "Linear mode connectivity of consecutive training cycles, on the data of panel (b)",
     sources: &[once("a", PanelName::B, shows::BASINS)],
@@ -396,4 +398,5 @@ pub(crate) static FIGURE_18: Landscape = Landscape {
     pairs: Pairs::All,
     rows: BASINS,
     curvature: &[],
+    rows_are: PhantomData,
 };

@@ -1,41 +1,39 @@
 #![doc = include_str!("../README.md")]
 
 mod accuracies;
-mod accuracy;
 mod artefact;
-mod cache;
-mod chain;
 mod claims;
 mod cost_table;
+mod data_frame;
 mod differences;
-pub mod draw;
 mod epochs_table;
 mod error;
+mod fields;
 mod figures;
-mod frame;
 mod landscapes;
-mod lines;
 mod output;
 mod page;
 #[cfg(test)]
 mod programme_tests;
+mod provenance;
+mod quantities;
 mod registry;
 mod schedules;
 mod schematic;
 mod session;
 mod setup_table;
-mod sharpness;
 mod shows;
 mod sign_table;
-mod summary;
 mod words;
 
-pub use accuracy::Score;
-pub use artefact::{Artefact, Name, Needs, PanelNeeds, programme};
-pub use cache::{MeasureFile, check_measure};
+pub use artefact::{Artefact, programme};
+pub use data_frame::to_data_frame;
 pub use error::ReportError;
-pub use frame::{Cell, Difference, Frame, compare};
-pub use output::{Written, write};
+pub use output::{Written, restyle, write};
 pub use page::write_page;
+pub use provenance::{Provenance, Restyled};
 pub use registry::ALL;
-pub use session::{Provenance, Session};
+pub use session::Session;
+// What an artefact is called, needs, and gives.
+pub use sculpt_measures::{Needs, PanelNeeds};
+pub use sculpt_rows::{Cell, ClaimRow, Difference, Frame, Name, Unit, Verdict};

@@ -1,13 +1,18 @@
-use crate::{Artefact, Difference, Frame, ReportError, Session, compare, draw};
+use crate::data_frame::{read_frame, write_frame};
+use crate::provenance::{Provenance, Restyled};
+use crate::{Artefact, ReportError, Session};
+use sculpt_experiments::Suite;
+use sculpt_figures::{Figure, pdf, png, svg};
+use sculpt_rows::{Difference, Frame};
 use sculpt_store::atomic;
 use sculpt_store::paths::{self, ReportFile};
-use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Dots per inch of PNGs: a paper's.
 const DPI: f32 = 300.0;
 
-/// What [`write()`] wrote.
+/// What [`write()`] and [`restyle`] wrote.
 #[derive(Clone, Debug)]
 pub struct Written {
     /// Paths of the files.
@@ -28,31 +33,68 @@ pub fn write(
     command: &str,
     git_revision: Option<String>,
 ) -> Result<Written, ReportError> {
+    let figure = artefact.content.draw_frame(frame, &session.suite().preset)?;
+    let provenance = Provenance::of(artefact, session, frame, figure.as_ref(), command, git_revision);
+    write_files(artefact, frame, figure.as_ref(), &provenance, folder)
+}
+
+/// Draws an artefact anew from the frame in `from`, and writes all its files into `folder`. It reads that frame, the provenance
+/// beside it and what `suite` says of its preset: neither checkpoints nor data.
+///
+/// # Errors
+/// No such frame, an artefact without a picture, or what the file system refuses.
+pub fn restyle(
+    artefact: &Artefact,
+    suite: &Suite,
+    from: &Path,
+    folder: &Path,
+    command: &str,
+    git_revision: Option<String>,
+) -> Result<(Frame, Written), ReportError> {
+    let frame = artefact.read(from)?;
+    let figure = artefact.content.draw_frame(&frame, &suite.preset)?;
+    let figure = figure.ok_or_else(|| ReportError::NoPicture {
+        artefact: artefact.name.to_string(),
+    })?;
+    let path = paths::report(from, &artefact.name.stem(), ReportFile::Provenance);
+    let text = fs::read_to_string(&path).map_err(|source| ReportError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    let mut provenance: Provenance = serde_json::from_str(&text).map_err(|error| ReportError::BadFile {
+        path,
+        detail: error.to_string(),
+    })?;
+    provenance.restyled = Some(Restyled {
+        command: command.to_owned(),
+        git_revision,
+    });
+    let written = write_files(artefact, &frame, Some(&figure), &provenance, folder)?;
+    Ok((frame, written))
+}
+
+fn write_files(
+    artefact: &Artefact,
+    frame: &Frame,
+    figure: Option<&Figure>,
+    provenance: &Provenance,
+    folder: &Path,
+) -> Result<Written, ReportError> {
     let path = |file| paths::report(folder, &artefact.name.stem(), file);
-    let figure = artefact.content.draw(frame, session)?;
-    let mut provenance = session.provenance(artefact, command, git_revision);
-    provenance.rows = frame.len();
-    // A schedule is no mean over runs.
-    let repeated = figure.as_ref().filter(|figure| figure.statistic.is_some());
-    provenance.n = repeated.map_or((0, 0), runs_behind_points);
-    let has_accuracies = frame.columns().contains(&"accuracy");
-    provenance.accuracies = provenance.accuracies.filter(|_| has_accuracies);
-    provenance.nodes = nodes(frame);
-    let bad = |e: serde_json::Error| ReportError::BadFile {
+    let mut json = serde_json::to_string_pretty(provenance).map_err(|error| ReportError::BadFile {
         path: path(ReportFile::Provenance),
-        detail: e.to_string(),
-    };
-    let mut json = serde_json::to_string_pretty(&provenance).map_err(bad)?;
+        detail: error.to_string(),
+    })?;
     json.push('\n');
-    frame.write(&path(ReportFile::Parquet), &path(ReportFile::Csv))?;
+    write_frame(frame, &path(ReportFile::Parquet), &path(ReportFile::Csv))?;
     atomic::write(&path(ReportFile::Provenance), json.as_bytes())?;
     let mut files = vec![ReportFile::Parquet, ReportFile::Csv, ReportFile::Provenance];
     if let Some(figure) = figure {
-        let svg = draw::svg(&figure)?;
-        let (png, pdf) = (draw::png(&svg, DPI)?, draw::pdf(&svg)?);
-        atomic::write(&path(ReportFile::Svg), svg.as_bytes())?;
-        atomic::write(&path(ReportFile::Png), &png)?;
-        atomic::write(&path(ReportFile::Pdf), &pdf)?;
+        let drawing = svg(figure)?;
+        let (pixels, page) = (png(&drawing, DPI)?, pdf(&drawing)?);
+        atomic::write(&path(ReportFile::Svg), drawing.as_bytes())?;
+        atomic::write(&path(ReportFile::Png), &pixels)?;
+        atomic::write(&path(ReportFile::Pdf), &page)?;
         files.extend([ReportFile::Svg, ReportFile::Png, ReportFile::Pdf]);
     }
     Ok(Written {
@@ -62,31 +104,20 @@ pub fn write(
 }
 
 impl Artefact {
+    /// The frame of it in a report folder.
+    ///
+    /// # Errors
+    /// No such frame, or one that is not ours.
+    pub fn read(&self, folder: &Path) -> Result<Frame, ReportError> {
+        let path = paths::report(folder, &self.name.stem(), ReportFile::Parquet);
+        read_frame(&path, self.content.columns())
+    }
+
     /// Compares a frame with the one published in `folder`.
     ///
     /// # Errors
     /// No published frame, or one that is not ours.
     pub fn check(&self, frame: &Frame, folder: &Path) -> Result<Vec<Difference>, ReportError> {
-        let path = paths::report(folder, &self.name.stem(), ReportFile::Parquet);
-        let published = Frame::read(&path, self.content.columns())?;
-        Ok(compare(frame, &published, |column, row| {
-            self.content.tolerance(&published, column, row)
-        }))
+        self.content.compare_frames(frame, &self.read(folder)?)
     }
-}
-
-fn runs_behind_points(figure: &draw::Figure) -> (usize, usize) {
-    let counts = figure
-        .panels
-        .iter()
-        .flat_map(|p| &p.curves)
-        .flat_map(|c| &c.points)
-        .map(|p| p.n);
-    (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0))
-}
-
-fn nodes(frame: &Frame) -> Vec<String> {
-    let column = |name| (0..frame.len()).map(move |row| frame.cell(row, name).to_string());
-    let ids: BTreeSet<_> = column("node").chain(column("node_from")).collect();
-    ids.into_iter().filter(|id| !id.is_empty()).collect()
 }

@@ -1,9 +1,10 @@
-use crate::artefact::{Artefact, Content, Name};
+use crate::artefact::{AnyContent, Artefact};
 use crate::{
     claims, cost_table, differences, epochs_table, figures, schedules, schematic, setup_table, sign_table,
 };
+use sculpt_rows::Name;
 
-const fn artefact(name: Name, title: &'static str, content: &'static dyn Content) -> Artefact {
+const fn artefact(name: Name, title: &'static str, content: &'static dyn AnyContent) -> Artefact {
     Artefact { name, title, content }
 }
 

@@ -1,13 +1,12 @@
 //! Figure 1: density over training epochs of three ways to a sparse network, walked along their recipes.
 
-use crate::artefact::{Content, Needs};
-use crate::chain::{one_seed, trained};
-use crate::draw::{Curve, Figure, Panel, Point, Reference, XAxis, YAxis};
-use crate::shows;
-use crate::summary::series;
-use crate::words;
-use crate::{Frame, Name, ReportError, Session};
-use sculpt_experiments::{Method, PanelName, Recipe, Setup, grow, methods};
+use crate::artefact::Content;
+use crate::words::{self, named};
+use crate::{ReportError, Session, shows};
+use sculpt_experiments::{Method, PanelName, Preset, Recipe, Setup, UnknownMethod, grow, methods};
+use sculpt_figures::{Figure, schematic_panel};
+use sculpt_measures::{Needs, one_seed, stretch_rows};
+use sculpt_rows::{Name, StretchRow, sparsity};
 
 /// The figure that shows what the methods do.
 pub(crate) struct Schematic {
@@ -20,17 +19,6 @@ pub(crate) static FIGURE_1: Schematic = Schematic {
     title: "SCULPT-ing schematic: density over training",
 };
 
-const COLUMNS: &[&str] = &[
-    "panel",
-    "method",
-    "seed",
-    "cycle",
-    "epoch_start",
-    "epoch_end",
-    "density",
-    "node",
-];
-
 /// Panels from top to bottom, as the paper has them.
 const PANELS: [(&str, &str); 3] = [
     ("a", "iterative pruning"),
@@ -39,7 +27,7 @@ const PANELS: [(&str, &str); 3] = [
 ];
 
 /// One row a Train node of each method's way to 90 % sparsity; SCULPT from its sparsest start that is denser.
-fn frame(setup: Setup) -> Frame {
+fn rows_of(setup: Setup) -> Vec<StretchRow> {
     let setup = one_seed(setup);
     let mut recipe = Recipe::default();
     let points = grow(&mut recipe, &setup, shows::SCULPTING, false);
@@ -47,129 +35,48 @@ fn frame(setup: Setup) -> Frame {
     let ending = |method| at_90().find(|point| point.method == method);
     let sculpt = at_90().rfind(|point| point.method.last_step.is_some());
     let ends = [ending(&methods::LRR), ending(&methods::RANDOM_CYCLIC), sculpt];
-    let mut frame = Frame::new(COLUMNS);
-    for ((panel, _), end) in PANELS.iter().zip(ends) {
-        let Some(end) = end else { continue };
-        for (i, stretch) in trained(&recipe, &end.state).iter().enumerate() {
-            frame.push(vec![
-                (*panel).into(),
-                end.method.id.into(),
-                (end.seed as u32).into(),
-                (i as u32 + 1).into(),
-                (stretch.from as u32).into(),
-                (stretch.to as u32).into(),
-                stretch.density.into(),
-                stretch.node.as_str().into(),
-            ]);
-        }
-    }
-    frame
-}
-
-impl Schematic {
-    /// The staircase of one method; none where the preset does not have it.
-    fn panel(&self, frame: &Frame, letter: &str, what: &str, end: u32) -> Result<Option<Panel>, ReportError> {
-        let name = self.name;
-        let (mut method, mut points) = (None, Vec::<Point>::new());
-        for row in 0..frame.len() {
-            if frame.text(name, row, "panel")? != letter {
-                continue;
-            }
-            let id = frame.text(name, row, "method")?;
-            method = Some(Method::named(id)?);
-            let density = frame.number(name, row, "density")?;
-            for column in ["epoch_start", "epoch_end"] {
-                let x = frame.number(name, row, column)?;
-                if points
-                    .last()
-                    .is_none_or(|last| (last.x, last.mean) != (x, density))
-                {
-                    points.push(Point::single(x, density));
-                }
-            }
-        }
-        let Some(method) = method else { return Ok(None) };
-        Ok(Some(Panel {
-            title: format!("({letter}) {what}"),
-            x: XAxis::Shared {
-                label: "epochs trained".to_owned(),
-                end,
-            },
-            y: YAxis {
-                label: "density".to_owned(),
-                within: Some((0.0, 1.0)),
-            },
-            curves: vec![Curve::new(series(method), points)],
-            references: vec![Reference::Line {
-                y: 1.0,
-                label: "dense network".to_owned(),
-            }],
-        }))
-    }
+    let panels = PANELS.iter().zip(ends);
+    let rows = panels.filter_map(|((panel, _), end)| Some(stretch_rows(panel, end?, &recipe)));
+    rows.flatten().collect()
 }
 
 impl Content for Schematic {
-    fn columns(&self) -> &'static [&'static str] {
-        COLUMNS
+    type Row = StretchRow;
+
+    fn measure(&self, session: &Session, _: &Needs) -> Result<Vec<StretchRow>, ReportError> {
+        Ok(rows_of(session.suite().preset.panel(PanelName::A)?))
     }
 
-    fn measure(&self, session: &Session, _: &Needs) -> Result<Frame, ReportError> {
-        Ok(frame(session.suite().preset.panel(PanelName::A)?))
-    }
-
-    fn draw(&self, frame: &Frame, session: &Session) -> Result<Option<Figure>, ReportError> {
-        let preset = &session.suite().preset;
+    fn draw(&self, rows: &[StretchRow], preset: &Preset) -> Result<Option<Figure>, ReportError> {
         let setup = preset.panel(PanelName::A)?;
-        let mut end: f64 = 0.0;
-        for row in 0..frame.len() {
-            end = end.max(frame.number(self.name, row, "epoch_end")?);
-        }
+        let name = |id: &str| -> Result<_, UnknownMethod> { Ok(named(Method::named(id)?)) };
         let mut panels = Vec::new();
-        for (letter, what) in PANELS {
-            panels.extend(self.panel(frame, letter, what, end as u32)?);
+        for panel in PANELS {
+            panels.extend(schematic_panel(rows, panel, name)?);
         }
         let footnote = format!(
             "Markers stand where cycles of {} epochs begin and end; each cycle runs the learning-rate schedule \
              from its beginning. A step down is a pruning step. All end at {}.",
             setup.cycle_epochs,
-            words::sparsity(setup.sparse_90.get())
+            sparsity(setup.sparse_90.get())
         );
-        Ok(Some(Figure {
-            title: words::title(self.name, self.title),
-            subtitle: format!(
-                "{}, {}; {}",
-                setup.data_title,
-                setup.model,
-                words::subtitle(preset)
-            ),
-            statistic: None,
-            columns: words::columns(panels.len()),
-            panels,
-            footnote,
-            comment: words::comment(self.name),
-        }))
+        let subtitle = words::of_setup(&setup, preset);
+        let caption = words::caption((self.name, self.title), subtitle, footnote);
+        Ok(Some(caption.of_single(panels)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName};
+    use sculpt_experiments::{DataFolder, Overrides, PresetName};
 
     fn rows(panel: &str, overrides: Overrides) -> Vec<(f64, f64, f64)> {
         let preset = Preset::new(PresetName::Demo, overrides, &DataFolder::default()).unwrap();
-        let frame = frame(preset.panel(PanelName::A).unwrap());
-        let number = |row, column| frame.number(FIGURE_1.name, row, column).unwrap();
-        let of_panel = |row: &usize| frame.text(FIGURE_1.name, *row, "panel").unwrap() == panel;
-        let rows = (0..frame.len()).filter(of_panel);
-        rows.map(|row| {
-            (
-                number(row, "epoch_start"),
-                number(row, "epoch_end"),
-                number(row, "density"),
-            )
-        })
-        .collect()
+        let rows = rows_of(preset.panel(PanelName::A).unwrap());
+        let of_panel = rows.iter().filter(|row| row.panel == panel);
+        let stretch = |row: &StretchRow| (f64::from(row.epoch_start), f64::from(row.epoch_end), row.density);
+        of_panel.map(stretch).collect()
     }
 
     /// The demo: cycles of 8 epochs; levels 1, 0.8, 0.5, 0.3, 0.1 down to 90 %; four cycles; SCULPT from 0.3.

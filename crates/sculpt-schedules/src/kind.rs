@@ -1,55 +1,72 @@
 use crate::ScheduleError;
+use crate::shape::{Shape, WarmUp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// The shape of a schedule; the crate's table has the formulas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $kind:ident = $module:ident;)+) => {
+        /// The shape of a schedule; the crate's table has the formulas.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Kind {
+            $($(#[$doc])+ $kind,)+
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: [Kind; [$(Kind::$kind),+].len()] = [$(Kind::$kind),+];
+
+            pub(crate) fn shape(self) -> &'static Shape {
+                match self {
+                    $(Kind::$kind => &crate::kinds::$module::SHAPE,)+
+                }
+            }
+        }
+    };
+}
+
+// A new kind is a file in `kinds/` and a line here.
+kinds! {
     /// Linear warm-up by epoch, then two drops by 10 (paper, Table 1).
-    StepWarmup,
+    StepWarmup = step_warmup;
     /// [`Kind::StepWarmup`] one epoch late, after an epoch at full rate, as TurboPrune trains.
-    StepWarmupShifted,
+    StepWarmupShifted = step_warmup_shifted;
     /// Constant warm-up at a tenth, then two drops by 10.
-    ImagenetStep,
+    ImagenetStep = imagenet_step;
     /// Linear up over a tenth of the steps, linear down to 0.
-    OneCycle,
+    OneCycle = one_cycle;
     /// Warm-up by epoch, then half a cosine down to 0.01.
-    Cosine,
+    Cosine = cosine;
     /// Linear up over a fifth of the steps, linear down to 0.
-    Triangular,
+    Triangular = triangular;
     /// Linear up over a tenth of the steps, constant, linear down to 0 over a fifth.
-    Trapezoidal,
+    Trapezoidal = trapezoidal;
     /// The peak rate throughout.
-    Constant,
+    Constant = constant;
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: [Kind; 8] = [
-        Kind::StepWarmup,
-        Kind::StepWarmupShifted,
-        Kind::ImagenetStep,
-        Kind::OneCycle,
-        Kind::Cosine,
-        Kind::Triangular,
-        Kind::Trapezoidal,
-        Kind::Constant,
-    ];
-
     /// The name on the command line and in descriptions, such as `step-warmup`.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::StepWarmup => "step-warmup",
-            Kind::StepWarmupShifted => "step-warmup-shifted",
-            Kind::ImagenetStep => "imagenet-step",
-            Kind::OneCycle => "one-cycle",
-            Kind::Cosine => "cosine",
-            Kind::Triangular => "triangular",
-            Kind::Trapezoidal => "trapezoidal",
-            Kind::Constant => "constant",
-        }
+        self.shape().name
+    }
+
+    /// Whether the rate stays the same through an epoch, so that one step an epoch tells it all.
+    pub fn is_by_epoch(self) -> bool {
+        self.shape().by_epoch
+    }
+
+    /// How the rate rises at the beginning of a cycle.
+    pub fn warm_up(self) -> WarmUp {
+        self.shape().warm_up
+    }
+
+    /// The names of all kinds in a sentence: `step-warmup, …, trapezoidal or constant`.
+    pub fn names() -> String {
+        let names = Kind::ALL.map(Kind::name);
+        let (last, others) = names.split_last().expect("there is a kind");
+        format!("{} or {last}", others.join(", "))
     }
 }
 
@@ -92,5 +109,20 @@ mod tests {
             "schedule \"step\" is not one of step-warmup, step-warmup-shifted, imagenet-step, one-cycle, \
              cosine, triangular, trapezoidal, constant"
         );
+    }
+
+    /// By epoch means: two steps of an epoch have one rate.
+    #[test]
+    fn kinds_by_epoch_keep_their_rate_through_an_epoch() {
+        for kind in Kind::ALL {
+            let schedule = crate::Schedule::new(kind, 0.1, 30, 4).unwrap();
+            let rows: Vec<_> = schedule.rows(1).collect();
+            let keeps = rows
+                .chunks(4)
+                .all(|epoch| epoch.iter().all(|row| row.lr == epoch[0].lr));
+            assert_eq!(keeps, kind.is_by_epoch(), "{kind}");
+        }
+        assert_eq!(Kind::ImagenetStep.warm_up(), WarmUp::Constant);
+        assert!(Kind::names().ends_with("triangular, trapezoidal or constant"));
     }
 }

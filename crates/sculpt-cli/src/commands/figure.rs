@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{PanelName, Source, Suite};
 use sculpt_report::{Artefact, Difference, Frame, Name, Session, write, write_page};
-use sculpt_store::paths;
+use sculpt_store::paths::{self, ReportFile};
 use serde::Serialize;
 use std::{
     fs,
@@ -22,6 +22,9 @@ pub(crate) struct Words {
     /// Numbers of the figures
     #[arg(required = true, value_name = "N")]
     numbers: Vec<String>,
+    /// Only draw anew, from the published frame: reads neither checkpoints nor data
+    #[arg(long, conflicts_with_all = ["check", "data", "data_name"])]
+    restyle: bool,
     #[command(flatten)]
     show: ShowWords,
 }
@@ -61,14 +64,40 @@ pub(crate) struct Outcome {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    if words.restyle {
+        return restyle(&words.numbers, &words.show, global);
+    }
     show("figure", &words.numbers, &words.show, global)
+}
+
+/// Draws figures from the frames that are published, or else from those last measured.
+fn restyle(numbers: &[String], words: &ShowWords, global: &Global) -> anyhow::Result<()> {
+    let wanted = artefacts(&named("figure", numbers))?;
+    let (suite, _) = find(words.suite.as_deref(), global)?;
+    let reports = places::reports();
+    let folder = paths::report_folder(&reports, &suite.name);
+    let published = paths::published_report_folder(&reports, &suite.name);
+    let mut outcomes = Vec::new();
+    for artefact in wanted {
+        let frame = paths::report(&published, &artefact.name.stem(), ReportFile::Parquet);
+        let from = if frame.is_file() { &published } else { &folder };
+        let (frame, written) =
+            sculpt_report::restyle(artefact, &suite, from, &folder, &command_line(), git_revision())?;
+        outcomes.push(Outcome::new(artefact, &suite, frame, written.files, None));
+    }
+    let page = write_page(&suite, &folder)?;
+    report(&outcomes, Some(&page), words.json)
+}
+
+/// `figure 5 7` from `figure` and the numbers.
+fn named(kind: &str, numbers: &[String]) -> Vec<String> {
+    let kind = [kind.to_owned()];
+    kind.iter().chain(numbers).cloned().collect()
 }
 
 /// Shows the artefacts of one kind, by number where they have one.
 pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &Global) -> anyhow::Result<()> {
-    let mut named = vec![kind.to_owned()];
-    named.extend(numbers.iter().cloned());
-    let wanted = artefacts(&named)?;
+    let wanted = artefacts(&named(kind, numbers))?;
     let session = session(words, global)?;
     let mut outcomes = Vec::new();
     for artefact in wanted {
@@ -80,7 +109,7 @@ pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &G
             match outcome.name {
                 Name::Figure(_) => {}
                 Name::Table(_) | Name::Claims | Name::Differences => {
-                    printing::line(&table::text(outcome.name, &outcome.frame));
+                    printing::line(&table::text(outcome.name, &outcome.frame)?);
                 }
             }
         }
@@ -133,7 +162,13 @@ pub(crate) fn measure_and_draw(
 ) -> anyhow::Result<Outcome> {
     let frame = session.frame(artefact)?;
     let written = write(artefact, &frame, session, folder, command, git_revision())?;
-    Ok(Outcome::new(artefact, session, frame, written.files, None))
+    Ok(Outcome::new(
+        artefact,
+        session.suite(),
+        frame,
+        written.files,
+        None,
+    ))
 }
 
 fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
@@ -150,7 +185,7 @@ fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
     let differences = artefact.check(&frame, &folder)?;
     Ok(Outcome::new(
         artefact,
-        session,
+        session.suite(),
         frame,
         Vec::new(),
         Some(differences),
@@ -160,14 +195,14 @@ fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
 impl Outcome {
     fn new(
         artefact: &Artefact,
-        session: &Session,
+        suite: &Suite,
         frame: Frame,
         files: Vec<PathBuf>,
         differences: Option<Vec<Difference>>,
     ) -> Self {
         Self {
             artefact: artefact.name.to_string(),
-            suite: session.suite().name.clone(),
+            suite: suite.name.clone(),
             rows: frame.len(),
             files,
             differences,
@@ -222,8 +257,18 @@ pub(crate) fn as_json(outcomes: &[Outcome], page: Option<&Path>) -> serde_json::
     said
 }
 
-/// Finds a suite: published, fetched, or in the store.
+/// Finds a suite and its states: published, fetched, or in the store.
 pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite, Source)> {
+    let (suite, folder) = find(name, global)?;
+    let source = match folder {
+        Some(folder) => Source::published(&folder)?,
+        None => Source::Runs(places::store(global)),
+    };
+    Ok((suite, source))
+}
+
+/// What a suite is, and its folder if it is published or fetched; its states are not looked at.
+fn find(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite, Option<PathBuf>)> {
     let data = places::data();
     let name = match name {
         Some(name) => name.to_owned(),
@@ -244,12 +289,12 @@ pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite
         paths::fetched_suite(&data, &name),
     ] {
         if let Some(suite) = Suite::in_folder(&folder)? {
-            return Ok((suite, Source::published(&folder)?));
+            return Ok((suite, Some(folder)));
         }
     }
     let store = places::store(global);
     match Suite::in_store(&store, &name)? {
-        Some(suite) => Ok((suite, Source::Runs(store))),
+        Some(suite) => Ok((suite, None)),
         None => bail!(
             "suite {name:?} is neither in {} nor in {}; `sculpt list` shows what there is",
             paths::published_folder(&data).display(),

@@ -11,8 +11,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct Words {
-    /// step-warmup, step-warmup-shifted, imagenet-step, one-cycle, cosine, triangular, trapezoidal or constant
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", help = Kind::names())]
     kind: Kind,
     /// Epochs of one cycle
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]

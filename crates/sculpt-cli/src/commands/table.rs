@@ -3,7 +3,7 @@
 use super::figure::{ShowWords, show};
 use crate::words::Global;
 use clap::Args;
-use sculpt_report::{Cell, Frame, Name};
+use sculpt_report::{Cell, ClaimRow, Frame, Name};
 use sculpt_store::paths;
 
 #[derive(Args)]
@@ -20,34 +20,37 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 }
 
 /// A frame as aligned columns: all of it, or of the claims what their verdicts say.
-pub(crate) fn text(name: Name, frame: &Frame) -> String {
-    match name {
-        Name::Claims => aligned(&claims(frame)),
+pub(crate) fn text(name: Name, frame: &Frame) -> anyhow::Result<String> {
+    Ok(match name {
+        Name::Claims => aligned(&claims(&frame.rows()?)),
         Name::Figure(_) | Name::Table(_) | Name::Differences => {
             let header = frame.columns().iter().map(|c| (*c).to_owned()).collect();
-            let row = |row| {
-                let columns = frame.columns().iter();
-                columns.map(|column| short(frame.cell(row, column))).collect()
-            };
-            let rows = (0..frame.len()).map(row);
+            let rows = frame.cells().iter().map(|row| row.iter().map(short).collect());
             aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>())
         }
-    }
+    })
 }
 
 /// Number, verdict, effect with its interval, n and the claim itself.
-fn claims(frame: &Frame) -> Vec<Vec<String>> {
+fn claims(rows: &[ClaimRow]) -> Vec<Vec<String>> {
     let header = ["number", "verdict", "effect", "n", "claim"].map(str::to_owned);
-    let row = |row| {
-        let cell = |column| short(frame.cell(row, column));
-        let effect = match (cell("effect"), cell("low"), cell("high")) {
-            (effect, low, high) if low.is_empty() && high.is_empty() => effect,
-            (effect, low, high) => format!("{effect} [{low}, {high}]"),
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| short(&Cell::Number(value)));
+    let row = |row: &ClaimRow| {
+        let effect = match (number(row.effect), row.low, row.high) {
+            (effect, None, None) => effect,
+            (effect, low, high) => format!("{effect} [{}, {}]", number(low), number(high)),
         };
-        vec![cell("number"), cell("verdict"), effect, cell("n"), cell("claim")]
+        vec![
+            row.number.to_string(),
+            row.verdict.to_string(),
+            effect,
+            row.n.to_string(),
+            row.claim.clone(),
+        ]
     };
-    let rows = (0..frame.len()).map(row);
-    std::iter::once(header.to_vec()).chain(rows).collect()
+    std::iter::once(header.to_vec())
+        .chain(rows.iter().map(row))
+        .collect()
 }
 
 /// A cell for people: four decimals, or three digits of what is smaller than those show.
@@ -91,21 +94,22 @@ fn aligned(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sculpt_report::{Unit, Verdict};
 
     #[test]
     fn tables_are_aligned_and_numbers_short() {
-        let mut frame = Frame::new(&["method", "n", "value", "kept"]);
-        frame.push(vec!["SCULPT".into(), 3.into(), (0.1 + 0.2).into(), true.into()]);
-        frame.push(vec!["β".into(), 12.into(), 1e-4.into(), false.into()]);
-        frame.push(vec!["".into(), 0.into(), 0.0.into(), Cell::Missing]);
-        frame.push(vec![
-            "0f".repeat(32).as_str().into(),
-            1.into(),
-            Cell::Missing,
-            true.into(),
-        ]);
-        frame.push(vec!["wd".into(), 1.into(), 160.0.into(), true.into()]);
-        frame.push(vec!["lr".into(), 1.into(), 1.25e-5.into(), true.into()]);
+        let text = |text: &str| Cell::Text(text.to_owned());
+        let row = |name, n, value, kept| vec![name, Cell::Count(n), value, kept];
+        let (yes, no) = (Cell::Flag(true), Cell::Flag(false));
+        let cells = vec![
+            row(text("SCULPT"), 3, Cell::Number(0.1 + 0.2), yes.clone()),
+            row(text("β"), 12, Cell::Number(1e-4), no),
+            row(text(""), 0, Cell::Number(0.0), Cell::Missing),
+            row(text(&"0f".repeat(32)), 1, Cell::Missing, yes.clone()),
+            row(text("wd"), 1, Cell::Number(160.0), yes.clone()),
+            row(text("lr"), 1, Cell::Number(1.25e-5), yes),
+        ];
+        let frame = Frame::from_cells(vec!["method", "n", "value", "kept"], cells);
         let lines = [
             "method        n   value    kept",
             "SCULPT        3   0.3      true",
@@ -115,39 +119,38 @@ mod tests {
             "wd            1   160      true",
             "lr            1   1.25e-5  true",
         ];
-        assert_eq!(text(Name::Table(1), &frame), lines.join("\n"));
-        assert_eq!(text(Name::Differences, &Frame::new(&["field"])), "field");
+        assert_eq!(super::text(Name::Table(1), &frame).unwrap(), lines.join("\n"));
+        let empty = Frame::from_cells(vec!["field"], Vec::new());
+        assert_eq!(super::text(Name::Differences, &empty).unwrap(), "field");
     }
 
     #[test]
     fn claims_show_their_verdicts() {
-        let mut frame = Frame::new(&["number", "claim", "n", "effect", "low", "high", "verdict"]);
-        let (first, second) = ("it pays".into(), "it grows".into());
-        let (yes, open) = ("supported".into(), "not enough runs".into());
-        frame.push(vec![
-            1.into(),
-            first,
-            6.into(),
-            0.5.into(),
-            0.25.into(),
-            0.75.into(),
-            yes,
-        ]);
-        let no = Cell::Missing;
-        frame.push(vec![
-            12.into(),
-            second,
-            1.into(),
-            0.5.into(),
-            no.clone(),
-            no,
-            open,
+        let row = |number, claim: &str, n, interval: Option<(f64, f64)>, verdict| ClaimRow {
+            number,
+            claim: claim.to_owned(),
+            place: String::new(),
+            artefacts: String::new(),
+            verdict,
+            effect: Some(0.5),
+            low: interval.map(|(low, _)| low),
+            high: interval.map(|(_, high)| high),
+            n,
+            paper: None,
+            unit: Some(Unit::Points),
+            margin: None,
+            p: None,
+            contrast: String::new(),
+        };
+        let frame = Frame::of(&[
+            row(1, "it pays", 6, Some((0.25, 0.75)), Verdict::Supported),
+            row(12, "it grows", 1, None, Verdict::NotEnoughRuns),
         ]);
         let lines = [
             "number  verdict          effect            n  claim",
             "1       supported        0.5 [0.25, 0.75]  6  it pays",
             "12      not enough runs  0.5               1  it grows",
         ];
-        assert_eq!(text(Name::Claims, &frame), lines.join("\n"));
+        assert_eq!(text(Name::Claims, &frame).unwrap(), lines.join("\n"));
     }
 }

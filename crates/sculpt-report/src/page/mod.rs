@@ -6,22 +6,23 @@
 //! a stranger's text and is escaped; pictures are images of their own.
 
 mod claims;
+mod command;
 mod evidence;
+mod files;
 mod html;
 mod picture;
 mod table;
 
 use crate::{ALL, Artefact, ReportError};
-use evidence::Evidence;
+use command::command;
+use files::{Files, file_name};
 use html::{Text, capital};
-use sculpt_experiments::{Overrides, PanelName, PresetName, Suite};
+use sculpt_experiments::{PanelName, PresetName, Suite};
 use sculpt_store::atomic;
 use sculpt_store::paths::{self, ReportFile};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
-use table::Table;
 
 /// Stem of the claims' files.
 const CLAIMS: &str = "claims";
@@ -33,15 +34,6 @@ struct Entry {
     /// `figure-5`.
     stem: String,
     title: String,
-}
-
-/// The files of an artefact, as far as they are there.
-struct Files {
-    svg: Option<String>,
-    table: Option<Table>,
-    evidence: Option<Evidence>,
-    /// Names of all of them, for links.
-    names: Vec<(&'static str, String)>,
 }
 
 /// Writes the page of a suite from the files in its report folder.
@@ -213,53 +205,6 @@ fn missing_section(missing: &[&Entry], suite: &Suite) -> String {
     html
 }
 
-/// What makes an artefact: drawing alone where the suite has its checkpoints, else training too. Folders are
-/// for the reader to put in.
-fn command(entry: &Entry, suite: &Suite) -> String {
-    let mut words = if suite.artefacts.contains(&entry.name) {
-        format!("cargo xtask {}", entry.name)
-    } else {
-        let preset = &suite.preset;
-        format!(
-            "cargo xtask reproduce {} --preset {}{}",
-            entry.name,
-            preset.name,
-            flags(&preset.overrides)
-        )
-    };
-    write!(words, " --suite {}", suite.name).expect("a string takes what is written");
-    match suite.preset.name {
-        PresetName::Demo => {}
-        PresetName::Paper | PresetName::Short => words.push_str(" --data DIR"),
-    }
-    words
-}
-
-fn flags(overrides: &Overrides) -> String {
-    let Overrides {
-        cycle_epochs,
-        cycles,
-        densities,
-        seeds,
-        train_images,
-    } = overrides;
-    let number = |n: &Option<u32>| n.map(|n| n.to_string());
-    let densities = densities.as_ref().map(|densities| {
-        let values = densities.iter().map(|d| d.get().to_string());
-        values.collect::<Vec<_>>().join(",")
-    });
-    let all = [
-        ("cycle-epochs", number(cycle_epochs)),
-        ("cycles", number(cycles)),
-        ("densities", densities),
-        ("seeds", number(seeds)),
-        ("train-images", number(train_images)),
-    ];
-    all.into_iter()
-        .filter_map(|(flag, value)| Some(format!(" --{flag} {}", value?)))
-        .collect()
-}
-
 impl Entry {
     fn of(artefact: &Artefact) -> Self {
         Self {
@@ -270,91 +215,11 @@ impl Entry {
     }
 }
 
-impl Files {
-    /// None where the folder has nothing of it.
-    fn read(folder: &Path, stem: &str) -> Result<Option<Self>, ReportError> {
-        let path = |file| paths::report(folder, stem, file);
-        let mut names = Vec::new();
-        for file in ReportFile::ALL {
-            let exists = path(file).try_exists().map_err(|source| ReportError::Io {
-                path: path(file),
-                source,
-            })?;
-            if exists {
-                names.push((label(file), file_name(stem, file)));
-            }
-        }
-        if names.is_empty() {
-            return Ok(None);
-        }
-        let text = |file| read_if_there(&path(file));
-        let table = text(ReportFile::Csv)?.map(|csv| Table::read(&csv, &path(ReportFile::Csv)));
-        let evidence =
-            text(ReportFile::Provenance)?.map(|json| Evidence::read(&json, &path(ReportFile::Provenance)));
-        Ok(Some(Self {
-            svg: text(ReportFile::Svg)?,
-            table: table.transpose()?,
-            evidence: evidence.transpose()?,
-            names,
-        }))
-    }
-
-    fn of_claims(mut self) -> Self {
-        self.table = self.table.map(|table| table.with_first(&claims::COLUMNS));
-        self
-    }
-
-    /// How many runs, where from, and links to the files.
-    fn origin(&self) -> String {
-        let mut html = match &self.evidence {
-            Some(evidence) => format!("{}{}", evidence.statistic(), evidence.provenance()),
-            None => "<p class=\"note\">The provenance is not in the folder.</p>\n".to_owned(),
-        };
-        let links = self
-            .names
-            .iter()
-            .map(|(label, file)| format!("<a href=\"{file}\">{label}</a>"));
-        writeln!(
-            html,
-            "<p class=\"files\">Files: {}</p>",
-            links.collect::<Vec<_>>().join(", ")
-        )
-        .expect("a string takes what is written");
-        html
-    }
-}
-
-/// A file as the page links it, which lies beside it.
-fn file_name(stem: &str, file: ReportFile) -> String {
-    paths::report(Path::new(""), stem, file).display().to_string()
-}
-
-fn label(file: ReportFile) -> &'static str {
-    match file {
-        ReportFile::Parquet => "Parquet",
-        ReportFile::Csv => "CSV",
-        ReportFile::Svg => "SVG",
-        ReportFile::Png => "PNG",
-        ReportFile::Pdf => "PDF",
-        ReportFile::Provenance => "JSON",
-    }
-}
-
-fn read_if_there(path: &Path) -> Result<Option<String>, ReportError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ReportError::Io {
-            path: path.to_owned(),
-            source,
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::fs;
 
     fn suite(preset: &str) -> Suite {
         serde_json::from_value(json!({

@@ -132,7 +132,7 @@ mod tests {
             <polyline fill=\"none\" opacity=\"1\" stroke=\"#000000\" stroke-width=\"4\" points=\"5,5 30,5 \"/>\n\
             <polyline fill=\"none\" opacity=\"1\" stroke=\"#000000\" stroke-width=\"4\" points=\"40,5 75,60 20,70 \"/>\n\
             </svg>\n";
-        let pixels = |svg: &str| crate::draw::png(svg, 300.0).unwrap();
+        let pixels = |svg: &str| sculpt_figures::png(svg, 300.0).unwrap();
         assert_ne!(compact(drawing), drawing);
         assert_eq!(pixels(&compact(drawing)), pixels(drawing));
     }

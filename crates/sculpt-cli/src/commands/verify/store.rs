@@ -2,7 +2,7 @@
 
 use super::{Findings, PlaceKind, is_first_two, node, suite};
 use sculpt_experiments::{Store, Suite};
-use sculpt_report::{MeasureFile, check_measure};
+use sculpt_measures::{MeasureFile, check_measure};
 use sculpt_store::paths;
 use std::path::Path;
 

@@ -1,0 +1,198 @@
+//! Curves at their places in the picture, set apart where they would cover each other.
+
+use super::error::DrawError;
+use super::figure::{Curve, Interval, Point, XAxis};
+use super::layout::{Chart, Rect};
+use super::look::Look;
+use super::marks::THIN;
+use super::paint::{Context, Picture, colour, fill, stroke};
+use super::ticks;
+use plotters::prelude::{PathElement, Polygon, ShapeStyle};
+use plotters::style::Color;
+
+/// Half a cap of an error bar.
+const CAP: i32 = 40;
+/// Most sideways shift from curve to curve.
+const SPREAD: f64 = 42.0;
+/// Space between the markers of a long curve.
+const MARKER_SPACE: f64 = 700.0;
+
+/// A curve in the picture's coordinates.
+pub(super) struct Placed {
+    pub(super) look: Look,
+    long: bool,
+    points: Vec<PlacedPoint>,
+    /// Edges of the plot, where intervals end.
+    top: i32,
+    bottom: i32,
+    /// Where along the curve the first marker of many stands, so that curves take turns.
+    first_marker: f64,
+}
+
+struct PlacedPoint {
+    x: i32,
+    y: i32,
+    /// Places of the high and of the low end, perhaps outside the plot.
+    interval: Option<(i32, i32)>,
+}
+
+pub(super) fn curves_in_place(chart: &Chart<'_>, context: &Context<'_, '_>) -> Vec<Placed> {
+    let panel = chart.panel;
+    let spread = Spread::of(chart, context);
+    let n = panel.curves.len() as f64;
+    let place = |i: usize, curve: &Curve| {
+        let at = |point: &Point| {
+            let u = ticks::place(&panel.x, point.x);
+            let (x, y) = context.backend_coord(&(u, point.mean));
+            let end = |value| context.backend_coord(&(u, value)).1;
+            let interval = point.interval.map(|Interval { low, high }| (end(high), end(low)));
+            PlacedPoint {
+                x: x + spread.shift(x, i),
+                y,
+                interval,
+            }
+        };
+        let mut points: Vec<PlacedPoint> = curve.points.iter().map(at).collect();
+        match panel.x {
+            XAxis::Density => points.sort_by_key(|point| point.x),
+            XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => {}
+        }
+        let Rect { top, bottom, .. } = chart.plot;
+        let first_marker = MARKER_SPACE * i as f64 / n;
+        Placed {
+            look: curve.look(),
+            long: curve.is_long(),
+            points,
+            top,
+            bottom,
+            first_marker,
+        }
+    };
+    panel
+        .curves
+        .iter()
+        .enumerate()
+        .map(|(i, curve)| place(i, curve))
+        .collect()
+}
+
+/// How far points of one place are set apart, curve by curve.
+struct Spread {
+    /// Places in order; none if nothing is spread.
+    places: Vec<i32>,
+    n_curves: usize,
+}
+
+impl Spread {
+    /// Nominal and achieved densities of one level lie closer than this: one place.
+    const SAME_PLACE: i32 = 30;
+
+    fn of(chart: &Chart<'_>, context: &Context<'_, '_>) -> Self {
+        let panel = chart.panel;
+        let points = panel
+            .curves
+            .iter()
+            .flat_map(|curve| &curve.points)
+            .filter(|_| panel.is_spread());
+        let x = |point: &Point| {
+            context
+                .backend_coord(&(ticks::place(&panel.x, point.x), point.mean))
+                .0
+        };
+        let mut places: Vec<i32> = points.map(x).collect();
+        places.sort_unstable();
+        places.dedup_by(|next, kept| *next - *kept <= Self::SAME_PLACE);
+        Self {
+            places,
+            n_curves: panel.curves.len(),
+        }
+    }
+
+    /// Shift of curve `i` at `x`: all curves keep within 0.6 of the narrower gap to the next place.
+    fn shift(&self, x: i32, i: usize) -> i32 {
+        let Some(place) = self.places.partition_point(|&place| place <= x).checked_sub(1) else {
+            return 0;
+        };
+        let before = place
+            .checked_sub(1)
+            .map(|before| self.places[place] - self.places[before]);
+        let after = self.places.get(place + 1).map(|after| after - self.places[place]);
+        let steps = (self.n_curves - 1) as f64;
+        let room = before
+            .into_iter()
+            .chain(after)
+            .min()
+            .map(|gap| 0.6 * f64::from(gap) / steps);
+        let step = room.unwrap_or(SPREAD).min(SPREAD);
+        ((i as f64 - steps / 2.0) * step).round() as i32
+    }
+}
+
+impl Placed {
+    pub(super) fn path(&self) -> Vec<(i32, i32)> {
+        self.points.iter().map(|point| (point.x, point.y)).collect()
+    }
+
+    /// Where markers stand: at every point, or along a long curve at even distances.
+    pub(super) fn marked(&self) -> Vec<(i32, i32)> {
+        let path = self.path();
+        if !self.long {
+            return path;
+        }
+        let mut left = self.first_marker;
+        let mut marked = Vec::new();
+        for pair in path.windows(2) {
+            if left <= 0.0 {
+                marked.push(pair[0]);
+                left += MARKER_SPACE;
+            }
+            left -= f64::from(pair[1].0 - pair[0].0).hypot(f64::from(pair[1].1 - pair[0].1));
+        }
+        marked
+    }
+
+    pub(super) fn draw_intervals(&self, picture: &Picture<'_>) -> Result<(), DrawError> {
+        if self.long {
+            return self.draw_band(picture);
+        }
+        let style = stroke(self.look.colour, THIN);
+        for point in &self.points {
+            let Some((high, low)) = point.interval else {
+                continue;
+            };
+            let (x, from, to) = (point.x, high.max(self.top), low.min(self.bottom));
+            picture.draw(&PathElement::new(vec![(x, from), (x, to)], style))?;
+            for (end, edge, inwards) in [(high, self.top, 1), (low, self.bottom, -1)] {
+                let beyond = if inwards > 0 { end < edge } else { end > edge };
+                if beyond {
+                    let base = edge + inwards * 2 * CAP;
+                    let arrow = vec![(x, edge), (x - CAP, base), (x + CAP, base)];
+                    picture.draw(&Polygon::new(arrow, fill(self.look.colour)))?;
+                } else {
+                    picture.draw(&PathElement::new(vec![(x - CAP, end), (x + CAP, end)], style))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn draw_band(&self, picture: &Picture<'_>) -> Result<(), DrawError> {
+        let ends = |point: &PlacedPoint| {
+            let (high, low) = point.interval?;
+            Some((point.x, high.max(self.top), low.min(self.bottom)))
+        };
+        let ends: Vec<(i32, i32, i32)> = self.points.iter().filter_map(ends).collect();
+        let upper = ends.iter().map(|&(x, high, _)| (x, high));
+        let lower = ends.iter().rev().map(|&(x, _, low)| (x, low));
+        let outline: Vec<(i32, i32)> = upper.chain(lower).collect();
+        if !outline.is_empty() {
+            let style = ShapeStyle {
+                color: colour(self.look.colour).mix(0.18),
+                filled: true,
+                stroke_width: 0,
+            };
+            picture.draw(&Polygon::new(outline, style))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+mod accuracies;
+mod caption;
+mod draw;
+mod landscapes;
+mod schedules;
+mod schematic;
+mod summary;
+
+pub use accuracies::{Guide, Over, Plot, Shown, accuracy_panels};
+pub use caption::{Caption, STATISTIC};
+pub use draw::{
+    Curve, Dash, DrawError, Figure, Interval, Look, Marker, MarkerShape, Named, Panel, Point, Reference, Rgb,
+    Series, Stroke, XAxis, YAxis, look_of, pdf, png, svg,
+};
+pub use landscapes::{PanelRows, curvature_panel, letter, line_panels};
+pub use schedules::schedule_panel;
+pub use schematic::schematic_panel;

@@ -1,0 +1,150 @@
+//! Measures under what they rest on, so that a stale one is never found: the SHA-256 of the key's canonical JSON is the
+//! file's name, and the file holds key and value under a hash of its own.
+
+use crate::MeasureError;
+use sculpt_store::canonical::{sha256_hex, to_canonical_json};
+use sculpt_store::{atomic, paths, sealed};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The cache of a store, or of a published suite's reader.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+}
+
+/// What one measure rests on.
+pub(crate) struct Key {
+    parts: Value,
+    sha256: String,
+}
+
+/// What a file of the cache holds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Measure {
+    key: Value,
+    value: Value,
+}
+
+/// What a file of a cache turns out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MeasureFile {
+    /// A measure, every byte as it was written.
+    Sound,
+    /// One of an older version, which carries no hash: it is measured again when it is asked for.
+    Older,
+    /// Anything else, and why: it is measured again when it is asked for.
+    Damaged(String),
+}
+
+impl Cache {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// What was measured under this key; none too where the file is not what was written.
+    pub(crate) fn get<V: DeserializeOwned>(&self, key: &Key) -> Option<V> {
+        let bytes = fs::read(paths::measure(&self.folder, &key.sha256)).ok()?;
+        let (measure, is_sealed) = sealed::open::<Measure>(&bytes).ok()?;
+        let is_own = is_sealed && measure.key == key.parts;
+        is_own
+            .then(|| serde_json::from_value(measure.value).ok())
+            .flatten()
+    }
+
+    /// Keeps what was measured; a cache that cannot be written to keeps nothing.
+    pub(crate) fn put(&self, key: &Key, value: &impl Serialize) -> Result<(), MeasureError> {
+        let measure = Measure {
+            key: key.parts.clone(),
+            value: serde_json::to_value(value).expect("a measure is plain JSON"),
+        };
+        let text = sealed::seal(&measure).expect("measures are finite");
+        match atomic::write(&paths::measure(&self.folder, &key.sha256), text.as_bytes()) {
+            Err(error)
+                if [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied]
+                    .contains(&error.refused.kind()) =>
+            {
+                Ok(())
+            }
+            written => Ok(written?),
+        }
+    }
+}
+
+impl Key {
+    /// Of everything that the measure depends on.
+    pub(crate) fn of(parts: &impl Serialize) -> Self {
+        let json = to_canonical_json(parts).expect("a key is plain JSON");
+        Self {
+            parts: serde_json::from_str(&json).expect("canonical JSON is JSON"),
+            sha256: sha256_hex(json.as_bytes()),
+        }
+    }
+}
+
+/// Looks at a file of a cache, whose name is the SHA-256 of its key.
+pub fn check_measure(path: &Path) -> MeasureFile {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return MeasureFile::Damaged(error.to_string()),
+    };
+    match sealed::open::<Measure>(&bytes) {
+        Ok((measure, true)) => {
+            let json = to_canonical_json(&measure.key).unwrap_or_default();
+            let due = format!("{}.json", sha256_hex(json.as_bytes()));
+            if path.file_name().is_some_and(|name| name == due.as_str()) {
+                MeasureFile::Sound
+            } else {
+                MeasureFile::Damaged(format!("holds the measure whose file is {due}"))
+            }
+        }
+        Ok((_, false)) => MeasureFile::Damaged("lacks its own SHA-256".to_owned()),
+        Err(error) => match serde_json::from_slice::<Value>(&bytes) {
+            Ok(Value::Object(object))
+                if !["key", "value", "sha256"]
+                    .iter()
+                    .any(|key| object.contains_key(*key)) =>
+            {
+                MeasureFile::Older
+            }
+            Ok(_) | Err(_) => MeasureFile::Damaged(error.to_string()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_a_measure_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let key = Key::of(&("loss", 0.25));
+        assert_eq!(cache.get::<f64>(&key), None);
+        cache.put(&key, &1.5).unwrap();
+        assert_eq!(cache.get(&key), Some(1.5));
+        let path = paths::measure(folder.path(), &key.sha256);
+        assert_eq!(check_measure(&path), MeasureFile::Sound);
+        let bytes = fs::read(&path).unwrap();
+        for i in 0..bytes.len() {
+            let mut spoilt = bytes.clone();
+            spoilt[i] ^= 1 << (i % 8);
+            fs::write(&path, spoilt).unwrap();
+            assert_eq!(cache.get::<f64>(&key), None, "byte {i}");
+            assert!(
+                matches!(check_measure(&path), MeasureFile::Damaged(_)),
+                "byte {i}"
+            );
+        }
+        fs::write(&path, "{\"loss\":1.5}").unwrap();
+        assert_eq!(check_measure(&path), MeasureFile::Older);
+    }
+}

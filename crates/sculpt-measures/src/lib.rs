@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod accuracies;
+mod accuracy;
+mod cache;
+mod chain;
+mod costs;
+mod error;
+mod landscapes;
+mod lines;
+mod needs;
+mod session;
+mod sharpness;
+mod signs;
+
+pub use accuracy::Score;
+pub use cache::{MeasureFile, check_measure};
+pub use chain::{Stretch, one_seed, schedule_rows, stretch_rows, trained};
+pub use error::MeasureError;
+pub use landscapes::Pairs;
+pub use lines::{POINTS, RULES};
+pub use needs::{Needs, PanelNeeds};
+pub use session::Session;

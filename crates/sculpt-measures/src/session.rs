@@ -1,0 +1,283 @@
+use crate::MeasureError;
+use crate::cache::{Cache, Key};
+use sculpt_datasets::{Dataset, DeviceExamples};
+use sculpt_experiments::{
+    DataFolder, Environment, ExperimentError, PanelName, Recipe, Source, StateRef, Suite,
+};
+use sculpt_models::ModelSpec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use tch::Device;
+
+/// A suite opened for measuring.
+pub struct Session {
+    suite: Suite,
+    source: Source,
+    /// The nodes of every artefact of the suite.
+    recipe: Recipe,
+    data: DataFolder,
+    device: Device,
+    cache: Cache,
+    /// Data sets by digest; none where they are not at hand.
+    datasets: Mutex<HashMap<String, Option<Arc<Dataset>>>>,
+    hashes: Mutex<HashMap<StateRef, String>>,
+}
+
+/// A panel's data.
+#[derive(Clone)]
+pub(crate) struct PanelData {
+    dataset: Arc<Dataset>,
+    /// Training images that losses are measured on.
+    pub(crate) n_training: usize,
+}
+
+/// What one thread measures with.
+pub(crate) struct Worker {
+    pub(crate) device: Device,
+    /// The test set.
+    pub(crate) test: DeviceExamples,
+    /// The first training images, un-augmented.
+    pub(crate) training: DeviceExamples,
+}
+
+/// Training images that losses are measured on, of those trained on: design §5's first 10,000; the demo's first 500.
+fn n_training_images(n_train: usize) -> usize {
+    if n_train < 2_000 {
+        n_train.min(500)
+    } else {
+        n_train.min(10_000)
+    }
+}
+
+impl Session {
+    /// Opens a suite; `recipe` holds the nodes of all its states. `data` may have no folder: then recorded scores stand for measured ones, except on the
+    /// demo data, which are always at hand. Measures are cached under `cache`.
+    ///
+    /// # Errors
+    /// Data of panel (a) that are not the suite's, or a preset out of range.
+    pub fn open(
+        suite: Suite,
+        source: Source,
+        recipe: Recipe,
+        data: &DataFolder,
+        device: Device,
+        cache: &Path,
+    ) -> Result<Self, MeasureError> {
+        let session = Self {
+            suite,
+            source,
+            recipe,
+            data: data.clone(),
+            device,
+            cache: Cache::new(cache),
+            datasets: Mutex::default(),
+            hashes: Mutex::default(),
+        };
+        session.panel_data(PanelName::A)?;
+        Ok(session)
+    }
+
+    /// The suite.
+    pub fn suite(&self) -> &Suite {
+        &self.suite
+    }
+
+    /// Where states come from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The nodes of all artefacts of the suite.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Where measures compute.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Whether panel (a)'s data are at hand, so that scores are measured and not the recorded ones.
+    pub fn has_data(&self) -> bool {
+        self.panel_data(PanelName::A).is_ok_and(|data| data.is_some())
+    }
+
+    /// A panel's data; none where they are not at hand.
+    pub(crate) fn panel_data(&self, panel: PanelName) -> Result<Option<PanelData>, MeasureError> {
+        let data = self.suite.preset.panel(panel)?.data;
+        let mut datasets = self.datasets.lock().unwrap_or_else(PoisonError::into_inner);
+        let dataset = match datasets.get(&data.digest) {
+            Some(known) => known.clone(),
+            None => {
+                let loaded = match self.data.load(&data) {
+                    Ok(dataset) => Some(Arc::new(dataset)),
+                    Err(ExperimentError::DataMissing { .. }) => None,
+                    Err(error) => return Err(error.into()),
+                };
+                datasets.insert(data.digest.clone(), loaded.clone());
+                loaded
+            }
+        };
+        Ok(dataset.map(|dataset| {
+            let n_train = data.train_images.map_or(dataset.train.len(), |n| n as usize);
+            PanelData {
+                n_training: n_training_images(n_train.min(dataset.train.len())),
+                dataset,
+            }
+        }))
+    }
+
+    /// SHA-256 of a state's file, computed once.
+    pub(crate) fn sha256(&self, state: &StateRef) -> Result<String, MeasureError> {
+        let hashes = || self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = hashes().get(state) {
+            return Ok(known.clone());
+        }
+        let missing = || MeasureError::NoState {
+            id: state.id.clone(),
+            epoch: state.epoch,
+        };
+        let sha256 = self.source.sha256(state)?.ok_or_else(missing)?;
+        hashes().insert(state.clone(), sha256.clone());
+        Ok(sha256)
+    }
+
+    /// Network and libtorch threads of a state's node.
+    pub(crate) fn entry(&self, state: &StateRef) -> Result<(&ModelSpec, u32), MeasureError> {
+        let entry = self.recipe.get(&state.id).ok_or_else(|| MeasureError::NoState {
+            id: state.id.clone(),
+            epoch: state.epoch,
+        })?;
+        Ok((&entry.model, entry.threads))
+    }
+
+    /// What `work` finds for each item, in the items' order: from the cache under the item's key, else now, and then kept.
+    /// `state` is the state whose node says with how many threads to compute.
+    pub(crate) fn measured<T: Sync, V>(
+        &self,
+        data: &PanelData,
+        items: &[T],
+        state: impl Fn(&T) -> &StateRef,
+        key: impl Fn(&T, &Environment) -> Result<Key, MeasureError>,
+        work: impl Fn(&Worker, &T) -> Result<V, MeasureError> + Sync,
+    ) -> Result<Vec<V>, MeasureError>
+    where
+        V: Serialize + DeserializeOwned + Send,
+    {
+        let (mut found, mut unknown, mut threads) = (Vec::with_capacity(items.len()), Vec::new(), 1);
+        for (i, item) in items.iter().enumerate() {
+            threads = self.entry(state(item))?.1;
+            let key = key(item, &Environment::here(self.device, threads))?;
+            let cached: Option<V> = self.cache.get(&key);
+            if cached.is_none() {
+                unknown.push((i, item, key));
+            }
+            found.push(cached);
+        }
+        let new = self.in_parallel(data, threads, &unknown, |worker, (_, item, key)| {
+            let value = work(worker, item)?;
+            self.cache.put(key, &value)?;
+            Ok(value)
+        })?;
+        for ((i, ..), value) in unknown.iter().zip(new) {
+            found[*i] = Some(value);
+        }
+        let found = found.into_iter();
+        Ok(found
+            .map(|value| value.expect("what was not known was measured"))
+            .collect())
+    }
+
+    /// A panel's data, which must be at hand.
+    pub(crate) fn needed_data(&self, panel: PanelName) -> Result<PanelData, MeasureError> {
+        let missing = || MeasureError::DataMissing {
+            data: self.suite.preset.data_of(panel).name,
+        };
+        self.panel_data(panel)?.ok_or_else(missing)
+    }
+
+    /// Does `work` on each of the items, on as many threads as the machine has for nodes of `threads` each, and gives
+    /// the answers in the items' order. Numbers do not depend on how many there are.
+    fn in_parallel<T: Sync, V: Send>(
+        &self,
+        panel: &PanelData,
+        threads: u32,
+        items: &[T],
+        work: impl Fn(&Worker, &T) -> Result<V, MeasureError> + Sync,
+    ) -> Result<Vec<V>, MeasureError> {
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let n_workers = match self.device {
+            Device::Cpu => {
+                let cores = thread::available_parallelism().map_or(1, usize::from);
+                (cores / threads.max(1) as usize).clamp(1, items.len())
+            }
+            Device::Cuda(_) | Device::Mps | Device::Vulkan => 1,
+        };
+        let next = AtomicUsize::new(0);
+        let run = || -> Result<Vec<(usize, V)>, MeasureError> {
+            // OpenMP counts its threads for each thread that calls it.
+            tch::set_num_threads(threads as i32);
+            let worker = Worker::new(panel, self.device)?;
+            let mut answers = Vec::new();
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(item) = items.get(i) else {
+                    return Ok(answers);
+                };
+                match work(&worker, item) {
+                    Ok(answer) => answers.push((i, answer)),
+                    Err(error) => {
+                        // The others need not go on.
+                        next.store(items.len(), Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let workers: Vec<_> = (0..n_workers).map(|_| scope.spawn(run)).collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().expect("a worker returns its errors"))
+                .collect()
+        });
+        let mut answers = Vec::new();
+        for outcome in outcomes {
+            answers.extend(outcome?);
+        }
+        answers.sort_by_key(|(i, _)| *i);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// The environment that trained a state, where it is known.
+    pub(crate) fn trained_in(&self, state: &StateRef) -> Result<Option<Environment>, MeasureError> {
+        Ok(self.source.machine(state)?)
+    }
+}
+
+impl PanelData {
+    /// SHA-256 of the decoded records and labels.
+    pub(crate) fn digest(&self) -> &str {
+        self.dataset.digest()
+    }
+}
+
+impl Worker {
+    fn new(data: &PanelData, device: Device) -> Result<Self, MeasureError> {
+        let dataset = &data.dataset;
+        let (mean, std) = (dataset.mean, dataset.std);
+        let first = dataset.train.first(data.n_training)?;
+        Ok(Self {
+            device,
+            test: DeviceExamples::new(&dataset.test, mean, std, device)?,
+            training: DeviceExamples::new(&first, mean, std, device)?,
+        })
+    }
+}

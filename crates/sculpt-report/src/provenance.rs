@@ -1,0 +1,103 @@
+use crate::{Artefact, Session};
+use sculpt_experiments::{LIBTORCH_VERSION, Suite, device_name};
+use sculpt_figures::{Figure, STATISTIC};
+use sculpt_rows::{Cell, Frame};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Where an artefact's numbers come from: the `.json` beside its frame.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The artefact, such as `figure 5`.
+    pub artefact: String,
+    /// Its title.
+    pub title: String,
+    /// What wrote the files.
+    pub generated_by: String,
+    /// The command as typed.
+    pub command: String,
+    /// Revision of the checkout, where there is one.
+    pub git_revision: Option<String>,
+    /// The suite.
+    pub suite: Suite,
+    /// libtorch that measured.
+    pub libtorch: String,
+    /// Device that measured.
+    pub device: String,
+    /// `measured`, or `recorded` where the data were not at hand; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracies: Option<String>,
+    /// What points and intervals are.
+    pub statistic: String,
+    /// Runs behind each point: the fewest and the most; zeros where nothing is repeated.
+    pub n: (usize, usize),
+    /// Observations in the frame.
+    pub rows: usize,
+    /// Ids of the nodes whose states were read, sorted.
+    pub nodes: Vec<String>,
+    /// What drew the pictures anew since the frame was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restyled: Option<Restyled>,
+}
+
+/// What drew pictures from a frame that was there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Restyled {
+    /// The command as typed.
+    pub command: String,
+    /// Revision of the checkout, where there is one.
+    pub git_revision: Option<String>,
+}
+
+impl Provenance {
+    /// Of a frame measured now, and its picture.
+    pub(crate) fn of(
+        artefact: &Artefact,
+        session: &Session,
+        frame: &Frame,
+        figure: Option<&Figure>,
+        command: &str,
+        git_revision: Option<String>,
+    ) -> Self {
+        let accuracies = if session.has_data() {
+            "measured"
+        } else {
+            "recorded"
+        };
+        let has_accuracies = frame.columns().contains(&"accuracy");
+        // A schedule is no mean over runs.
+        let repeated = figure.filter(|figure| figure.statistic.is_some());
+        Self {
+            artefact: artefact.name.to_string(),
+            title: artefact.title.to_owned(),
+            generated_by: artefact.comment(),
+            command: command.to_owned(),
+            git_revision,
+            suite: session.suite().clone(),
+            libtorch: LIBTORCH_VERSION.to_owned(),
+            device: device_name(session.measures().device()),
+            accuracies: has_accuracies.then(|| accuracies.to_owned()),
+            statistic: STATISTIC.to_owned(),
+            n: repeated.map_or((0, 0), runs_behind_points),
+            rows: frame.len(),
+            nodes: nodes(frame),
+            restyled: None,
+        }
+    }
+}
+
+fn runs_behind_points(figure: &Figure) -> (usize, usize) {
+    let counts = figure
+        .panels
+        .iter()
+        .flat_map(|p| &p.curves)
+        .flat_map(|c| &c.points)
+        .map(|p| p.n);
+    (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0))
+}
+
+fn nodes(frame: &Frame) -> Vec<String> {
+    let cells = frame.column("node").chain(frame.column("node_from"));
+    let ids: BTreeSet<_> = cells.map(Cell::to_string).collect();
+    ids.into_iter().filter(|id| !id.is_empty()).collect()
+}
