@@ -17,5 +17,6 @@ mod schedule;
 mod store;
 mod tables;
 mod verify;
+mod vgg;
 
 use help::*;
