@@ -5,7 +5,7 @@
     python3 make_logits.py > logits.json
 
 Weights and images follow a formula (see `value`) that the test repeats, so that only results are committed.
-ResNet-18 and -50 are torchvision's own classes; the CIFAR family is written here in plain nn.Module, with
+ResNet-18 and -50 are torchvision's own classes, and so are VGG-16's features; the CIFAR family is written here in plain nn.Module, with
 the shortcuts of open_lth (projection) and of He et al.'s option A (identity).
 """
 import json
@@ -86,11 +86,27 @@ class Cifar(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class Vgg(nn.Module):
+    """torchvision's vgg16_bn up to its features, with another base width; then one linear layer on their mean."""
+
+    def __init__(self, classes, width):
+        super().__init__()
+        d = torchvision.models.vgg.cfgs["D"]
+        cfg = [n if n == "M" else n * width // 64 for n in d]
+        self.features = torchvision.models.vgg.make_layers(cfg, batch_norm=True)
+        self.classifier = nn.Linear(8 * width, classes)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
 def build(name, classes, width, shortcut):
     if name == "resnet18" and width == 64:
         return torchvision.models.resnet18(num_classes=classes)
     if name == "resnet50" and width == 64:
         return torchvision.models.resnet50(num_classes=classes)
+    if name == "vgg16":
+        return Vgg(classes, width)
     if name.startswith(("resnet18", "resnet50")):
         kind, layers = (BasicBlock, [2, 2, 2, 2]) if "18" in name else (Bottleneck, [3, 4, 6, 3])
         return Wide(kind, layers, classes, width, name.endswith("-cifar"))
@@ -149,6 +165,9 @@ CASES = [
     ("resnet18", 20, 8, None, 32, 32),
     ("resnet18", 1000, 64, None, 64, 64),
     ("resnet50", 1000, 64, None, 64, 96),
+    ("vgg16", 10, 64, None, 64, 64),
+    ("vgg16", 7, 4, None, 70, 107),
+    ("vgg16", 100, 6, None, 64, 96),
 ]
 
 

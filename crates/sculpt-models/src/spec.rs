@@ -284,6 +284,7 @@ mod tests {
             "resnet18-cifar",
             "resnet50-cifar",
             "resnet50-6n2",
+            "vgg16",
         ];
         prop_oneof![
             cifar,

@@ -165,7 +165,7 @@ fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor,
 fn networks_equal_pytorchs() {
     let text = include_str!("../goldens/logits.json");
     let goldens: Goldens = serde_json::from_str(text).unwrap();
-    assert_eq!(goldens.cases.len(), 11);
+    assert_eq!(goldens.cases.len(), 14);
     for case in &goldens.cases {
         let shortcut = case
             .shortcut

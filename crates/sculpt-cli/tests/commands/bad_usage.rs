@@ -59,9 +59,9 @@ fn unknown_words_come_with_the_allowed_ones() {
     let of = |model: &str| format!("mask --method random --density 0.5 --out m --model {model}");
     refused(
         &folder,
-        &of("vgg16"),
+        &of("vgg19"),
         2,
-        &["model \"vgg16\" is unknown; known are resnet20"],
+        &["model \"vgg19\" is unknown; known are resnet20"],
     );
     refused(&folder, &of("resnet20 --width 0"), 2, &["width 0"]);
     refused(&folder, &of("resnet20 --classes 0"), 2, &["classes 0"]);

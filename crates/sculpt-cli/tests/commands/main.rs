@@ -19,5 +19,6 @@ mod states;
 mod store;
 mod tables;
 mod verify;
+mod vgg;
 
 use help::*;

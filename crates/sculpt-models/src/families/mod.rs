@@ -3,6 +3,7 @@
 mod cifar_resnet;
 mod residual;
 mod resnet;
+mod vgg;
 
 pub use cifar_resnet::Shortcut;
 
@@ -12,6 +13,7 @@ use cifar_resnet::CifarResnet;
 use resnet::Resnet;
 use sculpt_layout::Layout;
 use serde::{Deserialize, Serialize};
+use vgg::Vgg;
 
 /// Which network, without its width and its classes. Part of the identity of every run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,15 +21,17 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Architecture {
     CifarResnet(CifarResnet),
     Resnet(Resnet),
+    Vgg(Vgg),
 }
 
 /// Reads a name.
 type Parse = fn(&str) -> Option<Architecture>;
 
 /// Of each family: what may stand behind `--model`, and who reads it. Families have no name in common.
-const FAMILIES: [(&str, Parse); 2] = [
+const FAMILIES: [(&str, Parse); 3] = [
     (cifar_resnet::NAMES, cifar_resnet::parse),
     (resnet::NAMES, resnet::parse),
+    (vgg::NAMES, vgg::parse),
 ];
 
 impl Architecture {
@@ -40,6 +44,7 @@ impl Architecture {
         match self {
             Architecture::CifarResnet(family) => family,
             Architecture::Resnet(family) => family,
+            Architecture::Vgg(family) => family,
         }
     }
 }
