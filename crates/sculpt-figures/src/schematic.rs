@@ -3,8 +3,8 @@
 use crate::{Curve, Named, Panel, Point, Reference, XAxis, YAxis};
 use sculpt_rows::StretchRow;
 
-/// The staircase of the rows of panel `letter`, on an axis up to the last epoch of all rows; none where there is none of it. `name` tells
-/// what a method of an id is called.
+/// The staircase of the rows of panel `letter`, on an axis up to the last epoch of all rows; none where there is none
+/// of it. `name` tells what a method of an id is called.
 ///
 /// # Errors
 /// What `name` says of an id that it does not know.

@@ -55,8 +55,8 @@ fn n_training_images(n_train: usize) -> usize {
 }
 
 impl Session {
-    /// Opens a suite; `recipe` holds the nodes of all its states. `data` may have no folder: then recorded scores stand for measured ones, except on the
-    /// demo data, which are always at hand. Measures are cached under `cache`.
+    /// Opens a suite; `recipe` holds the nodes of all its states. `data` may have no folder: then recorded scores
+    /// stand for measured ones, except on the demo data, which are always at hand. Measures are cached under `cache`.
     ///
     /// # Errors
     /// Data of panel (a) that are not the suite's, or a preset out of range.

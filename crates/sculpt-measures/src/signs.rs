@@ -7,8 +7,8 @@ use sculpt_signs::overlap;
 use std::collections::HashMap;
 
 impl Session {
-    /// The signs after training against those after LRR's level, over the survivors of its mask. `paper` has the paper's overlap and accuracy
-    /// of a method.
+    /// The signs after training against those after LRR's level, over the survivors of its mask. `paper` has the
+    /// paper's overlap and accuracy of a method.
     ///
     /// # Errors
     /// A broken checkpoint; a count that is not what training recorded; neither data nor record.

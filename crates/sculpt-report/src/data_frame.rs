@@ -10,8 +10,8 @@ use sculpt_store::atomic;
 use std::fs::File;
 use std::path::Path;
 
-/// The frame as a Polars `DataFrame`: words are strings, counts `u32`, numbers `f64`, flags booleans, what is missing is null. A column without any
-/// value is one of numbers.
+/// The frame as a Polars `DataFrame`: words are strings, counts `u32`, numbers `f64`, flags booleans, what is missing
+/// is null. A column without any value is one of numbers.
 ///
 /// # Errors
 /// What Polars refuses.

@@ -86,8 +86,8 @@ fn effect(published: &ClaimRow) -> f64 {
     }
 }
 
-/// [`LOG_P`], and what the row's own effect and interval explain where they moved: p is a function of
-/// `t = (effect − bound) / se` and of the seeds. With ν degrees of freedom `|d ln p / dt|` is at most the largest `−f′ / f` of the
+/// [`LOG_P`], and what the row's own effect and interval explain where they moved: p is a function of `t = (effect −
+/// bound) / se` and of the seeds. With ν degrees of freedom `|d ln p / dt|` is at most the largest `−f′ / f` of the
 /// density, `(ν + 1) / (2 √ν)`; `se` is the half width of the interval over the quantile of Student's t.
 fn log_p(computed: &ClaimRow, published: &ClaimRow) -> f64 {
     let moved = || {
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
     use crate::compare;
 
-    /// Differences `mean − s`, `mean`, `mean + s` of three seeds: se is s / √3, the interval's half width 4.302653 se, and with two
-    /// degrees of freedom P(T > t) = ½ (1 − t / √(2 + t²)).
+    /// Differences `mean − s`, `mean`, `mean + s` of three seeds: se is s / √3, the interval's half width 4.302653
+    /// se, and with two degrees of freedom P(T > t) = ½ (1 − t / √(2 + t²)).
     fn row(mean: f64, s: f64) -> ClaimRow {
         let se = s / 3f64.sqrt();
         let (t, half) = (mean / se, 4.302_653 * se);

@@ -20,7 +20,8 @@ pub struct Column<R: 'static> {
     pub tolerance: Tolerance<R>,
 }
 
-/// By how much a recomputed value may differ from the published one. The functions take the recomputed row and the published one.
+/// By how much a recomputed value may differ from the published one. The functions take the recomputed row and the
+/// published one.
 pub enum Tolerance<R: 'static> {
     /// Not at all.
     Equal,

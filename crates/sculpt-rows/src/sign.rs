@@ -2,8 +2,8 @@ use crate::accuracy::images;
 use crate::row::row;
 
 row! {
-    /// How many signs a network shares with LRR's, and what it gets right (A.1). Signs are of checkpoints and do not move; counts
-    /// of images may.
+    /// How many signs a network shares with LRR's, and what it gets right (A.1). Signs are of checkpoints and do not
+    /// move; counts of images may.
     pub struct SignRow {
         /// Id of the method.
         method: String,
