@@ -5,7 +5,36 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+/// All that may stand in the root.
+const TOP_LEVEL: [&str; 23] = [
+    ".cargo",
+    ".ci",
+    ".clippy.toml",
+    ".deny.toml",
+    ".gitattributes",
+    ".gitignore",
+    ".rustfmt.toml",
+    ".typos.toml",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "EXTENDING.md",
+    "LICENSE",
+    "README.md",
+    "crates",
+    "data",
+    "reports",
+    "rust-toolchain.toml",
+    "tests",
+    "xtask",
+];
+
+const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Who may name a network, and why.
 const NETWORKS: [(&str, &str); 1] = [("crates/sculpt-models/", "it makes them")];
 
@@ -112,6 +141,34 @@ fn none_of(found: Vec<String>, rule: &str) {
     assert!(found.is_empty(), "{rule}\n{}", found.join("\n"));
 }
 
+#[test]
+fn nothing_else_stands_in_the_root() {
+    let Some(files) = tracked_files() else { return };
+    for file in files {
+        let first = file.split('/').next().expect("a split has a first part");
+        assert!(
+            TOP_LEVEL.contains(&first),
+            "`{first}` does not belong into the root of the repository"
+        );
+    }
+}
+
+#[test]
+fn no_large_files_are_tracked() {
+    let Some(files) = tracked_files() else { return };
+    for file in files {
+        if file.starts_with("data/published/") || file.starts_with("reports/published/") {
+            continue;
+        }
+        // A file that is tracked and deleted in the working tree has no size.
+        let n_bytes = fs::symlink_metadata(root().join(&file)).map_or(0, |entry| entry.len());
+        assert!(
+            n_bytes <= MAX_FILE_BYTES,
+            "{file} has {n_bytes} bytes, more than {MAX_FILE_BYTES}"
+        );
+    }
+}
+
 /// The lists above name what is there.
 #[test]
 fn exceptions_exist() {
@@ -175,4 +232,28 @@ fn root() -> PathBuf {
         .parent()
         .expect("the package lies in the workspace")
         .to_path_buf()
+}
+
+/// What git tracks, with `/` between folders; `None`, and a word about it, without git or its folder.
+#[expect(clippy::print_stderr, reason = "a test that checks nothing says so")]
+fn tracked_files() -> Option<Vec<String>> {
+    let output = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8(output.stdout).expect("names of tracked files are text");
+            Some(
+                text.split('\0')
+                    .filter(|file| !file.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            )
+        }
+        Ok(_) | Err(_) => {
+            eprintln!("skipped: this is not a git checkout, or git is not installed");
+            None
+        }
+    }
 }

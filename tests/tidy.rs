@@ -52,34 +52,6 @@ const REUSED: [&str; 6] = [
 /// What draws, judges and holds rows: it must build without libtorch and without Polars, however far down they stand.
 const LIGHT: [&str; 3] = ["sculpt-rows", "sculpt-figures", "sculpt-claims"];
 
-/// All that may stand in the root.
-const TOP_LEVEL: [&str; 23] = [
-    ".cargo",
-    ".ci",
-    ".clippy.toml",
-    ".deny.toml",
-    ".gitattributes",
-    ".gitignore",
-    ".rustfmt.toml",
-    ".typos.toml",
-    "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "CITATION.cff",
-    "CONTRIBUTING.md",
-    "Cargo.lock",
-    "Cargo.toml",
-    "EXTENDING.md",
-    "LICENSE",
-    "README.md",
-    "crates",
-    "data",
-    "reports",
-    "rust-toolchain.toml",
-    "tests",
-    "xtask",
-];
-
-const MAX_FILE_BYTES: u64 = 1 << 20;
 const MAX_LIB_LINES: usize = 200;
 
 #[test]
@@ -264,34 +236,6 @@ fn architecture_names_the_crates_that_exist() {
     }
 }
 
-#[test]
-fn nothing_else_stands_in_the_root() {
-    let Some(files) = tracked_files() else { return };
-    for file in files {
-        let first = file.split('/').next().expect("a split has a first part");
-        assert!(
-            TOP_LEVEL.contains(&first),
-            "`{first}` does not belong into the root of the repository"
-        );
-    }
-}
-
-#[test]
-fn no_large_files_are_tracked() {
-    let Some(files) = tracked_files() else { return };
-    for file in files {
-        if file.starts_with("data/published/") || file.starts_with("reports/published/") {
-            continue;
-        }
-        // A file that is tracked and deleted in the working tree has no size.
-        let n_bytes = fs::symlink_metadata(root().join(&file)).map_or(0, |entry| entry.len());
-        assert!(
-            n_bytes <= MAX_FILE_BYTES,
-            "{file} has {n_bytes} bytes, more than {MAX_FILE_BYTES}"
-        );
-    }
-}
-
 /// The root of the workspace: the package that this is compiled for lies directly in it.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -415,30 +359,6 @@ fn cargo_tree(package: &str, words: &[&str]) -> Vec<String> {
     // The first line is the package itself; the name is the first word.
     let names = text.lines().skip(1).filter_map(|line| line.split(' ').next());
     names.map(str::to_owned).collect()
-}
-
-/// What git tracks, with `/` between folders; `None`, and a word about it, without git or its folder.
-#[expect(clippy::print_stderr, reason = "a test that checks nothing says so")]
-fn tracked_files() -> Option<Vec<String>> {
-    let output = Command::new("git")
-        .args(["ls-files", "-z"])
-        .current_dir(root())
-        .output();
-    match output {
-        Ok(output) if output.status.success() => {
-            let text = String::from_utf8(output.stdout).expect("names of tracked files are text");
-            Some(
-                text.split('\0')
-                    .filter(|file| !file.is_empty())
-                    .map(str::to_owned)
-                    .collect(),
-            )
-        }
-        Ok(_) | Err(_) => {
-            eprintln!("skipped: this is not a git checkout, or git is not installed");
-            None
-        }
-    }
 }
 
 #[test]

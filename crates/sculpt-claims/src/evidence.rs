@@ -136,18 +136,30 @@ impl Evidence {
     /// Natural logarithm of the largest eigenvalue at a method's last checkpoint. Of a ratio of such values neither a
     /// scale of the loss nor an outlying seed decides.
     pub(crate) fn log_curvature(&self, method: Id) -> BySeed {
-        let mut latest: BTreeMap<u32, (u32, f64)> = BTreeMap::new();
+        let latest = self.last_eigenvalues(method).into_iter();
+        latest.map(|row| (row.seed, row.value.ln())).collect()
+    }
+
+    /// What a sentence about these methods' curvatures must add: searches that ended before the residual was small.
+    pub(crate) fn note_of_searches(&self, methods: &[Id]) -> String {
+        let rows = methods.iter().flat_map(|method| self.last_eigenvalues(method));
+        match rows.filter(|row| !row.converged).count() {
+            0 => String::new(),
+            1 => " (1 search did not converge)".to_owned(),
+            n => format!(" ({n} searches did not converge)"),
+        }
+    }
+
+    /// At the last checkpoint of each seed.
+    fn last_eigenvalues(&self, method: Id) -> Vec<&Eigenvalue> {
+        let mut latest: BTreeMap<u32, &Eigenvalue> = BTreeMap::new();
         for row in self.eigenvalues.iter().filter(|row| row.method == method) {
-            let found = (row.cycle, row.value.ln());
-            let known = latest.entry(row.seed).or_insert(found);
-            if found.0 > known.0 {
-                *known = found;
+            let known = latest.entry(row.seed).or_insert(row);
+            if row.cycle > known.cycle {
+                *known = row;
             }
         }
-        latest
-            .into_iter()
-            .map(|(seed, (_, value))| (seed, value))
-            .collect()
+        latest.into_values().collect()
     }
 }
 

@@ -277,6 +277,7 @@ fn late_pairs_and_last_curvatures() {
             seed: 1,
             cycle: from,
             value: f64::from(from).exp(),
+            converged: from != 2,
         });
     }
     let barriers = |stage| {
@@ -288,6 +289,16 @@ fn late_pairs_and_last_curvatures() {
     assert!((barriers(Stage::All) - 3.2).abs() < 1e-12);
     assert!((barriers(Stage::Late) - 0.3).abs() < 1e-12);
     assert!((evidence.log_curvature(method)[&1] - 3.0).abs() < 1e-12);
+    assert_eq!(
+        evidence.note_of_searches(&[method]),
+        "",
+        "only the last cycle's decides"
+    );
+    evidence.eigenvalues[2].converged = false;
+    assert_eq!(
+        evidence.note_of_searches(&[method]),
+        " (1 search did not converge)"
+    );
 }
 
 /// SCULPT's 100 epochs are half of LRR's 200, whose accuracy it reaches within half a point; twice as many are not.

@@ -3,6 +3,7 @@
 use crate::done::{Done, ReadState, write_timing};
 use crate::progress::remove_folder;
 use crate::{ExperimentError, NodeId, Recipe, StateRef, Store};
+use sculpt_store::atomic::rename;
 use sculpt_store::digest::Digest;
 use sculpt_store::paths;
 use std::collections::{BTreeMap, BTreeSet};
@@ -194,13 +195,6 @@ fn keep_timing(side: &Path, own: &Path) -> Result<(), ExperimentError> {
         return Ok(());
     }
     write_timing(own, &text)
-}
-
-fn rename(from: &Path, to: &Path) -> Result<(), ExperimentError> {
-    fs::rename(from, to).map_err(|source| ExperimentError::Io {
-        path: to.to_owned(),
-        source,
-    })
 }
 
 /// Removes a file that need not be there.

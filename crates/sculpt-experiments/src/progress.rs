@@ -8,7 +8,7 @@ use sculpt_checkpoints::{TensorData, read_tensors, tensors_bytes, write_tensors}
 use sculpt_masks::Mask;
 use sculpt_store::canonical::sha256_hex;
 use sculpt_store::digest::Digest;
-use sculpt_store::{paths, sealed};
+use sculpt_store::{atomic, paths, sealed};
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,10 +195,7 @@ fn sha256_of(tensors: &Tensors) -> String {
 fn set_aside(folder: &Path, why: &str) -> Result<String, ExperimentError> {
     let (from, to) = (paths::progress_folder(folder), paths::damaged_progress(folder));
     remove_folder(&to)?;
-    fs::rename(&from, &to).map_err(|source| ExperimentError::Io {
-        path: from.clone(),
-        source,
-    })?;
+    atomic::rename(&from, &to)?;
     Ok(format!(
         "{} {why}; it is now {}, and the node starts afresh",
         paths::progress_state(folder).display(),

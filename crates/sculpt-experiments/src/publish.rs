@@ -6,7 +6,7 @@ use crate::timings::{Timings, write_timings};
 use crate::{ExperimentError, Node, Recipe, StateRef, Store, Suite};
 use sculpt_checkpoints::write_published;
 use sculpt_store::digest::Digest;
-use sculpt_store::{Lock, paths};
+use sculpt_store::{Lock, atomic, paths};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -44,9 +44,9 @@ pub fn publish(
             // The old suite is out of the way before the new one takes its place, and gone only after.
             remove_folder(&old)?;
             if folder.exists() {
-                fs::rename(folder, &old).map_err(io(folder))?;
+                atomic::rename(folder, &old)?;
             }
-            fs::rename(&partial, folder).map_err(io(folder))?;
+            atomic::rename(&partial, folder)?;
             Ok(bytes)
         });
     remove_folder(&partial)?;

@@ -98,7 +98,7 @@ pub fn check_measure(path: &Path) -> MeasureFile {
     match sealed::open::<Measure>(&bytes) {
         Ok((measure, true)) => {
             let json = to_canonical_json(&measure.key).unwrap_or_default();
-            let due = format!("{}.json", sha256_hex(json.as_bytes()));
+            let due = paths::measure_file(&sha256_hex(json.as_bytes()));
             if path.file_name().is_some_and(|name| name == due.as_str()) {
                 MeasureFile::Sound
             } else {

@@ -35,7 +35,8 @@ impl<R> Landscape<R> {
         Ok(measures.line_rows(&needs.panels, self.along, self.pairs, drawn)?)
     }
 
-    fn caption(&self, preset: &Preset) -> Result<Caption, ReportError> {
+    /// `more` ends the footnote.
+    fn caption(&self, preset: &Preset, more: &str) -> Result<Caption, ReportError> {
         let source = self.sources.first().expect("a figure has a panel");
         let setup = preset.panel(source.panel)?;
         let unit = match self.along {
@@ -44,7 +45,7 @@ impl<R> Landscape<R> {
         };
         let footnote = format!(
             "Between whole numbers: the line from one {unit} to the next, at 11 points, BatchNorm statistics interpolated; \
-             the frame has them recalibrated too."
+             the frame has them recalibrated too.{more}"
         );
         let subtitle = words::of_setup(&setup, preset);
         Ok(words::caption((self.name, self.title), subtitle, footnote))
@@ -65,7 +66,7 @@ impl Content for Landscape<LineRow> {
     fn draw(&self, rows: &[LineRow], preset: &Preset) -> Result<Option<Figure>, ReportError> {
         let mut panels = line_panels(rows, self.along, self.rows, self.curvature)?;
         letter(&mut panels);
-        Ok(Some(self.caption(preset)?.of_means(panels)))
+        Ok(Some(self.caption(preset, "")?.of_means(panels)))
     }
 }
 
@@ -90,6 +91,15 @@ impl Content for Landscape<JumpRow> {
         let mut panels = line_panels(&lines, self.along, self.rows, self.curvature)?;
         panels.push(curvature_panel(&eigenvalues, self.curvature)?);
         letter(&mut panels);
-        Ok(Some(self.caption(preset)?.of_means(panels)))
+        let open = eigenvalues.iter().filter(|found| !found.converged).count();
+        let more = if open > 0 {
+            format!(
+                " {open} of {} eigenvalues are not converged: the frame marks them.",
+                eigenvalues.len()
+            )
+        } else {
+            String::new()
+        };
+        Ok(Some(self.caption(preset, &more)?.of_means(panels)))
     }
 }

@@ -5,6 +5,23 @@
 
 use std::path::{Path, PathBuf};
 
+/// Name of [`node_json`].
+pub const NODE_JSON: &str = "node.json";
+
+/// Name of [`manifest()`].
+pub const MANIFEST: &str = "manifest.json";
+
+/// Name of [`manifest_sha256`].
+pub const MANIFEST_SHA256: &str = "manifest.sha256";
+
+/// Name of [`suite_json`].
+pub const SUITE_JSON: &str = "suite.json";
+
+/// Whether a file's name is that of a table.
+pub fn is_parquet(file_name: &str) -> bool {
+    file_name.ends_with(".parquet")
+}
+
 /// Folder of a node: `runs/<first 2>/<id>/`.
 pub fn node_folder(runs: &Path, id: &str) -> PathBuf {
     runs.join(first_two(id)).join(id)
@@ -12,7 +29,7 @@ pub fn node_folder(runs: &Path, id: &str) -> PathBuf {
 
 /// Description and environment of a node, written first.
 pub fn node_json(node: &Path) -> PathBuf {
-    node.join("node.json")
+    node.join(NODE_JSON)
 }
 
 /// State of a node after an epoch, the last one included; 0 for kinds that do not train.
@@ -112,6 +129,11 @@ pub fn suite(runs: &Path, name: &str) -> PathBuf {
     suites_folder(runs).join(format!("{name}.json"))
 }
 
+/// The suite whose file in [`suites_folder`] has this name; none where it can be no suite's.
+pub fn suite_of(file_name: &str) -> Option<&str> {
+    file_name.strip_suffix(".json").filter(|name| is_plain_name(name))
+}
+
 /// Folder of cached measurements: of a store (`runs`), or of reports where a published suite is read.
 pub fn measures_folder(parent: &Path) -> PathBuf {
     parent.join("measures")
@@ -121,7 +143,12 @@ pub fn measures_folder(parent: &Path) -> PathBuf {
 pub fn measure(parent: &Path, key: &str) -> PathBuf {
     measures_folder(parent)
         .join(first_two(key))
-        .join(format!("{key}.json"))
+        .join(measure_file(key))
+}
+
+/// Name of the file of a measurement.
+pub fn measure_file(key: &str) -> String {
+    format!("{key}.json")
 }
 
 /// Folder of the published suites, which are committed.
@@ -176,17 +203,17 @@ pub fn checksums(folder: &Path) -> PathBuf {
 
 /// List of a published suite's files, with their SHA-256 and sizes.
 pub fn manifest(suite_folder: &Path) -> PathBuf {
-    suite_folder.join("manifest.json")
+    suite_folder.join(MANIFEST)
 }
 
 /// SHA-256 of [`manifest`]; suites of the older form have none.
 pub fn manifest_sha256(suite_folder: &Path) -> PathBuf {
-    suite_folder.join("manifest.sha256")
+    suite_folder.join(MANIFEST_SHA256)
 }
 
 /// Name, data, preset and environment of a published suite.
 pub fn suite_json(suite_folder: &Path) -> PathBuf {
-    suite_folder.join("suite.json")
+    suite_folder.join(SUITE_JSON)
 }
 
 /// A published checkpoint, as the manifest names it: relative to the suite's folder, with `/`.

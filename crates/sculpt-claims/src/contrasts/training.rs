@@ -97,7 +97,10 @@ pub(crate) fn cyclic_ends_flatter(evidence: &Evidence) -> Contrasts {
             &evidence.log_curvature(cyclic),
         );
         Contrast {
-            what: format!("largest eigenvalue, {one_cycle} over {cyclic}"),
+            what: format!(
+                "largest eigenvalue, {one_cycle} over {cyclic}{}",
+                evidence.note_of_searches(&[one_cycle, cyclic])
+            ),
             place: "3c".to_owned(),
             unit: Unit::LogRatio,
             rule: BETTER,

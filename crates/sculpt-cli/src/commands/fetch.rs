@@ -102,7 +102,7 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
     list(paths::suite_json(&partial), true)?;
     let suite = Suite::in_folder(&partial)?.context("the suite's description was just brought")?;
     if suite.name != name {
-        let at = from.name_of("suite.json");
+        let at = from.name_of(paths::SUITE_JSON);
         bail!(
             "{at} is of suite {:?}; fetch it as --suite {}",
             suite.name,
@@ -165,16 +165,19 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
 
 /// A manifest of a stranger: every name in it is made of an id and an epoch, and every size is bounded.
 fn read_manifest(path: &Path, from: &Origin) -> anyhow::Result<Manifest> {
-    let served = from.name_of("manifest.json");
+    let served = from.name_of(paths::MANIFEST);
     let text = fs::read(path).with_context(at(path))?;
     let hash = path.parent().map(paths::manifest_sha256).unwrap_or_default();
     if let Err(error) = check_against(path, &hash) {
-        bail!("{served} is not what its manifest.sha256 says: {error}");
+        bail!(
+            "{served} is not what its {} says: {error}",
+            paths::MANIFEST_SHA256
+        );
     }
     let manifest =
         Manifest::parse(&text).map_err(|error| anyhow::anyhow!("{served} is no manifest: {error}"))?;
     if let (Manifest::Whole(_), false) = (&manifest, hash.exists()) {
-        bail!("{served} is served without its manifest.sha256");
+        bail!("{served} is served without its {}", paths::MANIFEST_SHA256);
     }
     if let Some(fault) = manifest.faults().first() {
         bail!("{served} {fault}; nothing of it is fetched");
@@ -269,9 +272,7 @@ fn copy_file(from: &Path, to: &Path, most: u64) -> anyhow::Result<bool> {
         );
     }
     let mut source = File::open(from).with_context(at(from))?.take(most);
-    let mut copy = File::create(to).with_context(at(to))?;
-    io::copy(&mut source, &mut copy).with_context(at(to))?;
-    copy.sync_all().with_context(at(to))?;
+    atomic::write_with(to, |copy| io::copy(&mut source, copy).map(drop))?;
     Ok(true)
 }
 

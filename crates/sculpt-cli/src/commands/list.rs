@@ -81,7 +81,7 @@ fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
         }
     }
     for file in names(&paths::suites_folder(store.runs())) {
-        let Some(name) = file.strip_suffix(".json") else {
+        let Some(name) = paths::suite_of(&file) else {
             continue;
         };
         if found.contains_key(name) {

@@ -12,10 +12,10 @@ use std::path::Path;
 pub(super) fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) {
     let parent = path.parent().unwrap_or(Path::new(""));
     match path.file_name().and_then(|name| name.to_str()) {
-        Some("node.json") => drop(super::node::description(parent, findings)),
-        Some("manifest.json") => drop(super::suite::manifest(parent, findings)),
-        Some("suite.json") => super::suite::description(parent, findings),
-        Some(name) if name.ends_with(".parquet") => {
+        Some(paths::NODE_JSON) => drop(super::node::description(parent, findings)),
+        Some(paths::MANIFEST) => drop(super::suite::manifest(parent, findings)),
+        Some(paths::SUITE_JSON) => super::suite::description(parent, findings),
+        Some(name) if paths::is_parquet(name) => {
             findings.checked += 1;
             let read = if path == paths::timings(parent) {
                 check_timings(path)

@@ -4,7 +4,7 @@ use super::Findings;
 use crate::printing;
 use anyhow::{Context, bail};
 use sculpt_experiments::{ExperimentError, Store};
-use sculpt_store::{LockError, paths};
+use sculpt_store::{LockError, atomic, paths};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,9 @@ pub(super) fn repair(findings: &Findings) -> anyhow::Result<()> {
         let Some(runs) = store_of(path) else { continue };
         let place = free_name(&paths::damaged_folder(&runs), path);
         if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+            atomic::create_folder(folder)?;
         }
-        fs::rename(path, &place).with_context(|| format!("{} cannot be set aside", path.display()))?;
+        atomic::rename(path, &place)?;
         printing::note(&format!("{} is now {}", path.display(), place.display()));
     }
     for path in findings.removable.iter().filter(|path| path.exists()) {

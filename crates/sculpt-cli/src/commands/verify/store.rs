@@ -38,10 +38,7 @@ fn described(runs: &Path, path: &Path, findings: &mut Findings) {
     if paths::is_temporary(file_name) {
         return findings.stray(path);
     }
-    let Some(name) = file_name
-        .strip_suffix(".json")
-        .filter(|name| paths::is_plain_name(name))
-    else {
+    let Some(name) = paths::suite_of(file_name) else {
         return;
     };
     findings.checked += 1;
