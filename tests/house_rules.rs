@@ -123,6 +123,25 @@ fn a_network_is_named_by_its_crate_alone() {
     );
 }
 
+/// Streams of two purposes are independent only if their tags differ.
+#[test]
+fn purposes_of_random_numbers_have_tags_of_their_own() {
+    let mut tags = Vec::new();
+    for (_, text) in sources(&["crates"]) {
+        for (_, line) in code(&text) {
+            let tag = line
+                .split_once("Purpose::new(b\"")
+                .and_then(|(_, rest)| rest.split_once('"'));
+            tags.extend(tag.map(|(tag, _)| tag.to_owned()));
+        }
+    }
+    let n = tags.len();
+    assert!(n > 10, "only {n} purposes were found");
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), n, "two purposes share a tag: {tags:?}");
+}
+
 /// Lines of shipped code that are so, outside the places that may have them.
 fn found(places: &[(&str, &str)], is_so: impl Fn(&str) -> bool) -> Vec<String> {
     let mut found = Vec::new();

@@ -29,6 +29,7 @@ pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod show;
 pub(crate) mod signs;
+mod speed;
 pub(crate) mod table;
 pub(crate) mod verify;
 pub(crate) mod weights;

@@ -32,7 +32,7 @@ fn interpolation(c: &mut Criterion) {
             End::new(network.layout(), theta, buffers).unwrap()
         });
         let size = [n_images, 3, side, side];
-        let mut stream = Stream::new(Seed(1), Purpose::Test, 0);
+        let mut stream = Stream::new(Seed(1), Purpose::TEST, 0);
         let pixels: Vec<u8> = (0..size.iter().product())
             .map(|_: i64| stream.below(256) as u8)
             .collect();

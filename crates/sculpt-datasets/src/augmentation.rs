@@ -2,6 +2,9 @@ use crate::DatasetError;
 use sculpt_random::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 
+/// Crops and flips; index: epochs trained since `Init` along the chain.
+pub(crate) const AUGMENTATION: Purpose = Purpose::new(b"augment-");
+
 /// How training images are shifted and mirrored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -60,7 +63,7 @@ impl Augmentation {
             left: 0,
             mirrored: false,
         };
-        let mut stream = Stream::new(seed, Purpose::Augmentation, epoch);
+        let mut stream = Stream::new(seed, AUGMENTATION, epoch);
         let offset = |stream: &mut Stream| stream.below(2 * pad as u64 + 1) as isize - pad as isize;
         match self {
             Augmentation::None => vec![unmoved; n],
@@ -72,7 +75,7 @@ impl Augmentation {
                 })
                 .collect(),
             Augmentation::ShiftAlternatingFlip => {
-                let mut first = Stream::new(seed, Purpose::Augmentation, FIRST_FLIPS);
+                let mut first = Stream::new(seed, AUGMENTATION, FIRST_FLIPS);
                 (0..n)
                     .map(|_| Placement {
                         top: offset(&mut stream),

@@ -4,6 +4,9 @@ use sculpt_random::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{FRAC_PI_2, TAU};
 
+/// Pixels of the demo data; index: the image.
+const DEMO_IMAGES: Purpose = Purpose::new(b"demo----");
+
 /// Which demo images are made.
 ///
 /// | name | unit | range | in `panel_a` |
@@ -128,7 +131,7 @@ const NOISE: f64 = 0.09;
 /// noise.
 ///
 /// Class of image `i` of either part: `i` modulo the number of classes. Everything about the image is drawn from
-/// the stream ([`Purpose::DemoImages`], `i`), test images counted from 2³², and computed in f64 with `libm`, so
+/// its own stream, number `i`, test images counted from 2³², and computed in f64 with `libm`, so
 /// that the bytes are the same on every machine.
 ///
 /// # Panics
@@ -149,7 +152,7 @@ fn part(spec: &DemoSpec, first: u64, n: usize) -> Examples {
         .par_chunks_exact_mut(3 * spec.side * spec.side)
         .enumerate()
         .for_each(|(i, image)| {
-            let stream = Stream::new(Seed(spec.seed), Purpose::DemoImages, first + i as u64);
+            let stream = Stream::new(Seed(spec.seed), DEMO_IMAGES, first + i as u64);
             draw(spec, i % n_classes, stream, image);
         });
     Examples::new(spec.side, spec.side, pixels, labels).expect("every image has its pixels and its label")

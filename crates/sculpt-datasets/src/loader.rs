@@ -5,12 +5,15 @@ use sculpt_trainers::{BatchError, Batches};
 use std::cell::RefCell;
 use tch::{Device, Tensor};
 
+/// Order of the training examples; index: epochs trained since `Init` along the chain.
+const DATA_ORDER: Purpose = Purpose::new(b"order---");
+
 /// Training batches, each a pure function of (seed, epoch, step): asked for in any order, again, or after a
 /// resume in mid-epoch, they are the same.
 ///
 /// `epoch` counts all epochs trained since `Init` along the chain, so that cycles do not repeat their batches.
-/// The order of an epoch is drawn from [`Purpose::DataOrder`]; crops and mirrorings from
-/// [`Purpose::Augmentation`], by example, not by place in the order.
+/// The order of an epoch is a stream of its own; crops and mirrorings are another,
+/// by example, not by place in the order.
 #[derive(Debug)]
 pub struct Loader {
     examples: DeviceExamples,
@@ -106,7 +109,7 @@ impl Loader {
         let n = self.n_examples();
         Epoch {
             epoch,
-            order: Stream::new(self.seed, Purpose::DataOrder, epoch).permutation(n),
+            order: Stream::new(self.seed, DATA_ORDER, epoch).permutation(n),
             placements: self.augmentation.placements(n, self.pad, self.seed, epoch),
         }
     }
@@ -167,7 +170,7 @@ mod tests {
 
     /// 23 images of 16 × 16, no two pixels of an image alike in all channels; labels count through.
     fn examples() -> Examples {
-        let mut stream = Stream::new(Seed(9), Purpose::Test, 0);
+        let mut stream = Stream::new(Seed(9), Purpose::TEST, 0);
         let pixels = (0..23 * 3 * 256).map(|_| stream.below(256) as u8).collect();
         Examples::new(16, 16, pixels, (0..23).collect()).unwrap()
     }
@@ -197,7 +200,7 @@ mod tests {
         let examples = examples();
         let (side, pad) = (16usize, augmentation.pad(16, 16).unwrap());
         let placements = augmentation.placements(23, pad, Seed(3), epoch);
-        let order = Stream::new(Seed(3), Purpose::DataOrder, epoch).permutation(23);
+        let order = Stream::new(Seed(3), DATA_ORDER, epoch).permutation(23);
         let place = |&i: &u32| {
             let placement = placements[i as usize];
             let mut image = Vec::new();

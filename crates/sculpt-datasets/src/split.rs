@@ -2,6 +2,9 @@ use crate::DatasetError;
 use sculpt_random::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 
+/// Held-out validation split.
+const SPLIT: Purpose = Purpose::new(b"split---");
+
 /// Which of the training examples are trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -28,7 +31,7 @@ impl Split {
                         n_examples: n,
                     });
                 }
-                let validation = Stream::new(seed, Purpose::Split, 0).choose(n_validation, n);
+                let validation = Stream::new(seed, SPLIT, 0).choose(n_validation, n);
                 let training = indices(n)
                     .into_iter()
                     .filter(|i| validation.binary_search(i).is_err())

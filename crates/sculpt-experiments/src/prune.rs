@@ -10,6 +10,9 @@ use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_scores::{Criterion as Score, Point, Probe};
 use tch::{Device, Tensor};
 
+/// Training images that a score is computed on.
+const SCORING: Purpose = Purpose::new(b"scoring-");
+
 /// The mask that a Prune node asks for. `load` reads the data that a criterion looks at.
 pub(crate) fn mask(
     id: &NodeId,
@@ -92,7 +95,7 @@ fn images(
             available: training.len(),
         });
     }
-    let chosen = Stream::new(Seed(scoring.seed), Purpose::Scoring, 0).choose(n, training.len());
+    let chosen = Stream::new(Seed(scoring.seed), SCORING, 0).choose(n, training.len());
     let chosen: Vec<u32> = chosen.into_iter().map(|place| training[place as usize]).collect();
     let examples = DeviceExamples::new(&examples.select(&chosen), dataset.mean, dataset.std, device)?;
     Ok(Probe::new(examples.batches(EVALUATION_BATCH))?)

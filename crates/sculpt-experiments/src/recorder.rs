@@ -22,6 +22,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Writes what a Train node leaves behind, and what it needs to go on.
 pub(crate) struct Recorder<'a> {
+    /// Whether tensors lie in the host's memory.
+    pub(crate) on_host: bool,
     pub(crate) runner: &'a mut dyn FnMut(Progress),
     pub(crate) stop: &'a AtomicBool,
     pub(crate) work: &'a Work<'a>,
@@ -158,8 +160,10 @@ impl Recorder<'_> {
     }
 
     fn stop_clock(&mut self) {
-        let peak = self.timing.peak_memory_bytes.max(memory::peak());
-        self.timing.peak_memory_bytes = peak;
+        // What the process holds is the host's memory: of a GPU's nothing is known.
+        let is_host = self.on_host;
+        let peak = is_host.then(memory::peak).flatten();
+        self.timing.peak_memory_bytes = self.timing.peak_memory_bytes.filter(|_| is_host).max(peak);
         self.timing.seconds += self.clock.elapsed().as_secs_f64();
         self.clock = Instant::now();
     }

@@ -105,6 +105,7 @@ impl Runner<'_> {
             }
         };
         let mut recorder = Recorder {
+            on_host: device == tch::Device::Cpu,
             runner: self.report,
             stop: self.stop,
             work,

@@ -23,7 +23,7 @@ fn products(c: &mut Criterion) {
     let folded = spec.folded_network(Precision::F32);
     let (theta, buffers) = initialise(plain.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
-    let mut stream = Stream::new(Seed(1), Purpose::Test, 0);
+    let mut stream = Stream::new(Seed(1), Purpose::TEST, 0);
     let mut normals = |n: usize| -> Vec<f64> { (0..n).map(|_| stream.normal()).collect() };
     let pixels = Tensor::from_slice(&normals(IMAGES as usize * 3 * 32 * 32));
     let images = pixels.to_kind(Kind::Float).view([IMAGES, 3, 32, 32]);

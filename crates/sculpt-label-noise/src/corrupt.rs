@@ -3,6 +3,9 @@ use crate::{LabelNoiseError, Rate, Rule};
 use sculpt_random::{Purpose, Seed, Stream};
 use serde::Serialize;
 
+/// Which labels are corrupted, and to what.
+const LABEL_NOISE: Purpose = Purpose::new(b"labels--");
+
 /// Corrupted labels, and how corrupt they are. Serialised without the labels.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Noise {
@@ -40,7 +43,7 @@ pub fn corrupt(
     let n_classes = check_labels(labels, n_classes)?;
     let n = labels.len();
     let n_chosen = rate.n_chosen(n);
-    let mut stream = Stream::new(seed, Purpose::LabelNoise, 0);
+    let mut stream = Stream::new(seed, LABEL_NOISE, 0);
     let places = stream.choose(n_chosen, n);
     let mut chosen: Vec<i64> = places.iter().map(|&i| labels[i as usize]).collect();
     match rule {

@@ -57,7 +57,7 @@ mod tests {
     use sculpt_random::{Purpose, Seed};
 
     fn derange_under(labels: &[i64], index: u64) -> Result<Vec<i64>, LabelNoiseError> {
-        derange(labels, &mut Stream::new(Seed(1), Purpose::Test, index))
+        derange(labels, &mut Stream::new(Seed(1), Purpose::TEST, index))
     }
 
     /// Three classes of two have 10 derangements. Each has a probability between 0.0910 and 0.1358, by the

@@ -17,7 +17,7 @@ fn lanczos(c: &mut Criterion) {
 
     // A random matrix, symmetric: eigenvalues on a semicircle, the largest at small distances.
     let n = 2_000;
-    let mut stream = Stream::new(Seed(1), Purpose::Test, 0);
+    let mut stream = Stream::new(Seed(1), Purpose::TEST, 0);
     let half = Array2::from_shape_simple_fn((n, n), || stream.normal());
     let dense = &half + &half.t();
     let space = NdarraySpace::new(n);

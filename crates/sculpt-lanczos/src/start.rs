@@ -1,6 +1,9 @@
 use crate::{LanczosError, Seed, Space, space::norm};
 use sculpt_random::{Purpose, Stream};
 
+/// Starting vectors; index: the start.
+const START_VECTOR: Purpose = Purpose::new(b"start---");
+
 /// A unit vector orthogonal to `basis`, uniform on the sphere: normal coordinates, projected, normalised.
 pub(crate) fn sphere<S: Space>(
     space: &S,
@@ -9,7 +12,7 @@ pub(crate) fn sphere<S: Space>(
     index: u64,
 ) -> Result<S::Vector, LanczosError> {
     let dimension = space.dimension();
-    let mut stream = Stream::new(seed, Purpose::StartVector, index);
+    let mut stream = Stream::new(seed, START_VECTOR, index);
     let coordinates: Vec<f64> = (0..dimension).map(|_| stream.normal()).collect();
     let mut x = space.vector(&coordinates);
     // The second pass removes what rounding left along the basis, magnified if the first left little else.
@@ -45,7 +48,7 @@ pub(crate) fn near<S: Space>(
 
 /// A unit vector of coordinates `±1/√n` with independent fair signs.
 pub(crate) fn rademacher<S: Space>(space: &S, seed: Seed, index: u64) -> S::Vector {
-    let mut stream = Stream::new(seed, Purpose::StartVector, index);
+    let mut stream = Stream::new(seed, START_VECTOR, index);
     let size = 1.0 / (space.dimension() as f64).sqrt();
     let sign = |_| if stream.bernoulli(0.5) { size } else { -size };
     let coordinates: Vec<f64> = (0..space.dimension()).map(sign).collect();

@@ -131,7 +131,7 @@ mod tests {
 
     /// `n × n`, of rank `rank`: a sum of random outer squares with signs + − + ….
     fn symmetric(n: usize, rank: usize) -> Array2<f64> {
-        let mut stream = Stream::new(Seed(9), Purpose::Test, 0);
+        let mut stream = Stream::new(Seed(9), Purpose::TEST, 0);
         let mut a = Array2::zeros((n, n));
         for r in 0..rank {
             let u: Array1<f64> = (0..n).map(|_| stream.normal()).collect();

@@ -16,7 +16,7 @@ fn masks(c: &mut Criterion) {
         .sample_size(10)
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(5));
-    let mut stream = Stream::new(Seed(1), Purpose::Test, 0);
+    let mut stream = Stream::new(Seed(1), Purpose::TEST, 0);
     let scores: Vec<f32> = (0..N).map(|_| stream.normal().abs() as f32).collect();
     let scores_f64: Vec<f64> = scores.iter().copied().map(f64::from).collect();
     let within = keep_top(&scores, N / 5, None).unwrap();

@@ -2,6 +2,9 @@ use crate::{Allocation, Density, Mask, MaskError, Rule, layer_counts, layer_dens
 use sculpt_layout::Layout;
 use sculpt_random::{Purpose, Seed, Stream};
 
+/// Positions of a random mask; index: place among the prunable tensors.
+const RANDOM_MASK: Purpose = Purpose::new(b"mask----");
+
 /// A random mask. Each prunable tensor draws from its own stream of `seed`, numbered by its place among the
 /// prunable tensors.
 ///
@@ -14,7 +17,7 @@ pub fn random(
     rule: Rule,
     seed: Seed,
 ) -> Result<Mask, MaskError> {
-    let stream = |layer_place: usize| Stream::new(seed, Purpose::RandomMask, layer_place as u64);
+    let stream = |layer_place: usize| Stream::new(seed, RANDOM_MASK, layer_place as u64);
     let mut bits = Vec::with_capacity(layout.n_prunable());
     match rule {
         Rule::Exact => {
@@ -58,7 +61,7 @@ pub fn random_subset(within: &Mask, density: Density, seed: Seed) -> Result<Mask
         return Err(MaskError::TooFewCandidates { n_kept, available });
     }
     // No tensor's stream: those are numbered from 0.
-    let mut stream = Stream::new(seed, Purpose::RandomMask, u64::MAX);
+    let mut stream = Stream::new(seed, RANDOM_MASK, u64::MAX);
     let mut chosen = vec![false; available];
     for survivor in stream.choose(n_kept, available) {
         chosen[survivor as usize] = true;

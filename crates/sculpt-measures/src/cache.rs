@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 /// The cache of a store, or of a published suite's reader.
 #[derive(Clone, Debug)]
-pub(crate) struct Cache {
+pub struct Cache {
     folder: PathBuf,
 }
 
 /// What one measure rests on.
-pub(crate) struct Key {
+pub struct Key {
     parts: Value,
     sha256: String,
 }
@@ -43,14 +43,15 @@ pub enum MeasureFile {
 }
 
 impl Cache {
-    pub(crate) fn new(folder: &Path) -> Self {
+    /// The cache in a store's folder, or in another that holds one.
+    pub fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
         }
     }
 
     /// What was measured under this key; none too where the file is not what was written.
-    pub(crate) fn get<V: DeserializeOwned>(&self, key: &Key) -> Option<V> {
+    pub fn get<V: DeserializeOwned>(&self, key: &Key) -> Option<V> {
         let bytes = fs::read(paths::measure(&self.folder, &key.sha256)).ok()?;
         let (measure, is_sealed) = sealed::open::<Measure>(&bytes).ok()?;
         let is_own = is_sealed && measure.key == key.parts;
@@ -60,7 +61,10 @@ impl Cache {
     }
 
     /// Keeps what was measured; a cache that cannot be written to keeps nothing.
-    pub(crate) fn put(&self, key: &Key, value: &impl Serialize) -> Result<(), MeasureError> {
+    ///
+    /// # Errors
+    /// What the file system refuses, but for a place that is read only.
+    pub fn put(&self, key: &Key, value: &impl Serialize) -> Result<(), MeasureError> {
         let measure = Measure {
             key: key.parts.clone(),
             value: serde_json::to_value(value).expect("a measure is plain JSON"),
@@ -80,7 +84,7 @@ impl Cache {
 
 impl Key {
     /// Of everything that the measure depends on.
-    pub(crate) fn of(parts: &impl Serialize) -> Self {
+    pub fn of(parts: &impl Serialize) -> Self {
         let json = to_canonical_json(parts).expect("a key is plain JSON");
         Self {
             parts: serde_json::from_str(&json).expect("canonical JSON is JSON"),

@@ -4,6 +4,9 @@ use sculpt_random::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
+/// Initial parameters; index: place of the tensor in the layout.
+const INIT: Purpose = Purpose::new(b"init----");
+
 /// How initial weights are drawn. BatchNorm starts at γ = 1, β = 0, running mean 0 and variance 1 under every
 /// rule; a bias from PyTorch's default U(−1/√fan_in, 1/√fan_in).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,7 +27,7 @@ pub fn initialise(layout: &Layout, rule: InitRule, seed: Seed) -> (Vec<f32>, Vec
     let mut theta = vec![0.0; layout.n_params()];
     let mut fan_in = 1;
     for (place, param) in layout.params().iter().enumerate() {
-        let mut stream = Stream::new(seed, Purpose::Init, place as u64);
+        let mut stream = Stream::new(seed, INIT, place as u64);
         let slice = &mut theta[param.range()];
         let law = match (param.kind(), rule) {
             (ParamKind::Conv, InitRule::KaimingNormalFanIn | InitRule::KaimingNormalFanOut)

@@ -16,7 +16,7 @@ impl Stream {
     pub fn new(seed: Seed, purpose: Purpose, index: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.0.to_le_bytes());
-        key[8..16].copy_from_slice(purpose.tag());
+        key[8..16].copy_from_slice(&purpose.tag());
         let mut words = ChaCha8Rng::from_seed(key);
         words.set_stream(index);
         Self {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn stream() -> Stream {
-        Stream::new(Seed(42), Purpose::Test, 3)
+        Stream::new(Seed(42), Purpose::TEST, 3)
     }
 
     /// The answers are from `crates/sculpt-random/goldens.py`, an implementation of ChaCha8 by the letter of
@@ -148,10 +148,10 @@ mod tests {
     #[test]
     fn seed_purpose_and_index_all_matter() {
         let words = [
-            Stream::new(Seed(1), Purpose::Init, 0).word(),
-            Stream::new(Seed(2), Purpose::Init, 0).word(),
-            Stream::new(Seed(1), Purpose::Split, 0).word(),
-            Stream::new(Seed(1), Purpose::Init, 1).word(),
+            Stream::new(Seed(1), Purpose::new(b"init----"), 0).word(),
+            Stream::new(Seed(2), Purpose::new(b"init----"), 0).word(),
+            Stream::new(Seed(1), Purpose::new(b"split---"), 0).word(),
+            Stream::new(Seed(1), Purpose::new(b"init----"), 1).word(),
         ];
         for (i, a) in words.iter().enumerate() {
             assert!(words[..i].iter().all(|b| a != b));

@@ -26,7 +26,7 @@ impl Content for Claims {
         for name in artefacts() {
             match session.frame(Artefact::find(name)?) {
                 Ok(frame) => gather(&mut evidence, name, &frame)?,
-                Err(ReportError::StatesMissing { .. }) => {}
+                Err(error) if error.is_absence() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -88,3 +88,18 @@ pub enum ReportError {
     #[error(transparent)]
     File(#[from] FileError),
 }
+
+impl ReportError {
+    /// Whether something is merely not there: states that the suite does not hold, or data that are not at hand. Whoever shows
+    /// several artefacts leaves such a one out, by name, and goes on.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Self::StatesMissing { .. } => true,
+            Self::Measure(error) => matches!(
+                error,
+                MeasureError::DataMissing { .. } | MeasureError::NoScore { .. }
+            ),
+            _ => false,
+        }
+    }
+}

@@ -22,7 +22,7 @@ fn signs(c: &mut Criterion) {
         builder.conv(&format!("conv{i}"), [500, 500, 2, 5])
     });
     let layout = layout.build().unwrap();
-    let mut stream = Stream::new(Seed(1), Purpose::Test, 0);
+    let mut stream = Stream::new(Seed(1), Purpose::TEST, 0);
     let a: Vec<f32> = (0..N).map(|_| stream.uniform() as f32 - 0.5).collect();
     let b: Vec<f32> = a.iter().rev().copied().collect();
     let mask: Mask = (0..N).map(|_| stream.bernoulli(0.1)).collect();

@@ -4,6 +4,9 @@ use sculpt_layout::Layout;
 use sculpt_masks::Mask;
 use sculpt_random::{Purpose, Seed, Stream};
 
+/// Which surviving signs are flipped.
+const SIGN_FLIPS: Purpose = Purpose::new(b"signs---");
+
 /// Flips the signs of exactly `round(fraction · n_kept)` (half away from zero) survivors of `mask` in `theta`
 /// (`[n_params]`) and returns how many. They are drawn without replacement from all survivors; every other
 /// number keeps its bits. A 0 has no sign: flipped, it is `+0.0`.
@@ -25,7 +28,7 @@ pub fn flip(
         tensor.check_numbers("theta", theta)?;
     }
     let n_flips = fraction.of(mask.n_kept());
-    let chosen = Stream::new(seed, Purpose::SignFlips, 0).choose(n_flips, mask.n_kept());
+    let chosen = Stream::new(seed, SIGN_FLIPS, 0).choose(n_flips, mask.n_kept());
     let mut chosen = chosen.into_iter().peekable();
     let mut place = 0;
     for tensor in tensors(layout, mask, &[("theta", theta)])? {

@@ -80,7 +80,7 @@ proptest! {
             compare(&a, &b, Some(&kept)).unwrap()
         };
         let mut shuffled = pairs.clone();
-        Stream::new(Seed(seed), Purpose::Test, 0).shuffle(&mut shuffled);
+        Stream::new(Seed(seed), Purpose::TEST, 0).shuffle(&mut shuffled);
         prop_assert_eq!(counted(&shuffled), counted(&pairs));
         let n_equal = pairs.iter().filter(|(a, b, kept)| *kept && a == b).count();
         prop_assert_eq!(counted(&pairs).n_equal, n_equal);

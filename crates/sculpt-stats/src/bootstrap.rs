@@ -2,6 +2,9 @@ use crate::summary::{check_level, check_values, finite, two_pass_mean};
 use crate::{Interval, IntervalKind, StatsError, Summary, mean, standard_deviation};
 use sculpt_random::{Purpose, Seed, Stream};
 
+/// Resampling with replacement; index: the resample.
+const RESAMPLE: Purpose = Purpose::new(b"resample");
+
 /// A statistic of independent values, and how far it moves when they are drawn again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bootstrap {
@@ -86,7 +89,7 @@ fn resampled(
     let mut drawn = vec![0.0; values.len()];
     (0..resamples)
         .map(|resample| {
-            let mut stream = Stream::new(seed, Purpose::Bootstrap, resample as u64);
+            let mut stream = Stream::new(seed, RESAMPLE, resample as u64);
             drawn.fill_with(|| values[stream.below(values.len() as u64) as usize]);
             let value = statistic(&drawn);
             if value.is_finite() {

@@ -33,9 +33,7 @@ pub(crate) fn run(words: &ShowWords, global: &Global) -> anyhow::Result<()> {
             }
             // A published frame without its states is no artefact to leave out.
             Err(error) if !words.check && is_not_of(artefact, &session, &error) => {
-                printing::note(&format!(
-                    "{name:<11} left out: the suite does not hold its checkpoints"
-                ));
+                printing::note(&format!("{name:<11} left out: {error:#}"));
                 left_out.push(name);
             }
             Err(error) => {
@@ -68,6 +66,7 @@ fn is_not_of(artefact: &Artefact, session: &Session, error: &anyhow::Error) -> b
     let listed = || session.suite().artefacts.contains(&artefact.name.to_string());
     match error.downcast_ref() {
         Some(ReportError::StatesMissing { missing, needed, .. }) => missing == needed || !listed(),
-        Some(_) | None => false,
+        Some(error) => error.is_absence(),
+        None => false,
     }
 }

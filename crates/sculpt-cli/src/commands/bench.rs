@@ -188,7 +188,7 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
 
 fn bench_mask(words: &MaskWords) -> anyhow::Result<()> {
     let n = words.n as usize;
-    let mut stream = Stream::new(SEED, Purpose::Test, 0);
+    let mut stream = Stream::new(SEED, Purpose::TEST, 0);
     let scores: Vec<f32> = (0..n).map(|_| stream.uniform() as f32).collect();
     let n_kept = words
         .density
@@ -293,7 +293,7 @@ struct Resident {
 impl Resident {
     /// Normal noise and uniform labels. One step more than asked for: the epoch's last also checks the mask.
     fn new(model: &ModelSpec, side: u32, batch: u32, steps: u32, device: Device) -> Self {
-        let mut stream = Stream::new(SEED, Purpose::Test, 0);
+        let mut stream = Stream::new(SEED, Purpose::TEST, 0);
         let (n, side) = (i64::from(batch), i64::from(side));
         let images: Vec<f32> = (0..n * 3 * side * side).map(|_| stream.normal() as f32).collect();
         let labels: Vec<i64> = (0..n)

@@ -1,13 +1,15 @@
 //! `plan`: what an artefact costs, without training.
 
-use super::bench;
 use super::preset::{PresetWords, artefacts};
+use super::speed::Speeds;
 use crate::words::Global;
 use crate::{device, places, printing};
 use clap::Args;
-use sculpt_experiments::{PanelName, Plan, Preset, Recipe, StateRef, plan};
+use sculpt_experiments::{PanelName, Plan, Preset, Recipe, StateRef, Store, plan};
+use sculpt_measures::Cache;
 use sculpt_report::{Artefact, Needs};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -16,7 +18,10 @@ pub(crate) struct Words {
     artefacts: Vec<String>,
     #[command(flatten)]
     preset: PresetWords,
-    /// Do not measure this machine's throughput, and give no hours
+    /// Measure what is not known of this machine's speed, and keep it: minutes for large networks
+    #[arg(long, conflicts_with = "no_bench")]
+    measure: bool,
+    /// Give no hours
     #[arg(long)]
     no_bench: bool,
     /// One JSON object on stdout
@@ -31,7 +36,24 @@ struct Costs {
     data: String,
     #[serde(flatten)]
     plan: Plan,
-    /// Training only, one job; evaluation adds some percent.
+    /// Training only, one job; evaluation adds some percent. None where the speed of a part is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hours: Option<f64>,
+    /// What of it each data set and network takes: panels of figures that share them are one row.
+    panels: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    data: String,
+    model: String,
+    /// Artefacts that show it.
+    shown_in: Vec<String>,
+    /// Why it cannot be trained here; none where it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<String>,
+    #[serde(flatten)]
+    plan: Plan,
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<f64>,
 }
@@ -41,36 +63,91 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let preset = words.preset.preset()?;
     let store = places::store(global);
     let (recipe, curves) = needs(&wanted, &preset, |needs| needs)?;
-    let plan = plan(&recipe, &curves, &store)?;
-    let mut hours = (!words.no_bench).then_some(0.0);
-    if let Some(hours) = &mut hours {
-        let device = device::of(global)?;
-        for work in &plan.work {
-            let threads = global.threads.unwrap_or(work.threads);
-            let speed = bench::throughput(
-                &work.model,
-                work.side,
-                work.batch,
-                work.precision,
-                threads,
-                device,
-            )?;
-            *hours += work.images as f64 / speed / 3600.0;
-        }
+    let whole = plan(&recipe, &curves, &store)?;
+    let speeds = if words.no_bench {
+        None
+    } else {
+        let cache = Cache::new(&places::runs(global));
+        Some(Speeds::new(cache, device::of(global)?, words.measure))
+    };
+    let mut panels = Vec::new();
+    for panel in PanelName::ALL {
+        panels.extend(row(
+            panel,
+            &wanted,
+            &preset,
+            words,
+            global,
+            &store,
+            speeds.as_ref(),
+        )?);
     }
+    let all: Option<Vec<f64>> = panels.iter().map(|row| row.hours).collect();
     let costs = Costs {
         preset: preset.name.to_string(),
         suite: preset.suite_name(),
         data: preset.title_of(PanelName::A).to_owned(),
-        plan,
-        hours,
+        plan: whole,
+        hours: all.filter(|_| speeds.is_some()).map(|hours| hours.iter().sum()),
+        panels,
     };
     if words.json {
         return printing::json(&costs);
     }
+    print(&costs, speeds.is_some());
+    Ok(())
+}
+
+/// What a panel's data and network take; none where no artefact shows them.
+fn row(
+    panel: PanelName,
+    wanted: &[&Artefact],
+    preset: &Preset,
+    words: &Words,
+    global: &Global,
+    store: &Store,
+    speeds: Option<&Speeds>,
+) -> anyhow::Result<Option<Row>> {
+    let shown_in: Vec<_> = wanted
+        .iter()
+        .filter(|artefact| artefact.panels().contains(&panel))
+        .collect();
+    if shown_in.is_empty() {
+        return Ok(None);
+    }
+    let (recipe, curves) = needs(wanted, preset, |needs| needs.only(|own| own == panel))?;
+    let plan = plan(&recipe, &curves, store)?;
+    let mut hours = speeds.is_some().then_some(0.0);
+    for work in &plan.work {
+        let Some(speeds) = speeds else { break };
+        let speed = speeds.of(work, global.threads.unwrap_or(work.threads))?;
+        hours = hours
+            .zip(speed)
+            .map(|(sum, speed)| sum + work.images as f64 / speed / 3600.0);
+    }
+    let data = words.preset.data.folder();
+    let blocked = match data.is_at_hand(&preset.data_of(panel)) {
+        Ok(true) => None,
+        Ok(false) => Some("data not at hand".to_owned()),
+        Err(error) => Some(error.to_string()),
+    };
+    Ok(Some(Row {
+        data: preset.title_of(panel).to_owned(),
+        model: preset.panel(panel)?.model.to_string(),
+        shown_in: shown_in
+            .iter()
+            .map(|artefact| artefact.name.to_string())
+            .collect(),
+        blocked,
+        plan,
+        hours,
+    }))
+}
+
+fn print(costs: &Costs, with_hours: bool) {
     let p = &costs.plan;
     let gain = p.epochs_without_sharing as f64 / p.epochs.max(1) as f64;
-    printing::line(&format!("suite     {} on {}", costs.suite, costs.data));
+    printing::line(&format!("suite     {}", costs.suite));
     printing::line(&format!(
         "nodes     {}: {} done, {} to do",
         p.nodes, p.nodes_done, p.nodes_to_do
@@ -83,14 +160,38 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         "training  {:.3e} FLOPs as executed (dense), {:.3e} if pruned weights cost nothing",
         p.flops_dense, p.flops_sparse_ideal
     ));
-    printing::line(&format!("store     {:.1} MB", p.bytes as f64 / 1e6));
-    if let Some(hours) = costs.hours {
+    printing::line(&format!("store     {:.2} GB", p.bytes as f64 / 1e9));
+    for row in &costs.panels {
+        let time = match row.hours {
+            _ if !with_hours => String::new(),
+            Some(hours) => format!(", {}", duration(hours)),
+            None => ", time not known".to_owned(),
+        };
+        let blocked = row
+            .blocked
+            .as_deref()
+            .map_or(String::new(), |why| format!("; {why}"));
         printing::line(&format!(
-            "time      {} with one job, at the throughput measured here",
-            duration(hours)
+            "{}, {}: {} of {} epochs to do, {:.2e} FLOPs (sparse {:.2e}), {:.2} GB{time}{blocked}",
+            row.data,
+            row.model,
+            row.plan.epochs_to_do,
+            row.plan.epochs,
+            row.plan.flops_dense,
+            row.plan.flops_sparse_ideal,
+            row.plan.bytes as f64 / 1e9,
         ));
     }
-    Ok(())
+    match costs.hours {
+        Some(hours) => printing::line(&format!(
+            "time      {} with one job, at this machine's speed",
+            duration(hours)
+        )),
+        None if with_hours => {
+            printing::note("where the time is not known, --measure measures it and remembers it");
+        }
+        None => {}
+    }
 }
 
 /// The nodes of several artefacts, and the states of each of their curves; `of` picks their panels.

@@ -208,7 +208,7 @@ fn residuals_know_the_errors_of_the_products() {
         .chain([3.0, 2.5, -2.0])
         .collect();
     let mut a = symmetric(&values, 3);
-    let mut stream = Stream::new(Seed(4), Purpose::Test, 0);
+    let mut stream = Stream::new(Seed(4), Purpose::TEST, 0);
     a.mapv_inplace(|entry| entry * (1.0 + 1e-6 * stream.normal()));
     for (tolerance, max_basis, converges) in [
         (1e-3, 60, true),

@@ -157,7 +157,7 @@ fn confirmation_outweighs_values_only() {
 
 /// A unit vector with this coordinate `along` an axis, and the others uniform.
 fn beside(along: usize, cosine: f64, seed: u64) -> Array1<f64> {
-    let mut stream = Stream::new(Seed(seed), Purpose::Test, 0);
+    let mut stream = Stream::new(Seed(seed), Purpose::TEST, 0);
     let mut v: Array1<f64> = (0..1_000).map(|_| stream.normal()).collect();
     v[along] = 0.0;
     v *= ((1.0 - cosine * cosine) / v.dot(&v)).sqrt();

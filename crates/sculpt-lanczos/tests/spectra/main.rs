@@ -14,7 +14,7 @@ fn symmetric(values: &[f64], seed: u64) -> Array2<f64> {
     let n = values.len();
     let mut a = Array2::from_diag(&Array1::from(values.to_vec()));
     for index in 0..n.min(12) {
-        let mut stream = Stream::new(Seed(seed), Purpose::Test, index as u64);
+        let mut stream = Stream::new(Seed(seed), Purpose::TEST, index as u64);
         let u: Array1<f64> = (0..n).map(|_| stream.normal()).collect();
         // (I − t uuᵀ) A (I − t uuᵀ) with t = 2/‖u‖².
         let t = 2.0 / u.dot(&u);

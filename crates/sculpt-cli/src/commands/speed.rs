@@ -1,0 +1,95 @@
+//! How fast this machine trains: for `plan`'s hours.
+
+use super::bench;
+use crate::printing;
+use sculpt_experiments::{Environment, Work};
+use sculpt_measures::{Cache, Key};
+use sculpt_models::training_flops;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+use tch::Device;
+
+/// What a cached speed rests on.
+#[derive(Serialize)]
+struct Inputs<'a> {
+    measure: &'static str,
+    v: u32,
+    model: &'a sculpt_models::ModelSpec,
+    side: u32,
+    batch: u32,
+    precision: sculpt_models::Precision,
+    environment: &'a Environment,
+}
+
+/// Images of the small batch with which a speed is estimated that nobody measured.
+const SMALL_BATCH: u32 = 16;
+
+/// Operations a second that any machine of today does at the least: what a measurement takes at the most follows.
+const SLOWEST: f64 = 5e9;
+
+/// What all estimates of a plan may take together.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Finds speeds of training, each once.
+pub(super) struct Speeds {
+    cache: Cache,
+    device: Device,
+    /// Whether what is not known is measured at its own batch, however long it takes.
+    measure: bool,
+    begun: Instant,
+}
+
+impl Speeds {
+    pub(super) fn new(cache: Cache, device: Device, measure: bool) -> Self {
+        Self {
+            cache,
+            device,
+            measure,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Images a second: as measured before or now, else as estimated from a small batch; none where even that would take long.
+    pub(super) fn of(&self, work: &Work, threads: u32) -> anyhow::Result<Option<f64>> {
+        let environment = Environment::here(self.device, threads);
+        let key = Key::of(&Inputs {
+            measure: "training-speed",
+            v: 1,
+            model: &work.model,
+            side: work.side,
+            batch: work.batch,
+            precision: work.precision,
+            environment: &environment,
+        });
+        if let Some(known) = self.cache.get::<f64>(&key) {
+            return Ok(Some(known));
+        }
+        let at = |batch| {
+            bench::throughput(
+                &work.model,
+                work.side,
+                batch,
+                work.precision,
+                threads,
+                self.device,
+            )
+        };
+        if self.measure {
+            printing::note(&format!(
+                "measuring {} on {} images of {} x {} ...",
+                work.model, work.batch, work.side, work.side
+            ));
+            let speed = at(work.batch)?;
+            self.cache.put(&key, &speed)?;
+            return Ok(Some(speed));
+        }
+        let macs = work.model.multiply_accumulates(work.side, work.side)?;
+        let step = f64::from(SMALL_BATCH) * training_flops(macs.into_iter().map(|n| (n, 1.0)));
+        // One step to warm up, two that are timed.
+        let longest = Duration::from_secs_f64(3.0 * step / SLOWEST);
+        if self.begun.elapsed() + longest > PATIENCE {
+            return Ok(None);
+        }
+        Ok(Some(at(SMALL_BATCH.min(work.batch))?))
+    }
+}
