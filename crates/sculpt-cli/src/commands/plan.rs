@@ -9,7 +9,6 @@ use sculpt_experiments::{PanelName, Plan, Preset, Recipe, StateRef, Store, plan}
 use sculpt_measures::Cache;
 use sculpt_report::{Artefact, Needs};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 #[derive(Args)]
 pub(crate) struct Words {
