@@ -3,7 +3,7 @@
 use crate::plan::data_shape;
 use crate::{Entry, ExperimentError, Node};
 use sculpt_datasets::Split;
-use sculpt_masks::{Density, layer_densities};
+use sculpt_masks::{Density, Rule, layer_counts, layer_densities};
 use sculpt_models::training_flops;
 
 /// What training one node costs.
@@ -61,13 +61,21 @@ impl Cost {
 
 impl Entry {
     /// The densities of the node's mask, tensor by prunable tensor, before it is drawn: those of its allocation where chance
-    /// shares weights out among layers, exact to the rounding of counts; else the overall density in each, since what a
-    /// criterion will choose is not known.
+    /// shares weights out among layers, to the last weight where counts are exact; else the overall density in each, since
+    /// what a criterion will choose is not known.
     pub fn expected_densities(&self) -> Vec<f64> {
         let layout = self.model.layout();
         let density = Density::new(self.density).expect("an entry's density is a density");
         match self.allocation {
-            Some((allocation, rule)) => layer_densities(&layout, density, allocation, rule),
+            Some((allocation, Rule::Exact)) => {
+                let counts =
+                    layer_counts(&layout, density, allocation).expect("a recipe's densities keep weights");
+                let tensors = layout.prunable().zip(counts);
+                tensors.map(|(param, n)| n as f64 / param.len() as f64).collect()
+            }
+            Some((allocation, Rule::TurboPrune)) => {
+                layer_densities(&layout, density, allocation, Rule::TurboPrune)
+            }
             None => vec![self.density; layout.prunable().count()],
         }
     }
@@ -79,7 +87,7 @@ mod tests {
     use crate::{
         Criterion, DataFolder, Init, Overrides, PanelName, Preset, PresetName, Prune, Recipe, Version,
     };
-    use sculpt_masks::{Allocation, Rule};
+    use sculpt_masks::Allocation;
 
     /// Sparse-ideal over dense operations of a Train node under a random mask.
     fn ratio(panel: PanelName, density: f64) -> f64 {

@@ -5,7 +5,7 @@ use super::speed::Speeds;
 use crate::words::Global;
 use crate::{device, places, printing};
 use clap::Args;
-use sculpt_experiments::{PanelName, Plan, Preset, Recipe, StateRef, Store, plan};
+use sculpt_experiments::{DataFolder, PanelName, Plan, Preset, Recipe, StateRef, Store, plan};
 use sculpt_measures::Cache;
 use sculpt_report::{Artefact, Needs};
 use serde::Serialize;
@@ -61,7 +61,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&words.artefacts)?;
     let preset = words.preset.preset()?;
     let store = places::store(global);
-    let (recipe, curves) = needs(&wanted, &preset, |needs| needs)?;
+    let mut all = Vec::new();
+    for artefact in &wanted {
+        all.push(artefact.needs(&preset)?);
+    }
+    let (recipe, curves) = joined(&all);
     let whole = plan(&recipe, &curves, &store)?;
     let speeds = if words.no_bench {
         None
@@ -69,78 +73,84 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let cache = Cache::new(&places::runs(global));
         Some(Speeds::new(cache, device::of(global)?, words.measure))
     };
+    let asked = Asked {
+        wanted: &wanted,
+        needs: &all,
+        preset: &preset,
+        data: words.preset.data.folder(),
+        store: &store,
+        threads: global.threads,
+        speeds,
+    };
     let mut panels = Vec::new();
     for panel in PanelName::ALL {
-        panels.extend(row(
-            panel,
-            &wanted,
-            &preset,
-            words,
-            global,
-            &store,
-            speeds.as_ref(),
-        )?);
+        panels.extend(asked.row(panel)?);
     }
-    let all: Option<Vec<f64>> = panels.iter().map(|row| row.hours).collect();
+    let hours: Option<Vec<f64>> = panels.iter().map(|row| row.hours).collect();
     let costs = Costs {
         preset: preset.name.to_string(),
         suite: preset.suite_name(),
         data: preset.title_of(PanelName::A).to_owned(),
         plan: whole,
-        hours: all.filter(|_| speeds.is_some()).map(|hours| hours.iter().sum()),
+        hours: hours.filter(|_| !words.no_bench).map(|hours| hours.iter().sum()),
         panels,
     };
     if words.json {
         return printing::json(&costs);
     }
-    print(&costs, speeds.is_some());
+    print(&costs, !words.no_bench);
     Ok(())
 }
 
-/// What a panel's data and network take; none where no artefact shows them.
-fn row(
-    panel: PanelName,
-    wanted: &[&Artefact],
-    preset: &Preset,
-    words: &Words,
-    global: &Global,
-    store: &Store,
-    speeds: Option<&Speeds>,
-) -> anyhow::Result<Option<Row>> {
-    let shown_in: Vec<_> = wanted
-        .iter()
-        .filter(|artefact| artefact.panels().contains(&panel))
-        .collect();
-    if shown_in.is_empty() {
-        return Ok(None);
+/// What a plan is asked of.
+struct Asked<'a> {
+    wanted: &'a [&'a Artefact],
+    /// Of each of them.
+    needs: &'a [Needs],
+    preset: &'a Preset,
+    data: DataFolder,
+    store: &'a Store,
+    threads: Option<u32>,
+    /// None where no hours are given.
+    speeds: Option<Speeds>,
+}
+
+impl Asked<'_> {
+    /// What a panel's data and network take; none where no artefact shows them.
+    fn row(&self, panel: PanelName) -> anyhow::Result<Option<Row>> {
+        let shows = |artefact: &&&Artefact| artefact.panels().contains(&panel);
+        let shown_in: Vec<_> = self.wanted.iter().filter(shows).collect();
+        if shown_in.is_empty() {
+            return Ok(None);
+        }
+        let own = |needs: &Needs| needs.clone().only(|own| own == panel);
+        let (recipe, curves) = joined(&self.needs.iter().map(own).collect::<Vec<_>>());
+        let plan = plan(&recipe, &curves, self.store)?;
+        let mut hours = self.speeds.is_some().then_some(0.0);
+        for work in &plan.work {
+            let Some(speeds) = &self.speeds else { break };
+            let speed = speeds.of(work, self.threads.unwrap_or(work.threads))?;
+            hours = hours
+                .zip(speed)
+                .map(|(sum, speed)| sum + work.images as f64 / speed / 3600.0);
+        }
+        let blocked = match self.data.is_at_hand(&self.preset.data_of(panel)) {
+            Ok(true) => None,
+            Ok(false) => Some("data not at hand".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        Ok(Some(Row {
+            data: self.preset.title_of(panel).to_owned(),
+            model: self.preset.panel(panel)?.model.to_string(),
+            shown_in: shown_in
+                .iter()
+                .map(|artefact| artefact.name.to_string())
+                .collect(),
+            blocked,
+            plan,
+            hours,
+        }))
     }
-    let (recipe, curves) = needs(wanted, preset, |needs| needs.only(|own| own == panel))?;
-    let plan = plan(&recipe, &curves, store)?;
-    let mut hours = speeds.is_some().then_some(0.0);
-    for work in &plan.work {
-        let Some(speeds) = speeds else { break };
-        let speed = speeds.of(work, global.threads.unwrap_or(work.threads))?;
-        hours = hours
-            .zip(speed)
-            .map(|(sum, speed)| sum + work.images as f64 / speed / 3600.0);
-    }
-    let data = words.preset.data.folder();
-    let blocked = match data.is_at_hand(&preset.data_of(panel)) {
-        Ok(true) => None,
-        Ok(false) => Some("data not at hand".to_owned()),
-        Err(error) => Some(error.to_string()),
-    };
-    Ok(Some(Row {
-        data: preset.title_of(panel).to_owned(),
-        model: preset.panel(panel)?.model.to_string(),
-        shown_in: shown_in
-            .iter()
-            .map(|artefact| artefact.name.to_string())
-            .collect(),
-        blocked,
-        plan,
-        hours,
-    }))
 }
 
 fn print(costs: &Costs, with_hours: bool) {
@@ -199,13 +209,20 @@ pub(crate) fn needs(
     preset: &Preset,
     of: impl Fn(Needs) -> Needs,
 ) -> anyhow::Result<(Recipe, Vec<Vec<StateRef>>)> {
-    let (mut recipe, mut curves) = (Recipe::default(), Vec::new());
+    let mut all = Vec::new();
     for artefact in artefacts {
-        let needs = of(artefact.needs(preset)?);
+        all.push(of(artefact.needs(preset)?));
+    }
+    Ok(joined(&all))
+}
+
+fn joined(all: &[Needs]) -> (Recipe, Vec<Vec<StateRef>>) {
+    let (mut recipe, mut curves) = (Recipe::default(), Vec::new());
+    for needs in all {
         recipe.merge(needs.recipe());
         curves.extend(needs.curves());
     }
-    Ok((recipe, curves))
+    (recipe, curves)
 }
 
 fn duration(hours: f64) -> String {

@@ -6,6 +6,7 @@ use sculpt_experiments::{Environment, Work};
 use sculpt_measures::{Cache, Key};
 use sculpt_models::training_flops;
 use serde::Serialize;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 use tch::Device;
 
@@ -25,7 +26,7 @@ struct Inputs<'a> {
 const SMALL_BATCH: u32 = 16;
 
 /// Operations a second that any machine of today does at the least: what a measurement takes at the most follows.
-const SLOWEST: f64 = 5e9;
+const SLOWEST: f64 = 2e10;
 
 /// What all estimates of a plan may take together.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -36,7 +37,8 @@ pub(super) struct Speeds {
     device: Device,
     /// Whether what is not known is measured at its own batch, however long it takes.
     measure: bool,
-    begun: Instant,
+    /// What the estimates took until now.
+    spent: Cell<Duration>,
 }
 
 impl Speeds {
@@ -45,7 +47,7 @@ impl Speeds {
             cache,
             device,
             measure,
-            begun: Instant::now(),
+            spent: Cell::default(),
         }
     }
 
@@ -87,9 +89,12 @@ impl Speeds {
         let step = f64::from(SMALL_BATCH) * training_flops(macs.into_iter().map(|n| (n, 1.0)));
         // One step to warm up, two that are timed.
         let longest = Duration::from_secs_f64(3.0 * step / SLOWEST);
-        if self.begun.elapsed() + longest > PATIENCE {
+        if self.spent.get() + longest > PATIENCE {
             return Ok(None);
         }
-        Ok(Some(at(SMALL_BATCH.min(work.batch))?))
+        let begun = Instant::now();
+        let speed = at(SMALL_BATCH.min(work.batch))?;
+        self.spent.set(self.spent.get() + begun.elapsed());
+        Ok(Some(speed))
     }
 }
