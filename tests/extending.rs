@@ -240,7 +240,7 @@ mod figure {
         Shown::last(Named { id, label })
     }
 
-    /// Two curves of the published figure 5, by density: three seeds at each of the six levels, dense among them.
+    /// Two curves of the published figure 5, by density: three seeds at each of seven levels, dense among them.
     #[test]
     fn it_is_drawn_from_rows() {
         let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/published/demo");
@@ -256,7 +256,7 @@ mod figure {
         let panels = accuracy_panels(&rows, &[plot]).unwrap();
         let points = panels[0].curves.iter().map(|curve| &curve.points);
         assert!(points.clone().flatten().all(|point| point.n == 3));
-        assert_eq!(points.map(Vec::len).collect::<Vec<_>>(), [6, 6]);
+        assert_eq!(points.map(Vec::len).collect::<Vec<_>>(), [7, 7]);
         let caption = Caption {
             title: "LRR against chance".to_owned(),
             subtitle: "preset demo".to_owned(),
