@@ -3,6 +3,7 @@
 //! It reads the sources as text, without their tests. `xtask` declares it as a test of its own, so that it runs without
 //! libtorch.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -186,6 +187,133 @@ fn no_large_files_are_tracked() {
             "{file} has {n_bytes} bytes, more than {MAX_FILE_BYTES}"
         );
     }
+}
+
+/// What is shown is what runs: each example of EXTENDING.md stands in `tests/extending.rs`, where it is compiled and run.
+#[test]
+fn worked_examples_are_tests() {
+    let page = read("EXTENDING.md");
+    let tests = read("tests/extending.rs");
+    let examples: Vec<_> = page.split("\n```rust\n").skip(1).collect();
+    assert!(examples.len() >= 7, "only {} examples were found", examples.len());
+    for example in examples {
+        let (example, _) = example.split_once("\n```").expect("an example ends");
+        assert!(
+            stands_in(example, &tests),
+            "this example of EXTENDING.md does not stand in tests/extending.rs:\n{example}"
+        );
+    }
+}
+
+/// Whether these lines stand in a text, one after the other, all indented by as much.
+fn stands_in(lines: &str, text: &str) -> bool {
+    let (wanted, lines): (Vec<_>, Vec<_>) = (lines.lines().collect(), text.lines().collect());
+    lines.windows(wanted.len()).any(|found| {
+        let indent = found[0].len().saturating_sub(wanted[0].len());
+        let same = |(found, wanted): (&&str, &&str)| match found.split_at_checked(indent) {
+            Some((indent, rest)) if indent.trim().is_empty() => rest == *wanted,
+            Some(_) | None => found.is_empty() && wanted.is_empty(),
+        };
+        found.iter().zip(&wanted).all(same)
+    })
+}
+
+#[test]
+fn an_example_is_found_indented_and_whole() {
+    let text = "mod a {\n    fn b() {\n\n        c();\n    }\n}\n";
+    assert!(stands_in("fn b() {\n\n    c();\n}", text));
+    for other in [
+        "fn b() {\n    c();\n}",
+        "fn b() {\n\nc();\n}",
+        "fn b() {\n\n    d();\n}",
+    ] {
+        assert!(!stands_in(other, text), "{other}");
+    }
+}
+
+/// Pages that name files and functions, in backquotes. A file's name starts in the root, or in the folder of the file or folder
+/// that was named from the root last.
+const PAGES: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "EXTENDING.md"];
+
+#[test]
+fn what_pages_name_is_there() {
+    let functions = functions();
+    let (mut missing, mut n) = (Vec::new(), 0);
+    for page in PAGES {
+        let text = read(page);
+        let mut folder = root();
+        // Every second part between fences is code, and of what is left every second between backquotes a word.
+        let words = text.split("\n```").step_by(2);
+        for word in words.flat_map(|part| part.split('`').skip(1).step_by(2)) {
+            let is_there = match name_of_function(word) {
+                Some(function) => functions.contains(function),
+                None if is_path(word) => alternatives(word).iter().all(|path| {
+                    let full = root().join(path);
+                    if full.exists() {
+                        let is_folder = full.is_dir();
+                        let parent = full.parent().expect("it lies below the root").to_owned();
+                        folder = if is_folder { full } else { parent };
+                        return true;
+                    }
+                    folder.join(path).exists()
+                }),
+                None => continue,
+            };
+            n += 1;
+            if !is_there {
+                missing.push(format!("{page}: {word}"));
+            }
+        }
+    }
+    assert!(n > 100, "only {n} names were found");
+    none_of(missing, "pages name what is there");
+}
+
+/// `name` of `name()` and `Type::name()`, and of a test's name, which is a sentence.
+fn name_of_function(word: &str) -> Option<&str> {
+    let called = word
+        .strip_suffix("()")
+        .map(|word| word.rsplit("::").next().unwrap_or(word));
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    called.or_else(|| (word.chars().all(is_plain) && word.matches('_').count() > 2).then_some(word))
+}
+
+fn is_path(word: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./{},".contains(c);
+    let ends = ["/", ".rs", ".md", ".txt", ".toml", ".json", ".py"];
+    word.chars().all(is_plain) && ends.iter().any(|end| word.ends_with(end))
+}
+
+/// `a/b.rs` and `a/c.rs` of `a/{b,c}.rs`.
+fn alternatives(path: &str) -> Vec<String> {
+    let parts = path.split_once('{').and_then(|(before, rest)| {
+        let (inside, after) = rest.split_once('}')?;
+        Some((before, inside, after))
+    });
+    match parts {
+        Some((before, inside, after)) => {
+            let each = inside.split(',').map(|part| format!("{before}{part}{after}"));
+            each.collect()
+        }
+        None => vec![path.to_owned()],
+    }
+}
+
+/// Names of all functions of the project, tests too.
+fn functions() -> HashSet<String> {
+    let mut names = HashSet::new();
+    for (_, text) in sources(&["crates", "xtask", "tests"]) {
+        for rest in text.split("fn ").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            names.extend(end.map(|end| rest[..end].to_owned()));
+        }
+    }
+    names
+}
+
+#[track_caller]
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// The lists above name what is there.

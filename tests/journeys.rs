@@ -1,6 +1,9 @@
 //! Journeys across the crates, in one test binary.
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
+/// What EXTENDING.md shows: parts of one's own, through the public interfaces.
+mod extending;
+
 /// Training against PyTorch, masks that hold, networks made of closures.
 mod training;
 

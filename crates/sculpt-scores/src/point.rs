@@ -76,21 +76,24 @@ impl<'a> Point<'a> {
         Ok(point)
     }
 
-    pub(crate) fn layout(&self) -> &Layout {
+    /// Where the tensors lie in `θ`.
+    pub fn layout(&self) -> &Layout {
         self.network.layout()
     }
 
-    pub(crate) fn mask(&self) -> Option<&Mask> {
+    /// The weights that are pruned already.
+    pub fn mask(&self) -> Option<&Mask> {
         self.mask
     }
 
-    /// `θ`, without a graph.
-    pub(crate) fn theta(&self) -> &Tensor {
+    /// `θ` `[n_params]`, without a graph.
+    pub fn theta(&self) -> &Tensor {
         &self.theta
     }
 
-    /// The prunable coordinates of a vector over `θ`, joined in layout order.
-    pub(crate) fn prunable(&self, vector: &Tensor) -> Tensor {
+    /// The prunable coordinates of a vector over `θ`, joined in layout order: what [`Scores::new`](crate::Scores::new)
+    /// takes.
+    pub fn prunable(&self, vector: &Tensor) -> Tensor {
         // A layout may have nothing prunable, and nothing cannot be joined.
         let mut parts = vec![vector.narrow(0, 0, 0)];
         for param in self.layout().prunable() {
@@ -114,8 +117,11 @@ impl<'a> Point<'a> {
         candidates
     }
 
-    /// `∂L/∂θ` of the mean cross-entropy `L` over the whole probe, of logits divided by `temperature`.
-    pub(crate) fn gradient(&self, probe: &Probe, mode: Mode, temperature: f64) -> Result<Tensor, ScoreError> {
+    /// `∂L/∂θ` `[n_params]` of the mean cross-entropy `L` over the whole probe, of logits divided by `temperature`.
+    ///
+    /// # Errors
+    /// A probe that does not fit the network.
+    pub fn gradient(&self, probe: &Probe, mode: Mode, temperature: f64) -> Result<Tensor, ScoreError> {
         let mut gradient = self.theta.zeros_like();
         self.each_loss(probe.batches(), mode, temperature, |theta, loss| {
             let part = Tensor::run_backward(&[loss], &[theta], false, false).swap_remove(0);

@@ -10,7 +10,7 @@ pub struct Scores {
 }
 
 impl Scores {
-    /// The scores; those computed in f32 are exact in f64. A pruned weight has the score 0.
+    /// The scores; those computed in f32 are exact in f64. This crate's criteria give a pruned weight the score 0.
     pub fn values(&self) -> &[f64] {
         &self.values
     }
@@ -25,16 +25,23 @@ impl Scores {
         Ok(keep_top(&self.values, n_kept, self.within.as_ref())?)
     }
 
-    /// From a vector over the prunable coordinates.
-    pub(crate) fn new(
-        point: &Point<'_>,
-        criterion: &'static str,
-        scores: &Tensor,
-    ) -> Result<Self, ScoreError> {
+    /// From a vector over the prunable coordinates, as [`Point::prunable`] makes it; errors name the `criterion`. What the
+    /// point has pruned never comes back, whatever its score.
+    ///
+    /// # Errors
+    /// Another number of scores than of prunable weights, or one that is not finite.
+    pub fn new(point: &Point<'_>, criterion: &'static str, scores: &Tensor) -> Result<Self, ScoreError> {
+        let expected = point.layout().n_prunable();
+        if scores.size() != [expected as i64] {
+            return Err(ScoreError::Length {
+                what: "the scores",
+                found: scores.size(),
+                expected,
+            });
+        }
         let scores = scores.to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
-        let mut values = vec![0.0; point.layout().n_prunable()];
-        let n = values.len();
-        scores.copy_data(&mut values, n);
+        let mut values = vec![0.0; expected];
+        scores.copy_data(&mut values, expected);
         if let Some(i) = first_non_finite(&values) {
             let mut places = point.layout().prunable().flat_map(|param| param.range());
             let place = places.nth(i).expect("a place for each score");
