@@ -108,6 +108,13 @@ pub fn damaged_folder(runs: &Path) -> PathBuf {
     runs.join("damaged")
 }
 
+/// The last name of a path; empty where there is none, or where it is no UTF-8 and so none of ours.
+pub fn file_name(path: &Path) -> &str {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default()
+}
+
 /// Whether the name is that of a file that was being written when its process ended.
 pub fn is_temporary(file_name: &str) -> bool {
     let inner = file_name

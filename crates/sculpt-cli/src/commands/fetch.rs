@@ -279,10 +279,7 @@ fn copy_file(from: &Path, to: &Path, most: u64) -> anyhow::Result<bool> {
 /// Brings a file without a checksum, always anew: what is here may be of another day. False where it is not served
 /// and not needed either.
 fn bring_list(from: &Origin, path: &Path, needed: bool) -> anyhow::Result<bool> {
-    let file = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let file = paths::file_name(path);
     let coming = coming(path)?;
     remove_file(&coming)?;
     if !from.copy(file, &coming, None, MOST_LIST_BYTES, &mut |_| {})? {

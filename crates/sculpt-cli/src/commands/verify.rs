@@ -135,10 +135,7 @@ fn is_store(path: &Path, name: &str) -> bool {
 
 /// A store's folder of all nodes whose ids begin alike.
 fn is_first_two(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let name = paths::file_name(path);
     name.len() == 2
         && name
             .bytes()

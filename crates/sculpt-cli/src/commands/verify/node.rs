@@ -103,10 +103,7 @@ fn marker(folder: &Path, findings: &mut Findings) -> Option<Done> {
         findings.check(&folder.join(name), recorded);
     }
     for path in findings.entries(folder) {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let name = paths::file_name(&path);
         let is_result = paths::checkpoint_epoch(name).is_some() || path == paths::metrics(folder);
         if is_result && !done.files.contains_key(name) {
             findings.say(
@@ -161,10 +158,7 @@ fn other_files(folder: &Path, findings: &mut Findings) {
     ]
     .into();
     for path in findings.entries(folder) {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let name = paths::file_name(&path);
         if paths::is_temporary(name) {
             findings.stray(&path);
         } else if !known.contains(&path) && paths::checkpoint_epoch(name).is_none() {
@@ -174,10 +168,7 @@ fn other_files(folder: &Path, findings: &mut Findings) {
     let progress = paths::progress_folder(folder);
     if progress.is_dir() {
         for path in findings.entries(&progress) {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = paths::file_name(&path);
             if paths::is_temporary(name) {
                 findings.stray(&path);
             }
@@ -290,10 +281,7 @@ fn states(folder: &Path, last: Option<u32>, findings: &mut Findings) -> BTreeMap
         states.insert(last.unwrap_or(u32::MAX), older);
     }
     for path in findings.entries(folder) {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let name = paths::file_name(&path);
         if let Some(epoch) = paths::checkpoint_epoch(name) {
             states.entry(epoch).or_insert(path);
         }

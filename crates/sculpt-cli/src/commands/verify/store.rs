@@ -31,10 +31,7 @@ pub(super) fn verify(runs: &Path, findings: &mut Findings) {
 
 /// A suite's description.
 fn described(runs: &Path, path: &Path, findings: &mut Findings) {
-    let file_name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let file_name = paths::file_name(path);
     if paths::is_temporary(file_name) {
         return findings.stray(path);
     }
@@ -63,10 +60,7 @@ fn measures(folder: &Path, findings: &mut Findings) {
             continue;
         }
         for path in findings.entries(&first_two) {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = paths::file_name(&path);
             if paths::is_temporary(name) {
                 findings.stray(&path);
                 continue;
