@@ -20,6 +20,9 @@ pub struct DeviceExamples {
 impl DeviceExamples {
     /// A copy of `examples` on `device`, to be normalised by each channel's `mean` and `std`, in units of the
     /// full range: `(byte / 255 − mean) / std`.
+    ///
+    /// # Errors
+    /// What libtorch refuses: no memory, no such device.
     pub fn new(
         examples: &Examples,
         mean: [f64; 3],

@@ -12,6 +12,9 @@ pub struct Examples {
 
 impl Examples {
     /// Images from `pixels`, `[n, 3, height, width]` row-major (red, green, blue planes), and `n` labels.
+    ///
+    /// # Errors
+    /// Images without a pixel; bytes that are no whole number of images; another number of labels.
     pub fn new(height: usize, width: usize, pixels: Vec<u8>, labels: Vec<u16>) -> Result<Self, DatasetError> {
         let image_bytes = 3 * height * width;
         if image_bytes == 0 || !pixels.len().is_multiple_of(image_bytes) {
@@ -76,11 +79,17 @@ impl Examples {
     }
 
     /// The same images under other labels (label noise).
+    ///
+    /// # Errors
+    /// Another number of labels than of images.
     pub fn with_labels(&self, labels: Vec<u16>) -> Result<Self, DatasetError> {
         Self::new(self.height, self.width, self.pixels.clone(), labels)
     }
 
     /// The first `n` examples.
+    ///
+    /// # Errors
+    /// Fewer examples than `n`.
     pub fn first(&self, n: usize) -> Result<Self, DatasetError> {
         if n > self.len() {
             return Err(DatasetError::TooFew {

@@ -56,6 +56,9 @@ impl Dataset {
     }
 
     /// All training examples as seeded batches on `device`; see [`Loader::new`].
+    ///
+    /// # Errors
+    /// As [`Loader::new`].
     pub fn loader(
         &self,
         augmentation: Augmentation,
@@ -77,6 +80,9 @@ impl Dataset {
     }
 
     /// The test examples on `device`; see [`DeviceExamples::new`].
+    ///
+    /// # Errors
+    /// As [`DeviceExamples::new`].
     pub fn test_on(&self, device: Device) -> Result<DeviceExamples, DatasetError> {
         DeviceExamples::new(&self.test, self.mean, self.std, device)
     }

@@ -39,6 +39,10 @@ struct Epoch {
 impl Loader {
     /// Batches of `batch` of the `examples`, copied to `device`, normalised by each channel's `mean` and `std`
     /// (see [`DeviceExamples::new`]). With `drop_last` an incomplete last batch is left out.
+    ///
+    /// # Errors
+    /// A batch of 0, or of which `examples` fill none with `drop_last`; images that are too small for the augmentation's padding;
+    /// [`Augmentation::ResizedCropFlip`]; what libtorch refuses.
     #[expect(clippy::too_many_arguments, reason = "each one is a field of a training node")]
     pub fn new(
         examples: &Examples,

@@ -20,6 +20,12 @@ pub enum Split {
 
 impl Split {
     /// Places of the training and of the validation examples among `n` examples, each ascending.
+    ///
+    /// # Errors
+    /// A split that leaves nothing to train on.
+    ///
+    /// # Panics
+    /// When there are 2³² examples or more.
     pub fn indices(&self, n: usize, seed: Seed) -> Result<(Vec<u32>, Vec<u32>), DatasetError> {
         match *self {
             Split::All => Ok((indices(n), Vec::new())),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 /// | `total` | – | 6 hours | 170 MB at 8 kB/s |
 /// | `slowest` | bytes a second | 1,024 | slower, a data set takes two days |
 /// | `window` | – | 60 s | a pause is no end |
+/// | `plain_http` | – | no | anybody on the way could answer |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest that one file may take.

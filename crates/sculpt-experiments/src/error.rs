@@ -116,7 +116,7 @@ pub enum ExperimentError {
         /// The lock file.
         lock: PathBuf,
     },
-    /// `node.json` is not one of ours.
+    /// A file that is not ours, or not the recorded one.
     #[error("{path}: {detail}")]
     BadFile {
         /// The file.

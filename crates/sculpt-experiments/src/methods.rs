@@ -268,7 +268,7 @@ impl Method {
     /// The method of this id.
     ///
     /// # Errors
-    /// There is none.
+    /// An id that no method has.
     pub fn named(id: &str) -> Result<&'static Self, UnknownMethod> {
         let known = ALL.iter().find(|method| method.id == id);
         known.copied().ok_or_else(|| UnknownMethod { id: id.to_owned() })

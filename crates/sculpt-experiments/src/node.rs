@@ -167,11 +167,17 @@ pub struct Version<const V: u32>;
 
 impl Node {
     /// The node's identity.
+    ///
+    /// # Panics
+    /// As [`Node::canonical_json`].
     pub fn id(&self) -> NodeId {
         NodeId(sha256_hex(self.canonical_json().as_bytes()))
     }
 
     /// RFC 8785 JSON, the text that the id is the hash of.
+    ///
+    /// # Panics
+    /// When a number of the node is not finite, or is an integer above 2⁵³ − 1.
     pub fn canonical_json(&self) -> String {
         to_canonical_json(self).expect("nodes hold finite numbers and string keys only")
     }

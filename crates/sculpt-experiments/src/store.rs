@@ -341,7 +341,7 @@ impl Store {
     /// The one node of the store or of a published suite whose id begins with `prefix`.
     ///
     /// # Errors
-    /// None, or more than one.
+    /// A prefix that no node has, or that several have.
     pub fn find(&self, prefix: &str) -> Result<NodeId, ExperimentError> {
         let mut matching: BTreeSet<NodeId> = self.ids()?.into_iter().collect();
         matching.extend(

@@ -64,6 +64,9 @@ impl Cache {
     ///
     /// # Errors
     /// What the file system refuses, but for a place that is read only.
+    ///
+    /// # Panics
+    /// When the value has no JSON, such as a number that is not finite.
     pub fn put(&self, key: &Key, value: &impl Serialize) -> Result<(), MeasureError> {
         let measure = Measure {
             key: key.parts.clone(),
@@ -84,6 +87,9 @@ impl Cache {
 
 impl Key {
     /// Of everything that the measure depends on.
+    ///
+    /// # Panics
+    /// When the parts have no canonical JSON, such as a number that is not finite.
     pub fn of(parts: &impl Serialize) -> Self {
         let json = to_canonical_json(parts).expect("a key is plain JSON");
         Self {

@@ -22,7 +22,7 @@ pub struct Stretch {
 /// Everything trained since initialisation along the weights of `state`, in the order of training.
 ///
 /// # Panics
-/// When the recipe does not hold the state: its recipe does.
+/// When the recipe lacks the state's node, or one that it comes from.
 pub fn trained(recipe: &Recipe, state: &StateRef) -> Vec<Stretch> {
     let (mut stretches, mut at) = (Vec::new(), Some(state.clone()));
     while let Some(state) = at {
@@ -50,7 +50,10 @@ pub fn one_seed(mut setup: Setup) -> Setup {
     setup
 }
 
-/// One row for each of these stretches of a panel's method.
+/// One row for each Train node behind a point of a panel.
+///
+/// # Panics
+/// As [`trained`].
 pub fn stretch_rows(panel: &str, point: &Point, recipe: &Recipe) -> Vec<StretchRow> {
     let row = |(cycle, stretch): (u32, Stretch)| StretchRow {
         panel: panel.to_owned(),

@@ -96,7 +96,7 @@ impl Artefact {
     /// The artefact of this name.
     ///
     /// # Errors
-    /// There is none.
+    /// A name that no artefact has.
     pub fn find(name: Name) -> Result<&'static Artefact, ReportError> {
         crate::ALL
             .iter()

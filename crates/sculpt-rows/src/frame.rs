@@ -24,6 +24,9 @@ pub enum Cell {
 
 impl Frame {
     /// The frame of these rows.
+    ///
+    /// # Panics
+    /// When a row is no flat struct of words, `u32`, `f64` and truth values.
     pub fn of<R: Row>(rows: &[R]) -> Self {
         let cells = |row: &R| {
             row.serialize(encode::OfRow)

@@ -4,8 +4,7 @@
 //! the file's name, and the folder is synchronised too. Whatever fails, the old file stays as it was and the
 //! temporary one is removed; one that a killed process left behind goes with the next write into its folder. Folders on
 //! the way are made, and the folder that each of them stands in is synchronised too. What a link leads to is replaced, not
-//! the link. A device or pipe (`/dev/stdout`) has no content to
-//! replace and is written to directly.
+//! the link. A device or pipe (`/dev/stdout`) has no content to replace and is written to directly.
 
 use crate::{FileError, paths};
 use std::fs::{self, File};

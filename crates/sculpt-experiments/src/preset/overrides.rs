@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
-    /// Epochs of a cycle.
+    /// Epochs of a cycle, 1..=100,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle_epochs: Option<u32>,
-    /// Cycles of cyclic training.
+    /// Cycles of cyclic training, 1..=1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<u32>,
-    /// Densities below 1: of the levels and of the masks.
+    /// Densities of the levels and of the masks, falling; a 1 is left out, since the dense network is always the first level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub densities: Option<Vec<Density>>,
-    /// How many seeds, from 1.
+    /// How many seeds, 1..=1000; they count from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeds: Option<u32>,
-    /// The first so many training images.
+    /// The first so many training images, at most those that there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_images: Option<u32>,
 }

@@ -12,6 +12,9 @@ const MOST_PIXELS: u64 = 100_000_000;
 const CSS_DPI: f32 = 96.0;
 
 /// The drawing as PNG with `dpi` dots an inch: 84 mm are 992 pixels at 300.
+///
+/// # Errors
+/// Text that is no SVG; a resolution outside 1 to 10,000, or one that makes more than 100 million pixels.
 pub fn png(svg: &str, dpi: f32) -> Result<Vec<u8>, DrawError> {
     let no_picture = |width, height| DrawError::Resolution { dpi, width, height };
     if !(1.0..=10_000.0).contains(&dpi) {
@@ -29,6 +32,9 @@ pub fn png(svg: &str, dpi: f32) -> Result<Vec<u8>, DrawError> {
 }
 
 /// The drawing as one PDF page of its own size, with text as text.
+///
+/// # Errors
+/// Text that is no SVG, or one that svg2pdf cannot convert.
 pub fn pdf(svg: &str) -> Result<Vec<u8>, DrawError> {
     let tree = parse(svg, CSS_DPI)?;
     let page = svg2pdf::PageOptions { dpi: CSS_DPI };

@@ -29,6 +29,11 @@ pub(super) type Context<'a, 'b> =
     ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// The figure as a self-contained SVG: the same bytes for the same figure.
+///
+/// # Errors
+/// What cannot be drawn honestly: no panel or more than 12, more than 4 columns; no curve or more than 10 in a panel, one without
+/// points; a number that its axis has no place for; a mean of no seed; an interval that does not hold its mean; two legend
+/// entries drawn alike.
 pub fn svg(figure: &Figure) -> Result<String, DrawError> {
     figure.check()?;
     let layout = Layout::new(figure)?;
