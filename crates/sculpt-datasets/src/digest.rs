@@ -1,20 +1,5 @@
 use crate::Examples;
-use sha2::{Digest as _, Sha256};
-use std::fmt::Write as _;
-
-/// SHA-256 in lower-case hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a string succeeds");
-    }
-    text
-}
+use sculpt_store::canonical::sha256_hex;
 
 /// Digest of a data set: SHA-256 of the text that has, for each record file, training files first, one line
 /// with the file's own SHA-256 in hexadecimal.
@@ -24,12 +9,12 @@ pub(crate) fn of_files<'a>(sha256s: impl IntoIterator<Item = &'a str>) -> String
         text.push_str(line);
         text.push('\n');
     }
-    sha256(text.as_bytes())
+    sha256_hex(text.as_bytes())
 }
 
 /// The same of images made in memory: of the record files that they would make.
 pub(crate) fn of_examples(train: &Examples, test: &Examples, n_classes: u16) -> String {
-    let sha256s = [train, test].map(|part| sha256(&part.records(n_classes)));
+    let sha256s = [train, test].map(|part| sha256_hex(&part.records(n_classes)));
     of_files(sha256s.iter().map(String::as_str))
 }
 
@@ -41,8 +26,8 @@ mod tests {
     #[test]
     fn known_answers() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(b"abc"), abc);
-        assert_eq!(of_files(["abc", "de"]), sha256(b"abc\nde\n"));
+        assert_eq!(sha256_hex(b"abc"), abc);
+        assert_eq!(of_files(["abc", "de"]), sha256_hex(b"abc\nde\n"));
         assert_eq!(of_files(["abc", "de"]), ABC_DE);
     }
 

@@ -1,5 +1,5 @@
-use crate::{DatasetError, digest};
-use sculpt_store::canonical::sha256_file;
+use crate::DatasetError;
+use sculpt_store::canonical::{hex, sha256_file};
 use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl PictureDigest {
 
     /// The digest, lower-case hexadecimal.
     pub fn finish(self) -> String {
-        digest::hex(&self.text.finalize())
+        hex(&self.text.finalize())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::layout::{RecordFile, RecordLayout};
 use crate::{DataSpec, DatasetError, Examples, digest};
 use sculpt_downloads::Proof;
-use sculpt_store::canonical::sha256_file;
+use sculpt_store::canonical::{sha256_file, sha256_hex};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
@@ -92,7 +92,7 @@ pub(crate) fn read(
         if bytes.len() as u64 != metadata.len() {
             return Err(wrong_size(spec, layout, &path, file, bytes.len() as u64));
         }
-        files.push((digest::sha256(&bytes), n));
+        files.push((sha256_hex(&bytes), n));
         if parts.is_empty() || file.name == layout.test.name {
             parts.push((Vec::new(), Vec::new()));
         }

@@ -242,7 +242,7 @@ fn cifar100_is_proven_by_its_sums() {
     let (train, _, own) = read(&spec, &LAYOUT, dir.path()).unwrap();
     assert_eq!(train.labels()[25], 25);
     let sha256s: Vec<String> = ["train.bin", "test.bin"]
-        .map(|name| digest::sha256(&fs::read(folder.join(name)).unwrap()))
+        .map(|name| sculpt_store::canonical::sha256_hex(&fs::read(folder.join(name)).unwrap()))
         .into();
     let sums = folder.join("SHA256SUMS");
     fs::write(&sums, LAYOUT.archive(&spec).sums(&sha256s)).unwrap();

@@ -5,9 +5,7 @@ use crate::node::seed;
 use sculpt_datasets::Split;
 use sculpt_masks::{Allocation, Rule};
 use sculpt_network::Mode;
-use sculpt_scores::{
-    Criterion as Score, DensitySchedule, PAPER_TEMPERATURE, ScoreError, SynFlow, WoodFisher,
-};
+use sculpt_scores::{Criterion as Score, DensitySchedule, ScoreError, SynFlow, WoodFisher};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::num::NonZeroU32;
@@ -63,7 +61,7 @@ pub enum CriterionKind {
     /// [`Criterion::Magnitude`].
     Magnitude,
     /// [`Criterion::RandomSubset`].
-    Random,
+    RandomSubset,
     /// [`Criterion::Snip`].
     Snip,
     /// [`Criterion::Synflow`].
@@ -257,16 +255,18 @@ impl<'de, R: DeserializeOwned> Deserialize<'de> for Scored<R> {
     }
 }
 
+// An id that leaves a number out means these, whatever becomes the usual one in `sculpt-scores`.
+
 fn temperature() -> f64 {
-    PAPER_TEMPERATURE
+    200.0
 }
 
 fn block_size() -> u32 {
-    WoodFisher::STANDARD.block_size() as u32
+    50
 }
 
 fn damping() -> f64 {
-    WoodFisher::STANDARD.damping()
+    1e-5
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

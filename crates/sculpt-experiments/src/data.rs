@@ -1,5 +1,5 @@
 use crate::{DataRef, ExperimentError};
-use sculpt_datasets::{ALL, DEMO_A, DataSpec, Dataset, DatasetError, Origin};
+use sculpt_datasets::{ALL, DataSpec, Dataset, DatasetError, Origin};
 use std::{
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -167,16 +167,11 @@ fn made(spec: &'static DataSpec) -> Option<&'static Dataset> {
     }
 }
 
-/// The demo data of panel (a), made in memory, once.
-pub fn demo_a() -> &'static Dataset {
-    made(&DEMO_A).expect("the demo data are made in memory")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Normalisation;
-    use sculpt_datasets::{CIFAR10, CIFAR100, IMAGENET};
+    use sculpt_datasets::{CIFAR10, CIFAR100, DEMO_A, IMAGENET};
     use std::fs;
     use tempfile::TempDir;
 

@@ -1,5 +1,5 @@
 use crate::ExperimentError;
-use sculpt_datasets::{DataSpec, Dataset, data_set_in_id};
+use sculpt_datasets::{DataSpec, data_set_in_id};
 use serde::{Deserialize, Serialize};
 
 /// Which images a node is trained on, as its id tells it: nothing of how they are called in titles.
@@ -119,16 +119,6 @@ impl DataRef {
     /// not matter.
     pub(crate) fn loaded_as(&self) -> String {
         format!("{} {:?}", self.digest, self.normalisation)
-    }
-}
-
-/// Refers to a data set as nodes do: to all of its training images, or to the first so many.
-pub fn data_ref(dataset: &Dataset, train_images: Option<u32>) -> DataRef {
-    let (spec, n_train) = (dataset.spec, dataset.train.len() as u32);
-    let whole = DataRef::found(spec, dataset.digest().to_owned(), n_train);
-    DataRef {
-        train_images: train_images.or(whole.train_images),
-        ..whole
     }
 }
 

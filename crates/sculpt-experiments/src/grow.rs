@@ -255,7 +255,7 @@ impl<'a> Grower<'a> {
         }
         match kind {
             CriterionKind::Magnitude => Criterion::Magnitude,
-            CriterionKind::Random => Criterion::RandomSubset { seed: self.seed },
+            CriterionKind::RandomSubset => Criterion::RandomSubset { seed: self.seed },
             CriterionKind::Snip => Criterion::Snip(scored(on())),
             CriterionKind::Grasp => Criterion::Grasp(scored(on())),
             CriterionKind::Fisher => Criterion::Fisher(scored(on())),

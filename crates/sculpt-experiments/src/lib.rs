@@ -44,8 +44,8 @@ pub use criterion::{
     Criterion, CriterionKind, FisherRule, GraspRule, Scored, Scoring, ScoringMode, SnipRule, SynflowSchedule,
     WoodFisherRule,
 };
-pub use data::{DataFolder, demo_a};
-pub use data_ref::{DataRef, Normalisation, data_ref};
+pub use data::DataFolder;
+pub use data_ref::{DataRef, Normalisation};
 pub use done::{Done, ReadState, check_against};
 pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;

@@ -7,11 +7,10 @@ use crate::CriterionKind;
 use sculpt_masks::Allocation;
 use std::cmp::Ordering;
 use std::fmt;
-use std::str::FromStr;
 use thiserror::Error;
 
 /// A training method as the paper's figures tell them apart.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Method {
     /// The name in frames and files; never changes.
     pub id: &'static str,
@@ -250,7 +249,7 @@ table! {
     /// SCULPT from 90 % sparsity.
     SCULPT_90 = sculpt("sculpt-90", "SCULPT from 90 %", 0.1);
     /// SCULPT whose pruning step is chance (figure 9 a), and so on.
-    SCULPT_BY_RANDOM = sculpt_by("sculpt-by-random", "SCULPT by random", CriterionKind::Random);
+    SCULPT_BY_RANDOM = sculpt_by("sculpt-by-random", "SCULPT by random", CriterionKind::RandomSubset);
     /// SNIP.
     SCULPT_BY_SNIP = sculpt_by("sculpt-by-snip", "SCULPT by SNIP", CriterionKind::Snip);
     /// SynFlow.
@@ -274,15 +273,17 @@ impl Method {
         known.copied().ok_or_else(|| UnknownMethod { id: id.to_owned() })
     }
 
-    /// Whether its weights are those of the level before, trained once a level.
-    pub fn is_iterative(&self) -> bool {
-        matches!(self.mask, MaskSource::Iterative(_))
-    }
-
     fn place(&self) -> usize {
         ALL.iter()
             .position(|method| method.id == self.id)
             .unwrap_or(ALL.len())
+    }
+}
+
+/// A method is its id.
+impl PartialEq for Method {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
     }
 }
 
@@ -295,23 +296,15 @@ impl PartialOrd for Method {
 }
 
 impl Ord for Method {
-    /// By the order of a legend.
+    /// By the order of a legend; methods of other people's after all of ours, by their ids.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.place().cmp(&other.place())
+        (self.place(), self.id).cmp(&(other.place(), other.id))
     }
 }
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id)
-    }
-}
-
-impl FromStr for &'static Method {
-    type Err = UnknownMethod;
-
-    fn from_str(id: &str) -> Result<Self, UnknownMethod> {
-        Method::named(id)
     }
 }
 

@@ -147,23 +147,6 @@ impl Preset {
         }
         name
     }
-
-    /// What titles add about the overrides; empty when there are none.
-    pub fn cut(&self) -> String {
-        let words = self
-            .overrides
-            .words()
-            .into_iter()
-            .map(|(word, value)| match word {
-                "cycle-epochs" => format!("{value}-epoch cycles"),
-                "cycles" => format!("{value} cycles"),
-                "densities" => format!("densities {}", value.replace(',', ", ")),
-                "seeds" if value == "1" => "1 seed".to_owned(),
-                "seeds" => format!("{value} seeds"),
-                _ => format!("{value} training images"),
-            });
-        words.collect::<Vec<_>>().join(", ")
-    }
 }
 
 /// The data that the paper's panels are of, or the demo's in their place.
@@ -255,7 +238,7 @@ mod tests {
         };
         let cut = preset(PresetName::Demo, overrides);
         assert_eq!(cut.suite_name(), "demo-cycles=2-densities=0.5,0.05-seeds=1");
-        assert_eq!(cut.cut(), "2 cycles, densities 0.5, 0.05, 1 seed");
+        assert_eq!(cut.overrides.title(), "2 cycles, densities 0.5, 0.05, 1 seed");
         assert_eq!(
             preset(PresetName::Demo, Overrides::default()).suite_name(),
             "demo"

@@ -2,13 +2,13 @@
 
 use crate::manifest::{Manifest, ManifestEntry};
 use crate::metrics::{Metrics, write_metrics};
+use crate::progress::remove_folder;
 use crate::timings::{Timings, write_timings};
 use crate::{ExperimentError, Node, Recipe, StateRef, Store, Suite};
 use sculpt_checkpoints::write_published;
 use sculpt_store::digest::Digest;
 use sculpt_store::{Lock, atomic, paths};
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -102,19 +102,4 @@ fn timings_in(store: &Store, recipe: &Recipe) -> Result<Timings, ExperimentError
         }
     }
     Ok(timings)
-}
-
-fn remove_folder(folder: &Path) -> Result<(), ExperimentError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(folder)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn io(path: &Path) -> impl Fn(std::io::Error) -> ExperimentError + use<> {
-    let path = path.to_owned();
-    move |source| ExperimentError::Io {
-        path: path.clone(),
-        source,
-    }
 }

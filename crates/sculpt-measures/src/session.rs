@@ -102,9 +102,9 @@ impl Session {
         self.device
     }
 
-    /// Whether panel (a)'s data are at hand, so that scores are measured and not the recorded ones.
-    pub fn has_data(&self) -> bool {
-        self.panel_data(PanelName::A).is_ok_and(|data| data.is_some())
+    /// Whether a panel's data are at hand, so that scores are measured and not the recorded ones.
+    pub fn has_data(&self, panel: PanelName) -> bool {
+        self.panel_data(panel).is_ok_and(|data| data.is_some())
     }
 
     /// A panel's data; none where they are not at hand.

@@ -24,7 +24,7 @@ pub struct Provenance {
     pub libtorch: String,
     /// Device that measured.
     pub device: String,
-    /// `measured`, or `recorded` where the data were not at hand; absent where there is none.
+    /// `measured`, `recorded` where the data were not at hand, or `measured and recorded`; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracies: Option<String>,
     /// What points and intervals are.
@@ -59,12 +59,6 @@ impl Provenance {
         command: &str,
         git_revision: Option<String>,
     ) -> Self {
-        let accuracies = if session.has_data() {
-            "measured"
-        } else {
-            "recorded"
-        };
-        let has_accuracies = frame.columns().contains(&"accuracy");
         // A schedule is no mean over runs.
         let repeated = figure.filter(|figure| figure.statistic.is_some());
         Self {
@@ -76,7 +70,7 @@ impl Provenance {
             suite: session.suite().clone(),
             libtorch: LIBTORCH_VERSION.to_owned(),
             device: device_name(session.measures().device()),
-            accuracies: has_accuracies.then(|| accuracies.to_owned()),
+            accuracies: accuracies(frame).map(str::to_owned),
             statistic: STATISTIC.to_owned(),
             n: repeated.map_or((0, 0), runs_behind_points),
             rows: frame.len(),
@@ -94,6 +88,19 @@ fn runs_behind_points(figure: &Figure) -> (usize, usize) {
         .flat_map(|c| &c.points)
         .map(|p| p.n);
     (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0))
+}
+
+/// How the accuracies of a frame came about, by its rows: the data of one panel may be at hand and not those of another.
+fn accuracies(frame: &Frame) -> Option<&'static str> {
+    let is = |flag| move |cell: &Cell| *cell == Cell::Flag(flag);
+    let measured = frame.column("measured").any(is(true));
+    let recorded = frame.column("measured").any(is(false));
+    match (measured, recorded) {
+        (true, true) => Some("measured and recorded"),
+        (true, false) => Some("measured"),
+        (false, true) => Some("recorded"),
+        (false, false) => None,
+    }
 }
 
 fn nodes(frame: &Frame) -> Vec<String> {

@@ -1,5 +1,5 @@
 use crate::{Artefact, ReportError};
-use sculpt_experiments::{DataFolder, Source, StateRef, Suite};
+use sculpt_experiments::{DataFolder, PanelName, Source, StateRef, Suite};
 use sculpt_measures::Needs;
 use sculpt_rows::{Frame, Name};
 use std::collections::HashMap;
@@ -52,9 +52,14 @@ impl Session {
         self.measures.suite()
     }
 
-    /// Whether panel (a)'s data are at hand, so that scores are measured and not the recorded ones.
-    pub fn has_data(&self) -> bool {
-        self.measures.has_data()
+    /// The panels of an artefact whose states are here and whose data are not, so that nothing of them can be measured anew.
+    ///
+    /// # Errors
+    /// A state that is not there; a suite without any panel of the artefact.
+    pub fn panels_without_data(&self, artefact: &Artefact) -> Result<Vec<PanelName>, ReportError> {
+        let needs = self.need(artefact)?;
+        let panels = needs.panels.iter().map(|panel| panel.panel);
+        Ok(panels.filter(|panel| !self.measures.has_data(*panel)).collect())
     }
 
     /// What measures its states.

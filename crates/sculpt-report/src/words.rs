@@ -40,7 +40,7 @@ fn title(name: Name, title: &str) -> String {
 
 /// Preset and what was changed of it.
 pub(crate) fn subtitle(preset: &Preset) -> String {
-    let cut = preset.cut();
+    let cut = preset.overrides.title();
     if cut.is_empty() {
         format!("preset {}", preset.name)
     } else {

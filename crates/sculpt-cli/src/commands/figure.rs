@@ -174,10 +174,13 @@ pub(crate) fn measure_and_draw(
 fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
     let preset = &session.suite().preset;
     // Verdicts rest on frames that rest on checkpoints.
-    let measures = artefact.name == Name::Claims || !artefact.needs(preset)?.panels.is_empty();
-    if measures && !session.has_data() {
-        let data = preset.title_of(PanelName::A);
-        let how = preset.data.spec()?.how();
+    let missing = match artefact.name {
+        Name::Claims => (!session.measures().has_data(PanelName::A)).then_some(PanelName::A),
+        _ => session.panels_without_data(artefact)?.first().copied(),
+    };
+    if let Some(panel) = missing {
+        let data = preset.title_of(panel);
+        let how = preset.panel(panel)?.data.spec()?.how();
         bail!("nothing can be recomputed without the data {data:?}: {how}");
     }
     let frame = session.frame(artefact)?;

@@ -171,7 +171,7 @@ fn names(artefacts: &[&Artefact]) -> String {
 }
 
 fn title(preset: &Preset) -> String {
-    let cut = preset.cut();
+    let cut = preset.overrides.title();
     let cut = if cut.is_empty() {
         String::new()
     } else {

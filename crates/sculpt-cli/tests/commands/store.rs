@@ -3,10 +3,10 @@
 use crate::verify::{kinds, violations};
 use crate::*;
 use sculpt_checkpoints::read_weights;
-use sculpt_datasets::{Augmentation, Split};
+use sculpt_datasets::{Augmentation, DEMO_A, Split};
 use sculpt_experiments::{
-    Criterion, DataFolder, Init, Node, NodeId, Preset, PresetName, Prune, Recipe, Runner, StateRef, Store,
-    Suite, Train, Version, data_ref, demo_a, publish,
+    Criterion, DataFolder, DataRef, Init, Node, NodeId, Preset, PresetName, Prune, Recipe, Runner, StateRef,
+    Store, Suite, Train, Version, publish,
 };
 use sculpt_masks::{Allocation, Density, Rule};
 use sculpt_models::{InitRule, Precision};
@@ -53,7 +53,10 @@ impl Example {
         let train = Train {
             v: Version,
             from: pruned.clone(),
-            data: data_ref(demo_a(), Some(64)),
+            data: DataRef {
+                train_images: Some(64),
+                ..DataRef::planned(&DEMO_A)
+            },
             split: Split::All,
             augmentation: Augmentation::None,
             drop_last: true,

@@ -4,6 +4,12 @@ use crate::plan::data_shape;
 use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
 
+/// What titles make of the value of an override.
+type Title = fn(&str) -> String;
+
+/// Flag without dashes, its value, its title.
+type Word = (&'static str, String, Title);
+
 /// What a user changes of a preset; part of the ids, of the suite's name and of every title.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,23 +32,46 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// (flag without dashes, value) of each override given, in a fixed order.
-    pub(super) fn words(&self) -> Vec<(&'static str, String)> {
+    /// (flag without dashes, value) of each override given, in a fixed order: what a name of a suite and a command say.
+    pub fn words(&self) -> Vec<(&'static str, String)> {
+        self.all()
+            .into_iter()
+            .map(|(word, value, _)| (word, value))
+            .collect()
+    }
+
+    /// What titles add; empty when nothing is overridden.
+    pub fn title(&self) -> String {
+        let titles = self.all().into_iter().map(|(_, value, title)| title(&value));
+        titles.collect::<Vec<_>>().join(", ")
+    }
+
+    fn all(&self) -> Vec<Word> {
         let densities = self.densities.as_ref().map(|d| {
             d.iter()
                 .map(|d| d.get().to_string())
                 .collect::<Vec<_>>()
                 .join(",")
         });
-        let all = [
-            ("train-images", self.train_images.map(|n| n.to_string())),
-            ("cycle-epochs", self.cycle_epochs.map(|n| n.to_string())),
-            ("cycles", self.cycles.map(|n| n.to_string())),
-            ("densities", densities),
-            ("seeds", self.seeds.map(|n| n.to_string())),
+        let number = |n: Option<u32>| n.map(|n| n.to_string());
+        let all: [(_, _, Title); 5] = [
+            ("train-images", number(self.train_images), |n| {
+                format!("{n} training images")
+            }),
+            ("cycle-epochs", number(self.cycle_epochs), |n| {
+                format!("{n}-epoch cycles")
+            }),
+            ("cycles", number(self.cycles), |n| format!("{n} cycles")),
+            ("densities", densities, |list| {
+                format!("densities {}", list.replace(',', ", "))
+            }),
+            ("seeds", number(self.seeds), |n| match n {
+                "1" => "1 seed".to_owned(),
+                n => format!("{n} seeds"),
+            }),
         ];
         all.into_iter()
-            .filter_map(|(word, value)| Some((word, value?)))
+            .filter_map(|(word, value, title)| Some((word, value?, title)))
             .collect()
     }
 

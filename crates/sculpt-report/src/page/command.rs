@@ -27,26 +27,6 @@ pub(super) fn command(entry: &Entry, suite: &Suite) -> String {
 }
 
 fn flags(overrides: &Overrides) -> String {
-    let Overrides {
-        cycle_epochs,
-        cycles,
-        densities,
-        seeds,
-        train_images,
-    } = overrides;
-    let number = |n: &Option<u32>| n.map(|n| n.to_string());
-    let densities = densities.as_ref().map(|densities| {
-        let values = densities.iter().map(|d| d.get().to_string());
-        values.collect::<Vec<_>>().join(",")
-    });
-    let all = [
-        ("cycle-epochs", number(cycle_epochs)),
-        ("cycles", number(cycles)),
-        ("densities", densities),
-        ("seeds", number(seeds)),
-        ("train-images", number(train_images)),
-    ];
-    all.into_iter()
-        .filter_map(|(flag, value)| Some(format!(" --{flag} {}", value?)))
-        .collect()
+    let words = overrides.words().into_iter();
+    words.map(|(flag, value)| format!(" --{flag} {value}")).collect()
 }

@@ -49,6 +49,10 @@ impl Evidence {
                 sentences
                     .push("accuracies as training recorded them, since the data were not at hand".to_owned());
             }
+            Some("measured and recorded") => sentences.push(
+                "accuracies measured from the checkpoints, but as training recorded them where the data were not at hand"
+                    .to_owned(),
+            ),
             Some(_) | None => {}
         }
         match sentences.as_slice() {
@@ -127,6 +131,8 @@ mod tests {
         assert_eq!(read("{\"n\": [0, 0]}").statistic(), "");
         let recorded = read("{\"accuracies\": \"recorded\"}").statistic();
         assert!(recorded.contains("as training recorded them"));
+        let both = read("{\"accuracies\": \"measured and recorded\"}").statistic();
+        assert!(both.contains("measured from the checkpoints, but as training recorded them"));
     }
 
     #[test]
