@@ -1,10 +1,10 @@
 use crate::runs::{Made, checkpoints, run, small};
 use sculpt_checkpoints::write_checkpoint;
 use sculpt_experiments::{
-    DataFolder, Ended, Entry, ExperimentError, Node, NodeId, Progress, Recipe, Runner, StateRef, Store,
+    DataFolder, Done, Ended, Entry, ExperimentError, Node, NodeId, Progress, Recipe, Runner, StateRef, Store,
     check_progress,
 };
-use sculpt_store::paths;
+use sculpt_store::{paths, sealed};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -149,7 +149,7 @@ fn other_bits_are_refused_and_made_anew_only_with_all_that_follows() {
     }
     consistent(&pair, &store, &before);
 
-    let again = pair.recipe.to_be_made_again(&store);
+    let again = pair.recipe.to_be_made_again(&store).unwrap();
     assert_eq!(again, [pair.first.id.clone()].into());
     assert_eq!(store.followers(&again).unwrap(), [pair.second.id.clone()]);
     store
@@ -185,6 +185,46 @@ fn a_changed_parent_is_noticed() {
         error.contains(pair.first.id.as_str()) && error.contains("--again"),
         "{error}"
     );
+}
+
+/// A finished node whose marker is gone is made again, to the bits that its children read, or not at all.
+#[test]
+fn a_lost_parent_comes_back_with_the_bits_that_were_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pair = pair();
+    let store = Store::new(folder.path());
+    run(&pair.recipe, store.runs(), None);
+    let before = checkpoints(&pair.recipe, store.runs());
+    let node = store.node_folder(&pair.first.id);
+    fs::remove_file(paths::done(&node)).unwrap();
+    assert!(matches!(run_node(&store, &pair.first.id).0, Ok(Ended::Done)));
+    consistent(&pair, &store, &before);
+
+    // The child read what no machine here makes.
+    let child = paths::done(&store.node_folder(&pair.second.id));
+    let mut done = Done::read(child.parent().unwrap()).unwrap().unwrap();
+    done.parents[0].sha256 = "0".repeat(64);
+    fs::write(&child, sealed::seal(&done).unwrap()).unwrap();
+    fs::remove_file(paths::done(&node)).unwrap();
+    let refused = run_node(&store, &pair.first.id).0.unwrap_err().to_string();
+    for word in [
+        pair.first.id.as_str(),
+        pair.second.id.as_str(),
+        "epoch 2",
+        "--again",
+    ] {
+        assert!(refused.contains(word), "{refused}");
+    }
+    assert!(!store.has(&pair.first));
+    let again = pair.recipe.to_be_made_again(&store).unwrap();
+    assert_eq!(again, [pair.first.id.clone()].into());
+    let followers = store.followers(&again).unwrap();
+    assert_eq!(followers, std::slice::from_ref(&pair.second.id));
+    store.forget(&followers).unwrap();
+    for state in [&pair.first, &pair.second] {
+        assert!(matches!(run_node(&store, &state.id).0, Ok(Ended::Done)));
+    }
+    consistent(&pair, &store, &before);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::printing;
 use crate::words::{BadUsage, Global};
 use sculpt_experiments::Store;
+use sculpt_store::paths;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -42,12 +43,28 @@ pub(crate) fn reports() -> PathBuf {
     root().join("reports")
 }
 
-/// Refuses to write over what is read, under whatever name: (flag, path) of the output and of each input.
+/// Refuses to write over what is read, under whatever name, and into folders of nodes and of published suites, where an id
+/// may name what is read: (flag, path) of the output and of each input.
 pub(crate) fn spare_inputs<'a>(
     (flag, out): (&str, &Path),
     inputs: impl IntoIterator<Item = (&'a str, &'a Path)>,
 ) -> anyhow::Result<()> {
-    let Ok(target) = fs::canonicalize(out) else {
+    let target = fs::canonicalize(out);
+    let folder = target.as_deref().unwrap_or(out).parent();
+    let is_kept = |folder: &Path| {
+        [paths::NODE_JSON, paths::MANIFEST]
+            .iter()
+            .any(|file| folder.join(file).exists())
+    };
+    if let Some(folder) = folder.filter(|folder| is_kept(folder)) {
+        return Err(BadUsage(format!(
+            "{flag} {} lies in {}, which holds results of a store or suite; give another",
+            out.display(),
+            folder.display()
+        ))
+        .into());
+    }
+    let Ok(target) = target else {
         // What is not there is nobody's input.
         return Ok(());
     };

@@ -158,6 +158,43 @@ impl Store {
         Ok(changed)
     }
 
+    /// Refuses states in `folder`, which are to be those of this node, that its finished children read with other bits:
+    /// the node was finished once and lost, damaged or set aside.
+    pub(crate) fn check_readers(&self, id: &NodeId, folder: &Path) -> Result<(), ExperimentError> {
+        for (child, read) in self.readers(|parent| parent == id)? {
+            let path = paths::checkpoint_at(folder, read.epoch);
+            if !path.exists() {
+                continue;
+            }
+            let found = Digest::of_file(&path)?.sha256;
+            if found != read.sha256 && !self.is_published_as(&read.address(), &read.sha256) {
+                return Err(ExperimentError::ReadOtherwise {
+                    id: id.clone(),
+                    child,
+                    epoch: read.epoch,
+                    read: read.sha256,
+                    found,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What finished nodes here read of nodes that `of` says yes to, with who read it. Damaged markers say nothing.
+    fn readers(&self, of: impl Fn(&NodeId) -> bool) -> Result<Vec<(NodeId, ReadState)>, ExperimentError> {
+        let mut found = Vec::new();
+        for child in self.ids()? {
+            let done = Done::read(&self.node_folder(&child)).ok().flatten();
+            let reads = done.into_iter().flat_map(|done| done.parents);
+            found.extend(
+                reads
+                    .filter(|read| of(&read.id))
+                    .map(|read| (child.clone(), read)),
+            );
+        }
+        Ok(found)
+    }
+
     /// SHA-256 of a state's checkpoint as recorded here, else as it lies here.
     fn recorded_sha256(&self, state: &StateRef) -> Result<Option<String>, ExperimentError> {
         let Some(place) = self.place_here(state) else {
@@ -171,12 +208,21 @@ impl Store {
 }
 
 impl Recipe {
-    /// The nodes that were run to their end in `store` and lack a state that is asked of them now.
-    pub fn to_be_made_again(&self, store: &Store) -> BTreeSet<NodeId> {
-        self.iter()
-            .filter(|(id, entry)| store.has_end(id) && !store.is_done(id, entry))
+    /// The nodes that lack a state which is asked of them now, and were run to their end in `store`, or were once: finished
+    /// children read them.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn to_be_made_again(&self, store: &Store) -> Result<BTreeSet<NodeId>, ExperimentError> {
+        let lacking: BTreeSet<_> = self
+            .iter()
+            .filter(|(id, entry)| !store.is_done(id, entry))
             .map(|(id, _)| id.clone())
-            .collect()
+            .collect();
+        let readers = store.readers(|parent| lacking.contains(parent))?;
+        let read: BTreeSet<_> = readers.into_iter().map(|(_, read)| read.id).collect();
+        let finished_once = |id: &NodeId| store.has_end(id) || read.contains(id);
+        Ok(lacking.into_iter().filter(finished_once).collect())
     }
 }
 

@@ -91,6 +91,38 @@ pub enum ExperimentError {
         /// The first epoch that differs.
         epoch: u32,
     },
+    /// Training whose last step left no network that can be tested.
+    #[error(
+        "the test loss of node {id} is {loss} after epoch {epoch}, at a highest learning rate of {learning_rate}: training \
+         diverged; lower the rate"
+    )]
+    TestDiverged {
+        /// The node.
+        id: NodeId,
+        /// Epoch of the cycle, from 1.
+        epoch: u32,
+        /// Mean loss of the test images.
+        loss: f64,
+        /// The schedule's highest rate.
+        learning_rate: f64,
+    },
+    /// A node that is made once more is not what its finished child read.
+    #[error(
+        "epoch {epoch} of node {id} came out with SHA-256 {found}, and the finished node {child} was made from one with \
+         {read} (another machine, device or thread count); --again makes the node anew with everything that follows from it"
+    )]
+    ReadOtherwise {
+        /// The node.
+        id: NodeId,
+        /// Its child.
+        child: NodeId,
+        /// The epoch.
+        epoch: u32,
+        /// What the child read.
+        read: String,
+        /// What it is now.
+        found: String,
+    },
     /// A parent is not what the finished child read.
     #[error(
         "node {id} was made from epoch {epoch} of node {parent} with SHA-256 {read}, and that state now has {found}; \
@@ -179,6 +211,20 @@ pub enum ExperimentError {
         asked: usize,
         /// Images there are.
         available: usize,
+    },
+    /// A network that cannot name the classes of its data.
+    #[error("node {id} trains {model} with {classes} outputs on {data}, which has {n_classes} classes")]
+    TooFewClasses {
+        /// The node.
+        id: NodeId,
+        /// Its network.
+        model: String,
+        /// Outputs.
+        classes: i64,
+        /// Key of the data.
+        data: &'static str,
+        /// Classes of the data.
+        n_classes: u16,
     },
     /// A value of a preset or a user's recipe is out of range.
     #[error("{what} {value} {problem}")]

@@ -71,6 +71,16 @@ impl Observer<ExperimentError> for Recorder<'_> {
             let (theta, buffers) = (step.state.theta(), step.state.buffers());
             TestScore::from(evaluate_examples(self.model, theta, buffers, self.test))
         });
+        if let Some(TestScore { loss, .. }) = test
+            && !loss.is_finite()
+        {
+            return Err(ExperimentError::TestDiverged {
+                id: self.work.id.clone(),
+                epoch,
+                loss,
+                learning_rate: self.train.lr,
+            });
+        }
         self.rows.push(MetricsRow {
             training: *metrics,
             test,

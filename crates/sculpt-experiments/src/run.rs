@@ -102,7 +102,8 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// A parent that has not been run or is not the one that was read before, data that are not at hand, a lock held
-    /// elsewhere, diverged training, other bits than those of the finished node, or what the file system refuses.
+    /// elsewhere, diverged training, other bits than those of the finished node or than its finished children read, or
+    /// what the file system refuses.
     /// Nothing is half-written.
     pub fn run(&mut self, id: &NodeId) -> Result<Ended, ExperimentError> {
         let _lock = self.store.lock(id)?;
@@ -146,6 +147,9 @@ impl<'a> Runner<'a> {
             Node::Train(train) => self.train(&mut work, train),
         }?;
         if ended == Ended::Done {
+            if !again {
+                self.store.check_readers(id, &work.folder)?;
+            }
             Done::write(&work.folder, id, work.parents.into_iter().collect())?;
             crate::progress::remove(&work.folder)?;
             if again {

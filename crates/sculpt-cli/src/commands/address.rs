@@ -78,9 +78,9 @@ pub(crate) fn place(store: &Store, id: &NodeId, epoch: Option<u32>) -> anyhow::R
     let problem = if there.is_empty() {
         format!("node {short} has not been run; `sculpt node {short}` runs it")
     } else {
-        let there: Vec<_> = there.iter().map(u32::to_string).collect();
+        let there: Vec<_> = there.iter().map(|epoch| format!("{short}@{epoch}")).collect();
         format!(
-            "node {short} has no state after epoch {epoch}; --epoch can be {}",
+            "node {short} has no state after epoch {epoch}; there is {}",
             there.join(", ")
         )
     };

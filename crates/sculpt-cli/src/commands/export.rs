@@ -22,6 +22,7 @@ pub(crate) struct Words {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    places::spare_inputs(("--torch", &words.torch), [])?;
     let store = places::store(global);
     let (id, epoch) = address::find(&store, &words.id)?;
     let loaded = address::place(&store, &id, words.epoch.or(epoch))?.load()?;

@@ -168,12 +168,8 @@ fn summary(garbage: &Garbage) -> String {
 /// Every suite of the store. One that cannot be read stops all: what it needs is not known.
 fn suites(store: &Store) -> anyhow::Result<Vec<Suite>> {
     let folder = paths::suites_folder(store.runs());
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
     let mut suites = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-        let path = entry.with_context(|| folder.display().to_string())?.path();
+    for path in entries(&folder)? {
         let name = path
             .file_stem()
             .and_then(|stem| stem.to_str())
@@ -183,7 +179,42 @@ fn suites(store: &Store) -> anyhow::Result<Vec<Suite>> {
         }
     }
     suites.sort_by(|a, b| a.name.cmp(&b.name));
+    for aside in set_aside(store)? {
+        let name = paths::file_name(&aside)
+            .split(".json-")
+            .next()
+            .unwrap_or_default();
+        if suites.iter().all(|suite| suite.name != name) {
+            bail!(
+                "what suite {name:?} needs is not known: its description was damaged and is now {}; run its `reproduce` again, \
+                 or delete that file where nobody wants the suite",
+                aside.display()
+            );
+        }
+    }
     Ok(suites)
+}
+
+/// Descriptions of suites that `verify --repair` set aside.
+fn set_aside(store: &Store) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = entries(&paths::damaged_folder(store.runs()))?;
+    found.retain(|path| paths::file_name(path).contains(".json-"));
+    Ok(found)
+}
+
+/// What lies in a folder, sorted; nothing where there is no folder.
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let said = || folder.display().to_string();
+    let entries = fs::read_dir(folder).with_context(said)?;
+    let paths: Result<Vec<_>, _> = entries
+        .map(|entry| Ok::<_, std::io::Error>(entry?.path()))
+        .collect();
+    let mut paths = paths.with_context(said)?;
+    paths.sort();
+    Ok(paths)
 }
 
 /// Nodes that are not needed, stale positions of those that are, and what runs.

@@ -124,7 +124,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 
 /// Takes back that nodes are finished which lack a state now, with all that follows from them.
 pub(crate) fn forget(recipe: &Recipe, store: &Store) -> anyhow::Result<()> {
-    let again = recipe.to_be_made_again(store);
+    let again = recipe.to_be_made_again(store)?;
     let followers = store.followers(&again)?;
     let of_recipe = recipe.iter().map(|(id, _)| id).filter(|id| again.contains(*id));
     let all: Vec<_> = of_recipe.cloned().chain(followers).collect();

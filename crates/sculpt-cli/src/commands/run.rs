@@ -6,7 +6,7 @@ use crate::words::Global;
 use crate::{jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Node, Store, TestScore, read_user_recipe};
+use sculpt_experiments::{Node, StateRef, Store, TestScore, read_user_recipe};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -56,7 +56,16 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.again {
         forget(&user.recipe, &store)?;
     }
-    let wanted: Vec<_> = user.names.iter().map(|(_, end)| end.clone()).collect();
+    // The end of every node, and the epochs that it keeps.
+    let states = user.names.iter().flat_map(|(_, end)| {
+        let kept = user.recipe.get(&end.id).map(|entry| entry.keep.clone());
+        let epochs = kept.into_iter().flatten().chain([end.epoch]);
+        epochs.map(|epoch| StateRef {
+            id: end.id.clone(),
+            epoch,
+        })
+    });
+    let wanted: Vec<StateRef> = states.collect();
     let needed = user.recipe.needed(&wanted, |state| store.has(state));
     places::warn_of_unreadable(&store);
     let finished = jobs::run(&needed, &store, &data, global, words.jobs)?;

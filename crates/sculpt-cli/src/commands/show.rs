@@ -5,7 +5,7 @@ use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
 use sculpt_checkpoints::read_tensors;
-use sculpt_experiments::{Done, Node, NodeEnvironment, NodeId, ReadState, StateRef};
+use sculpt_experiments::{Done, Expected, Node, NodeEnvironment, NodeId, ReadState, StateRef, Store};
 use sculpt_store::paths;
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     } else {
         Vec::new()
     };
-    let expected = store.expected(&id);
+    let expected = expected(&store, &id, last);
     let report = Report {
         kind: node.kind(),
         status,
@@ -108,6 +108,23 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         printing::json(&report)
     } else {
         print(&report, &folder)
+    }
+}
+
+/// What is said of a node's network: by the descriptions of its ancestors, or where a suite without them was published by its
+/// own last state.
+fn expected(store: &Store, id: &NodeId, last: u32) -> Expected {
+    let described = store.expected(id);
+    if described.model.is_some() {
+        return described;
+    }
+    let Some(Ok(loaded)) = address::place(store, id, None).ok().map(|place| place.load()) else {
+        return described;
+    };
+    Expected {
+        density: Some(loaded.meta.density_target.unwrap_or(1.0)),
+        epochs_before: Some(loaded.meta.epochs_trained.saturating_sub(last)),
+        model: Some(loaded.model),
     }
 }
 

@@ -10,6 +10,27 @@ use sculpt_report::{Artefact, Name};
 use sculpt_store::paths;
 use std::fs;
 
+/// What a suite set aside by `verify --repair` needs is not known, and is not garbage.
+#[test]
+fn a_suite_that_was_set_aside_stops_all() {
+    let example = example();
+    let runs = example.store.runs();
+    let suite = paths::suites_folder(runs).join("demo.json");
+    fs::write(&suite, "{").unwrap();
+    assert_eq!(
+        sculpt(&example.folder, "verify runs --repair").status.code(),
+        Some(1)
+    );
+    assert!(!suite.exists());
+    refused(
+        &example.folder,
+        "gc --delete",
+        1,
+        &["\"demo\"", "run its `reproduce` again"],
+    );
+    assert!(example.store.node(&example.needed).is_some());
+}
+
 const RECIPE: &str = r#"
 threads = 1
 

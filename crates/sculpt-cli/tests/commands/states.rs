@@ -8,6 +8,36 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A network drawn and trained for three epochs; a line may follow.
+const RECIPE: &str = r#"
+threads = 1
+
+[[node]]
+name = "init"
+kind = "init"
+model = { name = "resnet8", classes = 10, width = 2 }
+rule = "kaiming-normal-fan-in"
+seed = 7
+draw = 0
+
+[[node]]
+name = "trained"
+kind = "train"
+from = "init"
+data = { name = "demo", train_images = 64 }
+split = "all"
+augmentation = "none"
+drop_last = false
+schedule = "step-warmup"
+lr = 0.1
+epochs = 3
+batch = 64
+momentum = 0.9
+weight_decay = 1e-4
+precision = "f32"
+seed = 1
+"#;
+
 /// All files below a folder that hold something.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -189,4 +219,47 @@ fn what_is_published_is_not_trained_again() {
     };
     let needed = example.recipe.needed([&first], |state| store.has(state));
     assert_eq!(needed.len(), 3);
+
+    // The ancestors are not described there: the state itself says what it is of.
+    let shown = ok(folder, &format!("show {} --runs other", example.trained.id));
+    assert!(
+        shown.contains("at density 50.00 %, 0 epochs before it"),
+        "{shown}"
+    );
+    assert!(!shown.contains("unknown"), "{shown}");
+}
+
+/// Every epoch that a recipe of the user's keeps is a state in the end, also of nodes that were finished without it.
+#[test]
+fn epochs_that_a_recipe_keeps_are_kept() {
+    let folder = Folder::new();
+    let mut states = Vec::new();
+    for keep in ["", "keep = [1, 2]\n"] {
+        fs::write(folder.join("own.toml"), format!("{RECIPE}{keep}")).unwrap();
+        let nodes = json(&folder, "run own.toml --json");
+        let id = nodes["nodes"][1]["id"].as_str().unwrap().to_owned();
+        let shown = json(&folder, &format!("show {id} --json"));
+        states.push(shown["states"].clone());
+    }
+    assert_eq!(states, [serde_json::json!([3]), serde_json::json!([1, 2, 3])]);
+}
+
+/// Damage to a store is not made by what is to be written out of it.
+#[test]
+fn nothing_is_written_over_states() {
+    let example = Example::new().run();
+    let folder = &example.folder;
+    let state = paths::checkpoint_at(&example.node(&example.trained), 2);
+    let before = fs::read(&state).unwrap();
+    let (id, state) = (&example.trained.id, state.display());
+    std::os::unix::fs::symlink(state.to_string(), folder.join("link")).unwrap();
+    for line in [
+        format!("export {id} --torch {state}"),
+        format!("export {id} --torch link"),
+        format!("mask --method magnitude --density 0.1 --weights {id} --out {state}"),
+        format!("mask --method magnitude --density 0.1 --weights {id} --out link"),
+    ] {
+        refused(folder, &line, 2, &["holds results", "give another"]);
+    }
+    assert_eq!(fs::read(folder.join("link")).unwrap(), before);
 }

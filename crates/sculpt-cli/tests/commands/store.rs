@@ -199,7 +199,7 @@ fn nodes_are_listed_shown_and_exported() {
         folder,
         &format!("export {id} --torch x --epoch 3"),
         2,
-        &["after epoch 3; --epoch can be 1, 2"],
+        &["after epoch 3; there is ", "@1, ", "@2"],
     );
 }
 

@@ -79,7 +79,12 @@ pub(super) fn timing(folder: &Path, findings: &mut Findings) {
         {
             findings.say(&path, PlaceKind::Description, detail);
         } else {
-            findings.check_against(&path, &paths::timing_sha256(folder));
+            let sha256 = paths::timing_sha256(folder);
+            findings.check_against(&path, &sha256);
+            // Nodes of older versions have neither the hash nor a marker.
+            if paths::done(folder).exists() && !sha256.exists() {
+                findings.say(&sha256, PlaceKind::MissingFile, "the hash of timing.json is gone");
+            }
         }
     } else if paths::timing_sha256(folder).exists() {
         findings.say(&path, PlaceKind::MissingFile, "its hash is there and it is not");
