@@ -236,9 +236,9 @@ fn epochs_that_a_recipe_keeps_are_kept() {
     let mut states = Vec::new();
     for keep in ["", "keep = [1, 2]\n"] {
         fs::write(folder.join("own.toml"), format!("{RECIPE}{keep}")).unwrap();
-        let nodes = json(&folder, "run own.toml --json");
+        let nodes = json(&folder, "run own.toml");
         let id = nodes["nodes"][1]["id"].as_str().unwrap().to_owned();
-        let shown = json(&folder, &format!("show {id} --json"));
+        let shown = json(&folder, &format!("show {id}"));
         states.push(shown["states"].clone());
     }
     assert_eq!(states, [serde_json::json!([3]), serde_json::json!([1, 2, 3])]);
