@@ -3,12 +3,30 @@
 use crate::printing;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sculpt_experiments::{Board, Event, Happening, JobNumber};
+use sculpt_report::Session;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Seconds between lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(15);
+
+/// Says every so often how far measuring is, until the session is gone.
+pub(crate) fn tell_of_measuring(session: &Session) {
+    let (counts, begun) = (session.measures().counts(), Instant::now());
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(LINE_EVERY);
+            let Some(counts) = counts.upgrade() else { return };
+            printing::note(&format!(
+                "measuring for {}: {} measures taken and kept, {} were known",
+                duration(begun.elapsed().as_secs_f64()),
+                counts.taken(),
+                counts.found()
+            ));
+        }
+    });
+}
 
 /// Bars on a terminal, plain lines otherwise; always on stderr.
 pub(crate) struct Display {

@@ -10,11 +10,33 @@ use serde_json::Value;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 /// The cache of a store, or of a published suite's reader.
 #[derive(Clone, Debug)]
 pub struct Cache {
     folder: PathBuf,
+    counts: Arc<Counts>,
+}
+
+/// Measures so far, of a cache and its clones.
+#[derive(Debug, Default)]
+pub struct Counts {
+    found: AtomicU64,
+    taken: AtomicU64,
+}
+
+impl Counts {
+    /// Measures that the cache had.
+    pub fn found(&self) -> u64 {
+        self.found.load(Ordering::Relaxed)
+    }
+
+    /// Measures taken anew.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
 }
 
 /// What one measure rests on.
@@ -47,7 +69,13 @@ impl Cache {
     pub fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
+            counts: Arc::default(),
         }
+    }
+
+    /// How far the work is, for as long as anybody holds the cache or a clone of it.
+    pub fn counts(&self) -> Weak<Counts> {
+        Arc::downgrade(&self.counts)
     }
 
     /// What was measured under this key; none too where the file is not what was written.
@@ -55,9 +83,11 @@ impl Cache {
         let bytes = fs::read(paths::measure(&self.folder, &key.sha256)).ok()?;
         let (measure, is_sealed) = sealed::open::<Measure>(&bytes).ok()?;
         let is_own = is_sealed && measure.key == key.parts;
-        is_own
+        let value = is_own
             .then(|| serde_json::from_value(measure.value).ok())
-            .flatten()
+            .flatten()?;
+        self.counts.found.fetch_add(1, Ordering::Relaxed);
+        Some(value)
     }
 
     /// Keeps what was measured; a cache that cannot be written to keeps nothing.
@@ -68,6 +98,7 @@ impl Cache {
     /// # Panics
     /// When the value has no JSON, such as a number that is not finite.
     pub fn put(&self, key: &Key, value: &impl Serialize) -> Result<(), MeasureError> {
+        self.counts.taken.fetch_add(1, Ordering::Relaxed);
         let measure = Measure {
             key: key.parts.clone(),
             value: serde_json::to_value(value).expect("a measure is plain JSON"),
@@ -156,5 +187,19 @@ mod tests {
         }
         fs::write(&path, "{\"loss\":1.5}").unwrap();
         assert_eq!(check_measure(&path), MeasureFile::Older);
+    }
+
+    #[test]
+    fn clones_count_together_and_nobody_counts_after_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::new(folder.path());
+        let (counts, clone, key) = (cache.counts(), cache.clone(), Key::of(&1));
+        assert_eq!(cache.get::<f64>(&key), None);
+        clone.put(&key, &1.5).unwrap();
+        assert_eq!(cache.get(&key), Some(1.5));
+        let so_far = counts.upgrade().map(|counts| (counts.found(), counts.taken()));
+        assert_eq!(so_far, Some((1, 1)));
+        drop((cache, clone));
+        assert!(counts.upgrade().is_none());
     }
 }

@@ -14,7 +14,7 @@ mod sharpness;
 mod signs;
 
 pub use accuracy::Score;
-pub use cache::{Cache, Key, MeasureFile, check_measure};
+pub use cache::{Cache, Counts, Key, MeasureFile, check_measure};
 pub use chain::{Stretch, one_seed, schedule_rows, stretch_rows, trained};
 pub use error::MeasureError;
 pub use landscapes::Pairs;

@@ -1,5 +1,5 @@
 use crate::MeasureError;
-use crate::cache::{Cache, Key};
+use crate::cache::{Cache, Counts, Key};
 use sculpt_datasets::{Dataset, DeviceExamples};
 use sculpt_experiments::{
     DataFolder, Environment, ExperimentError, PanelName, Recipe, Source, StateRef, Suite,
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use tch::Device;
 
@@ -100,6 +100,11 @@ impl Session {
     /// Where measures compute.
     pub fn device(&self) -> Device {
         self.device
+    }
+
+    /// How far measuring is, for as long as the session lives.
+    pub fn counts(&self) -> Weak<Counts> {
+        self.cache.counts()
     }
 
     /// Whether a panel's data are at hand, so that scores are measured and not the recorded ones.

@@ -3,6 +3,7 @@
 
 use super::preset::{DataWords, artefacts, check_suite_name};
 use super::table;
+use crate::display::tell_of_measuring;
 use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
@@ -123,7 +124,9 @@ pub(crate) fn session(words: &ShowWords, global: &Global) -> anyhow::Result<Sess
     let (suite, source) = open(words.suite.as_deref(), global)?;
     let device = device::of(global)?;
     let (data, cache) = (words.data.folder(), places::runs(global));
-    Ok(Session::open(suite, source, &data, device, &cache)?)
+    let session = Session::open(suite, source, &data, device, &cache)?;
+    tell_of_measuring(&session);
+    Ok(session)
 }
 
 /// Measures an artefact, and writes it or compares it with what is published.

@@ -3,6 +3,7 @@
 use super::figure::{command_line, measure_and_draw, report};
 use super::plan::needs;
 use super::preset::{PresetWords, artefacts, check_suite_name};
+use crate::display::tell_of_measuring;
 use crate::words::Global;
 use crate::{device, jobs, places, printing};
 use anyhow::bail;
@@ -113,6 +114,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         recipe.len() - finished.n_run
     ));
     let session = Session::open(suite, Source::Runs(store), &data, device, &places::runs(global))?;
+    tell_of_measuring(&session);
     let folder = paths::report_folder(&places::reports(), &session.suite().name);
     let mut outcomes = Vec::new();
     for artefact in wanted {
