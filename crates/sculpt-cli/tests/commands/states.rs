@@ -166,7 +166,7 @@ fn an_id_is_a_name_of_its_state_everywhere() {
         folder,
         &format!("eval --weights {id}@1 --probe probe"),
         2,
-        &["can be 2"],
+        &["there is", "@2"],
     );
     refused(
         folder,
