@@ -52,10 +52,7 @@ impl Store {
         let older = paths::older_checkpoint(own);
         let mut states = BTreeMap::new();
         for path in crate::store::entries(own)? {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = paths::file_name(&path);
             let epoch = if path == older {
                 Some(last)
             } else {

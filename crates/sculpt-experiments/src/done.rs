@@ -75,10 +75,7 @@ impl Done {
     ) -> Result<Self, ExperimentError> {
         let mut files = BTreeMap::new();
         for path in files_of(folder)? {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = paths::file_name(&path);
             files.insert(name.to_owned(), Digest::of_file(&path)?);
         }
         let done = Self {
@@ -124,10 +121,7 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let name = paths::file_name(&path);
         if paths::checkpoint_epoch(name).is_some() || path == paths::metrics(folder) {
             files.push(path);
         }

@@ -169,10 +169,7 @@ impl Manifest {
     pub(crate) fn write(folder: &Path, checkpoints: Vec<ManifestEntry>) -> Result<(), ExperimentError> {
         let mut files = BTreeMap::new();
         for path in others(folder).filter(|path| path.is_file()) {
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .unwrap_or_default();
+            let name = paths::file_name(&path);
             files.insert(name.to_owned(), Digest::of_file(&path)?);
         }
         let path = paths::manifest(folder);
