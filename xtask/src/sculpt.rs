@@ -44,15 +44,6 @@ pub(crate) fn run(words: &[OsString]) -> Result<()> {
     sculpt.args(words);
     // `data/`, `reports/` and `runs/` are the checkout's, wherever the caller stands; what is typed is the caller's.
     sculpt.env("SCULPT_ROOT", project_root());
-    // glibc would give large blocks back to the kernel and take them again in every training step.
-    for (name, value) in [
-        ("MALLOC_MMAP_MAX_", "0"),
-        ("MALLOC_TRIM_THRESHOLD_", "68719476736"),
-    ] {
-        if std::env::var_os(name).is_none() {
-            sculpt.env(name, value);
-        }
-    }
     if let Some(path) = library_path()? {
         sculpt.env("LD_LIBRARY_PATH", path);
     }

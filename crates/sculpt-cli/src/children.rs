@@ -9,13 +9,6 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-/// glibc gives large blocks back to the kernel and takes them again in every training step, which costs a tenth of
-/// the time; with these it keeps them. Read when a process starts. They change no number.
-const ALLOCATION: [(&str, &str); 2] = [
-    ("MALLOC_MMAP_MAX_", "0"),
-    ("MALLOC_TRIM_THRESHOLD_", "68719476736"),
-];
-
 /// This very program, even when a build has put another in its place: one run is one version.
 const PROGRAM: &str = "/proc/self/exe";
 
@@ -84,8 +77,7 @@ impl Worker for Children<'_> {
             .arg("--supervised")
             .arg("--runs")
             .arg(self.store.runs())
-            .args(["--device", &self.global.device])
-            .envs(ALLOCATION);
+            .args(["--device", &self.global.device]);
         if let Some(folder) = &self.data.folder {
             command.arg("--data").arg(folder);
         }

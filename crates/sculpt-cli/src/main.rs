@@ -1,6 +1,7 @@
 //! `sculpt`: every command of the laboratory. Its arguments are parsed in `words`, each command is a file of
 //! `commands`, and everything that they compute is in the crates below.
 
+mod allocator;
 mod children;
 mod commands;
 mod cuda;
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 use words::{Command, Words};
 
 fn main() -> ExitCode {
+    allocator::keep_large_blocks();
     let words = match Words::try_parse() {
         Ok(words) => words,
         // `--help` too is a result.
