@@ -236,6 +236,16 @@ pub enum ExperimentError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A field of a node is out of range, by itself or beside what the node works on.
+    #[error("{field} is {value}, not {allowed}")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// Its text.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
     /// Unknown word for a choice.
     #[error("{what} {value:?} is unknown; allowed are {allowed}")]
     UnknownWord {

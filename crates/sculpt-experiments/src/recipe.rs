@@ -1,3 +1,4 @@
+use crate::check::check;
 use crate::{ExperimentError, Node, NodeId, StateRef};
 use sculpt_masks::{Allocation, Rule};
 use sculpt_models::ModelSpec;
@@ -45,8 +46,8 @@ impl Recipe {
     /// Adds a node and returns the state at its end.
     ///
     /// # Errors
-    /// A parent that is not in the recipe, an epoch that it does not have, or a network with fewer outputs than its data
-    /// have classes.
+    /// A parent that is not in the recipe, an epoch that it does not have, or a node that could not be run: a number out of
+    /// range, or one that does not go with its data, its network or its parent.
     pub fn try_add(&mut self, node: Node, threads: u32) -> Result<StateRef, ExperimentError> {
         let id = node.id();
         let end = StateRef {
@@ -66,19 +67,7 @@ impl Recipe {
                 unreachable!("every kind but Init has a trunk")
             }
         };
-        // Of data that nobody here knows nothing can be said.
-        if let Node::Train(train) = &node
-            && let Ok(spec) = train.data.spec()
-            && i64::from(model.classes()) < i64::from(spec.n_classes)
-        {
-            return Err(ExperimentError::TooFewClasses {
-                id,
-                model: model.to_string(),
-                classes: model.classes().into(),
-                data: spec.key,
-                n_classes: spec.n_classes,
-            });
-        }
+        check(&node, &model, &self.nodes)?;
         let mask_of = |state: &StateRef| (self.nodes[&state.id].density, self.nodes[&state.id].allocation);
         let (density, allocation) = match &node {
             Node::Init(_) => (1.0, None),
