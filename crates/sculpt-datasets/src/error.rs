@@ -33,6 +33,16 @@ pub enum DatasetError {
         /// Examples there are.
         available: usize,
     },
+    /// Blocks of pixels that do not fill the images.
+    #[error("blocks of {k} x {k} pixels do not fill images of {height} x {width}")]
+    Blocks {
+        /// Rows and columns of a block.
+        k: usize,
+        /// Rows of the images.
+        height: usize,
+        /// Columns of the images.
+        width: usize,
+    },
     /// A held-out split that leaves nothing to train on.
     #[error("holding out {n_validation} of {n_examples} examples leaves none to train on")]
     NothingLeft {

@@ -105,6 +105,30 @@ impl Examples {
         })
     }
 
+    /// The same images at a `k`-th of their rows and columns: each pixel the mean of `k` × `k`, rounded half up.
+    ///
+    /// # Errors
+    /// Rows or columns that `k` does not divide.
+    pub fn averaged(&self, k: usize) -> Result<Self, DatasetError> {
+        if k == 0 || !self.height.is_multiple_of(k) || !self.width.is_multiple_of(k) {
+            return Err(DatasetError::Blocks {
+                k,
+                height: self.height,
+                width: self.width,
+            });
+        }
+        let (height, width, area) = (self.height / k, self.width / k, k * k);
+        let mut pixels = Vec::with_capacity(self.pixels.len() / area);
+        for rows in self.pixels.chunks_exact(k * self.width) {
+            for column in 0..width {
+                let block = rows.chunks_exact(self.width).map(|row| &row[column * k..][..k]);
+                let sum: usize = block.flatten().map(|&byte| usize::from(byte)).sum();
+                pixels.push(((sum + area / 2) / area) as u8);
+            }
+        }
+        Self::new(height, width, pixels, self.labels.clone())
+    }
+
     /// The examples at these places, in this order.
     ///
     /// # Panics
@@ -171,6 +195,25 @@ mod tests {
             (relabelled.labels(), relabelled.pixels()),
             (&[1, 2, 3][..], three().pixels())
         );
+    }
+
+    /// Two images of 3 × 2 × 4. Means of four: (0 + 1 + 4 + 5) / 4 = 2.5 goes up to 3, (2 + 3 + 6 + 7) / 4 = 4.5 to 5; the
+    /// brightest stays.
+    #[test]
+    fn blocks_become_their_mean() {
+        let mut pixels: Vec<u8> = (0..48).collect();
+        pixels[40..48].fill(255);
+        let images = Examples::new(2, 4, pixels, vec![3, 4]).unwrap();
+        let halves = images.averaged(2).unwrap();
+        assert_eq!(
+            (halves.height(), halves.width(), halves.labels()),
+            (1, 2, &[3, 4][..])
+        );
+        assert_eq!(halves.pixels(), [3, 5, 11, 13, 19, 21, 27, 29, 35, 37, 255, 255]);
+        assert_eq!(images.averaged(1).unwrap(), images);
+        let error = images.averaged(4).unwrap_err().to_string();
+        assert_eq!(error, "blocks of 4 x 4 pixels do not fill images of 2 x 4");
+        assert!(images.averaged(0).is_err());
     }
 
     #[test]

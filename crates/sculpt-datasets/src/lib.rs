@@ -55,6 +55,18 @@ impl Dataset {
         &self.digest
     }
 
+    /// Training and test images at a `k`-th of their rows and columns; the digest stays that of what they were made of.
+    ///
+    /// # Errors
+    /// As [`Examples::averaged`].
+    pub fn averaged(self, k: usize) -> Result<Self, DatasetError> {
+        Ok(Self {
+            train: self.train.averaged(k)?,
+            test: self.test.averaged(k)?,
+            ..self
+        })
+    }
+
     /// All training examples as seeded batches on `device`; see [`Loader::new`].
     ///
     /// # Errors

@@ -1,6 +1,5 @@
 //! What training costs, from descriptions alone: images, and operations layer by layer.
 
-use crate::plan::data_shape;
 use crate::{Entry, ExperimentError, Node};
 use sculpt_datasets::Split;
 use sculpt_masks::{Density, Rule, layer_counts, layer_densities};
@@ -32,7 +31,7 @@ impl Cost {
         let Node::Train(train) = &entry.node else {
             return Ok(None);
         };
-        let (n_train, side) = data_shape(&train.data)?;
+        let (n_train, side) = train.data.shape()?;
         let n_train = match train.split {
             Split::All => n_train,
             Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),

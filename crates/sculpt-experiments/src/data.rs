@@ -67,8 +67,8 @@ impl DataFolder {
         }
     }
 
-    /// The data that a node names, whole: [`DataRef::train_images`] is applied by whoever trains. They are normalised as
-    /// the node says.
+    /// The data that a node names, whole: [`DataRef::train_images`] is applied by whoever trains. They are reduced and
+    /// normalised as the node says.
     ///
     /// # Errors
     /// Data that are not at hand, or that have another digest.
@@ -83,6 +83,9 @@ impl DataFolder {
         };
         if dataset.digest() != data.digest {
             return Err(differs(spec, data, dataset.digest()));
+        }
+        if let Some(pool) = data.average_pool {
+            dataset = dataset.averaged(pool.k() as usize)?;
         }
         if let Some(normalisation) = &data.normalisation {
             (dataset.mean, dataset.std) = (normalisation.mean(), normalisation.std());
@@ -170,7 +173,7 @@ fn made(spec: &'static DataSpec) -> Option<&'static Dataset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Normalisation;
+    use crate::{AveragePool, Normalisation};
     use sculpt_datasets::{CIFAR10, CIFAR100, DEMO_A, IMAGENET};
     use std::fs;
     use tempfile::TempDir;
@@ -215,6 +218,12 @@ mod tests {
         let halves = Normalisation::new([0.5; 3], [0.25; 3]).unwrap();
         let loaded = folder.load(&data.clone().normalised(halves).unwrap()).unwrap();
         assert_eq!((loaded.mean, loaded.std), ([0.5; 3], [0.25; 3]));
+        let half = data.clone().averaged(AveragePool::new(2).unwrap()).unwrap();
+        let loaded = folder.load(&half).unwrap();
+        assert_eq!(
+            (loaded.train.height(), loaded.test.width(), loaded.digest()),
+            (16, 16, data.digest.as_str())
+        );
         // A title in an id is no way to any data, and a digest is.
         let titled = DataRef {
             name: "mine".to_owned(),

@@ -18,6 +18,50 @@ pub struct DataRef {
     /// What images are normalised by; the registry's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalisation: Option<Normalisation>,
+    /// Training and test images reduced to means of k × k pixels before anything else is done to them; as they are when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_pool: Option<AveragePool>,
+}
+
+/// Rows and columns k of the blocks whose mean becomes one pixel, rounded half up to a byte; an average pool of kernel and
+/// stride k.
+///
+/// | Name | Unit | Range | Paper's value | Where |
+/// | --- | --- | --- | --- | --- |
+/// | k | pixels | 2..=16, a divisor of the side | none | preset `quarter` |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct AveragePool(u32);
+
+impl AveragePool {
+    /// Checks the range; whether k divides the side is seen where the data are known.
+    ///
+    /// # Errors
+    /// A k outside 2..=16.
+    pub fn new(k: u32) -> Result<Self, ExperimentError> {
+        if !(2..=16).contains(&k) {
+            return Err(ExperimentError::BadValue {
+                what: "average_pool",
+                value: k.to_string(),
+                problem: "is not in 2..=16",
+            });
+        }
+        Ok(Self(k))
+    }
+
+    /// Rows and columns of a block.
+    pub fn k(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<u32> for AveragePool {
+    type Error = ExperimentError;
+
+    fn try_from(k: u32) -> Result<Self, ExperimentError> {
+        Self::new(k)
+    }
 }
 
 /// Mean and standard deviation of each channel, in units of the full range: an image is `(byte / 255 − mean) / std`.
@@ -93,7 +137,33 @@ impl DataRef {
             digest,
             train_images: (n_train != spec.n_train).then_some(n_train),
             normalisation: None,
+            average_pool: None,
         }
+    }
+
+    /// The same data at a k-th of their side.
+    ///
+    /// # Errors
+    /// Data that the registry does not know, or whose side k does not divide.
+    pub fn averaged(mut self, pool: AveragePool) -> Result<Self, ExperimentError> {
+        let shape = self.spec()?.shape;
+        if !shape.height.is_multiple_of(pool.k()) || !shape.width.is_multiple_of(pool.k()) {
+            return Err(ExperimentError::BadValue {
+                what: "average_pool",
+                value: pool.k().to_string(),
+                problem: "does not divide the side of the images",
+            });
+        }
+        self.average_pool = Some(pool);
+        Ok(self)
+    }
+
+    /// (training images, side) of data, which need not be at hand.
+    pub(crate) fn shape(&self) -> Result<(u64, u32), ExperimentError> {
+        let spec = self.spec()?;
+        let n_train = self.train_images.unwrap_or(spec.n_train);
+        let k = self.average_pool.map_or(1, AveragePool::k);
+        Ok((u64::from(n_train), spec.shape.height / k))
     }
 
     /// The same data, normalised otherwise. The registry's own values are left out, as ids have always left them out.
@@ -115,10 +185,17 @@ impl DataRef {
         Ok(data_set_in_id(&self.name, &self.digest)?)
     }
 
-    /// What tells loaded data apart: the digest, and a normalisation of their own. How many of the images are used does
-    /// not matter.
-    pub(crate) fn loaded_as(&self) -> String {
-        format!("{} {:?}", self.digest, self.normalisation)
+    /// What tells loaded data apart: the digest, and what is done to the images of it that is not the registry's. How
+    /// many of them are used does not matter.
+    pub fn loaded_as(&self) -> String {
+        let mut words = self.digest.clone();
+        if let Some(Normalisation { mean, std }) = self.normalisation {
+            words.push_str(&format!(" mean {mean:?} std {std:?}"));
+        }
+        if let Some(AveragePool(k)) = self.average_pool {
+            words.push_str(&format!(" average_pool {k}"));
+        }
+        words
     }
 }
 
@@ -170,6 +247,32 @@ mod tests {
         }
         assert!(Normalisation::new([f64::NAN; 3], [1.0; 3]).is_err());
         assert!(Normalisation::new([0.0; 3], [f64::NAN; 3]).is_err());
+    }
+
+    /// Means of blocks are another set of images: the id, what is loaded and the side say so.
+    #[test]
+    fn averaged_pictures_are_other_data() {
+        let plain = DataRef::planned(&CIFAR10);
+        let half = plain.clone().averaged(AveragePool::new(2).unwrap()).unwrap();
+        assert!(
+            json(&half).starts_with(r#"{"average_pool":2,"digest""#),
+            "{}",
+            json(&half)
+        );
+        assert_ne!(half.loaded_as(), plain.loaded_as());
+        assert_eq!(
+            (plain.shape().unwrap(), half.shape().unwrap()),
+            ((50_000, 32), (50_000, 16))
+        );
+        assert_eq!(serde_json::from_str::<DataRef>(&json(&half)).unwrap(), half);
+        let error = plain
+            .averaged(AveragePool::new(3).unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("does not divide the side"), "{error}");
+        for bad in ["0", "1", "17", "-2"] {
+            assert!(serde_json::from_str::<AveragePool>(bad).is_err(), "{bad}");
+        }
     }
 
     /// The suite `cifar10-first` was published under a title: its files say the same nodes as ever, and its data are

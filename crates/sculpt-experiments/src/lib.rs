@@ -2,6 +2,7 @@
 
 mod again;
 mod chain;
+mod check;
 mod cost;
 mod criterion;
 mod data;
@@ -45,7 +46,7 @@ pub use criterion::{
     WoodFisherRule,
 };
 pub use data::DataFolder;
-pub use data_ref::{DataRef, Normalisation};
+pub use data_ref::{AveragePool, DataRef, Normalisation};
 pub use done::{Done, ReadState, check_against};
 pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;

@@ -1,4 +1,4 @@
-use crate::{Cost, DataRef, Entry, ExperimentError, Node, NodeId, Recipe, StateRef, Store};
+use crate::{Cost, Entry, ExperimentError, Node, NodeId, Recipe, StateRef, Store};
 use sculpt_models::{ModelSpec, Precision};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -80,7 +80,7 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Result<
         plan.flops_sparse_ideal += cost.flops_sparse_ideal;
         if !done {
             plan.epochs_to_do += epochs_of(entry);
-            let (side, batch) = (data_shape(&train.data)?.1, train.batch);
+            let (side, batch) = (train.data.shape()?.1, train.batch);
             let (precision, threads) = (train.precision, entry.threads);
             let key = format!("{:?} {side} {batch} {precision:?} {threads}", entry.model);
             let item = work.entry(key).or_insert_with(|| Work {
@@ -105,11 +105,4 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Result<
             .sum::<u64>();
     }
     Ok(plan)
-}
-
-/// (training images, side) of data, which need not be at hand.
-pub(crate) fn data_shape(data: &DataRef) -> Result<(u64, u32), ExperimentError> {
-    let spec = data.spec()?;
-    let n_train = data.train_images.unwrap_or(spec.n_train);
-    Ok((u64::from(n_train), spec.shape.height))
 }

@@ -1,6 +1,6 @@
 //! Recipes of users: the same nodes, in TOML, parents by name.
 
-use crate::{DataFolder, DataRef, ExperimentError, Node, Normalisation, Recipe, StateRef};
+use crate::{AveragePool, DataFolder, DataRef, ExperimentError, Node, Normalisation, Recipe, StateRef};
 use sculpt_datasets::{DEMO_A, data_set};
 use sculpt_models::{ModelSpec, Shortcut};
 use serde::Deserialize;
@@ -44,8 +44,8 @@ struct RawModel {
 }
 
 /// Reads a recipe: an array of `[[node]]` tables whose fields are those of [`Node`], with four differences.
-/// `v` is left out; `model` is `{ name, classes, width?, shortcut? }`; `data` is `{ name, train_images?, normalisation? }`,
-/// the name being `"demo"` or a key of the registry (files of the user's own go by that of their layout) and the
+/// `v` is left out; `model` is `{ name, classes, width?, shortcut? }`; `data` is `{ name, train_images?,
+/// normalisation?, average_pool? }`, the name being `"demo"` or a key of the registry (files of the user's own go by that of their layout) and the
 /// normalisation `{ mean = [r, g, b], std = [r, g, b] }`, also in a criterion; `from`, `mask_from`, `weights_from`,
 /// `signs_from` and `norm_from` are the name of an earlier node, or `name@epoch`.
 ///
@@ -170,6 +170,7 @@ fn data_of(value: &Value, data: &DataFolder) -> Result<DataRef, Problem> {
         name: String,
         train_images: Option<u32>,
         normalisation: Option<Normalisation>,
+        average_pool: Option<AveragePool>,
     }
     let text = |e: &dyn std::fmt::Display| Problem::Text(e.to_string());
     let raw: RawData = serde_json::from_value(value.clone()).map_err(|e| text(&e))?;
@@ -184,6 +185,10 @@ fn data_of(value: &Value, data: &DataFolder) -> Result<DataRef, Problem> {
     let found = DataRef {
         train_images: raw.train_images.or(found.train_images),
         ..found
+    };
+    let found = match raw.average_pool {
+        Some(pool) => found.averaged(pool).map_err(|e| text(&e))?,
+        None => found,
     };
     match raw.normalisation {
         Some(normalisation) => found.normalised(normalisation).map_err(Problem::Error),

@@ -51,7 +51,7 @@ impl Session {
                 measure: "test-score",
                 v: 1,
                 checkpoint: &self.sha256(state)?,
-                data: data.digest(),
+                data: data.loaded_as(),
                 batch: EVALUATION_BATCH,
                 environment,
             }))

@@ -65,7 +65,7 @@ impl Session {
                 v: 1,
                 a: &self.sha256(a)?,
                 b: &self.sha256(b)?,
-                data: data.digest(),
+                data: data.loaded_as(),
                 n_training: data.n_training,
                 points: POINTS,
                 rules: RULES.map(BatchNormRule::name),

@@ -23,7 +23,7 @@ pub struct Session {
     data: DataFolder,
     device: Device,
     cache: Cache,
-    /// Data sets by digest; none where they are not at hand.
+    /// Data sets by what was made of them; none where they are not at hand.
     datasets: Mutex<HashMap<String, Option<Arc<Dataset>>>>,
     hashes: Mutex<HashMap<StateRef, String>>,
 }
@@ -32,6 +32,7 @@ pub struct Session {
 #[derive(Clone)]
 pub(crate) struct PanelData {
     dataset: Arc<Dataset>,
+    loaded_as: String,
     /// Training images that losses are measured on.
     pub(crate) n_training: usize,
 }
@@ -116,7 +117,7 @@ impl Session {
     pub(crate) fn panel_data(&self, panel: PanelName) -> Result<Option<PanelData>, MeasureError> {
         let data = self.suite.preset.panel(panel)?.data;
         let mut datasets = self.datasets.lock().unwrap_or_else(PoisonError::into_inner);
-        let dataset = match datasets.get(&data.digest) {
+        let dataset = match datasets.get(&data.loaded_as()) {
             Some(known) => known.clone(),
             None => {
                 let loaded = match self.data.load(&data) {
@@ -124,13 +125,14 @@ impl Session {
                     Err(ExperimentError::DataMissing { .. }) => None,
                     Err(error) => return Err(error.into()),
                 };
-                datasets.insert(data.digest.clone(), loaded.clone());
+                datasets.insert(data.loaded_as(), loaded.clone());
                 loaded
             }
         };
         Ok(dataset.map(|dataset| {
             let n_train = data.train_images.map_or(dataset.train.len(), |n| n as usize);
             PanelData {
+                loaded_as: data.loaded_as(),
                 n_training: n_training_images(n_train.min(dataset.train.len())),
                 dataset,
             }
@@ -268,9 +270,9 @@ impl Session {
 }
 
 impl PanelData {
-    /// SHA-256 of the decoded records and labels.
-    pub(crate) fn digest(&self) -> &str {
-        self.dataset.digest()
+    /// What measures on these images are kept under.
+    pub(crate) fn loaded_as(&self) -> &str {
+        &self.loaded_as
     }
 }
 

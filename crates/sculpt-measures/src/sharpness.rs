@@ -65,7 +65,7 @@ impl Session {
                 measure: "largest-eigenvalue",
                 v: 2,
                 checkpoint: &self.sha256(state)?,
-                data: data.digest(),
+                data: data.loaded_as(),
                 images: IMAGES.min(data.n_training as i64),
                 tolerance: TOLERANCE,
                 max_products: MAX_PRODUCTS,

@@ -126,6 +126,8 @@ fn a_recipe_trains_on_files_of_ones_own() {
     assert_eq!(run(&format!("{{ name = \"CIFAR-10\", {own} }}")), usual);
     let other = own.replace("0.2470", "0.2023");
     assert_ne!(run(&format!("{{ name = \"CIFAR-10\", {other} }}")), usual);
+    let half = run("{ name = \"CIFAR-10\", average_pool = 2 }");
+    assert_ne!(half, usual);
     let refuse = |data: &str, says: &[&str]| {
         std::fs::write(folder.join("r.toml"), recipe(data)).unwrap();
         refused(
@@ -145,6 +147,10 @@ fn a_recipe_trains_on_files_of_ones_own() {
     refuse(
         "{ name = \"CIFAR-10\", train_images = 41 }",
         &["train_images is not in 1..=40"],
+    );
+    refuse(
+        "{ name = \"CIFAR-10\", average_pool = 5 }",
+        &["average_pool 5 does not divide"],
     );
     refuse("{ name = \"CIFAR-100\" }", &["CIFAR-100", "data get cifar100"]);
     refuse(

@@ -1,6 +1,5 @@
 use super::{Setup, density};
 use crate::ExperimentError;
-use crate::plan::data_shape;
 use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +101,7 @@ impl Overrides {
             "--train-images",
             self.train_images,
             "is not in the range from 1 to the size of the training set",
-            data_shape(&setup.data)?.0 as u32,
+            setup.data.shape()?.0 as u32,
         )? {
             if n < setup.batch && setup.drop_last {
                 return Err(ExperimentError::BadValue {

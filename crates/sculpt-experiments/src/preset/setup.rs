@@ -1,4 +1,3 @@
-use crate::plan::data_shape;
 use crate::{DataRef, ExperimentError, StateRef, Train, Version};
 use sculpt_datasets::{Augmentation, Split};
 use sculpt_label_noise::Rate;
@@ -20,6 +19,7 @@ use std::num::NonZeroU32;
 /// | momentum | – | [0, 1) | 0.9 | A.2, Table 1 |
 /// | weight_decay | – | [0, 1) | 1e-4; 1e-3 on CIFAR-100 | A.2 against Table 1 |
 /// | seeds | – | ≥ 1 | 3; 1 on ImageNet | A.2 |
+/// | n_seeds_beside | – | ≥ 1 | all | A.2 |
 /// | sparse_67, sparse_90, sparse_93 | density | a level | 0.8^5, 0.8^10, 0.8^12 | §4, §5, A.1 |
 /// | sculpt_starts | density | (0, 1), falling | 0.8, 0.5, 0.3 | §6 |
 /// | criterion_targets | density | below the last start | 0.1, 0.05, 0.02 | figure 9 a |
@@ -69,6 +69,8 @@ pub struct Setup {
     pub rule: Rule,
     /// Seeds of the runs.
     pub seeds: Vec<u64>,
+    /// How many of the seeds train what figures and tables other than 2, 4, 5, 7, tables 3 and 4 show; all when absent.
+    pub n_seeds_beside: Option<usize>,
     /// The level of about 67 % sparsity.
     pub sparse_67: Density,
     /// The level of about 90 % sparsity.
@@ -105,9 +107,7 @@ impl Setup {
     /// # Panics
     /// When the data are none of the registry's, which no setup of a preset has.
     pub fn side(&self) -> u32 {
-        data_shape(&self.data)
-            .expect("a setup's data are the registry's")
-            .1
+        self.data.shape().expect("a setup's data are the registry's").1
     }
 
     /// One cycle of standard training from a state.
