@@ -219,7 +219,12 @@ fn a_missing_parent_and_a_broken_one_are_named() {
 #[test]
 fn ids_of_all_presets_are_the_committed_ones() {
     let mut ids = Vec::new();
-    for name in [PresetName::Paper, PresetName::Short, PresetName::Demo] {
+    for name in [
+        PresetName::Paper,
+        PresetName::Short,
+        PresetName::Quarter,
+        PresetName::Demo,
+    ] {
         let preset = Preset::new(name, Overrides::default(), &DataFolder::default()).unwrap();
         // The first 16 digits are enough to tell a change.
         ids.extend(

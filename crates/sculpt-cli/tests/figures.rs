@@ -146,7 +146,7 @@ fn what_is_not_there_is_said_in_one_sentence() {
     check_failure(
         &run(&["reproduce", "figure", "5", "--preset", "tiny"]),
         2,
-        &["paper, short, demo"],
+        &["paper, short, quarter, demo"],
     );
     let demo = ["plan", "figure", "5", "--preset", "demo", "--no-bench"];
     for (flag, value) in [

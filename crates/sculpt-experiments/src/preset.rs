@@ -3,6 +3,7 @@
 mod demo;
 mod overrides;
 mod paper;
+mod quarter;
 mod setup;
 mod short;
 
@@ -12,6 +13,7 @@ pub use setup::Setup;
 use crate::{DataFolder, DataRef, ExperimentError};
 use demo::demo;
 use paper::paper;
+use quarter::quarter;
 use sculpt_datasets::{CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, DataSpec, IMAGENET};
 use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
@@ -26,6 +28,8 @@ pub enum PresetName {
     Paper,
     /// The same grid at a tenth of the epochs, for one GPU or a patient CPU.
     Short,
+    /// Panel (a) of it on pictures of 16 × 16, small enough for two cores and a working day.
+    Quarter,
     /// Small networks on images made in memory: minutes on two cores.
     Demo,
 }
@@ -75,7 +79,7 @@ impl Preset {
         let spec = usual_data(name, PanelName::A);
         let (data, title) = match name {
             PresetName::Demo => (DataRef::planned(spec), spec.title.to_owned()),
-            PresetName::Paper | PresetName::Short => folder.find_or_plan(spec)?,
+            PresetName::Paper | PresetName::Short | PresetName::Quarter => folder.find_or_plan(spec)?,
         };
         let preset = Self {
             name,
@@ -100,9 +104,14 @@ impl Preset {
         let setup = match self.name {
             PresetName::Paper => paper(panel, data),
             PresetName::Short => short(panel, data),
+            PresetName::Quarter => quarter(panel, data)?,
             PresetName::Demo => demo(panel, data),
         };
-        let data_title = self.title_of(panel).to_owned();
+        let mut data_title = self.title_of(panel).to_owned();
+        if setup.data.average_pool.is_some() {
+            let side = setup.side();
+            data_title.push_str(&format!(" at {side} × {side}"));
+        }
         self.overrides.apply(Setup { data_title, ..setup })
     }
 
@@ -155,9 +164,11 @@ fn usual_data(preset: PresetName, panel: PanelName) -> &'static DataSpec {
         (PresetName::Demo, PanelName::A) => &DEMO_A,
         (PresetName::Demo, PanelName::B | PanelName::LargeB) => &DEMO_B,
         (PresetName::Demo, PanelName::C | PanelName::LargeC) => &DEMO_C,
-        (PresetName::Paper | PresetName::Short, PanelName::A) => &CIFAR10,
-        (PresetName::Paper | PresetName::Short, PanelName::B | PanelName::LargeB) => &CIFAR100,
-        (PresetName::Paper | PresetName::Short, PanelName::C | PanelName::LargeC) => &IMAGENET,
+        (PresetName::Paper | PresetName::Short | PresetName::Quarter, panel) => match panel {
+            PanelName::A => &CIFAR10,
+            PanelName::B | PanelName::LargeB => &CIFAR100,
+            PanelName::C | PanelName::LargeC => &IMAGENET,
+        },
     }
 }
 
@@ -170,6 +181,7 @@ impl fmt::Display for PresetName {
         f.write_str(match self {
             PresetName::Paper => "paper",
             PresetName::Short => "short",
+            PresetName::Quarter => "quarter",
             PresetName::Demo => "demo",
         })
     }
@@ -182,11 +194,12 @@ impl FromStr for PresetName {
         match word {
             "paper" => Ok(PresetName::Paper),
             "short" => Ok(PresetName::Short),
+            "quarter" => Ok(PresetName::Quarter),
             "demo" => Ok(PresetName::Demo),
             other => Err(ExperimentError::UnknownWord {
                 what: "preset",
                 value: other.to_owned(),
-                allowed: "paper, short, demo".to_owned(),
+                allowed: "paper, short, quarter, demo".to_owned(),
             }),
         }
     }

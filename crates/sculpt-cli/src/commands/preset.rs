@@ -31,7 +31,7 @@ impl DataWords {
 /// `--preset` and the overrides.
 #[derive(Args)]
 pub(crate) struct PresetWords {
-    /// paper, short or demo
+    /// paper, short, quarter or demo
     #[arg(long, value_name = "P")]
     pub(crate) preset: PresetName,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Source, StateRef, Suite, publish};
+use sculpt_experiments::{Recipe, Source, StateRef, Store, Suite, publish};
 use sculpt_report::{Session, write_page};
 use sculpt_store::{atomic, paths};
 
@@ -19,6 +19,10 @@ pub(crate) struct Words {
     suite: String,
     #[command(flatten)]
     data: DataWords,
+    /// Publish what there is of a suite that is not trained to its end, with the states that its training goes on from; what
+    /// cannot be drawn yet is named
+    #[arg(long)]
+    unfinished: bool,
     /// Make it the suite that `figure` shows when none is named
     #[arg(long)]
     default: bool,
@@ -40,7 +44,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = by_names(&suite.artefacts)?;
     let runs = Source::Runs(store.clone());
     let (recipe, curves) = needs(&wanted, &suite.preset, |needs| needs.in_source(&runs))?;
-    let states: Vec<StateRef> = curves.into_iter().flatten().collect();
+    let mut states: Vec<StateRef> = curves.into_iter().flatten().collect();
+    if words.unfinished {
+        states = there_of(&recipe, &states, &store);
+    }
     // All nodes of a suite are trained by one machine, or the suite names none.
     let machine = |state: &StateRef| store.machine(state).ok().flatten();
     let mut machines: Vec<_> = states.iter().map(machine).collect();
@@ -68,9 +75,33 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let command = |artefact: &str| format!("sculpt {artefact} --suite {}", words.suite);
     let mut outcomes = Vec::new();
     for artefact in wanted {
+        let needs = artefact
+            .needs(&session.suite().preset)?
+            .in_source(session.measures().source());
+        let missing = needs.states().iter().filter(|state| !store.has(state)).count();
+        if words.unfinished && missing > 0 {
+            printing::note(&format!(
+                "{} is not drawn: {missing} of its {} states are not trained yet",
+                artefact.name,
+                needs.states().len()
+            ));
+            continue;
+        }
         let command = command(&artefact.name.to_string());
         outcomes.push(measure_and_draw(artefact, &session, &reports, &command)?);
     }
     let page = write_page(session.suite(), &reports)?;
     report(&outcomes, Some(&page), words.json)
+}
+
+/// Of what artefacts read, the states that are there, and those that the missing ones are trained from.
+fn there_of(recipe: &Recipe, wanted: &[StateRef], store: &Store) -> Vec<StateRef> {
+    let needed = recipe.needed(wanted, |state| store.has(state));
+    let all = needed.iter().flat_map(|(id, entry)| {
+        entry.keep.iter().map(|&epoch| StateRef {
+            id: id.clone(),
+            epoch,
+        })
+    });
+    all.filter(|state| store.has(state)).collect()
 }

@@ -52,6 +52,7 @@ fn paper_cifar10(data: DataRef) -> Setup {
         allocation: Allocation::Balanced,
         rule: Rule::Exact,
         seeds: vec![1, 2, 3],
+        n_seeds_beside: None,
         threads: 2,
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn command(entry: &Entry, suite: &Suite) -> String {
     write!(words, " --suite {}", suite.name).expect("a string takes what is written");
     match suite.preset.name {
         PresetName::Demo => {}
-        PresetName::Paper | PresetName::Short => words.push_str(" --data DIR"),
+        PresetName::Paper | PresetName::Short | PresetName::Quarter => words.push_str(" --data DIR"),
     }
     words
 }

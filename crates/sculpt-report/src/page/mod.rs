@@ -97,7 +97,7 @@ fn header(suite: &Suite, has_claims: bool) -> String {
             "<p class=\"demo\"><strong>Demo data.</strong> Images made in memory and small networks: this page shows the \
              machinery, and its verdicts are never evidence about the paper.</p>\n"
         }
-        PresetName::Paper | PresetName::Short => "",
+        PresetName::Paper | PresetName::Short | PresetName::Quarter => "",
     };
     let jump = if has_claims {
         "<p><a href=\"#contents\">Contents</a></p>\n"
