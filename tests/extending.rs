@@ -3,13 +3,20 @@
 mod criterion {
     use sculpt_layout::{Layout, ParamKind};
     use sculpt_network::{FromFn, Mode};
-    use sculpt_scores::{Density, Point, Probe, ScoreError, Scores, snip};
+    use sculpt_scores::{Density, Images, Mask, Point, Probe, ScoreError, Scorer, Scores, Snip};
     use tch::Tensor;
 
-    /// `|∂L/∂θ|`: what the loss asks of a weight, whatever the weight's size.
-    fn gradient_size(point: &Point<'_>, probe: &Probe) -> Result<Scores, ScoreError> {
-        let gradient = point.gradient(probe, Mode::Eval, 1.0)?;
-        Scores::new(point, "gradient size", &point.prunable(&gradient.abs()))
+    /// `|∂L/∂θ|`: what the loss asks of a weight, whatever the weight's size. It has no numbers of its own.
+    struct GradientSize {}
+
+    impl Scorer for GradientSize {
+        const HELP: &'static str = "The largest |gradient|";
+        const USUAL: Self = Self {};
+
+        fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
+            let gradient = point.gradient(images.probe()?, Mode::Eval, 1.0)?;
+            Scores::new(point, "gradient size", &point.prunable(&gradient.abs()))?.keep(density)
+        }
     }
 
     /// Inputs 1 and 4, equal logits, label 0: ∂L/∂θ is (−½, −2), (½, 2), and SNIP's scores (.4, .2), (.4, .2).
@@ -25,9 +32,11 @@ mod criterion {
         let image = Tensor::from_slice(&[1f32, 4.0]).view([1, 2]);
         let probe = Probe::new([(image, Tensor::from_slice(&[0i64]))]).unwrap();
         let half = Density::new(0.5).unwrap();
-        let kept = |scores: Result<Scores, _>| scores.unwrap().keep(half).unwrap().as_slice().to_vec();
-        assert_eq!(kept(gradient_size(&point, &probe)), [false, true, false, true]);
-        assert_eq!(kept(snip(&point, &probe, Mode::Eval)), [true, false, true, false]);
+        let images = Images::Probe(&probe);
+        let ours = GradientSize::USUAL.mask(&point, images, half).unwrap();
+        let snip = Snip::USUAL.mask(&point, images, half).unwrap();
+        assert_eq!(ours.as_slice(), [false, true, false, true]);
+        assert_eq!(snip.as_slice(), [true, false, true, false]);
     }
 
     /// Scores of something else than the prunable weights are refused.
@@ -154,7 +163,7 @@ mod network {
     use sculpt_models::{InitRule, initialise};
     use sculpt_network::{Mode, Network};
     use sculpt_random::Seed;
-    use sculpt_scores::{Criterion, Density, Point, SynFlow};
+    use sculpt_scores::{Density, Point, SynFlow, synflow};
     use tch::Tensor;
 
     /// One convolution, the mean over all pixels, one linear layer.
@@ -190,11 +199,8 @@ mod network {
         let (mut theta, _) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(1));
         let (at, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&[0f32; 0]));
         let point = Point::new(&network, &at, &buffers, None).unwrap();
-        let synflow = Criterion::Synflow {
-            variant: SynFlow::PAPER,
-            image: [3, 8, 8],
-        };
-        let mask = synflow.mask(&point, None, Density::new(0.25).unwrap()).unwrap();
+        let quarter = Density::new(0.25).unwrap();
+        let mask = synflow(&point, [3, 8, 8], quarter, SynFlow::default()).unwrap();
         mask.apply(network.layout(), &mut theta);
         assert_eq!((mask.len(), mask.n_kept()), (116, 29));
         assert_eq!(theta[..116].iter().filter(|weight| **weight != 0.0).count(), 29);
@@ -202,15 +208,16 @@ mod network {
 }
 
 mod method {
-    use sculpt_experiments::methods::{MaskSource, SNIP_CYCLIC};
-    use sculpt_experiments::{At, CriterionKind, DataFolder, Method, Overrides, PanelName};
+    use sculpt_experiments::methods::{By, MaskSource, SNIP_CYCLIC};
+    use sculpt_experiments::{At, DataFolder, Method, Overrides, PanelName};
     use sculpt_experiments::{Preset, PresetName, Recipe, Show, grow};
+    use sculpt_scores::{Criterion, Grasp, Scorer};
 
     /// GraSP's mask, trained as SNIP's is.
     static GRASP_CYCLIC: Method = Method {
         id: "grasp-cyclic",
         label: "GraSP, cyclic",
-        mask: MaskSource::AtInit(CriterionKind::Grasp),
+        mask: MaskSource::AtInit(By::Score(Criterion::Grasp(Grasp::USUAL))),
         ..SNIP_CYCLIC
     };
 

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
 
 use sculpt_scores::{
-    Density, FromFn, Layout, Mask, Mode, Network, PAPER_TEMPERATURE, Point, Probe, SynFlow, WoodFisher,
-    fisher, grasp, magnitude, snip, synflow, wood_fisher,
+    Density, FromFn, Grasp, Layout, Mask, Mode, Network, Point, Probe, SynFlow, WoodFisher, fisher, grasp,
+    magnitude, snip, synflow, wood_fisher,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -53,9 +53,9 @@ fn snip_by_hand() {
 
     // The others take the same point and probe.
     for scores in [
-        grasp(&point, &probe, PAPER_TEMPERATURE).unwrap(),
+        grasp(&point, &probe, Grasp::default()).unwrap(),
         fisher(&point, &probe).unwrap(),
-        wood_fisher(&point, &probe, WoodFisher::STANDARD).unwrap(),
+        wood_fisher(&point, &probe, WoodFisher::default()).unwrap(),
     ] {
         let layers = scores.keep(half).unwrap().layers(network.layout());
         assert_eq!(layers.iter().map(|layer| layer.kept).sum::<usize>(), 4);
@@ -71,7 +71,7 @@ fn synflow_by_hand() {
     let on_device = Tensor::from_slice(&theta);
     let point = Point::new(&network, &on_device, &buffers, None).unwrap();
     let half = Density::new(0.5).unwrap();
-    for variant in [SynFlow::PAPER, SynFlow::TurboPrune] {
+    for variant in [SynFlow::default(), SynFlow::TURBO_PRUNE] {
         let kept = synflow(&point, [2, 1, 1], half, variant).unwrap();
         assert_eq!(kept, mask([1, 1, 0, 0, 1, 0, 1, 0]));
     }

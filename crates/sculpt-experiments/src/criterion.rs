@@ -4,18 +4,15 @@ use crate::DataRef;
 use crate::node::seed;
 use sculpt_datasets::Split;
 use sculpt_masks::{Allocation, Rule};
-use sculpt_network::Mode;
-use sculpt_scores::{Criterion as Score, DensitySchedule, ScoreError, SynFlow, WoodFisher};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
-use std::num::NonZeroU32;
+use sculpt_scores::{Criterion as Score, Numbers};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
 
 /// What decides which weights survive.
-///
-/// Numbers that a criterion always had at one value, until a field was made of them, are left out of the JSON at that value:
-/// older ids stay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+// What is derived is what the implementations below call for all but scores.
+#[serde(rename_all = "kebab-case", deny_unknown_fields, remote = "Self")]
 pub enum Criterion {
     /// The largest |θ|, globally (A.3 to A.5).
     Magnitude,
@@ -35,124 +32,47 @@ pub enum Criterion {
         #[serde(deserialize_with = "seed")]
         seed: u64,
     },
-    /// |θ ⊙ ∂L/∂θ| over the scoring images (reference §2.1).
-    Snip(Scored<SnipRule>),
-    /// θ ⊙ Hg (reference §2.2).
-    Grasp(Scored<GraspRule>),
-    /// Iterated conservation of flow, without data (reference §2.3).
-    Synflow {
-        /// Iterations; its authors' 100.
-        iterations: NonZeroU32,
-        /// Rows and columns of the image of ones.
-        side: u32,
-        /// Densities on the way.
-        #[serde(default, skip_serializing_if = "is_default")]
-        schedule: SynflowSchedule,
-    },
-    /// ½ θ² F, one gradient an image (reference §2.4b).
-    Fisher(Scored<FisherRule>),
-    /// θ² / (2 [F⁻¹]ⱼⱼ) in diagonal blocks (reference §2.4b).
-    WoodFisher(Scored<WoodFisherRule>),
+    /// The largest scores (reference §2.1 to §2.4), under their own word.
+    #[serde(skip)]
+    Scored(Scored),
 }
 
-/// The word for a criterion, without its numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CriterionKind {
-    /// [`Criterion::Magnitude`].
-    Magnitude,
-    /// [`Criterion::RandomSubset`].
-    RandomSubset,
-    /// [`Criterion::Snip`].
-    Snip,
-    /// [`Criterion::Synflow`].
-    Synflow,
-    /// [`Criterion::Grasp`].
-    Grasp,
-    /// [`Criterion::Fisher`].
-    Fisher,
-    /// [`Criterion::WoodFisher`].
-    WoodFisher,
+/// The words of [`Criterion`] that are no scores'.
+const UNSCORED: [&str; 3] = ["magnitude", "random-subset", "random"];
+
+/// A score and what it is shown: one JSON object under the score's word, of the score's own numbers and the fields of
+/// [`Scoring`], or for a score without images `side`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    by: Score,
+    on: ScoredOn,
 }
 
-/// Images, and how a criterion scores on them; one JSON object.
+/// What a score is shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Scored<R> {
-    /// On what.
-    #[serde(flatten)]
-    pub on: Scoring,
-    /// How.
-    #[serde(flatten)]
-    pub rule: R,
+#[serde(untagged)]
+pub enum ScoredOn {
+    /// Images.
+    Images(Scoring),
+    /// The size of an image alone.
+    Size {
+        /// Its rows and columns, at least 1.
+        side: u32,
+    },
 }
 
 /// The training images that a score is computed on: drawn without replacement, not augmented.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scoring {
     /// The training set.
     pub data: DataRef,
     /// What of it is held out, and so never scored on.
     pub split: Split,
-    /// How many images.
+    /// How many images, at least 1.
     pub images: u32,
     /// Seed of the draw, and of the split, below 2³².
+    #[serde(deserialize_with = "seed")]
     pub seed: u64,
-}
-
-/// What is SNIP's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SnipRule {
-    /// BatchNorm while gradients are taken: the running statistics, or as the authors' harness the batch's (reference §2.1).
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub batch_norm: ScoringMode,
-}
-
-/// What is GraSP's own.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GraspRule {
-    /// Temperature of the logits, above 0; 200 (reference §2.2).
-    #[serde(default = "temperature", skip_serializing_if = "is_200")]
-    pub temperature: f64,
-}
-
-/// Fisher has nothing of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FisherRule {}
-
-/// What is WoodFisher's own.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WoodFisherRule {
-    /// Weights of a block, 1..=2048; 50 (reference §2.4b).
-    #[serde(default = "block_size", skip_serializing_if = "is_50")]
-    pub block_size: u32,
-    /// λ, above 0; 1e-5 (reference §2.4b).
-    #[serde(default = "damping", skip_serializing_if = "is_1e_5")]
-    pub damping: f64,
-}
-
-/// How BatchNorm behaves in a score.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScoringMode {
-    /// By its running statistics.
-    #[default]
-    Eval,
-    /// By the batch's own.
-    Train,
-}
-
-/// The densities between SynFlow's first and last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SynflowSchedule {
-    /// Falling by the same factor.
-    #[default]
-    Exponential,
-    /// Falling by the same amount.
-    Linear,
 }
 
 impl Criterion {
@@ -160,152 +80,146 @@ impl Criterion {
     pub fn allocation(&self) -> Option<(Allocation, Rule)> {
         match self {
             Self::Random { allocation, rule, .. } => Some((*allocation, *rule)),
-            Self::Magnitude
-            | Self::RandomSubset { .. }
-            | Self::Snip(_)
-            | Self::Grasp(_)
-            | Self::Synflow { .. }
-            | Self::Fisher(_)
-            | Self::WoodFisher(_) => None,
-        }
-    }
-
-    /// The score that it ranks by and the images that the score looks at; none for magnitude and chance.
-    ///
-    /// # Errors
-    /// Numbers that the score refuses.
-    pub fn score(&self) -> Result<Option<(Score, Option<&Scoring>)>, ScoreError> {
-        Ok(Some(match self {
-            Self::Magnitude | Self::RandomSubset { .. } | Self::Random { .. } => return Ok(None),
-            Self::Snip(Scored { on, rule }) => {
-                let mode = match rule.batch_norm {
-                    ScoringMode::Eval => Mode::Eval,
-                    ScoringMode::Train => Mode::Train,
-                };
-                (Score::Snip { mode }, Some(on))
-            }
-            Self::Grasp(Scored { on, rule }) => {
-                let temperature = rule.temperature;
-                (Score::Grasp { temperature }, Some(on))
-            }
-            Self::Synflow {
-                iterations,
-                side,
-                schedule,
-            } => {
-                let schedule = match schedule {
-                    SynflowSchedule::Exponential => DensitySchedule::Exponential,
-                    SynflowSchedule::Linear => DensitySchedule::Linear,
-                };
-                let variant = SynFlow::Iterative {
-                    iterations: *iterations,
-                    schedule,
-                };
-                let image = [3, i64::from(*side), i64::from(*side)];
-                (Score::Synflow { variant, image }, None)
-            }
-            Self::Fisher(Scored { on, .. }) => (Score::Fisher, Some(on)),
-            Self::WoodFisher(Scored { on, rule }) => {
-                let params = WoodFisher::new(rule.block_size as usize, rule.damping)?;
-                (Score::WoodFisher(params), Some(on))
-            }
-        }))
-    }
-}
-
-impl Default for GraspRule {
-    fn default() -> Self {
-        Self {
-            temperature: temperature(),
+            Self::Magnitude | Self::RandomSubset { .. } | Self::Scored(_) => None,
         }
     }
 }
 
-impl Default for WoodFisherRule {
-    fn default() -> Self {
-        Self {
-            block_size: block_size(),
-            damping: damping(),
-        }
-    }
-}
-
-impl<'de, R: DeserializeOwned> Deserialize<'de> for Scored<R> {
-    /// By hand, so that a field that neither the images nor the rule know is refused.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Raw {
-            data: DataRef,
-            split: Split,
-            images: u32,
-            #[serde(deserialize_with = "seed")]
-            seed: u64,
-            #[serde(flatten)]
-            rule: serde_json::Map<String, serde_json::Value>,
-        }
-        let raw = Raw::deserialize(deserializer)?;
-        let rule = R::deserialize(serde_json::Value::Object(raw.rule)).map_err(serde::de::Error::custom)?;
-        let on = Scoring {
-            data: raw.data,
-            split: raw.split,
-            images: raw.images,
-            seed: raw.seed,
+impl Scored {
+    /// A score of images, or, where it looks at none, of their rows and columns alone.
+    pub fn new(by: Score, images: Scoring, side: u32) -> Self {
+        let on = match by.needs_probe() {
+            true => ScoredOn::Images(images),
+            false => ScoredOn::Size { side },
         };
-        Ok(Self { on, rule })
+        Self { by, on }
+    }
+
+    /// The score, with its numbers.
+    pub fn by(&self) -> &Score {
+        &self.by
+    }
+
+    /// What it is shown.
+    pub fn on(&self) -> &ScoredOn {
+        &self.on
+    }
+
+    fn read(usual: Score, fields: Value) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Size {
+            side: u32,
+        }
+        let (on, numbers) = match usual.needs_probe() {
+            true => {
+                let (scoring, numbers): (Scoring, _) = parts(fields)?;
+                at_least_1("images", scoring.images)?;
+                (ScoredOn::Images(scoring), numbers)
+            }
+            false => {
+                let (Size { side }, numbers) = parts(fields)?;
+                at_least_1("side", side)?;
+                (ScoredOn::Size { side }, numbers)
+            }
+        };
+        let by = serde_json::from_value(json!({ usual.word(): Value::Object(numbers) }))?;
+        Ok(Self { by, on })
     }
 }
 
-// An id that leaves a number out means these, whatever becomes the usual one in `sculpt-scores`.
-
-fn temperature() -> f64 {
-    200.0
+/// Parts fields into those of `T` and all others.
+fn parts<T: DeserializeOwned>(fields: Value) -> Result<(T, Map<String, Value>), serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Parts<T> {
+        #[serde(flatten)]
+        on: T,
+        #[serde(flatten)]
+        numbers: Map<String, Value>,
+    }
+    let Parts { on, numbers } = Parts::deserialize(fields)?;
+    Ok((on, numbers))
 }
 
-fn block_size() -> u32 {
-    50
+fn at_least_1(field: &str, value: u32) -> Result<(), serde_json::Error> {
+    match value {
+        0 => Err(serde_json::Error::custom(format!("{field} 0 is not at least 1"))),
+        1.. => Ok(()),
+    }
 }
 
-fn damping() -> f64 {
-    1e-5
+impl Serialize for Criterion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Scored(scored) => scored.serialize(serializer),
+            unscored => Self::serialize(unscored, serializer),
+        }
+    }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
+impl<'de> Deserialize<'de> for Criterion {
+    /// By hand, so that a word or a field that nobody knows is refused by its name.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let (word, fields) = match &value {
+            Value::String(word) => (word, json!({})),
+            Value::Object(map) if map.len() == 1 => {
+                let (word, fields) = map.iter().next().expect("there is one");
+                (word, fields.clone())
+            }
+            _ => {
+                return Err(D::Error::custom(
+                    "a criterion is one word, alone or with its fields",
+                ));
+            }
+        };
+        let read = if UNSCORED.contains(&word.as_str()) {
+            Self::deserialize(value)
+        } else if let Ok(usual) = Score::named(word) {
+            Scored::read(usual, fields).map(Self::Scored)
+        } else {
+            let scores = Score::ALL.map(|score| score.word());
+            let known = [&UNSCORED[..], &scores].concat().join(", ");
+            let unknown = format!("{word:?} is no criterion, known are {known}");
+            return Err(D::Error::custom(unknown));
+        };
+        read.map_err(D::Error::custom)
+    }
 }
 
-fn is_200(value: &f64) -> bool {
-    *value == temperature()
-}
-
-fn is_50(value: &u32) -> bool {
-    *value == block_size()
-}
-
-fn is_1e_5(value: &f64) -> bool {
-    *value == damping()
+impl Serialize for Scored {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Parts<'a> {
+            #[serde(flatten)]
+            numbers: Numbers<'a>,
+            #[serde(flatten)]
+            on: &'a ScoredOn,
+        }
+        let (numbers, on) = (self.by.numbers(), &self.on);
+        serializer.collect_map([(self.by.word(), Parts { numbers, on })])
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sculpt_scores::{BatchNorm, DensitySchedule, Fisher, Grasp, Snip, SynFlow, WoodFisher};
 
     const IMAGES: &str = r#""data":{"digest":"d","name":"n"},"images":4,"seed":1,"split":"all""#;
 
     #[track_caller]
     fn check(text: &str, expected: Result<Score, &str>) {
         let read: Result<Criterion, _> = serde_json::from_str(text);
-        let found = match &read {
-            Ok(criterion) => {
-                let again = sculpt_store::canonical::to_canonical_json(criterion).unwrap();
+        match (read, expected) {
+            (Ok(criterion), Ok(expected)) => {
+                let again = sculpt_store::canonical::to_canonical_json(&criterion).unwrap();
                 assert_eq!(again, text);
-                let score = criterion.score().map_err(|e| e.to_string());
-                score.map(|score| score.expect("a criterion of images").0)
+                let Criterion::Scored(scored) = criterion else {
+                    panic!("{criterion:?} is no score")
+                };
+                assert_eq!(scored.by, expected);
             }
-            Err(error) => Err(error.to_string()),
-        };
-        match (found, expected) {
-            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
-            (Err(found), Err(words)) => assert!(found.contains(words), "{found}"),
+            (Err(found), Err(words)) => assert!(found.to_string().contains(words), "{found}"),
             (found, expected) => panic!("{found:?}, not {expected:?}"),
         }
     }
@@ -313,30 +227,86 @@ mod tests {
     /// Left out at the values that were the only ones before there were fields: the first of each pair is the older text.
     #[test]
     fn numbers_of_a_criterion_are_in_the_text_where_they_are_not_the_usual_ones() {
-        let snip = |mode| Ok(Score::Snip { mode });
-        check(&format!(r#"{{"snip":{{{IMAGES}}}}}"#), snip(Mode::Eval));
+        let snip = |batch_norm| Ok(Score::Snip(Snip { batch_norm }));
+        check(&format!(r#"{{"snip":{{{IMAGES}}}}}"#), snip(BatchNorm::Eval));
         let train = format!(r#"{{"snip":{{"batch_norm":"train",{IMAGES}}}}}"#);
-        check(&train, snip(Mode::Train));
-        let grasp = |temperature| Ok(Score::Grasp { temperature });
+        check(&train, snip(BatchNorm::Train));
+        let grasp = |temperature| Ok(Score::Grasp(Grasp { temperature }));
         check(&format!(r#"{{"grasp":{{{IMAGES}}}}}"#), grasp(200.0));
         check(
             &format!(r#"{{"grasp":{{{IMAGES},"temperature":1}}}}"#),
             grasp(1.0),
         );
-        check(&format!(r#"{{"fisher":{{{IMAGES}}}}}"#), Ok(Score::Fisher));
-        let wood = |block, damping| Ok(Score::WoodFisher(WoodFisher::new(block, damping).unwrap()));
+        let synflow = |iterations: u32, schedule| {
+            Ok(Score::SynFlow(SynFlow {
+                iterations: iterations.try_into().unwrap(),
+                schedule,
+                batch_norm: BatchNorm::Eval,
+            }))
+        };
+        let text = r#"{"synflow":{"iterations":100,"side":8}}"#;
+        check(text, synflow(100, DensitySchedule::Exponential));
+        let text = r#"{"synflow":{"iterations":3,"schedule":"linear","side":8}}"#;
+        check(text, synflow(3, DensitySchedule::Linear));
+        check(
+            &format!(r#"{{"fisher":{{{IMAGES}}}}}"#),
+            Ok(Score::Fisher(Fisher {})),
+        );
+        let wood = |block_size, damping| Ok(Score::WoodFisher(WoodFisher { block_size, damping }));
         check(&format!(r#"{{"wood-fisher":{{{IMAGES}}}}}"#), wood(50, 1e-5));
         let text = format!(r#"{{"wood-fisher":{{"block_size":2,"damping":0.1,{IMAGES}}}}}"#);
         check(&text, wood(2, 0.1));
     }
 
     #[test]
+    fn magnitude_and_chance_are_written_as_ever() {
+        for text in [
+            r#""magnitude""#,
+            r#"{"random-subset":{"seed":1}}"#,
+            r#"{"random":{"allocation":"erk","rule":"exact","seed":1}}"#,
+        ] {
+            let read: Criterion = serde_json::from_str(text).unwrap();
+            assert_eq!(sculpt_store::canonical::to_canonical_json(&read).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn what_a_criterion_does_not_know_is_refused() {
-        let unknown = format!(r#"{{"snip":{{{IMAGES},"temperature":1}}}}"#);
-        check(&unknown, Err("temperature"));
+        let with = |word: &str, field: &str| format!(r#"{{"{word}":{{{field},{IMAGES}}}}}"#);
         check(
-            &format!(r#"{{"wood-fisher":{{"block_size":0,{IMAGES}}}}}"#),
-            Err("0"),
+            &with("snip", r#""temperature":1"#),
+            Err("unknown field `temperature`"),
+        );
+        check(&with("wood-fisher", r#""side":8"#), Err("unknown field `side`"));
+        check(
+            &with("wood-fisher", r#""block_size":0"#),
+            Err("block_size 0 is not in"),
+        );
+        check(&with("wood-fisher", r#""damping":-1"#), Err("damping -1 is not"));
+        check(&with("grasp", r#""temperature":0"#), Err("temperature 0 is not"));
+        check(r#"{"snip":{}}"#, Err("missing field `data`"));
+        check(r#""snip""#, Err("missing field `data`"));
+        let none = IMAGES.replace("4", "0");
+        check(
+            &format!(r#"{{"snip":{{{none}}}}}"#),
+            Err("images 0 is not at least 1"),
+        );
+        check(
+            r#"{"synflow":{"iterations":1,"side":0}}"#,
+            Err("side 0 is not at least 1"),
+        );
+        check(r#"{"synflow":{"iterations":1}}"#, Err("missing field `side`"));
+        check(
+            r#""best""#,
+            Err(
+                "\"best\" is no criterion, known are magnitude, random-subset, random, snip, grasp, synflow, \
+                 fisher, wood-fisher",
+            ),
+        );
+        check(r#"{"random-subset":{"seed":-1}}"#, Err("a seed is an integer"));
+        check(
+            r#"{"magnitude":null,"snip":null}"#,
+            Err("a criterion is one word"),
         );
     }
 }

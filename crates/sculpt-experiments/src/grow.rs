@@ -1,13 +1,14 @@
 //! From methods to recipes: the nodes behind what a figure shows.
 
-use crate::methods::{LastStep, MaskSource, Method, Rewind, Training, WeightSource};
+use crate::methods::{By, LastStep, MaskSource, Method, Rewind, Training, WeightSource};
 use crate::show::{Length, Show, States};
 use crate::{
-    Combine, Criterion, CriterionKind, Init, LabelNoise, Node, Perturb, Point, Prune, Recipe, Scored,
-    Scoring, Setup, StateRef, Train, Version,
+    Combine, Criterion, Init, LabelNoise, Node, Perturb, Point, Prune, Recipe, Scored, Scoring, Setup,
+    StateRef, Train, Version,
 };
 use sculpt_masks::{Allocation, Density};
 use sculpt_schedules::Kind;
+use sculpt_scores::Criterion as Score;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -109,8 +110,8 @@ impl<'a> Grower<'a> {
         let mask = match method.mask {
             MaskSource::Dense => self.own_init(),
             MaskSource::Random(allocation) => self.random_mask(allocation, density),
-            MaskSource::AtInit(kind) => {
-                let (own, criterion) = (self.own_init(), self.criterion(kind));
+            MaskSource::AtInit(by) => {
+                let (own, criterion) = (self.own_init(), self.criterion(by));
                 self.prune(own, criterion, density)
             }
             MaskSource::Iterative(rewind) | MaskSource::OfLevel(rewind) => self.level(rewind, density).start,
@@ -241,31 +242,23 @@ impl<'a> Grower<'a> {
     }
 
     /// A criterion as the preset has it.
-    fn criterion(&self, kind: CriterionKind) -> Criterion {
+    fn criterion(&self, by: By) -> Criterion {
         let setup = self.setup;
-        let on = || Scoring {
+        let mut score = match by {
+            By::Magnitude => return Criterion::Magnitude,
+            By::Chance => return Criterion::RandomSubset { seed: self.seed },
+            By::Score(score) => score,
+        };
+        if let Score::SynFlow(synflow) = &mut score {
+            synflow.iterations = setup.synflow_iterations;
+        }
+        let images = Scoring {
             data: setup.data.clone(),
             split: setup.split,
             images: setup.scoring_images,
             seed: self.seed,
         };
-        fn scored<R: Default>(on: Scoring) -> Scored<R> {
-            let rule = R::default();
-            Scored { on, rule }
-        }
-        match kind {
-            CriterionKind::Magnitude => Criterion::Magnitude,
-            CriterionKind::RandomSubset => Criterion::RandomSubset { seed: self.seed },
-            CriterionKind::Snip => Criterion::Snip(scored(on())),
-            CriterionKind::Grasp => Criterion::Grasp(scored(on())),
-            CriterionKind::Fisher => Criterion::Fisher(scored(on())),
-            CriterionKind::WoodFisher => Criterion::WoodFisher(scored(on())),
-            CriterionKind::Synflow => Criterion::Synflow {
-                iterations: setup.synflow_iterations,
-                side: setup.side(),
-                schedule: Default::default(),
-            },
-        }
+        Criterion::Scored(Scored::new(score, images, setup.side()))
     }
 
     fn prune(&mut self, from: StateRef, criterion: Criterion, density: Density) -> StateRef {

@@ -41,10 +41,7 @@ mod worker;
 
 pub use chain::{Expected, model_of};
 pub use cost::Cost;
-pub use criterion::{
-    Criterion, CriterionKind, FisherRule, GraspRule, Scored, Scoring, ScoringMode, SnipRule, SynflowSchedule,
-    WoodFisherRule,
-};
+pub use criterion::{Criterion, Scored, ScoredOn, Scoring};
 pub use data::DataFolder;
 pub use data_ref::{AveragePool, DataRef, Normalisation};
 pub use done::{Done, ReadState, check_against};

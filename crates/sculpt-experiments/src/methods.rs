@@ -3,8 +3,8 @@
 //! A method is data. [`crate::grow`] makes its recipe; the figures' crate gives its id a look. A new one is a row here, at its
 //! place in [`ALL`], and a look there.
 
-use crate::CriterionKind;
 use sculpt_masks::Allocation;
+use sculpt_scores::{Criterion as Score, Fisher, Grasp, Scorer, Snip, SynFlow, WoodFisher};
 use std::cmp::Ordering;
 use std::fmt;
 use thiserror::Error;
@@ -36,7 +36,7 @@ pub enum MaskSource {
     /// Chance, over the run's own initialisation; the preset's allocation unless one is given.
     Random(Option<Allocation>),
     /// A criterion at the run's own initialisation (§4).
-    AtInit(CriterionKind),
+    AtInit(By),
     /// Pruning by magnitude and training again, level by level (A.3 to A.5); the training is part of it.
     Iterative(Rewind),
     /// The mask with which that starts a level.
@@ -86,7 +86,18 @@ pub struct LastStep {
     /// Density of the mask before it.
     pub start: Start,
     /// What decides.
-    pub by: CriterionKind,
+    pub by: By,
+}
+
+/// What a method prunes by; the preset has the images and the seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum By {
+    /// The largest |θ|.
+    Magnitude,
+    /// Chance, over all survivors together.
+    Chance,
+    /// A score with its numbers; of SynFlow's the preset has the iterations.
+    Score(Score),
 }
 
 /// Density that SCULPT starts from.
@@ -131,7 +142,7 @@ const fn flipped(method: Method) -> Method {
 const fn sculpt(id: &'static str, label: &'static str, start: f64) -> Method {
     let last_step = LastStep {
         start: Start::At(start),
-        by: CriterionKind::Magnitude,
+        by: By::Magnitude,
     };
     Method {
         last_step: Some(last_step),
@@ -139,7 +150,7 @@ const fn sculpt(id: &'static str, label: &'static str, start: f64) -> Method {
     }
 }
 
-const fn sculpt_by(id: &'static str, label: &'static str, by: CriterionKind) -> Method {
+const fn sculpt_by(id: &'static str, label: &'static str, by: By) -> Method {
     let last_step = LastStep {
         start: Start::Sparsest,
         by,
@@ -234,10 +245,10 @@ table! {
     /// The dense network, cosine cycles (§4).
     DENSE_COSINE = by(Training::Cosine, cyclic("dense-cosine", "dense, cosine", MaskSource::Dense));
     /// SNIP's mask (§4).
-    SNIP_CYCLIC = cyclic("snip-cyclic", "SNIP, cyclic", MaskSource::AtInit(CriterionKind::Snip));
+    SNIP_CYCLIC = cyclic("snip-cyclic", "SNIP, cyclic", MaskSource::AtInit(By::Score(Score::Snip(Snip::USUAL))));
     /// SynFlow's mask (§4).
     SYNFLOW_CYCLIC =
-        cyclic("synflow-cyclic", "SynFlow, cyclic", MaskSource::AtInit(CriterionKind::Synflow));
+        cyclic("synflow-cyclic", "SynFlow, cyclic", MaskSource::AtInit(By::Score(Score::SynFlow(SynFlow::USUAL))));
     /// SCULPT from 20 % sparsity (§6).
     SCULPT_20 = sculpt("sculpt-20", "SCULPT from 20 %", 0.8);
     /// SCULPT from 50 % sparsity (§6).
@@ -249,18 +260,18 @@ table! {
     /// SCULPT from 90 % sparsity.
     SCULPT_90 = sculpt("sculpt-90", "SCULPT from 90 %", 0.1);
     /// SCULPT whose pruning step is chance (figure 9 a), and so on.
-    SCULPT_BY_RANDOM = sculpt_by("sculpt-by-random", "SCULPT by random", CriterionKind::RandomSubset);
+    SCULPT_BY_RANDOM = sculpt_by("sculpt-by-random", "SCULPT by random", By::Chance);
     /// SNIP.
-    SCULPT_BY_SNIP = sculpt_by("sculpt-by-snip", "SCULPT by SNIP", CriterionKind::Snip);
+    SCULPT_BY_SNIP = sculpt_by("sculpt-by-snip", "SCULPT by SNIP", By::Score(Score::Snip(Snip::USUAL)));
     /// SynFlow.
-    SCULPT_BY_SYNFLOW = sculpt_by("sculpt-by-synflow", "SCULPT by SynFlow", CriterionKind::Synflow);
+    SCULPT_BY_SYNFLOW = sculpt_by("sculpt-by-synflow", "SCULPT by SynFlow", By::Score(Score::SynFlow(SynFlow::USUAL)));
     /// GraSP.
-    SCULPT_BY_GRASP = sculpt_by("sculpt-by-grasp", "SCULPT by GraSP", CriterionKind::Grasp);
+    SCULPT_BY_GRASP = sculpt_by("sculpt-by-grasp", "SCULPT by GraSP", By::Score(Score::Grasp(Grasp::USUAL)));
     /// Fisher information.
-    SCULPT_BY_FISHER = sculpt_by("sculpt-by-fisher", "SCULPT by Fisher", CriterionKind::Fisher);
+    SCULPT_BY_FISHER = sculpt_by("sculpt-by-fisher", "SCULPT by Fisher", By::Score(Score::Fisher(Fisher::USUAL)));
     /// WoodFisher.
     SCULPT_BY_WOODFISHER =
-        sculpt_by("sculpt-by-woodfisher", "SCULPT by WoodFisher", CriterionKind::WoodFisher);
+        sculpt_by("sculpt-by-woodfisher", "SCULPT by WoodFisher", By::Score(Score::WoodFisher(WoodFisher::USUAL)));
 }
 
 impl Method {

@@ -1,13 +1,13 @@
 //! From a criterion and a state to a mask.
 
 use crate::EVALUATION_BATCH;
-use crate::{Criterion, ExperimentError, NodeId, Prune, Scoring};
+use crate::{Criterion, ExperimentError, NodeId, Prune, ScoredOn, Scoring};
 use sculpt_checkpoints::State;
 use sculpt_datasets::{Dataset, DeviceExamples};
-use sculpt_masks::{Mask, magnitude, random, random_subset};
+use sculpt_masks::{Density, Mask, magnitude, random, random_subset};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_random::{Purpose, Seed, Stream};
-use sculpt_scores::{Criterion as Score, Point, Probe};
+use sculpt_scores::{Criterion as Score, Images, Point, Probe};
 use tch::{Device, Tensor};
 
 /// Training images that a score is computed on.
@@ -36,31 +36,29 @@ pub(crate) fn mask(
             }
             Ok(random(&layout, density, *allocation, *rule, Seed(*seed))?)
         }
-        Criterion::Snip(_)
-        | Criterion::Grasp(_)
-        | Criterion::Synflow { .. }
-        | Criterion::Fisher(_)
-        | Criterion::WoodFisher(_) => {
-            let (score, on) = prune.criterion.score()?.expect("these rank by a score");
-            let images = on.map(|on| images(on, model, &load(on)?, device)).transpose()?;
-            if let Score::Synflow {
-                image: [_, height, width],
-                ..
-            } = score
-            {
-                model.check_image(height as u32, width as u32)?;
-            }
-            by_score(score, state, model, images.as_ref(), prune, device)
+        Criterion::Scored(scored) => {
+            let probe;
+            let shown = match scored.on() {
+                ScoredOn::Images(scoring) => {
+                    probe = images(scoring, model, &load(scoring)?, device)?;
+                    Images::Probe(&probe)
+                }
+                ScoredOn::Size { side } => {
+                    model.check_image(*side, *side)?;
+                    Images::Size([3, i64::from(*side), i64::from(*side)])
+                }
+            };
+            by_score(scored.by(), state, model, shown, density, device)
         }
     }
 }
 
 fn by_score(
-    score: Score,
+    score: &Score,
     state: &State,
     model: &ModelSpec,
-    images: Option<&Probe>,
-    prune: &Prune,
+    images: Images<'_>,
+    density: Density,
     device: Device,
 ) -> Result<Mask, ExperimentError> {
     let network = if score.prefers_folded() {
@@ -71,7 +69,7 @@ fn by_score(
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&state.theta), place(&state.buffers));
     let point = Point::new(&network, &theta, &buffers, Some(&state.mask))?;
-    Ok(score.mask(&point, images, prune.density)?)
+    Ok(score.mask(&point, images, density)?)
 }
 
 /// The images of a score: of those that are trained on, so many drawn without replacement.

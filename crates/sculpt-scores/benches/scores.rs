@@ -9,8 +9,8 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_scores::{
-    Density, DensitySchedule, Mode, Network as _, PAPER_TEMPERATURE, Point, Probe, Seed, SynFlow, WoodFisher,
-    fisher, grasp, snip, synflow, wood_fisher,
+    Density, Grasp, Mode, Network as _, Point, Probe, Seed, SynFlow, WoodFisher, fisher, grasp, snip,
+    synflow, wood_fisher,
 };
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -30,9 +30,9 @@ fn scores(c: &mut Criterion) {
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanOut, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let point = Point::new(&network, &theta, &buffers, None).unwrap();
-    let rule = SynFlow::Iterative {
+    let rule = SynFlow {
         iterations: NonZeroU32::new(N_ITERATIONS).unwrap(),
-        schedule: DensitySchedule::Exponential,
+        ..SynFlow::default()
     };
     let density = Density::new(0.1).unwrap();
     let id = BenchmarkId::new("synflow resnet50 224 cpu", format!("{N_ITERATIONS} iterations"));
@@ -53,11 +53,11 @@ fn scores(c: &mut Criterion) {
         b.iter(|| snip(&point, &probe, Mode::Eval).unwrap())
     });
     group.bench_function(id("grasp"), |b| {
-        b.iter(|| grasp(&point, &probe, PAPER_TEMPERATURE).unwrap());
+        b.iter(|| grasp(&point, &probe, Grasp::default()).unwrap());
     });
     group.bench_function(id("fisher"), |b| b.iter(|| fisher(&point, &probe).unwrap()));
     group.bench_function(id("wood-fisher"), |b| {
-        b.iter(|| wood_fisher(&point, &probe, WoodFisher::STANDARD).unwrap());
+        b.iter(|| wood_fisher(&point, &probe, WoodFisher::default()).unwrap());
     });
     group.finish();
 }

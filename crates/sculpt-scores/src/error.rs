@@ -1,3 +1,4 @@
+use crate::Criterion;
 use sculpt_masks::MaskError;
 use tch::{Device, Kind};
 use thiserror::Error;
@@ -5,6 +6,12 @@ use thiserror::Error;
 /// Why there are no such scores.
 #[derive(Debug, Error)]
 pub enum ScoreError {
+    /// A word that no criterion has.
+    #[error("{given:?} is no criterion, known are {}", Criterion::ALL.map(|known| known.word()).join(", "))]
+    UnknownCriterion {
+        /// The word.
+        given: String,
+    },
     /// A criterion that looks at images was given none.
     #[error("the criterion needs images and labels, and no probe was given")]
     NoProbe,
@@ -103,12 +110,18 @@ pub enum ScoreError {
         value: f64,
     },
     /// A block of the Fisher matrix without weights, or too large to invert.
-    #[error("block size {value} is not in 1..={max}")]
+    #[error("block_size {value} is not in 1..={max}")]
     BlockSize {
         /// Weights in a block.
         value: usize,
         /// The most.
         max: usize,
+    },
+    /// Images that are not channels, rows and columns.
+    #[error("images of shape {shape:?} are not [n, channels, height, width]")]
+    NotPictures {
+        /// Their shape.
+        shape: Vec<i64>,
     },
     /// An image size that no image has.
     #[error("image size {size:?} has a dimension below 1")]
@@ -143,4 +156,14 @@ pub enum ScoreError {
     /// There is no such mask.
     #[error(transparent)]
     Mask(#[from] MaskError),
+}
+
+impl ScoreError {
+    /// Refuses a number that is not finite and above 0.
+    pub(crate) fn check_positive(what: &'static str, value: f64) -> Result<(), Self> {
+        if value > 0.0 && value.is_finite() {
+            return Ok(());
+        }
+        Err(Self::NotPositive { what, value })
+    }
 }

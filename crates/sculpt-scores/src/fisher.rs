@@ -1,5 +1,22 @@
-use crate::{Point, Probe, ScoreError, Scores};
+use crate::{Images, Point, Probe, ScoreError, Scorer, Scores};
+use sculpt_masks::{Density, Mask};
+use serde::{Deserialize, Serialize};
 use tch::Kind;
+
+/// [`fisher`] has no numbers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fisher {}
+
+impl Scorer for Fisher {
+    const HELP: &'static str = "The largest weight^2 * (mean squared gradient)";
+
+    const USUAL: Self = Self {};
+
+    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
+        fisher(point, images.probe()?)?.keep(density)
+    }
+}
 
 /// Fisher: `½ θ_j² F_j` with the diagonal of the empirical Fisher matrix, `F_j = 1/n Σ_i (∂L_i/∂θ_j)²`, one
 /// gradient an image, true labels, evaluation mode.

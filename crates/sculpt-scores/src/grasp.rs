@@ -1,11 +1,37 @@
-use crate::{Point, Probe, ScoreError, Scores};
+use crate::{Images, Point, Probe, ScoreError, Scorer, Scores};
+use sculpt_masks::{Density, Mask};
 use sculpt_network::Mode;
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// The temperature of Wang et al. 2020 (their code), 200.
-pub const PAPER_TEMPERATURE: f64 = 200.0;
+/// What is [`grasp`]'s own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Grasp {
+    /// Of the logits, above 0; 200 (the code of Wang et al. 2020).
+    #[serde(skip_serializing_if = "is_usual_temperature")]
+    pub temperature: f64,
+}
 
-/// GraSP: `θ ⊙ Hg`, sign kept, of the mean loss over the whole probe at logits divided by `temperature`
+impl Scorer for Grasp {
+    const HELP: &'static str = "The largest weight * (Hessian * gradient), at a temperature of 200";
+
+    const USUAL: Self = Self { temperature: 200.0 };
+
+    fn check(&self) -> Result<(), ScoreError> {
+        ScoreError::check_positive("temperature", self.temperature)
+    }
+
+    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
+        grasp(point, images.probe()?, *self)?.keep(density)
+    }
+}
+
+fn is_usual_temperature(temperature: &f64) -> bool {
+    *temperature == Grasp::USUAL.temperature
+}
+
+/// GraSP: `θ ⊙ Hg`, sign kept, of the mean loss over the whole probe at logits divided by a temperature
 /// (Wang et al. 2020).
 ///
 /// `g` is the gradient over the prunable weights that survive and `H` the Hessian over the same: a product by
@@ -16,13 +42,9 @@ pub const PAPER_TEMPERATURE: f64 = 200.0;
 ///
 /// # Errors
 /// A temperature that is not above 0, a probe that does not fit the network, or a score that is not finite.
-pub fn grasp(point: &Point<'_>, probe: &Probe, temperature: f64) -> Result<Scores, ScoreError> {
-    if !(temperature > 0.0 && temperature.is_finite()) {
-        return Err(ScoreError::NotPositive {
-            what: "temperature",
-            value: temperature,
-        });
-    }
+pub fn grasp(point: &Point<'_>, probe: &Probe, params: Grasp) -> Result<Scores, ScoreError> {
+    params.check()?;
+    let Grasp { temperature } = params;
     let direction = point.gradient(probe, Mode::Eval, temperature)? * point.candidates();
     let mut product = point.theta().zeros_like();
     point.each_loss(probe.batches(), Mode::Eval, temperature, |theta, loss| {
@@ -47,7 +69,7 @@ mod tests {
         for t in [1.0, 200.0] {
             let (network, theta, buffers) = (linear(), three_to_one(t), no_buffers());
             let point = Point::new(&network, &theta, &buffers, None).unwrap();
-            let scores = grasp(&point, &probe(&[0]), t).unwrap();
+            let scores = grasp(&point, &probe(&[0]), Grasp { temperature: t }).unwrap();
             let scaled: Vec<f64> = scores.values().iter().map(|score| score * t * t).collect();
             assert_close(&scaled, &[-6f64.ln() * 3.0 / 32.0, 2f64.ln() * 3.0 / 32.0]);
         }
@@ -58,7 +80,7 @@ mod tests {
         let (network, theta, buffers) = (linear(), three_to_one(1.0), no_buffers());
         let point = Point::new(&network, &theta, &buffers, None).unwrap();
         for (temperature, text) in [(0.0, "0"), (f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
-            let error = grasp(&point, &probe(&[0]), temperature).unwrap_err();
+            let error = grasp(&point, &probe(&[0]), Grasp { temperature }).unwrap_err();
             assert_eq!(
                 error.to_string(),
                 format!("temperature {text} is not a finite number above 0")

@@ -14,14 +14,14 @@ mod synflow;
 mod test_networks;
 mod wood_fisher;
 
-pub use criterion::Criterion;
+pub use criterion::{BatchNorm, Criterion, Images, Numbers, Scorer};
 pub use error::ScoreError;
-pub use fisher::fisher;
-pub use grasp::{PAPER_TEMPERATURE, grasp};
+pub use fisher::{Fisher, fisher};
+pub use grasp::{Grasp, grasp};
 pub use point::Point;
 pub use probe::Probe;
 pub use scores::Scores;
-pub use snip::snip;
+pub use snip::{Snip, snip};
 pub use synflow::{DensitySchedule, SynFlow, synflow};
 pub use wood_fisher::{WoodFisher, wood_fisher};
 

@@ -46,6 +46,15 @@ impl Probe {
         self.n_images
     }
 
+    /// Channels, rows and columns of the first image.
+    pub(crate) fn image_size(&self) -> Result<[i64; 3], ScoreError> {
+        let shape = self.batches[0].images.size();
+        match shape[..] {
+            [_, channels, height, width] => Ok([channels, height, width]),
+            _ => Err(ScoreError::NotPictures { shape }),
+        }
+    }
+
     pub(crate) fn batches(&self) -> &[Batch] {
         &self.batches
     }

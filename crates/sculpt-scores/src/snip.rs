@@ -1,5 +1,34 @@
-use crate::{Point, Probe, ScoreError, Scores};
+use crate::criterion::is_default;
+use crate::{BatchNorm, Images, Point, Probe, ScoreError, Scorer, Scores};
+use sculpt_masks::{Density, Mask};
 use sculpt_network::Mode;
+use serde::{Deserialize, Serialize};
+
+/// What is [`snip`]'s own.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Snip {
+    /// While gradients are taken: the running statistics, or as in the authors' harness the batch's (reference §2.1).
+    #[serde(skip_serializing_if = "is_default")]
+    pub batch_norm: BatchNorm,
+}
+
+impl Scorer for Snip {
+    const HELP: &'static str = "The largest |weight * gradient|";
+
+    const USUAL: Self = Self {
+        batch_norm: BatchNorm::Eval,
+    };
+
+    /// In training mode there is nothing to fold.
+    fn prefers_folded(&self) -> bool {
+        self.batch_norm == BatchNorm::Eval
+    }
+
+    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
+        snip(point, images.probe()?, self.batch_norm.into())?.keep(density)
+    }
+}
 
 /// SNIP: `|θ ⊙ ∂L/∂θ|`, with the gradient of the mean loss over the whole probe (Lee et al. 2019).
 ///

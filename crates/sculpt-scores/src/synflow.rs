@@ -1,44 +1,66 @@
+use crate::criterion::is_default;
 use crate::point::first;
 use crate::select::select;
-use crate::{Point, ScoreError};
+use crate::{BatchNorm, Images, Point, ScoreError, Scorer};
 use sculpt_layout::{BufferKind, Layout};
 use sculpt_masks::{Density, Mask, MaskError};
 use sculpt_network::Mode;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 use tch::{Device, Kind, Tensor, with_grad};
 
-/// How often SynFlow scores on its way to the density, and in which network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SynFlow {
-    /// Score and prune, `iterations` times, BatchNorm in evaluation mode on fresh statistics (Tanaka et al.
-    /// 2020, algorithm 1).
-    Iterative {
-        /// `n`; 100 in that paper.
-        iterations: NonZeroU32,
-        /// The densities on the way.
-        schedule: DensitySchedule,
-    },
-    /// What the authors' public harness (TurboPrune) does, to reproduce it: one pass straight to the density,
-    /// BatchNorm in training mode, which centres activations, so that the flow is no longer positive and whole
-    /// layers may be lost. Its bfloat16 is not reproduced.
-    TurboPrune,
+/// What is [`synflow`]'s own: how it comes to the density, and in which network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SynFlow {
+    /// `n`, how often it scores and prunes; 100 (Tanaka et al. 2020, §6).
+    pub iterations: NonZeroU32,
+    /// The densities on the way.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub schedule: DensitySchedule,
+    /// By fresh statistics, or by those of the image of ones, which centres activations, so that the flow is no longer positive
+    /// and whole layers may be lost.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub batch_norm: BatchNorm,
 }
 
 /// The densities between the first, `d₀`, and the last, `d`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DensitySchedule {
     /// `d₀ · (d / d₀)^(t/n)` after iteration `t` of `n`; from the full network, `d^(t/n)`.
+    #[default]
     Exponential,
     /// `d₀ − (d₀ − d) · t/n`.
     Linear,
 }
 
 impl SynFlow {
-    /// 100 iterations, exponential (Tanaka et al. 2020, §6).
-    pub const PAPER: SynFlow = SynFlow::Iterative {
+    /// What the authors' public harness (TurboPrune) does, to reproduce it: one pass straight to the density, BatchNorm in
+    /// training mode. Its bfloat16 is not reproduced.
+    pub const TURBO_PRUNE: SynFlow = SynFlow {
+        iterations: NonZeroU32::MIN,
+        batch_norm: BatchNorm::Train,
+        ..SynFlow::USUAL
+    };
+}
+
+impl Scorer for SynFlow {
+    const HELP: &'static str =
+        "Conserved flow of a network of positive weights, pruned little by little; without data";
+
+    /// Tanaka et al. 2020, algorithm 1.
+    const USUAL: Self = Self {
         iterations: NonZeroU32::new(100).expect("100 is not 0"),
         schedule: DensitySchedule::Exponential,
+        batch_norm: BatchNorm::Eval,
     };
+
+    const NEEDS_PROBE: bool = false;
+
+    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
+        synflow(point, images.size()?, density, *self)
+    }
 }
 
 /// SynFlow: the mask of the largest `|θ ⊙ ∂R/∂θ|` at `|θ|`, where `R` is the sum of the logits of one image of
@@ -57,7 +79,7 @@ pub fn synflow(
     point: &Point<'_>,
     image_size: [i64; 3],
     density: Density,
-    variant: SynFlow,
+    params: SynFlow,
 ) -> Result<Mask, ScoreError> {
     if image_size.iter().any(|&n| n < 1) {
         return Err(ScoreError::ImageSize { size: image_size });
@@ -73,16 +95,12 @@ pub fn synflow(
         .into());
     }
     let mut flow = Flow::new(point, image_size);
-    match variant {
-        SynFlow::Iterative { iterations, schedule } => {
-            for t in 1..iterations.get() {
-                let on_the_way = schedule.n_kept(n, start, density, t, iterations);
-                flow.prune(on_the_way.clamp(n_kept, start), Mode::Eval)?;
-            }
-            flow.prune(n_kept, Mode::Eval)?;
-        }
-        SynFlow::TurboPrune => flow.prune(n_kept, Mode::Train)?,
+    let (iterations, mode) = (params.iterations, params.batch_norm.into());
+    for t in 1..iterations.get() {
+        let on_the_way = params.schedule.n_kept(n, start, density, t, iterations);
+        flow.prune(on_the_way.clamp(n_kept, start), mode)?;
     }
+    flow.prune(n_kept, mode)?;
     Ok(flow.mask())
 }
 
@@ -235,9 +253,10 @@ mod tests {
         synflow(&point, [1, 1, 1], Density::new(density).unwrap(), variant)
     }
 
-    const THREE: SynFlow = SynFlow::Iterative {
+    const THREE: SynFlow = SynFlow {
         iterations: NonZeroU32::new(3).unwrap(),
         schedule: DensitySchedule::Linear,
+        ..SynFlow::USUAL
     };
 
     /// a = (3, −1), b = (−2, 4): both weights of path 0 score |3 · −2| = 6, of path 1 4. Half of the weights are
@@ -246,9 +265,9 @@ mod tests {
     fn the_stronger_path_survives() {
         let theta = [3.0, -1.0, -2.0, 4.0];
         let of = |variant| kept(theta, None, 0.5, variant).unwrap();
-        assert_eq!(of(SynFlow::PAPER).as_slice(), [true, false, true, false]);
+        assert_eq!(of(SynFlow::USUAL).as_slice(), [true, false, true, false]);
         assert_eq!(of(THREE).as_slice(), [true, false, true, false]);
-        assert_eq!(of(SynFlow::TurboPrune).as_slice(), [false, true, false, true]);
+        assert_eq!(of(SynFlow::TURBO_PRUNE).as_slice(), [false, true, false, true]);
     }
 
     /// Without b₀, a₀ carries nothing: of the three that are left, path 1 scores.
@@ -256,7 +275,7 @@ mod tests {
     fn what_is_pruned_stays() {
         let mask = Mask::from_bools(vec![true, true, false, true]);
         let theta = [3.0, -1.0, 0.0, 4.0];
-        for variant in [SynFlow::PAPER, THREE, SynFlow::TurboPrune] {
+        for variant in [SynFlow::USUAL, THREE, SynFlow::TURBO_PRUNE] {
             let kept = kept(theta, Some(&mask), 0.5, variant).unwrap();
             assert_eq!(kept.as_slice(), [false, true, false, true]);
         }
@@ -272,7 +291,7 @@ mod tests {
     fn scores_of_0_may_survive() {
         let theta = [0.0, -1.0, 0.0, 4.0];
         let without_a0 = Mask::from_bools(vec![false, true, true, true]);
-        for variant in [SynFlow::PAPER, THREE, SynFlow::TurboPrune] {
+        for variant in [SynFlow::USUAL, THREE, SynFlow::TURBO_PRUNE] {
             let free = kept(theta, None, 0.75, variant).unwrap();
             assert_eq!(free.as_slice(), [true, true, false, true]);
             assert_eq!(kept(theta, Some(&without_a0), 0.75, variant).unwrap(), without_a0);

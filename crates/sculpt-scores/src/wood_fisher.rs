@@ -1,5 +1,7 @@
-use crate::{Point, Probe, ScoreError, Scores};
+use crate::{Images, Point, Probe, ScoreError, Scorer, Scores};
 use sculpt_layout::Layout;
+use sculpt_masks::{Density, Mask};
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
@@ -21,48 +23,47 @@ const N_AT_A_TIME: usize = 100_000;
 /// | --- | --- | --- | --- | --- |
 /// | block size | weights | 1..=2048 | 50 | reference §2.4b |
 /// | damping λ | squared gradient | (0, ∞) | 1e-5 | reference §2.4b |
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct WoodFisher {
-    block_size: usize,
-    damping: f64,
+    /// Weights of a block.
+    #[serde(skip_serializing_if = "is_usual_size")]
+    pub block_size: usize,
+    /// λ.
+    #[serde(skip_serializing_if = "is_usual_damping")]
+    pub damping: f64,
 }
 
-impl WoodFisher {
-    /// Blocks of 50 weights, λ = 1e-5: figure 9 (a).
-    pub const STANDARD: WoodFisher = WoodFisher {
+impl Scorer for WoodFisher {
+    const HELP: &'static str = "The largest weight^2 / (inverse Fisher matrix), in blocks of 50";
+
+    /// Figure 9 (a).
+    const USUAL: Self = Self {
         block_size: 50,
         damping: 1e-5,
     };
 
-    /// Checks the ranges.
-    ///
-    /// # Errors
-    /// A block size not in 1..=2048; a damping that is not a finite number above 0.
-    pub fn new(block_size: usize, damping: f64) -> Result<Self, ScoreError> {
-        if !(1..=MAX_BLOCK_SIZE).contains(&block_size) {
+    fn check(&self) -> Result<(), ScoreError> {
+        if !(1..=MAX_BLOCK_SIZE).contains(&self.block_size) {
             return Err(ScoreError::BlockSize {
-                value: block_size,
+                value: self.block_size,
                 max: MAX_BLOCK_SIZE,
             });
         }
-        if !(damping > 0.0 && damping.is_finite()) {
-            return Err(ScoreError::NotPositive {
-                what: "damping",
-                value: damping,
-            });
-        }
-        Ok(Self { block_size, damping })
+        ScoreError::check_positive("damping", self.damping)
     }
 
-    /// Weights of a block.
-    pub fn block_size(&self) -> usize {
-        self.block_size
+    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
+        wood_fisher(point, images.probe()?, *self)?.keep(density)
     }
+}
 
-    /// λ.
-    pub fn damping(&self) -> f64 {
-        self.damping
-    }
+fn is_usual_size(block_size: &usize) -> bool {
+    *block_size == WoodFisher::USUAL.block_size
+}
+
+fn is_usual_damping(damping: &f64) -> bool {
+    *damping == WoodFisher::USUAL.damping
 }
 
 /// WoodFisher: `θ_j² / (2 [F⁻¹]_jj)` with `F = λI + 1/n Σ_i g_i g_iᵀ` in diagonal blocks of consecutive
@@ -73,8 +74,9 @@ impl WoodFisher {
 /// larger network is scored in such parts, and every image's gradient taken once for each part.
 ///
 /// # Errors
-/// A probe that does not fit the network; a block without inverse; a score that is not finite.
+/// Numbers out of their ranges; a probe that does not fit the network; a block without inverse; a score that is not finite.
 pub fn wood_fisher(point: &Point<'_>, probe: &Probe, params: WoodFisher) -> Result<Scores, ScoreError> {
+    params.check()?;
     let mut inverse_diagonal = vec![0.0; point.layout().n_prunable()];
     let max_blocks = max_blocks(params.block_size);
     for part in parts(point.layout(), params.block_size, max_blocks) {
@@ -271,7 +273,10 @@ mod tests {
         let squares = [6f64.ln().powi(2), 2f64.ln().powi(2)];
         let score = |theta: &Tensor, mask: Option<&Mask>, block_size| {
             let point = Point::new(&network, theta, &buffers, mask).unwrap();
-            let params = WoodFisher::new(block_size, 3.0 / 16.0).unwrap();
+            let params = WoodFisher {
+                block_size,
+                damping: 3.0 / 16.0,
+            };
             wood_fisher(&point, &probe, params).unwrap().values().to_vec()
         };
         let together = 39.0 / 256.0;
@@ -294,7 +299,10 @@ mod tests {
     fn a_matrix_without_inverse() {
         let (network, theta, buffers) = (linear(), Tensor::from_slice(&[0f64; 2]), no_buffers());
         let point = Point::new(&network, &theta, &buffers, None).unwrap();
-        let params = WoodFisher::new(2, 1e-40).unwrap();
+        let params = WoodFisher {
+            block_size: 2,
+            damping: 1e-40,
+        };
         let error = wood_fisher(&point, &probe(&[0]), params).unwrap_err();
         assert!(matches!(error, ScoreError::NoInverse { start: 0, .. }), "{error}");
     }
@@ -337,7 +345,7 @@ mod tests {
             run("fc.weight", 0, 70..190, 70..190),
         ];
         // Blocks 0 and 1 are conv1's, 2 to 4 fc's.
-        let error = |block| no_inverse(&part, block, WoodFisher::STANDARD).to_string();
+        let error = |block| no_inverse(&part, block, WoodFisher::USUAL).to_string();
         assert!(error(1).contains(" entries 150.. of conv1.weight "));
         assert_eq!(
             error(4),
@@ -347,10 +355,15 @@ mod tests {
 
     #[test]
     fn ranges() {
-        assert_eq!(WoodFisher::new(50, 1e-5).unwrap(), WoodFisher::STANDARD);
-        let refused = |block_size, damping| WoodFisher::new(block_size, damping).unwrap_err().to_string();
-        assert_eq!(refused(0, 1e-5), "block size 0 is not in 1..=2048");
-        assert_eq!(refused(2049, 1e-5), "block size 2049 is not in 1..=2048");
+        assert!(WoodFisher::USUAL.check().is_ok());
+        let refused = |block_size, damping| {
+            WoodFisher { block_size, damping }
+                .check()
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(refused(0, 1e-5), "block_size 0 is not in 1..=2048");
+        assert_eq!(refused(2049, 1e-5), "block_size 2049 is not in 1..=2048");
         assert_eq!(refused(50, 0.0), "damping 0 is not a finite number above 0");
         assert_eq!(
             refused(50, f64::NAN),

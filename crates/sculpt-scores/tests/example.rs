@@ -24,7 +24,7 @@ fn example() -> Result<(), Box<dyn std::error::Error>> {
     half.apply(network.layout(), &mut pruned);
     let pruned = Tensor::from_slice(&pruned);
     let point = Point::new(&network, &pruned, &buffers, Some(&half))?;
-    let tenth = synflow(&point, [3, 16, 16], Density::new(0.1)?, SynFlow::PAPER)?;
+    let tenth = synflow(&point, [3, 16, 16], Density::new(0.1)?, SynFlow::default())?;
     assert!(tenth.is_subset_of(&half));
     Ok(())
 }

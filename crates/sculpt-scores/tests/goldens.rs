@@ -3,8 +3,8 @@
 
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_scores::{
-    Density, DensitySchedule, Layout, Mask, Mode, Network as _, PAPER_TEMPERATURE, Point, Probe, Scores,
-    SynFlow, WoodFisher, fisher, grasp, magnitude, snip, synflow, wood_fisher,
+    Density, DensitySchedule, Grasp, Layout, Mask, Mode, Network as _, Point, Probe, Scores, SynFlow,
+    WoodFisher, fisher, grasp, magnitude, snip, synflow, wood_fisher,
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -187,11 +187,11 @@ fn check(case: &Case, folded: bool) {
         let probe = Probe::new(pieces.into_iter().zip(labels.split(7, 0))).unwrap();
         [
             ("snip", snip(&point, &probe, Mode::Eval).unwrap()),
-            ("grasp", grasp(&point, &probe, PAPER_TEMPERATURE).unwrap()),
+            ("grasp", grasp(&point, &probe, Grasp::default()).unwrap()),
             ("fisher", fisher(&point, &probe).unwrap()),
             (
                 "wood-fisher",
-                wood_fisher(&point, &probe, WoodFisher::STANDARD).unwrap(),
+                wood_fisher(&point, &probe, WoodFisher::default()).unwrap(),
             ),
         ]
     };
@@ -210,9 +210,10 @@ fn check(case: &Case, folded: bool) {
         ("synflow-linear", DensitySchedule::Linear),
     ] {
         let method = &case.methods[name];
-        let rule = SynFlow::Iterative {
+        let rule = SynFlow {
             iterations: method.iterations.unwrap().try_into().unwrap(),
             schedule,
+            ..SynFlow::default()
         };
         let density = Density::new(method.sets[0].density).unwrap();
         let kept = synflow(&point, [3, case.size, case.size], density, rule).unwrap();

@@ -4,8 +4,8 @@
 use proptest::prelude::*;
 use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_scores::{
-    Density, FromFn, Layout, Mask, Mode, Network, PAPER_TEMPERATURE, Point, Probe, Scores, Seed, SynFlow,
-    WoodFisher, fisher, grasp, snip, synflow, wood_fisher,
+    Density, FromFn, Grasp, Layout, Mask, Mode, Network, Point, Probe, Scores, Seed, SynFlow, WoodFisher,
+    fisher, grasp, snip, synflow, wood_fisher,
 };
 use tch::{Device, Kind, Tensor};
 
@@ -67,17 +67,25 @@ fn probe(piece: i64) -> Probe {
 fn all_scores(point: &Point<'_>, probe: &Probe) -> Vec<Scores> {
     vec![
         snip(point, probe, Mode::Eval).unwrap(),
-        grasp(point, probe, PAPER_TEMPERATURE).unwrap(),
+        grasp(point, probe, Grasp::default()).unwrap(),
         fisher(point, probe).unwrap(),
-        wood_fisher(point, probe, WoodFisher::new(5, 1e-5).unwrap()).unwrap(),
+        wood_fisher(
+            point,
+            probe,
+            WoodFisher {
+                block_size: 5,
+                ..WoodFisher::default()
+            },
+        )
+        .unwrap(),
     ]
 }
 
 fn all_masks(point: &Point<'_>, density: Density) -> Vec<Mask> {
     let scores = all_scores(point, &probe(7));
     let mut masks: Vec<Mask> = scores.iter().map(|s| s.keep(density).unwrap()).collect();
-    masks.push(synflow(point, [1, 2, 2], density, SynFlow::PAPER).unwrap());
-    masks.push(synflow(point, [1, 2, 2], density, SynFlow::TurboPrune).unwrap());
+    masks.push(synflow(point, [1, 2, 2], density, SynFlow::default()).unwrap());
+    masks.push(synflow(point, [1, 2, 2], density, SynFlow::TURBO_PRUNE).unwrap());
     masks
 }
 
@@ -185,7 +193,7 @@ fn nothing_handed_in_changes() {
     assert_ne!(eval, train);
     assert_eq!(train, calibrate);
     all_scores(&point, &probe);
-    for variant in [SynFlow::PAPER, SynFlow::TurboPrune] {
+    for variant in [SynFlow::default(), SynFlow::TURBO_PRUNE] {
         synflow(&point, [3, 8, 8], Density::new(0.1).unwrap(), variant).unwrap();
     }
     assert_eq!((bits(&theta), bits(&buffers)), before);

@@ -5,13 +5,13 @@ use crate::places::spare_inputs;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use anyhow::Context;
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Weights, write_mask};
 use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, magnitude, random};
 use sculpt_models::{ModelSpec, Precision};
-use sculpt_network::Mode;
 use sculpt_random::Seed;
-use sculpt_scores::{Criterion, DensitySchedule, PAPER_TEMPERATURE, Point, SynFlow, WoodFisher};
+use sculpt_scores::{Criterion, Images, Point, SynFlow};
 use serde::Serialize;
 use std::{num::NonZeroU32, path::PathBuf};
 use tch::Tensor;
@@ -38,9 +38,8 @@ pub(crate) struct Words {
     /// in training mode [default: exact]
     #[arg(long, value_name = "R")]
     rule: Option<Rule>,
-    /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]; needed by snip, grasp, fisher and
-    /// wood-fisher, of use to synflow for the images' size alone
-    #[arg(long, value_name = "FILE")]
+    // Its help names the methods.
+    #[arg(long, value_name = "FILE", help = probe_help())]
     probe: Option<PathBuf>,
     /// Iterations of synflow [default: 100]
     #[arg(long, value_name = "N")]
@@ -56,22 +55,67 @@ pub(crate) struct Words {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Method {
-    /// Chance, layer by layer
     Random,
-    /// The largest |weight|, over all layers together
     Magnitude,
-    /// The largest |weight * gradient|
-    Snip,
-    /// The largest weight * (Hessian * gradient), at a temperature of 200
-    Grasp,
-    /// Conserved flow of a network of positive weights, pruned little by little; without data
-    Synflow,
-    /// The largest weight^2 * (mean squared gradient)
-    Fisher,
-    /// The largest weight^2 / (inverse Fisher matrix), in blocks of 50
-    WoodFisher,
+    Score(Criterion),
+}
+
+impl Method {
+    const ALL: [Self; 2 + Criterion::ALL.len()] = {
+        let mut all = [Self::Random; _];
+        all[1] = Self::Magnitude;
+        let mut i = 0;
+        while i < Criterion::ALL.len() {
+            all[2 + i] = Self::Score(Criterion::ALL[i]);
+            i += 1;
+        }
+        all
+    };
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Magnitude => "magnitude",
+            Self::Score(criterion) => criterion.word(),
+        }
+    }
+
+    fn help(&self) -> &'static str {
+        match self {
+            Self::Random => "Chance, layer by layer",
+            Self::Magnitude => "The largest |weight|, over all layers together",
+            Self::Score(criterion) => criterion.help(),
+        }
+    }
+}
+
+impl ValueEnum for Method {
+    fn value_variants<'a>() -> &'a [Self] {
+        const { &Method::ALL }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.word()).help(self.help()))
+    }
+}
+
+fn probe_help() -> String {
+    let (needing, others): (Vec<_>, Vec<_>) = Criterion::ALL.iter().partition(|known| known.needs_probe());
+    let words = |known: &[&Criterion]| {
+        known
+            .iter()
+            .map(|known| known.word())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    format!(
+        "safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]; needed by {}; for the images' size \
+         alone of use to {}",
+        words(&needing),
+        words(&others)
+    )
 }
 
 #[derive(Serialize)]
@@ -94,7 +138,6 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let model = words.model.spec_or_of(&weights, global)?;
     let layout = model.layout();
     warn_of_unused_flags(words);
-    let scored = |criterion: &dyn Fn([i64; 3]) -> Criterion| scored_mask(words, &model, global, criterion);
     let mask = match words.method {
         Method::Random => random_mask(words, &model, global)?,
         Method::Magnitude => {
@@ -102,22 +145,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             magnitude(&layout, &weights.theta, words.density, weights.mask.as_ref())
                 .with_context(|| cannot(words, path))?
         }
-        Method::Snip => scored(&|_| Criterion::Snip { mode: Mode::Eval })?,
-        Method::Grasp => scored(&|_| Criterion::Grasp {
-            temperature: PAPER_TEMPERATURE,
-        })?,
-        Method::Fisher => scored(&|_| Criterion::Fisher)?,
-        Method::WoodFisher => scored(&|_| Criterion::WoodFisher(WoodFisher::STANDARD))?,
-        Method::Synflow => {
-            let variant = match words.rule.unwrap_or(Rule::Exact) {
-                Rule::Exact => SynFlow::Iterative {
-                    iterations: words.iterations.unwrap_or(SYNFLOW_ITERATIONS),
-                    schedule: DensitySchedule::Exponential,
-                },
-                Rule::TurboPrune => SynFlow::TurboPrune,
-            };
-            scored(&|image| Criterion::Synflow { variant, image })?
-        }
+        Method::Score(usual) => scored_mask(words, &model, global, &asked(usual, words))?,
     };
     let layers = mask.layers(&layout);
     let collapsed: Vec<String> = layers
@@ -177,12 +205,26 @@ fn random_mask(words: &Words, model: &ModelSpec, global: &Global) -> anyhow::Res
         .with_context(|| format!("--density {} cannot be had", words.density))
 }
 
-/// A mask by scores that need derivatives; the criterion is told channels, rows and columns of an image.
+/// A criterion with the numbers of the command line.
+fn asked(usual: Criterion, words: &Words) -> Criterion {
+    let Criterion::SynFlow(usual) = usual else {
+        return usual;
+    };
+    Criterion::SynFlow(match words.rule.unwrap_or(Rule::Exact) {
+        Rule::Exact => SynFlow {
+            iterations: words.iterations.unwrap_or(usual.iterations),
+            ..usual
+        },
+        Rule::TurboPrune => SynFlow::TURBO_PRUNE,
+    })
+}
+
+/// A mask by scores that need derivatives.
 fn scored_mask(
     words: &Words,
     model: &ModelSpec,
     global: &Global,
-    criterion: &dyn Fn([i64; 3]) -> Criterion,
+    criterion: &Criterion,
 ) -> anyhow::Result<Mask> {
     let device = device::of(global)?;
     device::set_threads(global);
@@ -191,12 +233,21 @@ fn scored_mask(
         Some(path) => Some(Probe::read(path, model, device)?),
         None => None,
     };
-    let usual = || (model.usual_side(), model.usual_side());
-    let (height, width) = probe.as_ref().map_or_else(usual, Probe::size);
-    let criterion = criterion([3, i64::from(height), i64::from(width)]);
-    if criterion.needs_probe() && probe.is_none() {
-        return Err(BadUsage(format!("--method {} needs --probe FILE", name(words.method))).into());
-    }
+    let pieces;
+    let images = match (&probe, criterion.needs_probe()) {
+        (None, true) => {
+            return Err(BadUsage(format!("--method {} needs --probe FILE", criterion.word())).into());
+        }
+        (Some(probe), true) => {
+            pieces = sculpt_scores::Probe::new(probe.batches())?;
+            Images::Probe(&pieces)
+        }
+        (_, false) => {
+            let usual = || (model.usual_side(), model.usual_side());
+            let (height, width) = probe.as_ref().map_or_else(usual, Probe::size);
+            Images::Size([3, i64::from(height), i64::from(width)])
+        }
+    };
     let network = if criterion.prefers_folded() {
         model.folded_network(Precision::F32)
     } else {
@@ -205,17 +256,10 @@ fn scored_mask(
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
     let point = Point::new(&network, &theta, &buffers, weights.mask.as_ref())?;
-    let images = match &probe {
-        Some(probe) if criterion.needs_probe() => Some(sculpt_scores::Probe::new(probe.batches())?),
-        Some(_) | None => None,
-    };
     criterion
-        .mask(&point, images.as_ref(), words.density)
+        .mask(&point, images, words.density)
         .with_context(|| cannot(words, path))
 }
-
-/// Tanaka et al.'s, and the paper's as far as it says.
-const SYNFLOW_ITERATIONS: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
 fn needed_weights<'a>(
     words: &'a Words,
@@ -224,7 +268,7 @@ fn needed_weights<'a>(
 ) -> anyhow::Result<(&'a PathBuf, Weights)> {
     match &words.weights {
         Some(path) => Ok((path, weights::read(path, model, global)?)),
-        None => Err(BadUsage(format!("--method {} needs --weights FILE", name(words.method))).into()),
+        None => Err(BadUsage(format!("--method {} needs --weights FILE", words.method.word())).into()),
     }
 }
 
@@ -232,15 +276,10 @@ fn cannot(words: &Words, path: &std::path::Path) -> String {
     format!("--density {} of {} cannot be had", words.density, path.display())
 }
 
-fn name(method: Method) -> String {
-    let value = method.to_possible_value();
-    value.map_or_else(String::new, |value| value.get_name().to_owned())
-}
-
 fn warn_of_unused_flags(words: &Words) {
     let is_random = words.method == Method::Random;
-    let is_synflow = words.method == Method::Synflow;
-    let uses_probe = !matches!(words.method, Method::Random | Method::Magnitude);
+    let is_synflow = matches!(words.method, Method::Score(Criterion::SynFlow(_)));
+    let uses_probe = matches!(words.method, Method::Score(_));
     let is_iterated = is_synflow && words.rule != Some(Rule::TurboPrune);
     let flags = [
         ("--allocation", words.allocation.is_some(), is_random),
@@ -250,6 +289,6 @@ fn warn_of_unused_flags(words: &Words) {
         ("--seed", words.seed.is_some(), is_random),
     ];
     for (flag, _, _) in flags.iter().filter(|(_, given, used)| *given && !used) {
-        printing::warning(&format!("--method {} does not use {flag}", name(words.method)));
+        printing::warning(&format!("--method {} does not use {flag}", words.method.word()));
     }
 }

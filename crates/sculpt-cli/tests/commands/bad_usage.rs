@@ -33,6 +33,7 @@ fn densities() {
 fn unknown_words_come_with_the_allowed_ones() {
     let folder = Folder::new();
     let random = format!("{MASK} --density 0.5");
+    let scores = sculpt_scores::Criterion::ALL.map(|criterion| criterion.word());
     let best = "mask --model resnet8 --out m --density 0.5 --method best";
     refused(
         &folder,
@@ -40,7 +41,7 @@ fn unknown_words_come_with_the_allowed_ones() {
         2,
         &[
             "--method",
-            "[possible values: random, magnitude, snip, grasp, synflow, fisher, wood-fisher]",
+            &format!("[possible values: random, magnitude, {}]", scores.join(", ")),
         ],
     );
     refused(

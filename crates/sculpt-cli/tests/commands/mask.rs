@@ -1,6 +1,7 @@
 use crate::*;
 use sculpt_checkpoints::{read_mask, read_weights};
 use sculpt_models::ModelSpec;
+use sculpt_scores::Criterion;
 
 /// round(0.1 · 270,896) = 27,090 of ResNet-20, 22 tensors in state_dict order.
 #[test]
@@ -166,8 +167,11 @@ fn scores_respect_the_mask() {
     write_probe(&folder.join("p"), 9);
     let layout = tiny().layout();
     let mut found = std::collections::BTreeSet::new();
-    for method in ["snip", "grasp", "synflow --iterations 5", "fisher", "wood-fisher"] {
-        let words = format!("mask {TINY} --weights w --probe p --density 0.2 --out m --method {method}");
+    for method in Criterion::ALL.map(|criterion| criterion.word()) {
+        // Synflow's, and nothing to the others.
+        let words = format!(
+            "mask {TINY} --weights w --probe p --density 0.2 --out m --iterations 5 --method {method}"
+        );
         let report = json(&folder, &words);
         let n_kept = (0.2 * layout.n_prunable() as f64).round() as usize;
         assert_eq!(report["n_kept"], n_kept, "{method}");
@@ -183,7 +187,7 @@ fn scores_respect_the_mask() {
             &["--density 0.9", "w", "not pruned already"],
         );
     }
-    assert_eq!(found.len(), 5);
+    assert_eq!(found.len(), Criterion::ALL.len());
     assert!(!folder.join("n").exists());
 }
 
@@ -192,7 +196,8 @@ fn scores_need_weights_and_most_a_probe() {
     let folder = Folder::new();
     write_tiny(&folder.join("w"));
     write_probe(&folder.join("p"), 3);
-    for method in ["snip", "grasp", "fisher", "wood-fisher"] {
+    for criterion in Criterion::ALL.iter().filter(|known| known.needs_probe()) {
+        let method = criterion.word();
         let words = format!("mask {TINY} --method {method} --density 0.2 --out m");
         refused(
             &folder,

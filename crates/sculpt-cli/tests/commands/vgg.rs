@@ -2,6 +2,7 @@ use crate::*;
 use sculpt_checkpoints::{TensorData, write_state_dict, write_tensors};
 use sculpt_models::{InitRule, ModelSpec, initialise};
 use sculpt_random::Seed;
+use sculpt_scores::Criterion;
 
 const VGG: &str = "--model vgg16 --width 2 --classes 3";
 
@@ -29,15 +30,8 @@ fn every_command_takes_it() {
     let folder = Folder::new();
     let n = write(&folder, 40).layout().n_prunable();
     let n_kept = (0.5 * n as f64).round();
-    for method in [
-        "random",
-        "magnitude",
-        "snip",
-        "grasp",
-        "synflow",
-        "fisher",
-        "wood-fisher",
-    ] {
+    let scores = Criterion::ALL.map(|criterion| criterion.word());
+    for method in ["random", "magnitude"].into_iter().chain(scores) {
         let line = format!("mask {VGG} --weights w --probe p --method {method} --density 0.5 --out {method}");
         let report = json(&folder, &line);
         assert_eq!(report["n_kept"].as_f64(), Some(n_kept), "{method}");
