@@ -1,6 +1,6 @@
 //! What a node cannot be, seen before anything is trained.
 
-use crate::{Criterion, Entry, ExperimentError, Node, NodeId, Prune, Scoring, Train};
+use crate::{Criterion, Entry, ExperimentError, Node, NodeId, Prune, ScoredOn, Scoring, Train};
 use sculpt_datasets::Split;
 use sculpt_layout::ParamKind;
 use sculpt_models::ModelSpec;
@@ -11,9 +11,6 @@ const MAX_EPOCHS: u32 = 100_000;
 
 /// More images a step than this fit no machine's memory.
 const MAX_BATCH: u32 = 1_000_000;
-
-/// More rounds than this take longer than the training that follows; SynFlow's authors have 100.
-const MAX_ITERATIONS: u32 = 100_000;
 
 /// Checks a node whose parents are among `nodes`. `model` is the network of its chain.
 ///
@@ -104,15 +101,15 @@ fn check_prune(prune: &Prune, model: &ModelSpec, before: f64) -> Result<(), Expe
         return Err(out_of_range("density", after, allowed));
     }
     prune.density.n_kept(model.layout().n_prunable())?;
-    if let Criterion::Synflow { iterations, side, .. } = &prune.criterion {
-        let n = iterations.get();
-        in_range("iterations", n, n <= MAX_ITERATIONS, "in 1..=100000")?;
-        in_range("side", *side, (1..=1024).contains(side), "in 1..=1024")?;
-        model.check_image(*side, *side)?;
-    }
-    match prune.criterion.score()? {
-        Some((_, Some(on))) => check_scoring(on, model),
-        Some((_, None)) | None => Ok(()),
+    let Criterion::Scored(scored) = &prune.criterion else {
+        return Ok(());
+    };
+    match scored.on() {
+        ScoredOn::Images(on) => check_scoring(on, model),
+        ScoredOn::Size { side } => {
+            in_range("side", *side, (1..=1024).contains(side), "in 1..=1024")?;
+            Ok(model.check_image(*side, *side)?)
+        }
     }
 }
 
@@ -265,7 +262,9 @@ mod tests {
     fn masks_do_not_grow_and_scores_have_their_images() {
         let prune = |recipe: &mut Recipe, from: &StateRef, density: f64, criterion: &str| {
             let data = serde_json::to_string(&DataRef::planned(&CIFAR10)).unwrap();
-            let criterion = serde_json::from_str(&criterion.replace("DATA", &data)).unwrap();
+            let criterion: Result<_, serde_json::Error> =
+                serde_json::from_str(&criterion.replace("DATA", &data));
+            let criterion = criterion.map_err(|e| e.to_string())?;
             let (from, density) = (from.clone(), Density::new(density).unwrap());
             let v = Version;
             recipe

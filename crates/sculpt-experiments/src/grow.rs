@@ -1,14 +1,13 @@
 //! From methods to recipes: the nodes behind what a figure shows.
 
-use crate::methods::{By, LastStep, MaskSource, Method, Rewind, Training, WeightSource};
+use crate::methods::{LastStep, MaskSource, Method, Rewind, Training, WeightSource};
 use crate::show::{Length, Show, States};
 use crate::{
-    Combine, Criterion, Init, LabelNoise, Node, Perturb, Point, Prune, Recipe, Scored, Scoring, Setup,
-    StateRef, Train, Version,
+    Combine, Criterion, Init, LabelNoise, Node, Perturb, Point, Prune, Recipe, Setup, StateRef, Train,
+    Version,
 };
 use sculpt_masks::{Allocation, Density};
 use sculpt_schedules::Kind;
-use sculpt_scores::Criterion as Score;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -99,7 +98,7 @@ impl<'a> Grower<'a> {
         let start = self.start(method, start);
         let mut states = self.train_from(start, method.training, length);
         let end = states.last().expect("training has at least one cycle").clone();
-        let criterion = self.criterion(by);
+        let criterion = self.setup.criterion(by, self.seed);
         let pruned = self.prune(end, criterion, density);
         states.push(self.cycle(pruned));
         states
@@ -111,7 +110,7 @@ impl<'a> Grower<'a> {
             MaskSource::Dense => self.own_init(),
             MaskSource::Random(allocation) => self.random_mask(allocation, density),
             MaskSource::AtInit(by) => {
-                let (own, criterion) = (self.own_init(), self.criterion(by));
+                let (own, criterion) = (self.own_init(), self.setup.criterion(by, self.seed));
                 self.prune(own, criterion, density)
             }
             MaskSource::Iterative(rewind) | MaskSource::OfLevel(rewind) => self.level(rewind, density).start,
@@ -239,26 +238,6 @@ impl<'a> Grower<'a> {
             seed: self.seed,
         };
         self.prune(own, criterion, density)
-    }
-
-    /// A criterion as the preset has it.
-    fn criterion(&self, by: By) -> Criterion {
-        let setup = self.setup;
-        let mut score = match by {
-            By::Magnitude => return Criterion::Magnitude,
-            By::Chance => return Criterion::RandomSubset { seed: self.seed },
-            By::Score(score) => score,
-        };
-        if let Score::SynFlow(synflow) = &mut score {
-            synflow.iterations = setup.synflow_iterations;
-        }
-        let images = Scoring {
-            data: setup.data.clone(),
-            split: setup.split,
-            images: setup.scoring_images,
-            seed: self.seed,
-        };
-        Criterion::Scored(Scored::new(score, images, setup.side()))
     }
 
     fn prune(&mut self, from: StateRef, criterion: Criterion, density: Density) -> StateRef {

@@ -109,6 +109,14 @@ pub enum ScoreError {
         /// Its value.
         value: f64,
     },
+    /// More iterations than anybody waits for.
+    #[error("iterations is {value}, not in 1..={max}")]
+    Iterations {
+        /// What was asked for.
+        value: u32,
+        /// The most.
+        max: u32,
+    },
     /// A block of the Fisher matrix without weights, or too large to invert.
     #[error("block_size {value} is not in 1..={max}")]
     BlockSize {

@@ -45,6 +45,9 @@ impl SynFlow {
     };
 }
 
+/// A hundred times as many rounds as its authors have would take longer than most training.
+const MAX_ITERATIONS: u32 = 100_000;
+
 impl Scorer for SynFlow {
     const HELP: &'static str =
         "Conserved flow of a network of positive weights, pruned little by little; without data";
@@ -57,6 +60,16 @@ impl Scorer for SynFlow {
     };
 
     const NEEDS_PROBE: bool = false;
+
+    fn check(&self) -> Result<(), ScoreError> {
+        match self.iterations.get() {
+            1..=MAX_ITERATIONS => Ok(()),
+            value => Err(ScoreError::Iterations {
+                value,
+                max: MAX_ITERATIONS,
+            }),
+        }
+    }
 
     fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
         synflow(point, images.size()?, density, *self)

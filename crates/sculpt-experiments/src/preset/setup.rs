@@ -1,9 +1,11 @@
-use crate::{DataRef, ExperimentError, StateRef, Train, Version};
+use crate::methods::By;
+use crate::{Criterion, DataRef, ExperimentError, Scored, Scoring, StateRef, Train, Version};
 use sculpt_datasets::{Augmentation, Split};
 use sculpt_label_noise::Rate;
 use sculpt_masks::{Allocation, Density, Rule};
 use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_schedules::{Kind, Schedule};
+use sculpt_scores::Criterion as Score;
 use sculpt_signs::Fraction;
 use std::num::NonZeroU32;
 
@@ -129,6 +131,25 @@ impl Setup {
             label_noise: None,
             seed,
         }
+    }
+
+    /// A criterion with the images and numbers of the preset.
+    pub(crate) fn criterion(&self, by: By, seed: u64) -> Criterion {
+        let mut score = match by {
+            By::Magnitude => return Criterion::Magnitude,
+            By::Chance => return Criterion::RandomSubset { seed },
+            By::Score(score) => score,
+        };
+        if let Score::SynFlow(synflow) = &mut score {
+            synflow.iterations = self.synflow_iterations;
+        }
+        let images = Scoring {
+            data: self.data.clone(),
+            split: self.split,
+            images: self.scoring_images,
+            seed,
+        };
+        Criterion::Scored(Scored::new(score, images, self.side()))
     }
 
     /// Epochs of the step-warmup schedule's warm-up, w = max(1, round(10 n / 150)): where WR rewinds to and what

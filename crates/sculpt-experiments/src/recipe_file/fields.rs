@@ -1,0 +1,279 @@
+//! From the fields of a table to a node: what users write otherwise than ids do, and what they leave out.
+
+use super::Problem;
+use crate::methods::By;
+use crate::{
+    AveragePool, Criterion, DataFolder, DataRef, Init, Node, Normalisation, Setup, StateRef, Version,
+};
+use sculpt_datasets::{DEMO_A, data_set};
+use sculpt_models::{ModelSpec, Shortcut};
+use sculpt_scores::Criterion as Score;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// Fields that name a state.
+pub(super) const REFERENCES: [&str; 5] = ["from", "mask_from", "weights_from", "signs_from", "norm_from"];
+
+/// What nodes are filled up with.
+pub(super) struct Usual<'a> {
+    /// `like`.
+    pub(super) setup: Option<&'a Setup>,
+    /// `[defaults]`.
+    pub(super) defaults: &'a Map<String, Value>,
+    pub(super) data: &'a DataFolder,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawModel {
+    name: String,
+    classes: u32,
+    width: Option<u32>,
+    shortcut: Option<Shortcut>,
+}
+
+/// The fields of a kind that may have a usual value.
+fn fields_of(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "init" => &["model", "rule", "seed", "draw"],
+        "train" => &[
+            "data",
+            "split",
+            "augmentation",
+            "drop_last",
+            "schedule",
+            "lr",
+            "epochs",
+            "batch",
+            "momentum",
+            "weight_decay",
+            "precision",
+            "label_noise",
+            "seed",
+        ],
+        "prune" => &["criterion", "density"],
+        "combine" => &["perturb"],
+        _ => &[],
+    }
+}
+
+/// Whether a field is of a kind that a default can stand for.
+pub(super) fn may_have_default(field: &str) -> bool {
+    ["init", "train", "prune", "combine"]
+        .iter()
+        .any(|kind| fields_of(kind).contains(&field))
+}
+
+impl Usual<'_> {
+    /// The node of a table whose references are states already.
+    pub(super) fn node(&self, mut fields: Map<String, Value>, seed: u64) -> Result<Node, Problem> {
+        let kind = fields
+            .get("kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        for &field in fields_of(&kind) {
+            if let (None, Some(value)) = (fields.get(field), self.defaults.get(field)) {
+                fields.insert(field.to_owned(), value.clone());
+            }
+        }
+        if let Some(value) = fields.get_mut("model") {
+            *value = model(value.take()).map_err(|e| Problem::at("model", e))?;
+        }
+        if let Some(value) = fields.get_mut("data") {
+            *value = to_json(&self.data(value)?);
+        }
+        if let Some(value) = fields.get_mut("criterion") {
+            *value = self.criterion(value.take(), seed)?;
+        }
+        if let Some(setup) = self.setup {
+            self.fill(&mut fields, &kind, setup, seed);
+        }
+        fields.insert("v".to_owned(), json!(1));
+        typed(fields)
+    }
+
+    /// What a preset's panel says where neither the table nor the defaults do.
+    fn fill(&self, fields: &mut Map<String, Value>, kind: &str, setup: &Setup, seed: u64) {
+        // Any state does: `from` is not taken.
+        let nowhere = StateRef {
+            id: Node::Init(own_init(setup, seed)).id(),
+            epoch: 0,
+        };
+        let usual = match kind {
+            "init" => to_json(&own_init(setup, seed)),
+            "train" => to_json(&setup.cycle(nowhere, seed)),
+            _ => json!({}),
+        };
+        let Value::Object(usual) = usual else {
+            unreachable!("nodes are objects");
+        };
+        for (field, value) in usual {
+            if fields_of(kind).contains(&field.as_str()) {
+                fields.entry(field).or_insert(value);
+            }
+        }
+        let parts = [
+            (
+                "label_noise",
+                json!({ "rule": to_json(&setup.label_noise_rule), "rate": setup.label_noise_rate, "seed": seed }),
+            ),
+            (
+                "perturb",
+                json!({ "fraction": setup.flip_fraction, "seed": seed }),
+            ),
+        ];
+        for (field, usual) in parts {
+            if let Some(Value::Object(given)) = fields.get_mut(field) {
+                for (name, value) in usual.as_object().into_iter().flatten() {
+                    given.entry(name.clone()).or_insert(value.clone());
+                }
+            }
+        }
+    }
+
+    /// A criterion: a word, or `{ word = { … } }`.
+    fn criterion(&self, value: Value, seed: u64) -> Result<Value, Problem> {
+        let problem = |detail: String| Problem::at("criterion", detail);
+        let (word, mut given) = match value {
+            Value::String(word) => (word, Map::new()),
+            Value::Object(map) if map.len() == 1 => match map.into_iter().next() {
+                Some((word, Value::Object(given))) => (word, given),
+                _ => return Err(problem("is no word and no { word = { … } }".to_owned())),
+            },
+            _ => return Err(problem("is no word and no { word = { … } }".to_owned())),
+        };
+        if let Some(data) = given.get_mut("data") {
+            *data = to_json(&self.data(data)?);
+        }
+        let Some(setup) = self.setup else {
+            return Ok(if given.is_empty() {
+                json!(word)
+            } else {
+                json!({ word: given })
+            });
+        };
+        let by = match word.as_str() {
+            "magnitude" => Some(By::Magnitude),
+            "random-subset" => Some(By::Chance),
+            word => Score::ALL
+                .into_iter()
+                .find(|score| score.word() == word)
+                .map(By::Score),
+        };
+        let usual = match (by, word.as_str()) {
+            (Some(by), _) => setup.criterion(by, seed),
+            (None, "random") => Criterion::Random {
+                allocation: setup.allocation,
+                rule: setup.rule,
+                seed,
+            },
+            (None, _) => {
+                return Ok(if given.is_empty() {
+                    json!(word)
+                } else {
+                    json!({ word: given })
+                });
+            }
+        };
+        Ok(match to_json(&usual) {
+            Value::Object(mut usual) => {
+                for (_, numbers) in &mut usual {
+                    if let Value::Object(numbers) = numbers {
+                        numbers.append(&mut given);
+                    }
+                }
+                Value::Object(usual)
+            }
+            word => word,
+        })
+    }
+
+    /// Data: what is not said is the preset's.
+    pub(super) fn data(&self, value: &Value) -> Result<DataRef, Problem> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct RawData {
+            name: Option<String>,
+            train_images: Option<u32>,
+            normalisation: Option<Normalisation>,
+            average_pool: Option<AveragePool>,
+        }
+        let text = |e: &dyn std::fmt::Display| Problem::at("data", e.to_string());
+        let raw: RawData = serde_json::from_value(value.clone()).map_err(|e| text(&e))?;
+        let found = match (&raw.name, self.setup) {
+            (Some(name), _) => {
+                let key = if name == "demo" { DEMO_A.key } else { name };
+                let spec = data_set(key).map_err(|e| text(&e))?;
+                self.data.find(spec).map_err(Problem::Error)?.0
+            }
+            (None, Some(setup)) => setup.data.clone(),
+            (None, None) => return Err(text(&"missing field `name`")),
+        };
+        let n_train = found.shape().map_err(Problem::Error)?.0;
+        if raw
+            .train_images
+            .is_some_and(|n| !(1..=n_train).contains(&u64::from(n)))
+        {
+            let detail = format!(
+                "train_images is not in 1..={n_train}, the training images of {:?}",
+                found.name
+            );
+            return Err(Problem::at("data", detail));
+        }
+        let mut found = DataRef {
+            train_images: raw.train_images.or(found.train_images),
+            ..found
+        };
+        if let Some(pool) = raw.average_pool {
+            found = found.averaged(pool).map_err(|e| text(&e))?;
+        }
+        match raw.normalisation {
+            Some(normalisation) => found.normalised(normalisation).map_err(Problem::Error),
+            None => Ok(found),
+        }
+    }
+}
+
+fn own_init(setup: &Setup, seed: u64) -> Init {
+    Init {
+        v: Version,
+        model: setup.model.clone(),
+        rule: setup.init,
+        seed,
+        draw: 0,
+    }
+}
+
+fn model(value: Value) -> Result<Value, String> {
+    let raw: RawModel = serde_json::from_value(value).map_err(|e| e.to_string())?;
+    let spec =
+        ModelSpec::named(&raw.name, raw.classes, raw.width, raw.shortcut).map_err(|e| e.to_string())?;
+    Ok(to_json(&spec))
+}
+
+/// Reads a node; serde does not say which field is wrong, but is silent of it once the field is gone.
+fn typed(fields: Map<String, Value>) -> Result<Node, Problem> {
+    let read = |fields: &Map<String, Value>| {
+        let node = serde_json::from_value::<Node>(Value::Object(fields.clone()));
+        node.map_err(|e| e.to_string())
+    };
+    let error = match read(&fields) {
+        Ok(node) => return Ok(node),
+        Err(error) => error,
+    };
+    for field in fields.keys() {
+        let mut fewer = fields.clone();
+        fewer.remove(field);
+        if read(&fewer).err().is_none_or(|other| other != error) {
+            let named = error.contains(&format!("`{field}`"));
+            let detail = if named { error } else { format!("{field}: {error}") };
+            return Err(Problem::Field(field.clone(), detail));
+        }
+    }
+    Err(Problem::Text(error))
+}
+
+fn to_json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("what nodes are made of is JSON")
+}

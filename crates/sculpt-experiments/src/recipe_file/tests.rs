@@ -1,0 +1,232 @@
+use super::read_user_recipe;
+use crate::{Criterion, DataFolder, Node, Overrides, PanelName, Preset, PresetName, UserRecipe};
+use std::collections::BTreeSet;
+use std::fs;
+use tempfile::TempDir;
+
+fn read(text: &str) -> Result<UserRecipe, String> {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("r.toml");
+    fs::write(&path, text).unwrap();
+    let read = read_user_recipe(&path, &DataFolder::default());
+    read.map_err(|e| e.to_string().replace(&format!("{}: ", path.display()), ""))
+}
+
+#[track_caller]
+fn names(text: &str) -> Vec<String> {
+    let read = read(text).unwrap_or_else(|error| panic!("{error}"));
+    read.names.into_iter().map(|(name, _)| name).collect()
+}
+
+#[track_caller]
+fn refused(text: &str, says: &str) {
+    let error = read(text).map(|read| read.names).unwrap_err();
+    assert!(error.contains(says), "{error}");
+}
+
+const GRID: &str = r#"
+like = "demo/a"
+seeds = [1, 2]
+
+[[node]]
+name = "dense"
+kind = "init"
+
+[[node]]
+name = "mask"
+kind = "prune"
+from = "dense"
+criterion = ["random", "snip"]
+density = [0.3, 0.1]
+
+[[node]]
+name = "cyclic"
+kind = "train"
+from = "mask"
+cycles = 3
+"#;
+
+/// Every node of it is one of the preset's: a reader's grid shares what others have trained.
+#[test]
+fn a_grid_is_the_presets_nodes() {
+    let grid = read(GRID).unwrap();
+    let title =
+        |criterion, density, seed| format!("cyclic[criterion={criterion},density={density},seed={seed}]");
+    let all: Vec<_> = grid.names.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(all.len(), 2 + 2 * 2 * 2 + 3 * 2 * 2 * 2);
+    assert_eq!(all[..2], ["dense[seed=1]", "dense[seed=2]"]);
+    assert!(all.contains(&title("snip", 0.1, 2).as_str()));
+    assert!(all.contains(&format!("{}.1", title("random", 0.3, 1)).as_str()));
+    let distinct: BTreeSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len());
+    let setup = Preset::new(PresetName::Demo, Overrides::default(), &DataFolder::default())
+        .and_then(|preset| preset.panel(PanelName::A))
+        .unwrap();
+    let state = |name: &str| &grid.names.iter().find(|(other, _)| other == name).unwrap().1;
+    let Node::Train(last) = &grid.recipe.get(&state(&title("snip", 0.1, 2)).id).unwrap().node else {
+        panic!("no training");
+    };
+    let before = state(&format!("{}.2", title("snip", 0.1, 2)));
+    assert_eq!(*last, setup.cycle(before.clone(), 2));
+    let mask = state("mask[criterion=snip,density=0.1,seed=2]");
+    let Node::Prune(prune) = &grid.recipe.get(&mask.id).unwrap().node else {
+        panic!("no mask");
+    };
+    let Criterion::Scored(scored) = &prune.criterion else {
+        panic!("no score");
+    };
+    assert_eq!(scored.by().word(), "snip");
+    assert_eq!(prune.density.get(), 0.1);
+}
+
+/// The same with all said: one id.
+#[test]
+fn what_is_left_out_is_what_the_preset_says() {
+    let short = "like = \"demo/a\"\n[[node]]\nname = \"i\"\nkind = \"init\"\n[[node]]\nname = \"t\"\nkind = \"train\"\nfrom = \"i\"\n";
+    let long = "threads = 1\n[[node]]\nname = \"i\"\nkind = \"init\"\nmodel = { name = \"resnet8\", classes = 10, width = 8 }\n\
+        rule = \"kaiming-normal-fan-in\"\nseed = 1\ndraw = 0\n[[node]]\nname = \"t\"\nkind = \"train\"\nfrom = \"i\"\n\
+        data = { name = \"demo\" }\nsplit = \"all\"\naugmentation = \"none\"\ndrop_last = false\nschedule = \"step-warmup\"\n\
+        lr = 0.1\nepochs = 8\nbatch = 64\nmomentum = 0.9\nweight_decay = 1e-4\nprecision = \"f32\"\nseed = 1\n";
+    assert_eq!(read(short).unwrap().names, read(long).unwrap().names);
+    let changed = short.replace("kind = \"train\"", "kind = \"train\"\nepochs = 2");
+    assert_ne!(read(&changed).unwrap().names, read(long).unwrap().names);
+    let defaults = format!("defaults = {{ epochs = 2 }}\n{short}");
+    assert_eq!(read(&defaults).unwrap().names, read(&changed).unwrap().names);
+}
+
+/// Learning-rate rewinding, each of its masks from the warm-up's weights, and one state of it.
+#[test]
+fn rounds_go_on_from_each_other() {
+    let text = r#"
+like = "demo/a"
+[[node]]
+name = "init"
+kind = "init"
+[[node]]
+name = "dense"
+kind = "train"
+from = "init"
+[[node]]
+name = "lrr"
+kind = "repeat"
+from = "dense"
+density = [0.8, 0.5]
+steps = [{ kind = "prune", criterion = "magnitude" }, { kind = "train" }]
+[[node]]
+name = "coupled"
+kind = "combine"
+mask_from = "lrr"
+weights_from = "dense@1"
+[[node]]
+name = "sparser"
+kind = "prune"
+from = "lrr[density=0.5]"
+criterion = "magnitude"
+density = 0.1
+[[node]]
+name = "second"
+kind = "prune"
+from = "lrr"
+criterion = "magnitude"
+density = [0.4, 0.2]
+"#;
+    let names = names(text);
+    let wanted = [
+        "init",
+        "dense",
+        "lrr[density=0.8]",
+        "lrr[density=0.5]",
+        "coupled[density=0.8]",
+    ];
+    assert_eq!(names[..5], wanted);
+    assert_eq!(names[6], "sparser");
+    assert_eq!(names[7], "second[density=0.8,second.density=0.4]");
+    assert_eq!(names.len(), 11);
+    let recipe = read(text).unwrap().recipe;
+    // Two rounds of a mask and a cycle, beside the dense cycle.
+    let trained = recipe
+        .iter()
+        .filter(|(_, entry)| entry.node.kind() == "train")
+        .count();
+    assert_eq!((recipe.len(), trained), (1 + 1 + 4 + 2 + 1 + 4, 3));
+}
+
+#[test]
+fn errors_say_line_and_column() {
+    refused("threads = 1\nnode = 3", "line 1, column 1: missing field `node`");
+    refused(
+        "threads = 1\n  lke = \"demo/a\"",
+        "line 2, column 3: unknown field `lke`",
+    );
+    refused("threads = [", "line 1, column");
+    refused(&GRID.replace("demo/a", "demo/z"), "line 2, column 1: `like` is");
+    refused(
+        &GRID.replace("like = \"demo/a\"\n", ""),
+        "missing field `threads`",
+    );
+    refused(
+        &GRID.replace("like = \"demo/a\"", "threads = 0"),
+        "threads is 0, not in 1..=1024",
+    );
+    refused(
+        &GRID.replace("[1, 2]", "[]"),
+        "line 3, column 1: `seeds` is a list",
+    );
+    refused(
+        &GRID.replace("from = \"dense\"", "from = \"dnse\""),
+        "line 12, column 1: node \"mask\": from: no earlier node is called \"dnse\" (there are: dense)",
+    );
+    refused(
+        &GRID.replace("from = \"mask\"", "from = \"mask[axis=1]\""),
+        "has no axis \"axis\"",
+    );
+    refused(
+        &GRID.replace("from = \"mask\"", "from = \"mask.2\""),
+        "has no cycle 2, but 1",
+    );
+    refused(
+        &GRID.replace("from = \"mask\"", "from = \"mask@7\""),
+        "names epoch 7",
+    );
+    refused(
+        &GRID.replace("cycles = 3", "cycles = 0"),
+        "line 20, column 1: node \"cyclic\": cycles: is 0",
+    );
+    refused(
+        &GRID.replace("cycles = 3", "epoch = 3"),
+        "line 20, column 1: node \"cyclic\": unknown field `epoch`",
+    );
+    refused(
+        &GRID.replace("cycles = 3", "epochs = \"3\""),
+        "line 20, column 1: node \"cyclic\": epochs: invalid type",
+    );
+    refused(
+        &GRID.replace("cycles = 3", "lr = -1"),
+        "line 20, column 1: node \"cyclic\": lr is -1, not above 0",
+    );
+    refused(
+        &GRID.replace("cycles = 3", "batch = nan"),
+        "line 20, column 9: nan is not a finite number",
+    );
+    refused(
+        &GRID.replace("[0.3, 0.1]", "[0.3, 7]"),
+        "line 14, column 1: node \"mask\": density",
+    );
+    refused(
+        &GRID.replace("\"snip\"]", "\"snap\"]"),
+        "line 13, column 1: node \"mask\": criterion",
+    );
+    refused(
+        &GRID.replace("name = \"mask\"", "name = \"a@b\""),
+        "line 10, column 1",
+    );
+    refused(
+        &format!("defaults = {{ epoch = 1 }}\n{GRID}"),
+        "line 1, column 1: no node has a field `epoch`",
+    );
+    let seeds: Vec<_> = (0..60_000).map(|seed: u32| seed.to_string()).collect();
+    refused(
+        &GRID.replace("[1, 2]", &format!("[{}]", seeds.join(","))),
+        "more than 100000 nodes",
+    );
+}
