@@ -48,7 +48,7 @@ pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;
 pub use manifest::{Manifest, ManifestEntry, WholeManifest};
 pub use methods::{Method, UnknownMethod};
-pub use metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics, write_parquet};
+pub use metrics::{Metrics, MetricsRow, read_metrics, write_metrics, write_parquet};
 pub use node::{Combine, Init, LabelNoise, Node, NodeId, Perturb, Prune, StateRef, Train, Version};
 pub use node_file::{NodeEnvironment, NodeFile};
 pub use plan::{Plan, Work, plan};
@@ -69,3 +69,5 @@ pub use timings::check_timings;
 pub use training::{EVALUATION_BATCH, Timing, evaluate_examples};
 pub use user_recipe::{UserRecipe, read_user_recipe};
 pub use worker::{Event, JobNumber, Report, Worker};
+
+pub use sculpt_trainers::Evaluation;
