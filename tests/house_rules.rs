@@ -161,6 +161,22 @@ fn none_of(found: Vec<String>, rule: &str) {
     assert!(found.is_empty(), "{rule}\n{}", found.join("\n"));
 }
 
+/// xtask links nothing of ours, so each has the number: what is set up is what environments are recorded with.
+#[test]
+fn one_libtorch_is_set_up_and_recorded() {
+    let after = |file: &str, name: &str| {
+        let text = read(file);
+        let (_, rest) = text.split_once(name).expect("the constant is there");
+        rest.split('"').nth(1).map(str::to_owned)
+    };
+    let set_up = after("xtask/src/libtorch.rs", "const VERSION: &str =");
+    let recorded = after(
+        "crates/sculpt-experiments/src/environment.rs",
+        "const LIBTORCH_VERSION: &str =",
+    );
+    assert_eq!(set_up, recorded);
+}
+
 #[test]
 fn nothing_else_stands_in_the_root() {
     let Some(files) = tracked_files() else { return };

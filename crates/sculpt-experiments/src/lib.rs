@@ -49,7 +49,7 @@ pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;
 pub use manifest::{Manifest, ManifestEntry, WholeManifest};
 pub use methods::{Method, UnknownMethod};
-pub use metrics::{Metrics, MetricsRow, TestScore, read_metrics, write_metrics, write_parquet};
+pub use metrics::{Metrics, MetricsRow, read_metrics, write_metrics, write_parquet};
 pub use node::{Combine, Init, LabelNoise, Node, NodeId, Perturb, Prune, StateRef, Train, Version};
 pub use node_file::{NodeEnvironment, NodeFile};
 pub use plan::{Plan, Work, plan};
@@ -70,3 +70,5 @@ pub use suite::Suite;
 pub use timings::check_timings;
 pub use training::{EVALUATION_BATCH, Timing, evaluate_examples};
 pub use worker::{Event, JobNumber, Report, Worker};
+
+pub use sculpt_trainers::Evaluation;

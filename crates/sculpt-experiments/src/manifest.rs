@@ -76,7 +76,7 @@ impl Manifest {
             Err(source) => return Err(ExperimentError::Io { path, source }),
         };
         check_against(&path, &paths::manifest_sha256(folder))?;
-        let manifest = Self::parse(&text).map_err(bad)?;
+        let manifest = Self::parse(&text).map_err(|e| bad(e.to_string()))?;
         if let (Manifest::Whole(_), false) = (&manifest, paths::manifest_sha256(folder).exists()) {
             let path = paths::manifest_sha256(folder);
             let detail = "is missing: the manifest's own hash stands there".to_owned();
@@ -88,16 +88,15 @@ impl Manifest {
     /// The text of a manifest, of either form.
     ///
     /// # Errors
-    /// One sentence.
-    pub fn parse(text: &[u8]) -> Result<Self, String> {
+    /// Text that is neither form.
+    pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         // Not as untagged: that one's errors say nothing.
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
-        let parsed = if first == Some(&b'[') {
+        if first == Some(&b'[') {
             serde_json::from_slice(text).map(Manifest::Checkpoints)
         } else {
             serde_json::from_slice(text).map(Manifest::Whole)
-        };
-        parsed.map_err(|e| e.to_string())
+        }
     }
 
     /// The states.

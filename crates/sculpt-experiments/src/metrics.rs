@@ -13,29 +13,7 @@ pub struct MetricsRow {
     /// What training saw.
     pub training: EpochMetrics,
     /// The test set (f32, BatchNorm in evaluation mode), at kept epochs.
-    pub test: Option<TestScore>,
-}
-
-/// A test score as training recorded it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TestScore {
-    /// Mean cross-entropy, nats.
-    pub loss: f64,
-    /// Images classified correctly.
-    pub n_correct: u64,
-    /// Images.
-    pub n: u64,
-}
-
-impl From<Evaluation> for TestScore {
-    fn from(evaluation: Evaluation) -> Self {
-        Self {
-            loss: evaluation.loss,
-            n_correct: evaluation.n_correct,
-            n: evaluation.n,
-        }
-    }
+    pub test: Option<Evaluation>,
 }
 
 /// Metrics of one or many nodes: (node id, row), in the order written.
@@ -119,7 +97,7 @@ pub fn read_metrics(path: &Path) -> Result<Metrics, ExperimentError> {
             train_accuracy: train_accuracy.get(i)?,
         };
         let test = match (test_loss.get(i), test_correct.get(i), test_images.get(i)) {
-            (Some(loss), Some(n_correct), Some(n)) => Some(TestScore {
+            (Some(loss), Some(n_correct), Some(n)) => Some(Evaluation {
                 loss,
                 n_correct: n_correct.into(),
                 n: n.into(),
@@ -150,7 +128,7 @@ mod tests {
             train_loss: 1.5,
             train_accuracy: 0.25,
         };
-        let test = Some(TestScore {
+        let test = Some(Evaluation {
             loss: 0.1 + 0.2,
             n_correct: 7,
             n: 10,

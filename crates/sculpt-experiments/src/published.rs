@@ -1,8 +1,9 @@
 //! A published or fetched suite: its states, metrics and timings, read-only.
 
+use crate::Evaluation;
 use crate::chain::Expected;
 use crate::manifest::{Manifest, ManifestEntry};
-use crate::metrics::{MetricsRow, TestScore, read_metrics};
+use crate::metrics::{MetricsRow, read_metrics};
 use crate::read::{Form, Place};
 use crate::timings::{Timings, read_timings};
 use crate::{Environment, ExperimentError, Node, NodeId, StateRef, Suite};
@@ -127,7 +128,7 @@ impl PublishedSuite {
     }
 
     /// The test score that training recorded for a state.
-    pub fn recorded(&self, state: &StateRef) -> Option<TestScore> {
+    pub fn recorded(&self, state: &StateRef) -> Option<Evaluation> {
         let row = self.metrics.get(&(state.id.clone(), state.epoch))?;
         row.test
     }

@@ -1,7 +1,8 @@
 //! What a Train node leaves behind, and what it needs to go on.
 
+use crate::Evaluation;
 use crate::done::write_timing;
-use crate::metrics::{MetricsRow, TestScore, write_metrics};
+use crate::metrics::{MetricsRow, write_metrics};
 use crate::progress::{Saved, SavedHeader};
 use crate::run::{Work, write_state};
 use crate::training::{Timing, evaluate_examples};
@@ -69,9 +70,9 @@ impl Observer<ExperimentError> for Recorder<'_> {
         let (epoch, kept) = (metrics.epoch, self.work.keep.contains(&metrics.epoch));
         let test = (kept || epoch == self.train.epochs).then(|| {
             let (theta, buffers) = (step.state.theta(), step.state.buffers());
-            TestScore::from(evaluate_examples(self.model, theta, buffers, self.test))
+            evaluate_examples(self.model, theta, buffers, self.test)
         });
-        if let Some(TestScore { loss, .. }) = test
+        if let Some(Evaluation { loss, .. }) = test
             && !loss.is_finite()
         {
             return Err(ExperimentError::TestDiverged {

@@ -1,10 +1,10 @@
 //! Where a suite's states and metrics are read from.
 
-use crate::metrics::TestScore;
 use crate::published::PublishedSuite;
 use crate::{Environment, ExperimentError, NodeId, Place, StateRef, Store, Timing};
 use sculpt_checkpoints::State;
 use sculpt_layout::Layout;
+use sculpt_trainers::Evaluation;
 use std::path::Path;
 
 /// A store or a published suite.
@@ -80,7 +80,7 @@ impl Source {
     ///
     /// # Errors
     /// Metrics that cannot be read.
-    pub fn recorded(&self, state: &StateRef) -> Result<Option<TestScore>, ExperimentError> {
+    pub fn recorded(&self, state: &StateRef) -> Result<Option<Evaluation>, ExperimentError> {
         match self {
             Source::Runs(store) => store.recorded(state),
             Source::Published(suite) => Ok(suite.recorded(state)),

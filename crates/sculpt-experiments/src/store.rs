@@ -1,9 +1,10 @@
 //! The content-addressed folder of runs.
 
+use crate::Evaluation;
 use crate::chain::Expected;
 use crate::done::{Done, check_against};
 use crate::library::Library;
-use crate::metrics::{MetricsRow, TestScore, read_metrics};
+use crate::metrics::{MetricsRow, read_metrics};
 use crate::read::{Form, Loaded, Place};
 use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
 use sculpt_checkpoints::{Meta, State};
@@ -231,7 +232,7 @@ impl Store {
     ///
     /// # Errors
     /// Metrics that cannot be read.
-    pub fn recorded(&self, state: &StateRef) -> Result<Option<TestScore>, ExperimentError> {
+    pub fn recorded(&self, state: &StateRef) -> Result<Option<Evaluation>, ExperimentError> {
         if self.file(state).is_none()
             && let Some(suite) = self.library.suite_of(state)
         {

@@ -96,6 +96,18 @@ impl Layout {
         self.n_buffers
     }
 
+    /// The buffers before training: running means 0, variances 1.
+    pub fn fresh_buffers(&self) -> Vec<f32> {
+        let mut buffers = vec![0.0; self.n_buffers];
+        for buffer in &self.buffers {
+            buffers[buffer.range()].fill(match buffer.kind() {
+                BufferKind::RunningMean => 0.0,
+                BufferKind::RunningVar => 1.0,
+            });
+        }
+        buffers
+    }
+
     /// Number of prunable coordinates, the `N` of every density.
     pub fn n_prunable(&self) -> usize {
         self.n_prunable

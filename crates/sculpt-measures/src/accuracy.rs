@@ -1,6 +1,6 @@
 use crate::cache::Key;
 use crate::{MeasureError, Session};
-use sculpt_experiments::{EVALUATION_BATCH, Environment, PanelName, StateRef, TestScore, evaluate_examples};
+use sculpt_experiments::{EVALUATION_BATCH, Environment, Evaluation, PanelName, StateRef, evaluate_examples};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
@@ -8,9 +8,9 @@ use tch::{Device, Tensor};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Score {
     /// As measured now; as recorded where the data are not at hand.
-    pub test: TestScore,
+    pub test: Evaluation,
     /// As training recorded it.
-    pub recorded: Option<TestScore>,
+    pub recorded: Option<Evaluation>,
     /// Whether it was measured.
     pub measured: bool,
     /// Realised density of the checkpoint's mask.
@@ -100,7 +100,7 @@ impl Session {
 
     /// Design §5: equal to what training recorded where it was trained, elsewhere within max(1, 0.1 %) images.
     fn checked(&self, state: &StateRef, cached: Cached) -> Result<Score, MeasureError> {
-        let test = TestScore {
+        let test = Evaluation {
             loss: cached.loss,
             n_correct: cached.n_correct,
             n: cached.n,

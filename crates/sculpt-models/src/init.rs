@@ -1,5 +1,5 @@
 use crate::ModelError;
-use sculpt_layout::{BufferKind, Layout, ParamKind};
+use sculpt_layout::{Layout, ParamKind};
 use sculpt_random::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
@@ -54,18 +54,7 @@ pub fn initialise(layout: &Layout, rule: InitRule, seed: Seed) -> (Vec<f32>, Vec
             *value = law.draw(&mut stream);
         }
     }
-    (theta, fresh_buffers(layout))
-}
-
-/// Running means 0, variances 1.
-fn fresh_buffers(layout: &Layout) -> Vec<f32> {
-    let mut buffers = vec![0.0; layout.n_buffers()];
-    for buffer in layout.buffers() {
-        if buffer.kind() == BufferKind::RunningVar {
-            buffers[buffer.range()].fill(1.0);
-        }
-    }
-    buffers
+    (theta, layout.fresh_buffers())
 }
 
 enum Law {

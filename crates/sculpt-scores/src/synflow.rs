@@ -2,7 +2,6 @@ use crate::criterion::is_default;
 use crate::point::first;
 use crate::select::select;
 use crate::{BatchNorm, Images, Point, ScoreError, Scorer};
-use sculpt_layout::{BufferKind, Layout};
 use sculpt_masks::{Density, Mask, MaskError};
 use sculpt_network::Mode;
 use serde::{Deserialize, Serialize};
@@ -163,7 +162,9 @@ impl<'a> Flow<'a> {
             alive: Tensor::from_slice(&alive).to_device(device),
             unprunable: Tensor::from_slice(&unprunable).to_device(device),
             n_unprunable: unprunable.len(),
-            buffers: Tensor::from_slice(&fresh_buffers(point.layout())).to_device(device),
+            buffers: Tensor::from_slice(&point.layout().fresh_buffers())
+                .to_kind(Kind::Double)
+                .to_device(device),
             ones: Tensor::ones([1, channels, height, width], (Kind::Double, device)),
         }
     }
@@ -215,22 +216,10 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// Running means 0, variances 1.
-fn fresh_buffers(layout: &Layout) -> Vec<f64> {
-    let mut buffers = vec![0.0; layout.n_buffers()];
-    for buffer in layout.buffers() {
-        buffers[buffer.range()].fill(match buffer.kind() {
-            BufferKind::RunningMean => 0.0,
-            BufferKind::RunningVar => 1.0,
-        });
-    }
-    buffers
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sculpt_layout::ParamKind;
+    use sculpt_layout::{Layout, ParamKind};
     use sculpt_network::{FromFn, Network};
 
     /// Two paths `a_i b_i v_i` from image to logit, with BatchNorm-like variances `v`; in training, path 1 is a

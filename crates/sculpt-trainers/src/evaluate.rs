@@ -1,8 +1,10 @@
 use sculpt_network::{Mode, Network};
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor, no_grad};
 
 /// What a network makes of a set of labelled images.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Evaluation {
     /// Mean cross-entropy, nats.
     pub loss: f64,

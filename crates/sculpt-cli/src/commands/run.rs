@@ -6,7 +6,7 @@ use crate::words::Global;
 use crate::{jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Node, StateRef, Store, TestScore, read_user_recipe};
+use sculpt_experiments::{Evaluation, Node, StateRef, Store, read_user_recipe};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ struct Line {
     kind: &'static str,
     density: f64,
     epoch: u32,
-    test: Option<TestScore>,
+    test: Option<Evaluation>,
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {

@@ -61,7 +61,7 @@ pub(super) fn manifest(folder: &Path, findings: &mut Findings) -> Option<Manifes
     findings.check_against(&path, &paths::manifest_sha256(folder));
     let parsed = fs::read(&path)
         .map_err(|e| (PlaceKind::Unreadable, e.to_string()))
-        .and_then(|text| Manifest::parse(&text).map_err(|e| (PlaceKind::Description, e)));
+        .and_then(|text| Manifest::parse(&text).map_err(|e| (PlaceKind::Description, e.to_string())));
     let manifest = match parsed {
         Ok(manifest) => manifest,
         Err((kind, detail)) => {
