@@ -23,7 +23,7 @@ pub use error::DatasetError;
 pub use examples::Examples;
 pub use gratings::{DemoClasses, DemoSpec, gratings};
 pub use layout::RecordLayout;
-pub use loader::Loader;
+pub use loader::{Loader, Loading};
 pub use pictures::{PictureDigest, pictures_digest};
 pub use records::Found;
 pub use sets::{ALL, CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, IMAGENET, data_set, data_set_in_id};
@@ -79,16 +79,15 @@ impl Dataset {
         seed: Seed,
         device: Device,
     ) -> Result<Loader, DatasetError> {
-        Loader::new(
-            &self.train,
-            self.mean,
-            self.std,
+        let loading = Loading {
+            mean: self.mean,
+            std: self.std,
             augmentation,
             batch,
             drop_last,
             seed,
-            device,
-        )
+        };
+        Loader::new(&self.train, loading, device)
     }
 
     /// The test examples on `device`; see [`DeviceExamples::new`].

@@ -26,6 +26,23 @@ pub struct Loader {
     current: RefCell<Option<Epoch>>,
 }
 
+/// How a [`Loader`] makes batches of examples.
+#[derive(Clone, Copy, Debug)]
+pub struct Loading {
+    /// Mean of each channel, in units of the full range (see [`DeviceExamples::new`]).
+    pub mean: [f64; 3],
+    /// Standard deviation of each channel, likewise.
+    pub std: [f64; 3],
+    /// How images are shifted and mirrored.
+    pub augmentation: Augmentation,
+    /// Images a batch.
+    pub batch: usize,
+    /// Whether an incomplete last batch is left out.
+    pub drop_last: bool,
+    /// Seed of order and augmentation.
+    pub seed: Seed,
+}
+
 /// What is drawn for one epoch.
 #[derive(Debug)]
 struct Epoch {
@@ -37,23 +54,20 @@ struct Epoch {
 }
 
 impl Loader {
-    /// Batches of `batch` of the `examples`, copied to `device`, normalised by each channel's `mean` and `std`
-    /// (see [`DeviceExamples::new`]). With `drop_last` an incomplete last batch is left out.
+    /// Batches of the `examples`, copied to `device`.
     ///
     /// # Errors
     /// A batch of 0, or of which `examples` fill none with `drop_last`; images that are too small for the augmentation's padding;
     /// [`Augmentation::ResizedCropFlip`]; what libtorch refuses.
-    #[expect(clippy::too_many_arguments, reason = "each one is a field of a training node")]
-    pub fn new(
-        examples: &Examples,
-        mean: [f64; 3],
-        std: [f64; 3],
-        augmentation: Augmentation,
-        batch: usize,
-        drop_last: bool,
-        seed: Seed,
-        device: Device,
-    ) -> Result<Self, DatasetError> {
+    pub fn new(examples: &Examples, loading: Loading, device: Device) -> Result<Self, DatasetError> {
+        let Loading {
+            mean,
+            std,
+            augmentation,
+            batch,
+            drop_last,
+            seed,
+        } = loading;
         let least = if drop_last { batch } else { 1 };
         if batch == 0 || examples.len() < least {
             return Err(DatasetError::NoBatch {
@@ -179,18 +193,19 @@ mod tests {
         Examples::new(16, 16, pixels, (0..23).collect()).unwrap()
     }
 
-    fn loader(augmentation: Augmentation, batch: usize, drop_last: bool) -> Loader {
-        Loader::new(
-            &examples(),
-            MEAN,
-            STD,
+    fn loading(augmentation: Augmentation, batch: usize, drop_last: bool) -> Loading {
+        Loading {
+            mean: MEAN,
+            std: STD,
             augmentation,
             batch,
             drop_last,
-            Seed(3),
-            Device::Cpu,
-        )
-        .unwrap()
+            seed: Seed(3),
+        }
+    }
+
+    fn loader(augmentation: Augmentation, batch: usize, drop_last: bool) -> Loader {
+        Loader::new(&examples(), loading(augmentation, batch, drop_last), Device::Cpu).unwrap()
     }
 
     const ALL: [Augmentation; 3] = [
@@ -325,8 +340,8 @@ mod tests {
             let (mean, std) = ([0.0; 3], [1.0 / 255.0; 3]);
             let on_device = DeviceExamples::new(&examples, mean, std, Device::Cpu).unwrap();
             prop_assert_eq!(Vec::<i64>::try_from(on_device.labels()).unwrap(), wide.clone());
-            let none = Augmentation::None;
-            let loader = Loader::new(&examples, mean, std, none, batch, false, Seed(1), Device::Cpu).unwrap();
+            let loading = Loading { mean, std, ..loading(Augmentation::None, batch, false) };
+            let loader = Loader::new(&examples, loading, Device::Cpu).unwrap();
             for step in 0..loader.steps_per_epoch() {
                 let (images, labels) = Batches::batch(&loader, 0, step).unwrap();
                 let places = Vec::<f32>::try_from(images.select(1, 0).reshape(-1)).unwrap();
@@ -340,17 +355,8 @@ mod tests {
     #[test]
     fn impossible_batches_are_refused() {
         let new = |batch, drop_last| {
-            let none = Augmentation::None;
-            Loader::new(
-                &examples(),
-                MEAN,
-                STD,
-                none,
-                batch,
-                drop_last,
-                Seed(3),
-                Device::Cpu,
-            )
+            let loading = loading(Augmentation::None, batch, drop_last);
+            Loader::new(&examples(), loading, Device::Cpu)
         };
         assert_eq!(
             new(24, true).unwrap_err().to_string(),

@@ -63,7 +63,7 @@ pub use recipe::{Entry, Recipe};
 pub use recipe_file::{UserRecipe, read_user_recipe};
 pub use run::{Ended, Progress, Runner};
 pub use scheduler::{Board, Drive, Happening, drive};
-pub use show::{At, Length, Show, States, grow};
+pub use show::{At, Labels, Length, Show, States, grow};
 pub use source::Source;
 pub use store::Store;
 pub use suite::Suite;

@@ -75,10 +75,7 @@ impl Library {
 /// What begins with a dot is being made.
 fn folders_in(parent: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let plain = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        name.is_some_and(paths::is_plain_name) && path.is_dir()
-    };
+    let plain = |path: &PathBuf| paths::is_plain_name(paths::file_name(path)) && path.is_dir();
     let mut folders: Vec<_> = entries.map(|entry| entry.path()).filter(plain).collect();
     folders.sort();
     folders

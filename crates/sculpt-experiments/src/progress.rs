@@ -114,9 +114,15 @@ impl Saved {
 /// Checks a saved state by itself, as `verify` does.
 ///
 /// # Errors
-/// One sentence.
-pub fn check_progress(path: &Path) -> Result<(), String> {
-    parse(path).map(drop)
+/// A file that is damaged, or not a saved state.
+pub fn check_progress(path: &Path) -> Result<(), ExperimentError> {
+    match parse(path) {
+        Ok(_) => Ok(()),
+        Err(detail) => Err(ExperimentError::BadFile {
+            path: path.to_owned(),
+            detail,
+        }),
+    }
 }
 
 /// What is wrong with a kept state that is there: it was written before the state that was saved.

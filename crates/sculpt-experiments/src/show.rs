@@ -88,17 +88,29 @@ impl Show {
     }
 }
 
+/// The labels of training images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// Their own.
+    Clean,
+    /// Some of them wrong, by the preset's rule and rate (A.2).
+    Noisy,
+}
+
 /// Adds what a panel shows to a recipe, with everything that it comes from, and returns the states shown, seed by seed;
-/// with `noisy`, all training is on noisy labels (A.2).
-pub fn grow(recipe: &mut Recipe, setup: &Setup, shows: &[Show], noisy: bool) -> Vec<Point> {
+/// all training is on such labels.
+pub fn grow(recipe: &mut Recipe, setup: &Setup, shows: &[Show], labels: Labels) -> Vec<Point> {
     let mut points = Vec::new();
     for &seed in &setup.seeds {
-        let noise = LabelNoise {
-            rule: setup.label_noise_rule,
-            rate: setup.label_noise_rate,
-            seed,
+        let noise = match labels {
+            Labels::Clean => None,
+            Labels::Noisy => Some(LabelNoise {
+                rule: setup.label_noise_rule,
+                rate: setup.label_noise_rate,
+                seed,
+            }),
         };
-        let mut grower = Grower::new(recipe, setup, seed, noisy.then_some(noise));
+        let mut grower = Grower::new(recipe, setup, seed, noise);
         for show in shows {
             for density in show.at.densities(setup) {
                 for method in show.methods {

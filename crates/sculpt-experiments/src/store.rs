@@ -326,9 +326,9 @@ impl Store {
     pub fn ids(&self) -> Result<Vec<NodeId>, ExperimentError> {
         let mut ids = Vec::new();
         for first_two in entries(&self.runs)? {
-            if first_two.file_name().is_some_and(|n| n.len() == 2) && first_two.is_dir() {
+            if paths::file_name(&first_two).len() == 2 && first_two.is_dir() {
                 for folder in entries(&first_two)? {
-                    let name = folder.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+                    let name = paths::file_name(&folder);
                     if let Ok(id) = name.parse() {
                         ids.push(id);
                     }

@@ -5,7 +5,7 @@ use crate::read::Loaded;
 use crate::recorder::Recorder;
 use crate::run::Work;
 use crate::{Ended, ExperimentError, LabelNoise, Runner, Train, memory};
-use sculpt_datasets::{DeviceExamples, Examples, Loader};
+use sculpt_datasets::{DeviceExamples, Examples, Loader, Loading};
 use sculpt_label_noise::corrupt;
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Network;
@@ -57,16 +57,15 @@ impl Runner<'_> {
         if let Some(noise) = &train.label_noise {
             examples = noisy(&examples, noise, dataset.spec.n_classes)?;
         }
-        let loader = Loader::new(
-            &examples,
-            dataset.mean,
-            dataset.std,
-            train.augmentation,
-            train.batch as usize,
-            train.drop_last,
-            Seed(train.seed),
-            self.device,
-        )?;
+        let loading = Loading {
+            mean: dataset.mean,
+            std: dataset.std,
+            augmentation: train.augmentation,
+            batch: train.batch as usize,
+            drop_last: train.drop_last,
+            seed: Seed(train.seed),
+        };
+        let loader = Loader::new(&examples, loading, self.device)?;
         let test = DeviceExamples::new(&dataset.test, dataset.mean, dataset.std, self.device)?;
         let network = model.network(train.precision);
         let layout = network.layout();

@@ -128,14 +128,20 @@ fn line_points<'a>(rows: impl Iterator<Item = &'a LineRow>) -> Result<Vec<Point>
 pub fn curvature_panel(rows: &[Eigenvalue], shown: &[(Named, Stroke)]) -> Result<Panel, DrawError> {
     let mut curves = Vec::new();
     for (method, stroke) in shown {
-        let mut places: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+        let mut places: BTreeMap<u32, (Vec<f64>, bool)> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.method == method.id) {
-            places.entry(row.cycle).or_default().push(row.value);
+            let (values, converged) = places.entry(row.cycle).or_insert((Vec::new(), true));
+            values.push(row.value);
+            *converged &= row.converged;
         }
-        let points = places
-            .iter()
-            .map(|(cycle, values)| mean_point(f64::from(*cycle), values));
-        let points = points.collect::<Result<Vec<_>, _>>()?;
+        let points = places.iter().map(|(cycle, (values, converged))| {
+            let point = mean_point(f64::from(*cycle), values)?;
+            Ok(Point {
+                converged: *converged,
+                ..point
+            })
+        });
+        let points = points.collect::<Result<Vec<_>, DrawError>>()?;
         if !points.is_empty() {
             curves.push(Curve::new(*method, points).stroked(*stroke));
         }

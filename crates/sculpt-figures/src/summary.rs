@@ -12,5 +12,6 @@ pub(crate) fn mean_point(x: f64, values: &[f64]) -> Result<Point, DrawError> {
             high: i.high,
         }),
         n: summary.n,
+        converged: true,
     })
 }

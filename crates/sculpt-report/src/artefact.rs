@@ -1,5 +1,5 @@
 use crate::{ReportError, Session};
-use sculpt_experiments::{PanelName, Preset, Recipe, Show, grow};
+use sculpt_experiments::{Labels, PanelName, Preset, Recipe, Show, grow};
 use sculpt_figures::Figure;
 use sculpt_measures::{Needs, PanelNeeds};
 use sculpt_rows::{Difference, Frame, Name, Row, compare};
@@ -76,8 +76,8 @@ pub(crate) struct PanelSource {
     pub(crate) once: bool,
     /// What of which methods it shows.
     pub(crate) shows: &'static [Show],
-    /// Whether training labels are noisy (A.2).
-    pub(crate) noisy: bool,
+    /// What it trains on.
+    pub(crate) labels: Labels,
 }
 
 /// Everything that the artefacts need trained under a preset, each node once.
@@ -141,7 +141,7 @@ impl Artefact {
                 setup.seeds.truncate(n);
             }
             let mut recipe = Recipe::default();
-            let points = grow(&mut recipe, &setup, source.shows, source.noisy);
+            let points = grow(&mut recipe, &setup, source.shows, source.labels);
             panels.push(PanelNeeds {
                 letter: source.letter,
                 panel: source.panel,

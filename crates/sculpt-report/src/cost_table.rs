@@ -2,6 +2,7 @@
 
 use crate::artefact::{Content, PanelSource};
 use crate::{ReportError, Session, shows};
+use sculpt_experiments::Labels;
 use sculpt_experiments::PanelName;
 use sculpt_measures::Needs;
 use sculpt_rows::{CostRow, Name};
@@ -23,7 +24,7 @@ const fn source(letter: &'static str, panel: PanelName) -> PanelSource {
         panel,
         once: false,
         shows: shows::SCULPTING,
-        noisy: false,
+        labels: Labels::Clean,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::artefact::Content;
 use crate::{ReportError, Session, shows};
-use sculpt_experiments::{PanelName, Preset, Recipe, grow, methods};
+use sculpt_experiments::{Labels, PanelName, Preset, Recipe, grow, methods};
 use sculpt_measures::{Needs, one_seed};
 use sculpt_rows::{EpochRow, Name};
 
@@ -66,7 +66,7 @@ fn rows_of(preset: &Preset) -> Result<Vec<EpochRow>, ReportError> {
     for row in ROWS {
         let setup = one_seed(preset.panel(row.panel)?);
         let mut recipe = Recipe::default();
-        let mut points = grow(&mut recipe, &setup, shows::SCULPTING_AGAINST_LRR, false);
+        let mut points = grow(&mut recipe, &setup, shows::SCULPTING_AGAINST_LRR, Labels::Clean);
         points.retain(|point| point.density.get() < 1.0);
         points.sort_by_key(|point| point.level);
         for point in points {

@@ -5,7 +5,7 @@ use crate::artefact::PanelSource;
 use crate::landscapes::Landscape;
 use crate::shows;
 use crate::words::named;
-use sculpt_experiments::{PanelName, Setup, Show, methods};
+use sculpt_experiments::{Labels, PanelName, Setup, Show, methods};
 use sculpt_figures::{Guide, Over, PanelRows, Shown, Stroke};
 use sculpt_measures::Pairs;
 use sculpt_rows::{Along, JumpRow, LineRow, Name, sparsity};
@@ -17,7 +17,7 @@ const fn source(letter: &'static str, panel: PanelName, shows: &'static [Show]) 
         panel,
         once: false,
         shows,
-        noisy: false,
+        labels: Labels::Clean,
     }
 }
 
@@ -32,7 +32,7 @@ const fn once(letter: &'static str, panel: PanelName, shows: &'static [Show]) ->
 /// The same with noisy training labels.
 const fn noisy(source: PanelSource) -> PanelSource {
     PanelSource {
-        noisy: true,
+        labels: Labels::Noisy,
         ..source
     }
 }

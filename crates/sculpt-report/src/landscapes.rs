@@ -94,7 +94,7 @@ impl Content for Landscape<JumpRow> {
         let open = eigenvalues.iter().filter(|found| !found.converged).count();
         let more = if open > 0 {
             format!(
-                " {open} of {} eigenvalues are not converged: the frame marks them.",
+                " {open} of {} eigenvalues are not converged: their points stand in a ring.",
                 eigenvalues.len()
             )
         } else {

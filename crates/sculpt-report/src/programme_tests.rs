@@ -2,14 +2,14 @@
 
 use crate::{programme, shows};
 use sculpt_experiments::{
-    DataFolder, ManifestEntry, Method, Node, NodeId, Overrides, PanelName, Point, Preset, PresetName, Recipe,
-    Setup, Show, StateRef, Suite, grow, methods,
+    DataFolder, Labels, ManifestEntry, Method, Node, NodeId, Overrides, PanelName, Point, Preset, PresetName,
+    Recipe, Setup, Show, StateRef, Suite, grow, methods,
 };
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What panel (a) is asked for, and whether with noisy labels.
-fn of_panel_a() -> Vec<(&'static [Show], bool)> {
+/// What panel (a) is asked for, and on which labels.
+fn of_panel_a() -> Vec<(&'static [Show], Labels)> {
     let clean = [
         shows::ALLOCATIONS,
         shows::BASINS,
@@ -28,8 +28,8 @@ fn of_panel_a() -> Vec<(&'static [Show], bool)> {
         shows::SIGNS_SUFFICE,
         shows::SIGN_RECOVERY,
     ];
-    let clean = clean.into_iter().map(|shows| (shows, false));
-    clean.chain([(shows::NOISY_LABELS, true)]).collect()
+    let clean = clean.into_iter().map(|shows| (shows, Labels::Clean));
+    clean.chain([(shows::NOISY_LABELS, Labels::Noisy)]).collect()
 }
 
 fn setup(name: PresetName, overrides: Overrides) -> Setup {
@@ -45,9 +45,9 @@ fn what_is_shown_is_kept() {
         ..Overrides::default()
     };
     let setup = setup(PresetName::Demo, overrides);
-    for (shows, noisy) in of_panel_a() {
+    for (shows, labels) in of_panel_a() {
         let mut recipe = Recipe::default();
-        let points = grow(&mut recipe, &setup, shows, noisy);
+        let points = grow(&mut recipe, &setup, shows, labels);
         assert!(!points.is_empty());
         for point in points {
             let entry = recipe.get(&point.state.id).unwrap();
@@ -79,14 +79,14 @@ fn artefacts_share_their_beginnings() {
             / 8
     };
     let (mut all, mut apart) = (Recipe::default(), 0);
-    for (shows, noisy) in of_panel_a() {
+    for (shows, labels) in of_panel_a() {
         let mut own = Recipe::default();
-        grow(&mut own, &setup, shows, noisy);
+        grow(&mut own, &setup, shows, labels);
         apart += cycles(&own);
-        grow(&mut all, &setup, shows, noisy);
+        grow(&mut all, &setup, shows, labels);
     }
     let mut figure_5 = Recipe::default();
-    grow(&mut figure_5, &setup, shows::COUPLING, false);
+    grow(&mut figure_5, &setup, shows::COUPLING, Labels::Clean);
     assert_eq!(cycles(&figure_5), 126);
     assert_eq!((cycles(&all), apart), (385, 717));
     let preset = Preset::new(PresetName::Demo, Overrides::default(), &DataFolder::default()).unwrap();
@@ -97,9 +97,9 @@ fn artefacts_share_their_beginnings() {
 #[test]
 fn noise_is_in_all_cycles_or_none() {
     let setup = setup(PresetName::Demo, Overrides::default());
-    let noises = |shows, noisy| {
+    let noises = |shows, labels| {
         let mut recipe = Recipe::default();
-        grow(&mut recipe, &setup, shows, noisy);
+        grow(&mut recipe, &setup, shows, labels);
         let trained = recipe.iter().filter_map(|(_, entry)| match &entry.node {
             Node::Train(train) => Some((train.seed, train.label_noise.map(|noise| noise.seed))),
             Node::Init(_) | Node::Prune(_) | Node::Combine(_) => None,
@@ -107,11 +107,11 @@ fn noise_is_in_all_cycles_or_none() {
         trained.collect::<BTreeSet<_>>()
     };
     assert_eq!(
-        noises(shows::NOISY_LABELS, true),
+        noises(shows::NOISY_LABELS, Labels::Noisy),
         BTreeSet::from([1, 2, 3].map(|seed| (seed, Some(seed))))
     );
     assert_eq!(
-        noises(shows::SCULPTING, false),
+        noises(shows::SCULPTING, Labels::Clean),
         BTreeSet::from([1, 2, 3].map(|seed| (seed, None)))
     );
 }
@@ -125,7 +125,7 @@ fn sculpt_prunes_once() {
         ..Overrides::default()
     };
     let setup = setup(PresetName::Demo, overrides);
-    let points = grow(&mut Recipe::default(), &setup, shows::SCULPTING, false);
+    let points = grow(&mut Recipe::default(), &setup, shows::SCULPTING, Labels::Clean);
     let sculpts = [&methods::SCULPT_20, &methods::SCULPT_50, &methods::SCULPT_70];
     for (place, n) in [(0, 5), (1, 4), (2, 3)] {
         let of: Vec<_> = points.iter().filter(|p| p.method == sculpts[place]).collect();
@@ -156,8 +156,8 @@ fn few_densities_are_enough() {
     let named = [setup.sparse_67, setup.sparse_90, setup.sparse_93].map(|d| d.get());
     // 0.33 / 0.2 = 1.6; 0.2 / 0.107 = 1.9 against 0.107 / 0.05 = 2.1; 0.069 / 0.05 = 1.4.
     assert_eq!(named, [0.2, 0.2, 0.05]);
-    for (shows, noisy) in of_panel_a() {
-        assert!(!grow(&mut Recipe::default(), &setup, shows, noisy).is_empty());
+    for (shows, labels) in of_panel_a() {
+        assert!(!grow(&mut Recipe::default(), &setup, shows, labels).is_empty());
     }
 }
 
@@ -168,7 +168,7 @@ fn demo() -> (Recipe, Vec<Point>) {
         &mut recipe,
         &preset.panel(PanelName::A).unwrap(),
         shows::COUPLING,
-        false,
+        Labels::Clean,
     );
     (recipe, points)
 }

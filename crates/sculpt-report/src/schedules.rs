@@ -2,7 +2,7 @@
 
 use crate::artefact::Content;
 use crate::{ReportError, Session, shows, words};
-use sculpt_experiments::{PanelName, Preset, Recipe, Setup, StateRef, grow, methods};
+use sculpt_experiments::{Labels, PanelName, Preset, Recipe, Setup, StateRef, grow, methods};
 use sculpt_figures::{Figure, schedule_panel};
 use sculpt_measures::{Needs, one_seed, schedule_rows};
 use sculpt_rows::{Name, ScheduleRow};
@@ -58,7 +58,12 @@ pub(crate) static FIGURE_12: Schedules = Schedules {
 
 fn cyclic_and_one_cycle(setup: &Setup) -> (Recipe, Vec<Run>) {
     let mut recipe = Recipe::default();
-    let points = grow(&mut recipe, setup, shows::SCHEDULES_AT_EQUAL_EPOCHS, false);
+    let points = grow(
+        &mut recipe,
+        setup,
+        shows::SCHEDULES_AT_EQUAL_EPOCHS,
+        Labels::Clean,
+    );
     let run = |panel, method, cycle| {
         let of_method = points.iter().find(|p| p.method == method && p.cycle == cycle);
         let end = of_method.expect("figure 2 (d) shows every cycle");
@@ -77,7 +82,7 @@ fn cyclic_and_one_cycle(setup: &Setup) -> (Recipe, Vec<Run>) {
 
 fn over_levels(setup: &Setup) -> (Recipe, Vec<Run>) {
     let mut recipe = Recipe::default();
-    let points = grow(&mut recipe, setup, shows::ITERATIVE_AGAINST_DENSE, false);
+    let points = grow(&mut recipe, setup, shows::ITERATIVE_AGAINST_DENSE, Labels::Clean);
     let levels = points.iter().filter(|point| point.method == &methods::LRR);
     let last = levels.max_by_key(|point| point.level).expect("LRR has a level");
     let end = last.state.clone();

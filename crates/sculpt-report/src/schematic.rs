@@ -3,7 +3,7 @@
 use crate::artefact::Content;
 use crate::words::{self, named};
 use crate::{ReportError, Session, shows};
-use sculpt_experiments::{Method, PanelName, Preset, Recipe, Setup, UnknownMethod, grow, methods};
+use sculpt_experiments::{Labels, Method, PanelName, Preset, Recipe, Setup, UnknownMethod, grow, methods};
 use sculpt_figures::{Figure, schematic_panel};
 use sculpt_measures::{Needs, one_seed, stretch_rows};
 use sculpt_rows::{Name, StretchRow, sparsity};
@@ -30,7 +30,7 @@ const PANELS: [(&str, &str); 3] = [
 fn rows_of(setup: Setup) -> Vec<StretchRow> {
     let setup = one_seed(setup);
     let mut recipe = Recipe::default();
-    let points = grow(&mut recipe, &setup, shows::SCULPTING, false);
+    let points = grow(&mut recipe, &setup, shows::SCULPTING, Labels::Clean);
     let at_90 = || points.iter().filter(|point| point.density == setup.sparse_90);
     let ending = |method| at_90().find(|point| point.method == method);
     let sculpt = at_90().rfind(|point| point.method.last_step.is_some());

@@ -2,7 +2,7 @@
 
 use crate::artefact::{Content, PanelSource};
 use crate::{ReportError, Session, shows};
-use sculpt_experiments::{Method, PanelName, methods};
+use sculpt_experiments::{Labels, Method, PanelName, methods};
 use sculpt_measures::Needs;
 use sculpt_rows::{Name, SignRow};
 
@@ -22,7 +22,7 @@ const SOURCES: &[PanelSource] = &[PanelSource {
     panel: PanelName::A,
     once: false,
     shows: shows::SIGN_OVERLAP,
-    noisy: false,
+    labels: Labels::Clean,
 }];
 
 impl Content for SignTable {

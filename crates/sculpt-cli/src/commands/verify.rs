@@ -102,18 +102,15 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
 
 /// What a path is, its content says.
 fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> anyhow::Result<()> {
-    let name = path
-        .canonicalize()
-        .ok()
-        .and_then(|p| p.file_name().and_then(|n| n.to_str()).map(str::to_owned));
-    let name = name.unwrap_or_default();
+    let whole = path.canonicalize().unwrap_or_default();
+    let name = paths::file_name(&whole);
     if !path.is_dir() {
         file::verify(path, model, findings);
-    } else if paths::node_json(path).exists() || paths::is_sha256(&name) {
+    } else if paths::node_json(path).exists() || paths::is_sha256(name) {
         node::verify(path, findings);
     } else if paths::manifest(path).exists() || paths::suite_json(path).exists() {
         suite::verify(path, findings);
-    } else if is_store(path, &name) {
+    } else if is_store(path, name) {
         store::verify(path, findings);
     } else {
         bail!(

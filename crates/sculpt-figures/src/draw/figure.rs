@@ -119,6 +119,9 @@ pub struct Point {
     pub interval: Option<Interval>,
     /// Number of seeds.
     pub n: usize,
+    /// Whether what it is the mean of was computed to its end; a point that rests on a value that did not converge stands in
+    /// a ring.
+    pub converged: bool,
 }
 
 /// From low to high, both included.
@@ -212,6 +215,7 @@ impl Point {
             mean: y,
             interval: None,
             n: 1,
+            converged: true,
         }
     }
 }
@@ -297,7 +301,10 @@ impl Panel {
                 curve: curve.label(),
             });
         }
-        for &Point { x, mean, interval, n } in &curve.points {
+        for &Point {
+            x, mean, interval, n, ..
+        } in &curve.points
+        {
             let on_axis = match self.x {
                 XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => x.is_finite(),
                 // A smaller density is no network; it would also stretch the axis without end.

@@ -144,6 +144,7 @@ mod tests {
                 mean: 90.0,
                 interval: None,
                 n,
+                converged: true,
             };
             Curve::new(method, ns.iter().map(point).collect())
         };

@@ -81,6 +81,12 @@ pub(super) fn marker(picture: &Picture<'_>, at: (i32, i32), look: Look) -> Resul
     Ok(())
 }
 
+/// A ring that a marker, or the line alone, stands in.
+pub(super) fn ring(picture: &Picture<'_>, at: (i32, i32), look: Look) -> Result<(), DrawError> {
+    picture.draw(&Circle::new(at, (2.0 * MARKER) as i32, stroke(look.colour, THIN)))?;
+    Ok(())
+}
+
 enum Shape {
     Circle,
     Closed(Vec<(i32, i32)>),

@@ -5,7 +5,7 @@ use super::figure::{Figure, Interval, Reference};
 use super::layout::{Anchor, Chart, Key, Label, Layout, Rect, TICK};
 use super::legend::Sample;
 use super::look::Rgb;
-use super::marks::{line, marker, reference_line};
+use super::marks::{line, marker, reference_line, ring};
 use super::placed::curves_in_place;
 use super::text::{FAMILY, PLOTTERS_EM, TOP_TO_BASELINE};
 use plotters::coord::Shift;
@@ -168,6 +168,9 @@ fn draw_chart(picture: &Picture<'_>, chart: &Chart<'_>) -> Result<(), DrawError>
         line(picture, &curve.path(), curve.look)?;
     }
     for curve in curves.iter().rev() {
+        for at in curve.unconverged() {
+            ring(picture, at, curve.look)?;
+        }
         for at in curve.marked() {
             marker(picture, at, curve.look)?;
         }

@@ -34,6 +34,7 @@ struct PlacedPoint {
     y: i32,
     /// Places of the high and of the low end, perhaps outside the plot.
     interval: Option<(i32, i32)>,
+    converged: bool,
 }
 
 pub(super) fn curves_in_place(chart: &Chart<'_>, context: &Context<'_, '_>) -> Vec<Placed> {
@@ -50,6 +51,7 @@ pub(super) fn curves_in_place(chart: &Chart<'_>, context: &Context<'_, '_>) -> V
                 x: x + spread.shift(x, i),
                 y,
                 interval,
+                converged: point.converged,
             }
         };
         let mut points: Vec<PlacedPoint> = curve.points.iter().map(at).collect();
@@ -149,6 +151,12 @@ impl Placed {
             left -= f64::from(pair[1].0 - pair[0].0).hypot(f64::from(pair[1].1 - pair[0].1));
         }
         marked
+    }
+
+    /// Points that rest on a value that did not converge.
+    pub(super) fn unconverged(&self) -> impl Iterator<Item = (i32, i32)> {
+        let open = self.points.iter().filter(|point| !point.converged);
+        open.map(|point| (point.x, point.y))
     }
 
     pub(super) fn draw_intervals(&self, picture: &Picture<'_>) -> Result<(), DrawError> {

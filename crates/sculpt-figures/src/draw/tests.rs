@@ -15,7 +15,13 @@ fn curve(series: impl Into<Series>, n: usize) -> Curve {
             low: mean - 1.5,
             high: mean + 1.5,
         });
-        Point { x, mean, interval, n }
+        Point {
+            x,
+            mean,
+            interval,
+            n,
+            converged: true,
+        }
     };
     Curve::new(series, DENSITIES.iter().map(point).collect())
 }
@@ -59,6 +65,7 @@ fn everything() -> Figure {
         mean: 70.0,
         interval: None,
         n: 1,
+        converged: k % 5 > 0,
     });
     let mut close = panel(vec![Curve::new(LRR, levels.collect())]);
     let range = Interval {
@@ -82,6 +89,7 @@ fn everything() -> Figure {
             mean: (f64::from(i) / 30.0).sin(),
             interval: Some(interval),
             n: 3,
+            converged: true,
         }
     });
     let mut linear = panel(vec![

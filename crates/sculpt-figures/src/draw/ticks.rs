@@ -237,6 +237,7 @@ mod tests {
                 high: mean + half,
             }),
             n: 3,
+            converged: true,
         }
     }
 
@@ -266,6 +267,7 @@ mod tests {
             mean: 50.0,
             interval: None,
             n: 1,
+            converged: true,
         };
         let panel = panel(vec![single]);
         let ((low, high), (left, right)) = (y_range(&panel), x_extent(&panel));

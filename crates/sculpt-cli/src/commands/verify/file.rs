@@ -11,7 +11,7 @@ use std::path::Path;
 /// A file of any kind, and the model if its user names it.
 pub(super) fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) {
     let parent = path.parent().unwrap_or(Path::new(""));
-    match path.file_name().and_then(|name| name.to_str()) {
+    match Some(paths::file_name(path)) {
         Some(paths::NODE_JSON) => drop(super::node::description(parent, findings)),
         Some(paths::MANIFEST) => drop(super::suite::manifest(parent, findings)),
         Some(paths::SUITE_JSON) => super::suite::description(parent, findings),

@@ -108,8 +108,8 @@ pub(super) fn progress(path: &Path, model: Option<&ModelSpec>, findings: &mut Fi
             "is no saved position; delete the progress folder",
         );
     }
-    if let Err(detail) = check_progress(path) {
-        return findings.say(path, PlaceKind::Checksum, detail);
+    if let Err(error) = check_progress(path) {
+        return findings.say_error(path, PlaceKind::Checksum, &error);
     }
     let Some(layout) = model.map(ModelSpec::layout) else {
         return;
