@@ -209,7 +209,7 @@ mod network {
 
 mod method {
     use sculpt_experiments::methods::{By, MaskSource, SNIP_CYCLIC};
-    use sculpt_experiments::{At, DataFolder, Method, Overrides, PanelName};
+    use sculpt_experiments::{At, DataFolder, Labels, Method, Overrides, PanelName};
     use sculpt_experiments::{Preset, PresetName, Recipe, Show, grow};
     use sculpt_scores::{Criterion, Grasp, Scorer};
 
@@ -229,7 +229,7 @@ mod method {
         let preset = Preset::new(PresetName::Demo, Overrides::default(), &DataFolder::default()).unwrap();
         let setup = preset.panel(PanelName::A).unwrap();
         let mut recipe = Recipe::default();
-        let points = grow(&mut recipe, &setup, SHOWS, false);
+        let points = grow(&mut recipe, &setup, SHOWS, Labels::Clean);
         assert_eq!((setup.seeds.len(), setup.cycles), (3, 4));
         assert_eq!((points.len(), recipe.len()), (3 * 4, 3 * (1 + 1 + 4)));
         assert!(points.iter().all(|point| point.density == setup.sparse_90));

@@ -24,6 +24,7 @@ pub(crate) mod plan;
 pub(crate) mod preset;
 pub(crate) mod probe;
 pub(crate) mod publish;
+pub(crate) mod recipe;
 pub(crate) mod reproduce;
 pub(crate) mod run;
 pub(crate) mod schedule;

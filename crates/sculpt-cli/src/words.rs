@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Reproduce(commands::reproduce::Words),
     /// Run a recipe of your own
     Run(commands::run::Words),
+    /// Look at a recipe of your own
+    Recipe(commands::recipe::Words),
     /// Run single nodes of the store
     Node(commands::node::Words),
     /// Show a node: description, parents, metrics

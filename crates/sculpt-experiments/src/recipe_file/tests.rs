@@ -230,3 +230,23 @@ fn errors_say_line_and_column() {
         "more than 100000 nodes",
     );
 }
+
+/// The page's own recipes, and those beside the crate.
+#[test]
+fn documented_recipes_are_recipes() {
+    let page = include_str!("../../../../RECIPES.md");
+    let blocks = page
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let n_nodes: Vec<_> = blocks
+        .map(|block| read(block).unwrap_or_else(|e| panic!("{e}")).recipe.len())
+        .collect();
+    // Three seeds of an initialisation and six masks of four cycles; an init, a dense cycle, two rounds of two nodes, and two
+    // masks over its warm-up with four cycles.
+    assert_eq!(n_nodes, [3 * (1 + 6 * (1 + 4)), 1 + 1 + 4 + 2 * (1 + 4)]);
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes")).unwrap() {
+        let path = file.unwrap().path();
+        read_user_recipe(&path, &DataFolder::default()).unwrap_or_else(|e| panic!("{e}"));
+    }
+}
