@@ -1,0 +1,394 @@
+//! Which dialect a file is written in: found by its names alone, and as a whole.
+
+use crate::dialects::{DIALECTS, Dialect};
+use sculpt_layout::Layout;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// How a file of weights was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Form {
+    /// Whose names it has.
+    pub dialect: &'static Dialect,
+    /// What stands before all of them: of dictionaries and wrapping modules, in any nesting.
+    pub prefix: String,
+    /// How its masks are kept, if it has any.
+    pub masks: Option<MaskForm>,
+    /// Tensors that belong to nothing and were not read.
+    pub ignored: Vec<String>,
+}
+
+/// How masks stand beside weights, by the name of the one of `conv1.weight`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MaskForm {
+    /// `conv1.weight_orig` and `conv1.weight_mask`: `torch.nn.utils.prune`. Tensors that were not pruned have neither.
+    TorchPrune,
+    /// `conv1.mask`: TurboPrune. Shortcuts may have none.
+    TurboPrune,
+    /// `conv1.weight.mask`.
+    Dotted,
+    /// `conv1.weight_mask` beside `conv1.weight`.
+    Underscored,
+}
+
+/// Names of a file that no dialect has, held against the nearest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Misfit {
+    /// Whose names come nearest.
+    pub dialect: &'static Dialect,
+    /// What stands before them.
+    pub prefix: String,
+    /// Names of it that the file lacks.
+    pub missing: Vec<String>,
+    /// Names of the file that it lacks.
+    pub extra: Vec<String>,
+    /// How many names both have.
+    pub n_common: usize,
+}
+
+/// A reading of a file's names.
+pub(crate) struct Names {
+    pub(crate) form: Form,
+    /// Of each tensor, by ours.
+    weights: BTreeMap<String, String>,
+    /// Of each mask, by our name of its weight.
+    masks: BTreeMap<String, (MaskForm, String)>,
+}
+
+/// Dictionaries that hold weights beside other things. Whatever stands beside the first ones is no part of the network.
+const SURE_CONTAINERS: [&str; 4] = ["state_dict", "model_state_dict", "model_state", "net_state_dict"];
+const CONTAINERS: [&str; 6] = ["model", "net", "network", "module", "weights", "params"];
+
+/// How words begin that name what else a training keeps.
+const BESIDE: [&str; 20] = [
+    "optim",
+    "sched",
+    "ema",
+    "rng",
+    "random",
+    "scaler",
+    "swa",
+    "best",
+    "loss",
+    "criterion",
+    "callback",
+    "loop",
+    "hyper",
+    "arg",
+    "epoch",
+    "step",
+    "acc",
+    "metric",
+    "history",
+    "config",
+];
+
+/// Dictionaries in dictionaries that are looked into.
+const DEPTH: usize = 3;
+
+/// Prefixes that are tried: one fits the whole of a file.
+const PREFIXES: usize = 16;
+
+/// Whether a tensor is a counter or constant that belongs to no network.
+pub(crate) fn is_bookkeeping(name: &str) -> bool {
+    let mut parts = name.rsplit('.');
+    match (parts.next(), parts.next()) {
+        (Some("num_batches_tracked" | "total_ops" | "total_params" | "n_averaged"), _) => true,
+        (Some("mean" | "std"), Some(of)) => ["normalize", "normalizer", "normalization"].contains(&of),
+        _ => false,
+    }
+}
+
+impl Names {
+    /// The dialect that names all that is there; otherwise the nearest, and what does not fit.
+    pub(crate) fn of<'a>(
+        names: impl Iterator<Item = &'a str>,
+        in_dictionaries: bool,
+        layout: &Layout,
+    ) -> (Self, Option<Misfit>) {
+        let (ignored, names): (BTreeSet<_>, BTreeSet<_>) = names.partition(|name| is_bookkeeping(name));
+        let masks = find_masks(&names);
+        // A pruned weight stands for itself.
+        let plain: BTreeSet<String> = names
+            .iter()
+            .filter(|name| !masks.contains_key(**name))
+            .map(|name| name.strip_suffix("_orig").unwrap_or(name).to_owned())
+            .collect();
+        let mut roots = vec![String::new()];
+        if in_dictionaries {
+            roots.extend(containers(&plain));
+        }
+        let spoken: Vec<_> = DIALECTS
+            .iter()
+            .map(|dialect| (dialect, dialect.names(layout)))
+            .collect();
+        let mut nearest: Option<(usize, Misfit, &BTreeMap<String, String>)> = None;
+        'all: for root in &roots {
+            let here: BTreeSet<&str> = plain
+                .iter()
+                .map(String::as_str)
+                .filter(|name| name.starts_with(root.as_str()))
+                .collect();
+            for (dialect, ours_to_theirs) in &spoken {
+                for prefix in prefixes(&here, root, ours_to_theirs) {
+                    let misfit = Misfit::between(dialect, prefix, ours_to_theirs, &here);
+                    let off = misfit.missing.len() + misfit.extra.len();
+                    let better = match &nearest {
+                        None => true,
+                        Some((least, than, _)) => {
+                            misfit.n_common > than.n_common
+                                || misfit.n_common == than.n_common && off < *least
+                        }
+                    };
+                    if better || off == 0 {
+                        nearest = Some((off, misfit, ours_to_theirs));
+                    }
+                    if off == 0 {
+                        break 'all;
+                    }
+                }
+            }
+        }
+        let (off, misfit, ours_to_theirs) = nearest.expect("there is a dialect, and an empty prefix");
+        let names = Self::under(&misfit, ours_to_theirs, &names, &masks, &ignored);
+        (names, (off > 0).then_some(misfit))
+    }
+
+    fn under(
+        misfit: &Misfit,
+        ours_to_theirs: &BTreeMap<String, String>,
+        names: &BTreeSet<&str>,
+        masks: &BTreeMap<&str, (MaskForm, String)>,
+        ignored: &BTreeSet<&str>,
+    ) -> Self {
+        let by_weight: BTreeMap<&str, (MaskForm, &str)> = masks
+            .iter()
+            .map(|(mask, (form, weight))| (weight.as_str(), (*form, *mask)))
+            .collect();
+        let (mut weights, mut found) = (BTreeMap::new(), BTreeMap::new());
+        for (ours, theirs) in ours_to_theirs {
+            let theirs = format!("{}{theirs}", misfit.prefix);
+            if let Some((form, mask)) = by_weight.get(theirs.as_str()) {
+                found.insert(ours.clone(), (*form, (*mask).to_owned()));
+            }
+            let pruned = format!("{theirs}_orig");
+            let is_pruned = names.contains(pruned.as_str()) && !names.contains(theirs.as_str());
+            weights.insert(ours.clone(), if is_pruned { pruned } else { theirs });
+        }
+        let read: BTreeSet<&str> = weights
+            .values()
+            .map(String::as_str)
+            .chain(found.values().map(|(_, mask)| mask.as_str()))
+            .collect();
+        // What does not fit is a fault, and not ignored; what stands beside a dictionary of weights is.
+        let beside = names.iter().filter(|name| {
+            !read.contains(**name) && !misfit.extra.iter().any(|extra| name.starts_with(extra.as_str()))
+        });
+        Self {
+            form: Form {
+                dialect: misfit.dialect,
+                prefix: misfit.prefix.clone(),
+                masks: found.values().map(|(form, _)| *form).min(),
+                ignored: ignored
+                    .iter()
+                    .chain(beside)
+                    .map(|&name| name.to_owned())
+                    .collect(),
+            },
+            weights,
+            masks: found,
+        }
+    }
+
+    /// The file's name of a tensor.
+    pub(crate) fn of_tensor(&self, ours: &str) -> &str {
+        &self.weights[ours]
+    }
+
+    /// How the mask of a weight is kept, and its name in the file.
+    pub(crate) fn of_mask(&self, ours: &str) -> Option<(MaskForm, &str)> {
+        self.masks.get(ours).map(|(form, name)| (*form, name.as_str()))
+    }
+
+    /// The name that a mask of this form would have.
+    pub(crate) fn mask_name(&self, ours: &str, form: MaskForm) -> String {
+        let theirs = self.of_tensor(ours);
+        match form {
+            MaskForm::TorchPrune | MaskForm::Underscored => {
+                format!("{}_mask", theirs.strip_suffix("_orig").unwrap_or(theirs))
+            }
+            MaskForm::TurboPrune => format!("{}.mask", theirs.strip_suffix(".weight").unwrap_or(theirs)),
+            MaskForm::Dotted => format!("{theirs}.mask"),
+        }
+    }
+}
+
+/// The masks that stand beside a weight: form, and the weight's name as if it had not been pruned.
+fn find_masks<'a>(names: &BTreeSet<&'a str>) -> BTreeMap<&'a str, (MaskForm, String)> {
+    let mut masks = BTreeMap::new();
+    for &name in names {
+        let of = if let Some(weight) = name.strip_suffix("_mask") {
+            if names.contains(format!("{weight}_orig").as_str()) {
+                Some((MaskForm::TorchPrune, weight.to_owned()))
+            } else {
+                names
+                    .contains(weight)
+                    .then(|| (MaskForm::Underscored, weight.to_owned()))
+            }
+        } else if let Some(of) = name.strip_suffix(".mask") {
+            let weight = format!("{of}.weight");
+            if names.contains(weight.as_str()) {
+                Some((MaskForm::TurboPrune, weight))
+            } else {
+                names.contains(of).then(|| (MaskForm::Dotted, of.to_owned()))
+            }
+        } else {
+            None
+        };
+        if let Some(of) = of {
+            masks.insert(name, of);
+        }
+    }
+    masks
+}
+
+/// Where dictionaries of weights lie in a file: dotted paths, with a dot behind.
+fn containers(names: &BTreeSet<String>) -> Vec<String> {
+    let (mut found, mut level) = (Vec::new(), vec![String::new()]);
+    for _ in 0..DEPTH {
+        let mut next = Vec::new();
+        for root in &level {
+            let keys: BTreeSet<&str> = names
+                .iter()
+                .filter_map(|name| name.strip_prefix(root.as_str()))
+                .filter_map(|name| name.split('.').next())
+                .collect();
+            let is_beside = |key: &str| {
+                key.split('_')
+                    .any(|word| BESIDE.iter().any(|start| word.starts_with(start)))
+            };
+            for key in SURE_CONTAINERS.into_iter().chain(CONTAINERS) {
+                let is_sure = SURE_CONTAINERS.contains(&key);
+                let others_are_beside = keys.iter().all(|other| *other == key || is_beside(other));
+                if keys.contains(key) && (is_sure || others_are_beside) {
+                    next.push(format!("{root}{key}."));
+                }
+            }
+        }
+        found.extend(next.iter().cloned());
+        level = next;
+    }
+    found
+}
+
+/// What may stand before all names: the root itself, or what stands before a name that the dialect has.
+fn prefixes(
+    here: &BTreeSet<&str>,
+    root: &str,
+    ours_to_theirs: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
+    let mut prefixes = BTreeSet::from([root.to_owned()]);
+    // Names are sorted: what the first and the last begin with, all do.
+    if let (Some(first), Some(last)) = (here.first(), here.last()) {
+        let n_common = first
+            .bytes()
+            .zip(last.bytes())
+            .take_while(|(a, b)| a == b)
+            .count();
+        let dots = first
+            .bytes()
+            .take(n_common)
+            .enumerate()
+            .filter(|(_, b)| *b == b'.');
+        let dots = dots.filter(|(i, _)| *i >= root.len()).take(PREFIXES);
+        prefixes.extend(dots.map(|(i, _)| first[..=i].to_owned()));
+    }
+    for theirs in ours_to_theirs.values().take(2) {
+        let before = here.iter().filter_map(|name| name.strip_suffix(theirs.as_str()));
+        let before = before.filter(|before| before.ends_with('.') && before.len() >= root.len());
+        prefixes.extend(before.take(PREFIXES).map(str::to_owned));
+    }
+    prefixes
+}
+
+impl Misfit {
+    fn between(
+        dialect: &'static Dialect,
+        prefix: String,
+        ours_to_theirs: &BTreeMap<String, String>,
+        here: &BTreeSet<&str>,
+    ) -> Self {
+        let theirs: BTreeSet<String> = ours_to_theirs
+            .values()
+            .map(|name| format!("{prefix}{name}"))
+            .collect();
+        let missing: Vec<_> = theirs
+            .iter()
+            .filter(|name| !here.contains(name.as_str()))
+            .cloned()
+            .collect();
+        let n_common = theirs.len() - missing.len();
+        let extra = here.iter().filter(|name| !theirs.contains(**name));
+        Self {
+            extra: extra.map(|&name| name.to_owned()).collect(),
+            dialect,
+            prefix,
+            missing,
+            n_common,
+        }
+    }
+}
+
+impl std::error::Error for Misfit {}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.n_common == 0 {
+            return write!(
+                f,
+                "holds {}, and no tensor of this network under any name that is known (such as {})",
+                some_of(&self.extra),
+                some_of(&self.missing)
+            );
+        }
+        write!(
+            f,
+            "its tensors fit no dialect; nearest are {}, of which {} missing, while {} left over",
+            self.dialect.title,
+            with_verb(&self.missing),
+            with_verb(&self.extra)
+        )
+    }
+}
+
+/// `a, b, c and 4 more are`.
+fn with_verb(names: &[String]) -> String {
+    let verb = if names.len() > 1 { "are" } else { "is" };
+    format!("{} {verb}", some_of(names))
+}
+
+/// At most three names, and how many more there are.
+pub(crate) fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    match names {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [all @ .., last] if names.len() <= SHOWN => format!("{} and {last}", all.join(", ")),
+        _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.dialect.title)?;
+        if !self.prefix.is_empty() {
+            write!(f, " under {:?}", self.prefix.trim_end_matches('.'))?;
+        }
+        match self.masks {
+            None => Ok(()),
+            Some(MaskForm::TorchPrune) => f.write_str(", with masks of torch.nn.utils.prune"),
+            Some(MaskForm::TurboPrune) => f.write_str(", with TurboPrune's masks"),
+            Some(MaskForm::Dotted | MaskForm::Underscored) => f.write_str(", with masks"),
+        }
+    }
+}

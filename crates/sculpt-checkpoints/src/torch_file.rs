@@ -1,0 +1,229 @@
+//! Files of `torch.save`: zip, and the pickles that PyTorch wrote before 1.6. Tensors are rebuilt; nothing else that a pickle
+//! asks for is done.
+
+use crate::Fault;
+use crate::archive::{Entry, Place};
+use crate::pickle::{self, Broken};
+use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader};
+use safetensors::Dtype;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Seek};
+use std::path::Path;
+use zip::CompressionMethod;
+use zip::ZipArchive;
+
+/// The longest pickle that is read: it costs a hundred times its length in memory. A ResNet-50 with its optimiser has 100 kB.
+const PICKLE_LIMIT: u64 = 8 << 20;
+
+/// Pickles before the numbers of a file from before 1.6: magic number, version, system, tensors, order of storages.
+const PICKLES: usize = 5;
+
+/// How often the numbers of a file may stand in its tensors, and how many bytes of them any file may have: a view may repeat
+/// one number without end.
+const REPEATS: u64 = 8;
+const ALWAYS_FITS: u64 = 64 << 20;
+
+/// What `torch.save` writes is a zip file, and was a pickle of protocol 2 or later before 1.6.
+pub(crate) fn is_one(start: &[u8]) -> bool {
+    start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") || matches!(start, [0x80, 2..=5, ..])
+}
+
+/// The tensors of a file under their dotted paths through its dictionaries. The outer error is the operating system's.
+pub(crate) fn entries(
+    path: &Path,
+    file: &mut File,
+    n_file: u64,
+) -> io::Result<Result<BTreeMap<String, Entry>, Fault>> {
+    let mut start = [0; 2];
+    file.rewind()?;
+    let n_start = io::Read::read(file, &mut start)?;
+    file.rewind()?;
+    let looked_at = match &start[..n_start] {
+        b"PK" => check_zip(file),
+        _ => check_pickles(file)?,
+    };
+    if let Err(fault) = looked_at {
+        return Ok(Err(fault));
+    }
+    let reader = match PytorchReader::new(path) {
+        Ok(reader) => reader,
+        Err(PytorchError::Io(error)) if error.raw_os_error().is_some() => return Err(error),
+        Err(error) => return Ok(Err(refusal(&error))),
+    };
+    let (mut entries, mut n_bytes) = (BTreeMap::new(), 0u64);
+    for (name, tensor) in reader.into_tensors() {
+        n_bytes = n_bytes.saturating_add(tensor.byte_len() as u64);
+        let entry = Entry {
+            name: name.clone(),
+            dtype: dtype(tensor.dtype()),
+            shape: tensor.shape().to_vec(),
+            place: Place::Torch(tensor),
+        };
+        entries.insert(name, entry);
+    }
+    let limit = n_file.saturating_mul(REPEATS).max(ALWAYS_FITS);
+    if n_bytes > limit {
+        return Ok(Err(Fault::TorchRepeats { n_bytes, n_file }));
+    }
+    Ok(Ok(entries))
+}
+
+/// A zip file with a pickle of bearable length and numbers that are stored as they are.
+fn check_zip(file: &mut File) -> Result<(), Fault> {
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
+    let (mut n_pickles, mut is_script, mut is_program, mut is_numpy) = (0, false, false, false);
+    for i in 0..archive.len() {
+        let entry = archive.by_index_raw(i).map_err(|error| broken(&error))?;
+        let Ok(name) = entry.name() else {
+            let message = "the name of an entry of it is no text".to_owned();
+            return Err(Fault::TorchBroken { message });
+        };
+        let (folder, last) = name.rsplit_once('/').unwrap_or(("", &name));
+        is_script |= last == "constants.pkl" || format!("/{folder}/").contains("/code/");
+        is_program |= last == "archive_format" || last == "serialized_exported_program.json";
+        is_numpy |= last.ends_with(".npy");
+        if last == "data.pkl" {
+            n_pickles += 1;
+            if entry.size() > PICKLE_LIMIT {
+                return Err(Fault::TorchPickleTooLong { limit: PICKLE_LIMIT });
+            }
+        } else if entry.compression() != CompressionMethod::Stored {
+            let name = name.into_owned();
+            return Err(Fault::TorchCompressed { entry: name });
+        }
+    }
+    if is_script {
+        Err(TORCH_SCRIPT)
+    } else if is_program {
+        Err(EXPORTED_PROGRAM)
+    } else if n_pickles == 0 && is_numpy {
+        Err(NUMPY)
+    } else if n_pickles == 0 {
+        let message = "it is a zip file without a data.pkl".to_owned();
+        Err(Fault::TorchBroken { message })
+    } else {
+        Ok(())
+    }
+}
+
+/// The pickles of a file from before 1.6, or the one of a file that holds nothing else.
+fn check_pickles(file: &mut File) -> io::Result<Result<(), Fault>> {
+    let mut from = BufReader::new(file);
+    let mut left = PICKLE_LIMIT;
+    for i in 0..PICKLES {
+        match pickle::length(&mut from, left) {
+            Ok(n_bytes) => left -= n_bytes,
+            Err(Broken::TooLong) => return Ok(Err(Fault::TorchPickleTooLong { limit: PICKLE_LIMIT })),
+            Err(Broken::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+            // One pickle alone is a file too, though not one with tensors: the reader says so.
+            Err(Broken::Io(_) | Broken::Operation(_)) if i == 1 => return Ok(Ok(())),
+            Err(Broken::Io(_)) => {
+                let message = "it is cut off inside its pickle".to_owned();
+                return Ok(Err(Fault::TorchBroken { message }));
+            }
+            Err(Broken::Operation(byte)) => {
+                let message = format!("its pickle has an unknown operation, {byte:#04x}");
+                return Ok(Err(Fault::TorchBroken { message }));
+            }
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn broken(error: &dyn std::error::Error) -> Fault {
+    let message = error.to_string();
+    Fault::TorchBroken { message }
+}
+
+const TORCH_SCRIPT: Fault = Fault::TorchKind {
+    what: "a TorchScript program",
+    instead: "torch.save(torch.jit.load(FILE).state_dict(), NEW)",
+};
+const EXPORTED_PROGRAM: Fault = Fault::TorchKind {
+    what: "an exported program",
+    instead: "torch.save(torch.export.load(FILE).state_dict, NEW)",
+};
+const NUMPY: Fault = Fault::TorchKind {
+    what: "NumPy's arrays",
+    instead: "torch.save({k: torch.from_numpy(v) for k, v in numpy.load(FILE).items()}, NEW)",
+};
+const BIG_ENDIAN: Fault = Fault::TorchKind {
+    what: "numbers in big-endian order",
+    instead: "torch.save(torch.load(FILE), NEW) on a little-endian machine",
+};
+
+/// What an object in a pickle tells of itself, what that is called, and how it is saved again.
+const KINDS: [(&str, &str, &str); 8] = [
+    (
+        "rebuild_qtensor",
+        "quantised tensors",
+        "state_dict() of the model before it was quantised, or v.dequantize() of each tensor v",
+    ),
+    (
+        "QInt",
+        "quantised tensors",
+        "state_dict() of the model before it was quantised, or v.dequantize() of each tensor v",
+    ),
+    ("QUInt", "quantised tensors", "v.dequantize() of each tensor v"),
+    (
+        "rebuild_sparse",
+        "sparse tensors",
+        "v.to_dense() of each sparse tensor v",
+    ),
+    ("float8", "float8 tensors", "v.float() of each float8 tensor v"),
+    ("Float8", "float8 tensors", "v.float() of each float8 tensor v"),
+    (
+        "omplex",
+        "complex numbers",
+        "torch.view_as_real(v) of each complex tensor v",
+    ),
+    (
+        "rebuild_nested",
+        "nested tensors",
+        "v.to_padded_tensor(0) of each nested tensor v",
+    ),
+];
+
+/// What the reader refused, in our words where we have some.
+fn refusal(error: &PytorchError) -> Fault {
+    let text = error.to_string();
+    match error {
+        PytorchError::Pickle(PickleError::UnsupportedType(name)) => {
+            let known = KINDS.into_iter().find(|(part, ..)| name.contains(part));
+            match known {
+                Some((_, what, instead)) => Fault::TorchKind { what, instead },
+                None => Fault::TorchObject { class: name.clone() },
+            }
+        }
+        _ if text.contains("ig-endian") => BIG_ENDIAN,
+        _ if text.contains("Expected a dictionary at the root") => {
+            let found = text
+                .rsplit_once("found ")
+                .map_or("another object", |(_, found)| found);
+            Fault::TorchObject {
+                class: found.to_owned(),
+            }
+        }
+        _ => Fault::TorchBroken { message: text },
+    }
+}
+
+/// Both crates name the same types.
+fn dtype(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F64 => Dtype::F64,
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::I64 => Dtype::I64,
+        DType::I32 => Dtype::I32,
+        DType::I16 => Dtype::I16,
+        DType::I8 => Dtype::I8,
+        DType::U64 => Dtype::U64,
+        DType::U32 => Dtype::U32,
+        DType::U16 => Dtype::U16,
+        DType::U8 => Dtype::U8,
+        DType::Bool => Dtype::BOOL,
+    }
+}
