@@ -16,7 +16,7 @@ pub struct Dialect {
 
 /// All that is known. The first that fits a file whole is taken; those with equal names for a network agree about it.
 pub static DIALECTS: [Dialect; 4] = [
-    // torchvision, timm (plain ResNets), chenyaofo/pytorch-cifar-models, BurgHarcher/TurboPrune.
+    // torchvision, timm (plain ResNets), chenyaofo/pytorch-cifar-models, TurboPrune.
     Dialect {
         words: &["torchvision", "timm", "chenyaofo", "turboprune"],
         title: "torchvision's names",

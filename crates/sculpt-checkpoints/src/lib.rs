@@ -9,6 +9,7 @@ mod foreign;
 #[cfg(test)]
 mod hand_made;
 mod header;
+mod listing;
 mod mask_file;
 mod meta;
 mod names;
@@ -27,6 +28,7 @@ pub use dialects::{DIALECTS, Dialect};
 pub use error::{CheckpointError, Fault};
 pub use fault_kind::FaultKind;
 pub use foreign::{read_weights, read_weights_and_form};
+pub use listing::Listing;
 pub use mask_file::{read_mask, write_mask};
 pub use meta::Meta;
 pub use names::{Form, MaskForm, Misfit};

@@ -109,10 +109,15 @@ impl Names {
         let (ignored, names): (BTreeSet<_>, BTreeSet<_>) = names.partition(|name| is_bookkeeping(name));
         let masks = find_masks(&names);
         // A pruned weight stands for itself.
+        let unpruned = |name: &str| {
+            let weight = name.strip_suffix("_orig")?;
+            let mask = masks.get(format!("{weight}_mask").as_str())?;
+            (mask.0 == MaskForm::TorchPrune).then(|| weight.to_owned())
+        };
         let plain: BTreeSet<String> = names
             .iter()
             .filter(|name| !masks.contains_key(**name))
-            .map(|name| name.strip_suffix("_orig").unwrap_or(name).to_owned())
+            .map(|name| unpruned(name).unwrap_or_else(|| (*name).to_owned()))
             .collect();
         let mut roots = vec![String::new()];
         if in_dictionaries {
@@ -168,12 +173,15 @@ impl Names {
         let (mut weights, mut found) = (BTreeMap::new(), BTreeMap::new());
         for (ours, theirs) in ours_to_theirs {
             let theirs = format!("{}{theirs}", misfit.prefix);
-            if let Some((form, mask)) = by_weight.get(theirs.as_str()) {
+            let mask = by_weight.get(theirs.as_str());
+            if let Some((form, mask)) = mask {
                 found.insert(ours.clone(), (*form, (*mask).to_owned()));
             }
-            let pruned = format!("{theirs}_orig");
-            let is_pruned = names.contains(pruned.as_str()) && !names.contains(theirs.as_str());
-            weights.insert(ours.clone(), if is_pruned { pruned } else { theirs });
+            let name = match mask {
+                Some((MaskForm::TorchPrune, _)) => format!("{theirs}_orig"),
+                Some(_) | None => theirs,
+            };
+            weights.insert(ours.clone(), name);
         }
         let read: BTreeSet<&str> = weights
             .values()
@@ -375,6 +383,22 @@ pub(crate) fn some_of(names: &[String]) -> String {
         [one] => one.clone(),
         [all @ .., last] if names.len() <= SHOWN => format!("{} and {last}", all.join(", ")),
         _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
+    }
+}
+
+impl Form {
+    /// What was not read, by what it is: the last word of counters, the dictionary of what stands beside the weights; and how
+    /// many tensors each.
+    pub fn ignored_kinds(&self) -> BTreeMap<&str, usize> {
+        let mut kinds = BTreeMap::new();
+        for name in &self.ignored {
+            let kind = match is_bookkeeping(name) {
+                true => name.rsplit('.').next(),
+                false => name.split('.').next(),
+            };
+            *kinds.entry(kind.unwrap_or(name)).or_insert(0) += 1;
+        }
+        kinds
     }
 }
 

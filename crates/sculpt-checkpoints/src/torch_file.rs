@@ -73,6 +73,7 @@ pub(crate) fn entries(
 fn check_zip(file: &mut File) -> Result<(), Fault> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
     let (mut n_pickles, mut is_script, mut is_program, mut is_numpy) = (0, false, false, false);
+    let mut compressed = None;
     for i in 0..archive.len() {
         let entry = archive.by_index_raw(i).map_err(|error| broken(&error))?;
         let Ok(name) = entry.name() else {
@@ -89,8 +90,7 @@ fn check_zip(file: &mut File) -> Result<(), Fault> {
                 return Err(Fault::TorchPickleTooLong { limit: PICKLE_LIMIT });
             }
         } else if entry.compression() != CompressionMethod::Stored {
-            let name = name.into_owned();
-            return Err(Fault::TorchCompressed { entry: name });
+            compressed.get_or_insert(name.into_owned());
         }
     }
     if is_script {
@@ -103,7 +103,7 @@ fn check_zip(file: &mut File) -> Result<(), Fault> {
         let message = "it is a zip file without a data.pkl".to_owned();
         Err(Fault::TorchBroken { message })
     } else {
-        Ok(())
+        compressed.map_or(Ok(()), |entry| Err(Fault::TorchCompressed { entry }))
     }
 }
 
@@ -227,3 +227,7 @@ fn dtype(dtype: DType) -> Dtype {
         DType::Bool => Dtype::BOOL,
     }
 }
+
+#[cfg(test)]
+#[path = "torch_file_tests.rs"]
+mod tests;

@@ -47,7 +47,7 @@ pub(crate) struct Words {
     json: bool,
 }
 
-pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let model = match words.model.clone() {
         None => None,
         model => {
@@ -68,7 +68,10 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
             bail!("{} cannot be verified: {error}", path.display());
         }
     }
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        verbose: global.verbose,
+        ..Findings::default()
+    };
     for path in &words.paths {
         verify(path, model.as_ref(), &mut findings)?;
     }

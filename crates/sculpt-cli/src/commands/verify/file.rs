@@ -61,6 +61,20 @@ pub(super) fn tensors(
         findings.say(path, PlaceKind::Model, detail);
     }
     let layout = stated.as_ref().or(model).map(ModelSpec::layout);
-    findings.extend(check::file(path, layout.as_ref()));
+    let (violations, form) = check::file_and_form(path, layout.as_ref());
+    let fits = violations.is_empty();
+    findings.extend(violations);
+    if let Some(form) = form {
+        match weights::fitting(path, model).filter(|_| !fits) {
+            Some(fitting) if Some(&fitting) != model => {
+                findings
+                    .notes
+                    .push(format!("{} fits {}", path.display(), weights::flags(&fitting)))
+            }
+            _ => findings
+                .notes
+                .extend(weights::say_form(path, &form, findings.verbose)),
+        }
+    }
     Some((meta?, stated?))
 }
