@@ -135,6 +135,9 @@ def files():
     yield "pruned.pth", saved(pruned())
     yield "mask.pth", saved({"conv1.weight": torch.tensor([1, 0, 1, 1, 0, 1]).reshape(2, 1, 1, 3).bool(),
                              "fc.weight": torch.tensor([0, 1, 0, 0, 1, 0]).reshape(3, 2).bool()})
+    masks = {"module.conv1.weight": torch.tensor([1.0, 0, 1, 1, 0, 1]).reshape(2, 1, 1, 3),
+             "module.fc.weight": torch.tensor([0.0, 1, 0, 0, 1, 0]).reshape(3, 2)}
+    yield "with_masks.pth", saved({"state_dict": trained("module.")[0], "mask": masks})
     # What is refused.
     quantised = torch.quantize_per_tensor(plain["fc.weight"], 0.1, 0, torch.qint8)
     yield "quantised.pth", saved({"fc.weight": quantised})

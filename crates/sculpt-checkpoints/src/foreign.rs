@@ -117,7 +117,7 @@ fn needs_mask(form: MaskForm, param: &Param) -> bool {
     match form {
         MaskForm::TorchPrune => false,
         MaskForm::TurboPrune => !param.name().contains("downsample"),
-        MaskForm::Dotted | MaskForm::Underscored => true,
+        MaskForm::Dotted | MaskForm::Underscored | MaskForm::Dictionary => true,
     }
 }
 

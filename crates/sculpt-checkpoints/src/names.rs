@@ -1,50 +1,9 @@
 //! Which dialect a file is written in: found by its names alone, and as a whole.
 
 use crate::dialects::{DIALECTS, Dialect};
+use crate::{Form, MaskForm, Misfit};
 use sculpt_layout::Layout;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-
-/// How a file of weights was read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Form {
-    /// Whose names it has.
-    pub dialect: &'static Dialect,
-    /// What stands before all of them: of dictionaries and wrapping modules, in any nesting.
-    pub prefix: String,
-    /// How its masks are kept, if it has any.
-    pub masks: Option<MaskForm>,
-    /// Tensors that belong to nothing and were not read.
-    pub ignored: Vec<String>,
-}
-
-/// How masks stand beside weights, by the name of the one of `conv1.weight`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MaskForm {
-    /// `conv1.weight_orig` and `conv1.weight_mask`: `torch.nn.utils.prune`. Tensors that were not pruned have neither.
-    TorchPrune,
-    /// `conv1.mask`: TurboPrune. Shortcuts may have none.
-    TurboPrune,
-    /// `conv1.weight.mask`.
-    Dotted,
-    /// `conv1.weight_mask` beside `conv1.weight`.
-    Underscored,
-}
-
-/// Names of a file that no dialect has, held against the nearest.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Misfit {
-    /// Whose names come nearest.
-    pub dialect: &'static Dialect,
-    /// What stands before them.
-    pub prefix: String,
-    /// Names of it that the file lacks.
-    pub missing: Vec<String>,
-    /// Names of the file that it lacks.
-    pub extra: Vec<String>,
-    /// How many names both have.
-    pub n_common: usize,
-}
 
 /// A reading of a file's names.
 pub(crate) struct Names {
@@ -59,8 +18,11 @@ pub(crate) struct Names {
 const SURE_CONTAINERS: [&str; 4] = ["state_dict", "model_state_dict", "model_state", "net_state_dict"];
 const CONTAINERS: [&str; 6] = ["model", "net", "network", "module", "weights", "params"];
 
+/// Dictionaries of masks beside those of weights.
+const MASKS: [&str; 2] = ["mask.", "masks."];
+
 /// How words begin that name what else a training keeps.
-const BESIDE: [&str; 20] = [
+const BESIDE: [&str; 21] = [
     "optim",
     "sched",
     "ema",
@@ -75,6 +37,7 @@ const BESIDE: [&str; 20] = [
     "loop",
     "hyper",
     "arg",
+    "mask",
     "epoch",
     "step",
     "acc",
@@ -173,9 +136,11 @@ impl Names {
         let (mut weights, mut found) = (BTreeMap::new(), BTreeMap::new());
         for (ours, theirs) in ours_to_theirs {
             let theirs = format!("{}{theirs}", misfit.prefix);
-            let mask = by_weight.get(theirs.as_str());
+            let mask = by_weight.get(theirs.as_str()).copied().or_else(|| {
+                in_a_dictionary(&theirs, &misfit.prefix, names).map(|mask| (MaskForm::Dictionary, mask))
+            });
             if let Some((form, mask)) = mask {
-                found.insert(ours.clone(), (*form, (*mask).to_owned()));
+                found.insert(ours.clone(), (form, mask.to_owned()));
             }
             let name = match mask {
                 Some((MaskForm::TorchPrune, _)) => format!("{theirs}_orig"),
@@ -188,9 +153,11 @@ impl Names {
             .map(String::as_str)
             .chain(found.values().map(|(_, mask)| mask.as_str()))
             .collect();
-        // What does not fit is a fault, and not ignored; what stands beside a dictionary of weights is.
+        // What does not fit is a fault, and not ignored; what stands beside a dictionary of weights is, but for masks.
+        let is_mask = |name: &str| MASKS.iter().any(|masks| name.starts_with(masks));
         let beside = names.iter().filter(|name| {
-            !read.contains(**name) && !misfit.extra.iter().any(|extra| name.starts_with(extra.as_str()))
+            let is_extra = misfit.extra.iter().any(|extra| name.starts_with(extra.as_str()));
+            !(read.contains(**name) || is_extra || is_mask(name))
         });
         Self {
             form: Form {
@@ -227,6 +194,7 @@ impl Names {
             }
             MaskForm::TurboPrune => format!("{}.mask", theirs.strip_suffix(".weight").unwrap_or(theirs)),
             MaskForm::Dotted => format!("{theirs}.mask"),
+            MaskForm::Dictionary => format!("{}{theirs}", MASKS[0]),
         }
     }
 }
@@ -258,6 +226,13 @@ fn find_masks<'a>(names: &BTreeSet<&'a str>) -> BTreeMap<&'a str, (MaskForm, Str
         }
     }
     masks
+}
+
+/// The mask of a weight in a dictionary of masks, where it is called as the weight is in its own, or without the wrappers.
+fn in_a_dictionary<'a>(weight: &str, prefix: &str, names: &BTreeSet<&'a str>) -> Option<&'a str> {
+    let dots = prefix.match_indices('.').map(|(dot, _)| &weight[dot + 1..]);
+    let mut masks = dots.flat_map(|name| MASKS.map(|masks| format!("{masks}{name}")));
+    masks.find_map(|mask| names.get(mask.as_str()).copied())
 }
 
 /// Where dictionaries of weights lie in a file: dotted paths, with a dot behind.
@@ -343,76 +318,6 @@ impl Misfit {
             prefix,
             missing,
             n_common,
-        }
-    }
-}
-
-impl std::error::Error for Misfit {}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.n_common == 0 {
-            return write!(
-                f,
-                "holds {}, and no tensor of this network under any name that is known (such as {})",
-                some_of(&self.extra),
-                some_of(&self.missing)
-            );
-        }
-        write!(
-            f,
-            "its tensors fit no dialect; nearest are {}, of which {} missing, while {} left over",
-            self.dialect.title,
-            with_verb(&self.missing),
-            with_verb(&self.extra)
-        )
-    }
-}
-
-/// `a, b, c and 4 more are`.
-fn with_verb(names: &[String]) -> String {
-    let verb = if names.len() > 1 { "are" } else { "is" };
-    format!("{} {verb}", some_of(names))
-}
-
-/// At most three names, and how many more there are.
-pub(crate) fn some_of(names: &[String]) -> String {
-    const SHOWN: usize = 3;
-    match names {
-        [] => "nothing".to_owned(),
-        [one] => one.clone(),
-        [all @ .., last] if names.len() <= SHOWN => format!("{} and {last}", all.join(", ")),
-        _ => format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
-    }
-}
-
-impl Form {
-    /// What was not read, by what it is: the last word of counters, the dictionary of what stands beside the weights; and how
-    /// many tensors each.
-    pub fn ignored_kinds(&self) -> BTreeMap<&str, usize> {
-        let mut kinds = BTreeMap::new();
-        for name in &self.ignored {
-            let kind = match is_bookkeeping(name) {
-                true => name.rsplit('.').next(),
-                false => name.split('.').next(),
-            };
-            *kinds.entry(kind.unwrap_or(name)).or_insert(0) += 1;
-        }
-        kinds
-    }
-}
-
-impl fmt::Display for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.dialect.title)?;
-        if !self.prefix.is_empty() {
-            write!(f, " under {:?}", self.prefix.trim_end_matches('.'))?;
-        }
-        match self.masks {
-            None => Ok(()),
-            Some(MaskForm::TorchPrune) => f.write_str(", with masks of torch.nn.utils.prune"),
-            Some(MaskForm::TurboPrune) => f.write_str(", with TurboPrune's masks"),
-            Some(MaskForm::Dotted | MaskForm::Underscored) => f.write_str(", with masks"),
         }
     }
 }

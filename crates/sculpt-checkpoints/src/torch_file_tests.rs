@@ -85,15 +85,25 @@ fn mask() -> Mask {
 
 #[test]
 fn pruned_weights_and_masks_are_read() {
-    let (weights, form) = read("pruned.pth");
-    assert_eq!(form.masks, Some(MaskForm::TorchPrune));
-    assert_eq!(
-        form.to_string(),
-        "torchvision's names, with masks of torch.nn.utils.prune"
-    );
+    let cases = [
+        (
+            "pruned.pth",
+            MaskForm::TorchPrune,
+            "torchvision's names, with masks of torch.nn.utils.prune",
+        ),
+        (
+            "with_masks.pth",
+            MaskForm::Dictionary,
+            "torchvision's names under \"state_dict.module\", with masks",
+        ),
+    ];
     let mut expected = theta();
     mask().apply(&layout(), &mut expected);
-    assert_eq!((weights.theta, weights.mask), (expected, Some(mask())));
+    for (name, masks, text) in cases {
+        let (weights, form) = read(name);
+        assert_eq!((form.masks, form.to_string().as_str()), (Some(masks), text));
+        assert_eq!((weights.theta, weights.mask), (expected.clone(), Some(mask())));
+    }
     // As a mask alone, and a dictionary of masks under the weights' names.
     for name in ["pruned.pth", "mask.pth"] {
         assert_eq!(read_mask(&golden(name), &layout()).unwrap(), mask());
