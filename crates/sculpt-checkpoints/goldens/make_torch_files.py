@@ -145,6 +145,7 @@ def files():
     yield "float8.pth", saved({"fc.weight": plain["fc.weight"].to(torch.float8_e4m3fn)})
     yield "complex.pth", saved({"fc.weight": plain["fc.weight"].to(torch.complex64)})
     yield "tensor.pth", saved(plain["fc.weight"])
+    yield "old_module.pt", saved(net(), **legacy)
     script = io.BytesIO()
     torch.jit.save(torch.jit.script(nn.ReLU()), script)
     yield "script.pt", script.getvalue()

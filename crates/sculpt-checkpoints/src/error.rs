@@ -43,7 +43,7 @@ pub enum Fault {
         message: String,
     },
     /// A file of `torch.save` whose content has no place here.
-    #[error("holds {what}, which are not read here; in Python, save {instead}, and give that")]
+    #[error("holds {what}, which are not read here; save it again in Python: {instead}")]
     TorchKind {
         /// What it is called.
         what: &'static str,

@@ -1,5 +1,5 @@
 use crate::dialects::Dialect;
-use crate::names::is_bookkeeping;
+use crate::names::bookkeeping;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -52,11 +52,11 @@ impl Form {
     pub fn ignored_kinds(&self) -> BTreeMap<&str, usize> {
         let mut kinds = BTreeMap::new();
         for name in &self.ignored {
-            let kind = match is_bookkeeping(name) {
-                true => name.rsplit('.').next(),
-                false => name.split('.').next(),
+            let kind = match bookkeeping(name) {
+                Some(kind) => kind,
+                None => name.split('.').next().unwrap_or(name),
             };
-            *kinds.entry(kind.unwrap_or(name)).or_insert(0) += 1;
+            *kinds.entry(kind).or_insert(0) += 1;
         }
         kinds
     }

@@ -52,14 +52,29 @@ const DEPTH: usize = 3;
 /// Prefixes that are tried: one fits the whole of a file.
 const PREFIXES: usize = 16;
 
-/// Whether a tensor is a counter or constant that belongs to no network.
+/// What a tensor is called that belongs to no network: a counter, or a constant of the images.
+pub(crate) fn bookkeeping(name: &str) -> Option<&'static str> {
+    const ALL: [&str; 10] = [
+        "num_batches_tracked",
+        "total_ops",
+        "total_params",
+        "n_averaged",
+        "normalize.mean",
+        "normalize.std",
+        "normalizer.mean",
+        "normalizer.std",
+        "normalization.mean",
+        "normalization.std",
+    ];
+    ALL.into_iter().find(|kind| {
+        name.strip_suffix(kind)
+            .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    })
+}
+
+/// Whether a tensor belongs to no network.
 pub(crate) fn is_bookkeeping(name: &str) -> bool {
-    let mut parts = name.rsplit('.');
-    match (parts.next(), parts.next()) {
-        (Some("num_batches_tracked" | "total_ops" | "total_params" | "n_averaged"), _) => true,
-        (Some("mean" | "std"), Some(of)) => ["normalize", "normalizer", "normalization"].contains(&of),
-        _ => false,
-    }
+    bookkeeping(name).is_some()
 }
 
 impl Names {

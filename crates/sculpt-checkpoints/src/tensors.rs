@@ -265,6 +265,7 @@ pub(crate) fn check_json(text: &str) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hand_made::HandMade;
 
     #[test]
     fn state_comes_back_bit_for_bit() {
@@ -298,6 +299,39 @@ mod tests {
         assert!(error.contains("tensor bits does not belong"), "{error}");
         write_tensors(&path, &tensors, Some(r#"{"epoch":3}"#)).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+
+    /// −1 and 3 in every signed type, 255 and 3 in every other; the largest u64 is beyond an i64.
+    #[test]
+    fn labels_come_in_any_integer_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.safetensors");
+        let check = |dtype, bytes: &[u8], expected: [i64; 2]| {
+            HandMade::default().add("labels", dtype, &[2], bytes).write(&path);
+            let read = read_tensors(&path).unwrap().take_integers("labels").unwrap();
+            assert_eq!(read, (vec![2], expected.to_vec()), "{dtype}");
+        };
+        check("I8", &[255, 3], [-1, 3]);
+        check("I16", [-1i16, 3].map(i16::to_le_bytes).as_flattened(), [-1, 3]);
+        check("I32", [-1i32, 3].map(i32::to_le_bytes).as_flattened(), [-1, 3]);
+        check("I64", [-1i64, 3].map(i64::to_le_bytes).as_flattened(), [-1, 3]);
+        check("U8", &[255, 3], [255, 3]);
+        check("U16", [255u16, 3].map(u16::to_le_bytes).as_flattened(), [255, 3]);
+        check("U32", [255u32, 3].map(u32::to_le_bytes).as_flattened(), [255, 3]);
+        check(
+            "U64",
+            [u64::MAX, 3].map(u64::to_le_bytes).as_flattened(),
+            [i64::MAX, 3],
+        );
+        check("BOOL", &[1, 0], [1, 0]);
+        let two = 2.0f32.to_le_bytes();
+        HandMade::default().add("labels", "F32", &[1], &two).write(&path);
+        let error = read_tensors(&path).unwrap().take_integers("labels").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("has type F32, expected an integer type")
+        );
     }
 
     #[test]

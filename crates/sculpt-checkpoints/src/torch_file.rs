@@ -137,11 +137,11 @@ fn broken(error: &dyn std::error::Error) -> Fault {
 }
 
 const TORCH_SCRIPT: Fault = Fault::TorchKind {
-    what: "a TorchScript program",
+    what: "TorchScript programs",
     instead: "torch.save(torch.jit.load(FILE).state_dict(), NEW)",
 };
 const EXPORTED_PROGRAM: Fault = Fault::TorchKind {
-    what: "an exported program",
+    what: "exported programs",
     instead: "torch.save(torch.export.load(FILE).state_dict, NEW)",
 };
 const NUMPY: Fault = Fault::TorchKind {
@@ -153,37 +153,43 @@ const BIG_ENDIAN: Fault = Fault::TorchKind {
     instead: "torch.save(torch.load(FILE), NEW) on a little-endian machine",
 };
 
+const OLD_MODULE: Fault = Fault::TorchKind {
+    what: "whole modules in the form from before PyTorch 1.6",
+    instead: "torch.save(torch.load(FILE, weights_only=False).state_dict(), NEW)",
+};
+
 /// What an object in a pickle tells of itself, what that is called, and how it is saved again.
-const KINDS: [(&str, &str, &str); 8] = [
-    (
-        "rebuild_qtensor",
-        "quantised tensors",
-        "state_dict() of the model before it was quantised, or v.dequantize() of each tensor v",
-    ),
-    (
-        "QInt",
-        "quantised tensors",
-        "state_dict() of the model before it was quantised, or v.dequantize() of each tensor v",
-    ),
-    ("QUInt", "quantised tensors", "v.dequantize() of each tensor v"),
+const KINDS: [(&str, &str, &str); 9] = [
+    ("rebuild_qtensor", QUANTISED.0, QUANTISED.1),
+    ("QInt", QUANTISED.0, QUANTISED.1),
+    ("QUInt", QUANTISED.0, QUANTISED.1),
     (
         "rebuild_sparse",
         "sparse tensors",
-        "v.to_dense() of each sparse tensor v",
+        "torch.save({k: v.to_dense() if v.is_sparse else v for k, v in torch.load(FILE).items()}, NEW)",
     ),
-    ("float8", "float8 tensors", "v.float() of each float8 tensor v"),
-    ("Float8", "float8 tensors", "v.float() of each float8 tensor v"),
-    (
-        "omplex",
-        "complex numbers",
-        "torch.view_as_real(v) of each complex tensor v",
-    ),
+    ("float8", FLOAT8.0, FLOAT8.1),
+    ("Float8", FLOAT8.0, FLOAT8.1),
+    ("complex", COMPLEX.0, COMPLEX.1),
+    ("Complex", COMPLEX.0, COMPLEX.1),
     (
         "rebuild_nested",
         "nested tensors",
-        "v.to_padded_tensor(0) of each nested tensor v",
+        "torch.save({k: v.to_padded_tensor(0) if v.is_nested else v for k, v in torch.load(FILE).items()}, NEW)",
     ),
 ];
+const QUANTISED: (&str, &str) = (
+    "quantised tensors",
+    "torch.save({k: v.dequantize() if v.is_quantized else v for k, v in torch.load(FILE).items()}, NEW)",
+);
+const FLOAT8: (&str, &str) = (
+    "float8 tensors",
+    "torch.save({k: v.float() if v.is_floating_point() else v for k, v in torch.load(FILE).items()}, NEW)",
+);
+const COMPLEX: (&str, &str) = (
+    "complex numbers",
+    "torch.save({k: v.real if v.is_complex() else v for k, v in torch.load(FILE).items()}, NEW)",
+);
 
 /// What the reader refused, in our words where we have some.
 fn refusal(error: &PytorchError) -> Fault {
@@ -197,6 +203,8 @@ fn refusal(error: &PytorchError) -> Fault {
             }
         }
         _ if text.contains("ig-endian") => BIG_ENDIAN,
+        // ('module', class, file, source), which stood where only storages do now.
+        _ if text.contains("storage persistent id has 4 fields") => OLD_MODULE,
         _ if text.contains("Expected a dictionary at the root") => {
             let found = text
                 .rsplit_once("found ")

@@ -144,11 +144,7 @@ fn what_is_refused_says_how_to_save_it_again() {
     );
     refused("sparse.pth", TorchKind, &["sparse tensors", "v.to_dense()"]);
     refused("float8.pth", TorchKind, &["float8 tensors", "v.float()"]);
-    refused(
-        "complex.pth",
-        TorchKind,
-        &["complex numbers", "torch.view_as_real"],
-    );
+    refused("complex.pth", TorchKind, &["complex numbers", "v.is_complex()"]);
     refused("tensor.pth", TorchKind, &["torch.Tensor", "model.state_dict()"]);
     refused(
         "script.pt",

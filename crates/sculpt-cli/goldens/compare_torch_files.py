@@ -52,7 +52,7 @@ def open_lth(name, model):
 
 
 def weiaicunzai(name, model):
-    name = re.sub(r"^conv1", "conv1.0", re.sub(r"^bn1", "conv1.1", name)).replace("downsample", "shortcut")
+    name = re.sub(r"^bn1", "conv1.1", re.sub(r"^conv1", "conv1.0", name)).replace("downsample", "shortcut")
     name = re.sub(r"^layer(\d)\.(\d)\.", lambda m: f"conv{int(m[1]) + 1}_x.{m[2]}.", name)
     name = re.sub(r"\.conv(\d)\.", lambda m: f".residual_function.{3 * (int(m[1]) - 1)}.", name)
     return re.sub(r"\.bn(\d)\.", lambda m: f".residual_function.{3 * (int(m[1]) - 1) + 1}.", name)
@@ -150,14 +150,14 @@ def compare(binary, folder, case):
     return evaluate(binary, folder, model, flags, file)
 
 
-def whole(binary, folder, legacy):
+def whole(binary, folder):
     """A module saved whole, pruned by torch.nn.utils.prune, inside DataParallel."""
     model = build("resnet20", 10, 16, None)
     randomise(model)
     for module in list(model.modules())[::2]:
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
             prune.random_unstructured(module, "weight", 0.7)
-    torch.save(torch.nn.DataParallel(model), folder / "whole.pth", **(LEGACY if legacy else {}))
+    torch.save(torch.nn.DataParallel(model), folder / "whole.pth")
     flags = {"model": "resnet20", "classes": 10, "width": 16, "shortcut": None, "side": 32}
     return evaluate(binary, folder, model, flags, folder / "whole.pth")
 
@@ -194,8 +194,7 @@ def main():
         for case in CASES:
             name, classes, width, shortcut, side, word, _, wrap, how = case
             report(f"{name} {word} {wrap.__name__}{' legacy' if how else ''}", compare(binary, folder, case))
-        for legacy in [False, True]:
-            report(f"whole module{' legacy' if legacy else ''}", whole(binary, folder, legacy))
+        report("whole module", whole(binary, folder))
         for word in ["torchvision", "timm", "akamaster", "kuangliu", "open_lth", "weiaicunzai"]:
             report(f"export as {word}", exported(binary, folder, word))
     print(f"{total - failed} of {total} within {TOLERANCE:g}")

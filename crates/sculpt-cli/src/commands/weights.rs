@@ -49,7 +49,7 @@ fn of_file(path: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<We
     if let Some(form) = form {
         say_form(path, &form, global.verbose)
             .iter()
-            .for_each(|line| printing::note(line));
+            .for_each(|line| printing::note(&printing::plain(line)));
     }
     Ok(weights)
 }
