@@ -60,7 +60,7 @@ pub enum Fault {
     },
     /// A pickle longer than any real one.
     #[error(
-        "cannot be read as a PyTorch file: its pickle is longer than {limit} bytes; save model.state_dict() alone"
+        "cannot be read as a PyTorch file: its pickle is longer than {limit} bytes, or makes too many objects; save model.state_dict() alone"
     )]
     TorchPickleTooLong {
         /// The longest that is read.

@@ -19,17 +19,25 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// Bytes of the pickle that `from` stands at, which it then stands behind; at most `limit`.
-pub(crate) fn length(from: &mut impl BufRead, limit: u64) -> Result<u64, Broken> {
-    let mut from = from.take(limit + 1);
-    let left = |from: &io::Take<_>| limit + 1 - from.limit();
+/// What pickles may still cost: their bytes, and their operations, each of which may make an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub(crate) bytes: u64,
+    pub(crate) operations: u64,
+}
+
+/// Takes from the budget what the pickle costs that `from` stands at, which it then stands behind.
+pub(crate) fn walk(from: &mut impl BufRead, budget: &mut Budget) -> Result<(), Broken> {
+    let mut from = from.take(budget.bytes + 1);
     loop {
         let walked = step(&mut from);
-        if from.limit() == 0 {
+        if from.limit() == 0 || budget.operations == 0 {
             return Err(Broken::TooLong);
         }
+        budget.operations -= 1;
         if walked? {
-            return Ok(left(&from));
+            budget.bytes = from.limit() - 1;
+            return Ok(());
         }
     }
 }
@@ -112,26 +120,30 @@ fn line(from: &mut impl BufRead) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn walked(bytes: &[u8], limit: u64) -> Result<u64, Broken> {
-        length(&mut io::Cursor::new(bytes), limit)
+    /// Bytes and operations of the pickle.
+    fn walked(bytes: &[u8], limit: u64, operations: u64) -> Result<(u64, u64), Broken> {
+        let all = Budget {
+            bytes: limit,
+            operations,
+        };
+        let mut left = all;
+        walk(&mut io::Cursor::new(bytes), &mut left)?;
+        Ok((all.bytes - left.bytes, all.operations - left.operations))
     }
 
-    /// `pickle.dumps({'a': (1, 2.0)}, 2)` and what follows it.
+    /// `pickle.dumps({'a': (1, 2.0)}, 2)`, eleven operations, and what follows it.
     #[test]
     fn a_pickle_ends_at_its_stop() {
         let pickle = b"\x80\x02}q\0X\x01\0\0\0aq\x01K\x01G@\0\0\0\0\0\0\0\x86q\x02s.";
+        let n = pickle.len() as u64;
         let with_more = [&pickle[..], b"and more"].concat();
-        assert_eq!(walked(&with_more, 100).unwrap(), pickle.len() as u64);
-        assert_eq!(
-            walked(&with_more, pickle.len() as u64).unwrap(),
-            pickle.len() as u64
-        );
-        assert!(matches!(walked(&with_more, 10), Err(Broken::TooLong)));
-        assert!(matches!(walked(&pickle[..20], 100), Err(Broken::Io(_))));
-        assert!(matches!(
-            walked(b"\x80\x02\xff.", 100),
-            Err(Broken::Operation(0xff))
-        ));
+        assert_eq!(walked(&with_more, 100, 100).unwrap(), (n, 11));
+        assert_eq!(walked(&with_more, n, 11).unwrap(), (n, 11));
+        assert!(matches!(walked(&with_more, n - 1, 100), Err(Broken::TooLong)));
+        assert!(matches!(walked(&with_more, 100, 10), Err(Broken::TooLong)));
+        assert!(matches!(walked(&pickle[..20], 100, 100), Err(Broken::Io(_))));
+        let unknown = walked(b"\x80\x02\xff.", 100, 100);
+        assert!(matches!(unknown, Err(Broken::Operation(0xff))));
     }
 
     /// A text of 2^63 bytes is not waited for.
@@ -140,7 +152,7 @@ mod tests {
         let mut bytes = vec![0x8d];
         bytes.extend((1u64 << 63).to_le_bytes());
         bytes.resize(200, b'a');
-        assert!(matches!(walked(&bytes, 100), Err(Broken::TooLong)));
-        assert!(matches!(walked(&bytes, 1000), Err(Broken::Io(_))));
+        assert!(matches!(walked(&bytes, 100, 100), Err(Broken::TooLong)));
+        assert!(matches!(walked(&bytes, 1000, 100), Err(Broken::Io(_))));
     }
 }

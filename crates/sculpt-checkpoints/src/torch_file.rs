@@ -3,7 +3,7 @@
 
 use crate::Fault;
 use crate::archive::{Entry, Place};
-use crate::pickle::{self, Broken};
+use crate::pickle::{self, Broken, Budget};
 use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader};
 use safetensors::Dtype;
 use std::collections::BTreeMap;
@@ -13,8 +13,16 @@ use std::path::Path;
 use zip::CompressionMethod;
 use zip::ZipArchive;
 
-/// The longest pickle that is read: it costs a hundred times its length in memory. A ResNet-50 with its optimiser has 100 kB.
-const PICKLE_LIMIT: u64 = 8 << 20;
+/// The longest pickle that is read; an operation costs up to 170 bytes of memory. A ResNet-50 with its optimiser has 100 kB
+/// and 20,000 operations.
+const PICKLE_LIMIT: Budget = Budget {
+    bytes: 8 << 20,
+    operations: 1 << 20,
+};
+
+/// As many tensors are read from any file; of more, only if the file is small: each may be a view of the whole of it.
+const ALWAYS_READ: u64 = 4096;
+const READ_IN_ALL: u64 = 1 << 40;
 
 /// Pickles before the numbers of a file from before 1.6: magic number, version, system, tensors, order of storages.
 const PICKLES: usize = 5;
@@ -62,6 +70,11 @@ pub(crate) fn entries(
         };
         entries.insert(name, entry);
     }
+    let n_tensors = entries.len() as u64;
+    if n_tensors > ALWAYS_READ && n_tensors.saturating_mul(n_file) > READ_IN_ALL {
+        let message = format!("it has {n_tensors} tensors, too many for {n_file} bytes");
+        return Ok(Err(Fault::TorchBroken { message }));
+    }
     let limit = n_file.saturating_mul(REPEATS).max(ALWAYS_FITS);
     if n_bytes > limit {
         return Ok(Err(Fault::TorchRepeats { n_bytes, n_file }));
@@ -86,8 +99,8 @@ fn check_zip(file: &mut File) -> Result<(), Fault> {
         is_numpy |= last.ends_with(".npy");
         if last == "data.pkl" {
             n_pickles += 1;
-            if entry.size() > PICKLE_LIMIT {
-                return Err(Fault::TorchPickleTooLong { limit: PICKLE_LIMIT });
+            if entry.size() > PICKLE_LIMIT.bytes {
+                return Err(TOO_LONG);
             }
         } else if entry.compression() != CompressionMethod::Stored {
             compressed.get_or_insert(name.into_owned());
@@ -102,33 +115,56 @@ fn check_zip(file: &mut File) -> Result<(), Fault> {
     } else if n_pickles == 0 {
         let message = "it is a zip file without a data.pkl".to_owned();
         Err(Fault::TorchBroken { message })
+    } else if let Some(entry) = compressed {
+        Err(Fault::TorchCompressed { entry })
     } else {
-        compressed.map_or(Ok(()), |entry| Err(Fault::TorchCompressed { entry }))
+        check_pickles_of_zip(&mut archive)
     }
+}
+
+const TOO_LONG: Fault = Fault::TorchPickleTooLong {
+    limit: PICKLE_LIMIT.bytes,
+};
+
+/// The pickles of a zip file. `torch.save` writes one.
+fn check_pickles_of_zip(archive: &mut ZipArchive<BufReader<&mut File>>) -> Result<(), Fault> {
+    let mut budget = PICKLE_LIMIT;
+    for i in 0..archive.len() {
+        let entry = archive.by_index(i).map_err(|error| broken(&error))?;
+        let is_pickle = entry.name().is_ok_and(|name| name.ends_with("data.pkl"));
+        if is_pickle {
+            pickle::walk(&mut BufReader::new(entry), &mut budget).map_err(unwalked)?;
+        }
+    }
+    Ok(())
 }
 
 /// The pickles of a file from before 1.6, or the one of a file that holds nothing else.
 fn check_pickles(file: &mut File) -> io::Result<Result<(), Fault>> {
     let mut from = BufReader::new(file);
-    let mut left = PICKLE_LIMIT;
+    let mut budget = PICKLE_LIMIT;
     for i in 0..PICKLES {
-        match pickle::length(&mut from, left) {
-            Ok(n_bytes) => left -= n_bytes,
-            Err(Broken::TooLong) => return Ok(Err(Fault::TorchPickleTooLong { limit: PICKLE_LIMIT })),
+        match pickle::walk(&mut from, &mut budget) {
+            Ok(()) => {}
             Err(Broken::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
             // One pickle alone is a file too, though not one with tensors: the reader says so.
             Err(Broken::Io(_) | Broken::Operation(_)) if i == 1 => return Ok(Ok(())),
-            Err(Broken::Io(_)) => {
-                let message = "it is cut off inside its pickle".to_owned();
-                return Ok(Err(Fault::TorchBroken { message }));
-            }
-            Err(Broken::Operation(byte)) => {
-                let message = format!("its pickle has an unknown operation, {byte:#04x}");
-                return Ok(Err(Fault::TorchBroken { message }));
-            }
+            Err(why) => return Ok(Err(unwalked(why))),
         }
     }
     Ok(Ok(()))
+}
+
+fn unwalked(why: Broken) -> Fault {
+    let message = match why {
+        Broken::TooLong => return TOO_LONG,
+        Broken::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "it is cut off inside its pickle".to_owned()
+        }
+        Broken::Io(error) => error.to_string(),
+        Broken::Operation(byte) => format!("its pickle has an unknown operation, {byte:#04x}"),
+    };
+    Fault::TorchBroken { message }
 }
 
 fn broken(error: &dyn std::error::Error) -> Fault {
