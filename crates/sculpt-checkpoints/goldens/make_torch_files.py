@@ -149,6 +149,9 @@ def files():
     script = io.BytesIO()
     torch.jit.save(torch.jit.script(nn.ReLU()), script)
     yield "script.pt", script.getvalue()
+    program = io.BytesIO()
+    torch.export.save(torch.export.export(nn.ReLU(), (torch.ones(1),)), program)
+    yield "program.pt2", program.getvalue()
     yield "big_endian.pth", rewritten(saved({"a": torch.ones(1)}), big_endian)
     yield "compressed.pth", rewritten(saved({"a": torch.zeros(1000)}), compressed)
     # What means harm.

@@ -95,7 +95,7 @@ fn check_zip(file: &mut File) -> Result<(), Fault> {
         };
         let (folder, last) = name.rsplit_once('/').unwrap_or(("", &name));
         is_script |= last == "constants.pkl" || format!("/{folder}/").contains("/code/");
-        is_program |= last == "archive_format" || last == "serialized_exported_program.json";
+        is_program |= last == "archive_format";
         is_numpy |= last.ends_with(".npy");
         if last == "data.pkl" {
             n_pickles += 1;
