@@ -1,5 +1,5 @@
 use crate::{Point, Probe, ScoreError, SynFlow, WoodFisher, fisher, grasp, snip, synflow, wood_fisher};
-use sculpt_masks::{Density, Mask};
+use sculpt_masks::{Density, Mask, Ties};
 use sculpt_network::Mode;
 
 /// Any of this crate's criteria with the numbers that are its own: the one place that tells them apart.
@@ -61,14 +61,31 @@ impl Criterion {
         probe: Option<&Probe>,
         density: Density,
     ) -> Result<Mask, ScoreError> {
+        self.mask_and_ties(point, probe, density).map(|(mask, _)| mask)
+    }
+
+    /// As [`Criterion::mask`], and the equal scores at its threshold; SynFlow, which looks again and again, tells none.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn mask_and_ties(
+        &self,
+        point: &Point<'_>,
+        probe: Option<&Probe>,
+        density: Density,
+    ) -> Result<(Mask, Option<Ties>), ScoreError> {
         let probe = || probe.ok_or(ScoreError::NoProbe);
         let scores = match *self {
-            Self::Synflow { variant, image } => return synflow(point, image, density, variant),
+            Self::Synflow { variant, image } => {
+                return Ok((synflow(point, image, density, variant)?, None));
+            }
             Self::Snip { mode } => snip(point, probe()?, mode)?,
             Self::Grasp { temperature } => grasp(point, probe()?, temperature)?,
             Self::Fisher => fisher(point, probe()?)?,
             Self::WoodFisher(params) => wood_fisher(point, probe()?, params)?,
         };
-        scores.keep(density)
+        let mask = scores.keep(density)?;
+        let ties = scores.ties(&mask);
+        Ok((mask, ties))
     }
 }

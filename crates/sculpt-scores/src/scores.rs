@@ -1,5 +1,5 @@
 use crate::{Point, ScoreError};
-use sculpt_masks::{Density, Mask, keep_top};
+use sculpt_masks::{Density, Mask, Ties, keep_top};
 use tch::{Device, Kind, Tensor};
 
 /// A score for each prunable weight, in layout order: the largest are kept.
@@ -23,6 +23,11 @@ impl Scores {
     pub fn keep(&self, density: Density) -> Result<Mask, ScoreError> {
         let n_kept = density.n_kept(self.values.len())?;
         Ok(keep_top(&self.values, n_kept, self.within.as_ref())?)
+    }
+
+    /// Where equal scores, and not the criterion, decided what a mask of [`Scores::keep`] keeps.
+    pub fn ties(&self, mask: &Mask) -> Option<Ties> {
+        Ties::of(&self.values, mask, self.within.as_ref())
     }
 
     /// From a vector over the prunable coordinates, as [`Point::prunable`] makes it; errors name the `criterion`. What the

@@ -7,7 +7,7 @@ use crate::{device, printing};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Weights, write_mask};
-use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, magnitude, random};
+use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, Ties, magnitude, random};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Mode;
 use sculpt_random::Seed;
@@ -99,8 +99,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         Method::Random => random_mask(words, &model, global)?,
         Method::Magnitude => {
             let (path, weights) = needed_weights(words, &model, global)?;
-            magnitude(&layout, &weights.theta, words.density, weights.mask.as_ref())
-                .with_context(|| cannot(words, path))?
+            let own = weights.mask.as_ref();
+            let mask = magnitude(&layout, &weights.theta, words.density, own)
+                .with_context(|| cannot(words, path))?;
+            masks::say_ties(Ties::of_magnitudes(&layout, &weights.theta, &mask, own));
+            mask
         }
         Method::Snip => scored(&|_| Criterion::Snip { mode: Mode::Eval })?,
         Method::Grasp => scored(&|_| Criterion::Grasp {
@@ -209,9 +212,11 @@ fn scored_mask(
         Some(probe) if criterion.needs_probe() => Some(sculpt_scores::Probe::new(probe.batches())?),
         Some(_) | None => None,
     };
-    criterion
-        .mask(&point, images.as_ref(), words.density)
-        .with_context(|| cannot(words, path))
+    let (mask, ties) = criterion
+        .mask_and_ties(&point, images.as_ref(), words.density)
+        .with_context(|| cannot(words, path))?;
+    masks::say_ties(ties);
+    Ok(mask)
 }
 
 /// Tanaka et al.'s, and the paper's as far as it says.
