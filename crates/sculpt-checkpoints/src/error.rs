@@ -52,7 +52,7 @@ pub enum Fault {
     },
     /// A Python object that holds tensors and is neither a dictionary nor a module.
     #[error(
-        "holds an object of {class}, which is not read here; in Python, save model.state_dict(), and give that"
+        "holds an object of {class}, which is not read here; save it again in Python: torch.save(model.state_dict(), NEW)"
     )]
     TorchObject {
         /// Its class, as the file spells it.

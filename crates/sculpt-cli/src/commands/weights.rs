@@ -101,7 +101,11 @@ pub(crate) fn fitting(path: &Path, model: Option<&ModelSpec>) -> Option<ModelSpe
         let shapes = listing.shapes(&layout)?;
         let size = |of_last: bool| {
             let mut prunable = (0..shapes.len()).filter(|&i| layout.params()[i].is_prunable());
-            let i = if of_last { prunable.last() } else { prunable.next() };
+            let i = if of_last {
+                prunable.next_back()
+            } else {
+                prunable.next()
+            };
             u32::try_from(*shapes[i?].first()?).ok()
         };
         let fitting = ModelSpec::named(&tried.name(), size(true)?, size(false), tried.shortcut()).ok()?;
