@@ -20,9 +20,10 @@ const PICKLE_LIMIT: Budget = Budget {
     operations: 1 << 20,
 };
 
-/// As many tensors are read from any file; of more, only if the file is small: each may be a view of the whole of it.
-const ALWAYS_READ: u64 = 4096;
-const READ_IN_ALL: u64 = 1 << 40;
+/// As many tensors are read from any file (a ResNet-1202 has 7,200); of more, only if the file is small: each may be a view of
+/// the whole of it.
+const ALWAYS_READ: u64 = 8192;
+const READ_IN_ALL: u64 = 1 << 36;
 
 /// Pickles before the numbers of a file from before 1.6: magic number, version, system, tensors, order of storages.
 const PICKLES: usize = 5;
@@ -72,7 +73,8 @@ pub(crate) fn entries(
     }
     let n_tensors = entries.len() as u64;
     if n_tensors > ALWAYS_READ && n_tensors.saturating_mul(n_file) > READ_IN_ALL {
-        let message = format!("it has {n_tensors} tensors, too many for {n_file} bytes");
+        let message =
+            format!("it has {n_tensors} tensors, too many for {n_file} bytes; save model.state_dict() alone");
         return Ok(Err(Fault::TorchBroken { message }));
     }
     let limit = n_file.saturating_mul(REPEATS).max(ALWAYS_FITS);
