@@ -3,7 +3,7 @@
 mod criterion {
     use sculpt_layout::{Layout, ParamKind};
     use sculpt_network::{FromFn, Mode};
-    use sculpt_scores::{Density, Images, Mask, Point, Probe, ScoreError, Scorer, Scores, Snip};
+    use sculpt_scores::{Choice, Density, Images, Point, Probe, ScoreError, Scorer, Scores, Snip};
     use tch::Tensor;
 
     /// `|∂L/∂θ|`: what the loss asks of a weight, whatever the weight's size. It has no numbers of its own.
@@ -13,9 +13,14 @@ mod criterion {
         const HELP: &'static str = "The largest |gradient|";
         const USUAL: Self = Self {};
 
-        fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
+        fn choose(
+            &self,
+            point: &Point<'_>,
+            images: Images<'_>,
+            density: Density,
+        ) -> Result<Choice, ScoreError> {
             let gradient = point.gradient(images.probe()?, Mode::Eval, 1.0)?;
-            Scores::new(point, "gradient size", &point.prunable(&gradient.abs()))?.keep(density)
+            Scores::new(point, "gradient size", &point.prunable(&gradient.abs()))?.choose(density)
         }
     }
 
@@ -33,10 +38,10 @@ mod criterion {
         let probe = Probe::new([(image, Tensor::from_slice(&[0i64]))]).unwrap();
         let half = Density::new(0.5).unwrap();
         let images = Images::Probe(&probe);
-        let ours = GradientSize::USUAL.mask(&point, images, half).unwrap();
-        let snip = Snip::USUAL.mask(&point, images, half).unwrap();
-        assert_eq!(ours.as_slice(), [false, true, false, true]);
-        assert_eq!(snip.as_slice(), [true, false, true, false]);
+        let ours = GradientSize::USUAL.choose(&point, images, half).unwrap();
+        let snip = Snip::USUAL.choose(&point, images, half).unwrap();
+        assert_eq!(ours.mask.as_slice(), [false, true, false, true]);
+        assert_eq!(snip.mask.as_slice(), [true, false, true, false]);
     }
 
     /// Scores of something else than the prunable weights are refused.

@@ -1,7 +1,7 @@
-//! A safetensors file, its header checked before a byte of its data is read.
+//! A file of tensors, safetensors or torch.save's, its header checked before a byte of its data is read.
 
-use crate::header::{check_entries, read_header};
-use crate::{CheckpointError, Fault};
+use crate::header::{check_entries, read_header, start_of};
+use crate::{CheckpointError, Fault, torch_file};
 use safetensors::Dtype;
 use sculpt_store::FileError;
 use std::collections::BTreeMap;
@@ -15,7 +15,20 @@ const PIECE: usize = 1 << 20;
 /// Types that stand for real numbers.
 pub(crate) const FLOATS: &[Dtype] = &[Dtype::F32, Dtype::F64, Dtype::F16, Dtype::BF16];
 
-/// An open file whose tensors lie inside it, one behind the other.
+/// Types that stand for whole numbers.
+pub(crate) const INTEGERS: &[Dtype] = &[
+    Dtype::BOOL,
+    Dtype::U8,
+    Dtype::I8,
+    Dtype::I16,
+    Dtype::U16,
+    Dtype::I32,
+    Dtype::U32,
+    Dtype::I64,
+    Dtype::U64,
+];
+
+/// An open file whose tensors lie inside it.
 #[derive(Debug)]
 pub(crate) struct Archive {
     path: PathBuf,
@@ -24,6 +37,7 @@ pub(crate) struct Archive {
     /// Tensors that nobody asked for yet.
     entries: BTreeMap<String, Entry>,
     metadata: BTreeMap<String, String>,
+    is_torch: bool,
 }
 
 /// A tensor of the file.
@@ -32,8 +46,16 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
-    pub(crate) start: u64,
-    pub(crate) n_bytes: u64,
+    pub(crate) place: Place,
+}
+
+/// Where a tensor's numbers are.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// So many bytes from this one of the data on.
+    Span { start: u64, n_bytes: u64 },
+    /// In a file of `torch.save`.
+    Torch(pytorch_reader::Tensor),
 }
 
 /// Opens the file, lets `inspect` look at it, and returns its value, or the first of its faults.
@@ -73,6 +95,25 @@ impl Archive {
         }
         let mut file = File::open(path).map_err(failed("open"))?;
         let n_file = file.metadata().map_err(failed("read"))?.len();
+        let start = start_of(&mut file).map_err(failed("read"))?;
+        if !start.is_safetensors() && torch_file::is_one(start.bytes()) {
+            return Ok(
+                match torch_file::entries(path, &mut file, n_file).map_err(failed("read"))? {
+                    Ok(entries) => Some(Self {
+                        path: path.to_owned(),
+                        file,
+                        data_start: 0,
+                        entries,
+                        metadata: BTreeMap::new(),
+                        is_torch: true,
+                    }),
+                    Err(fault) => {
+                        faults.push(fault);
+                        None
+                    }
+                },
+            );
+        }
         let header = match read_header(&mut file, n_file).map_err(failed("read"))? {
             Ok(header) => header,
             Err(fault) => {
@@ -98,7 +139,13 @@ impl Archive {
             data_start,
             entries,
             metadata,
+            is_torch: false,
         }))
+    }
+
+    /// Whether it is one of `torch.save`, in which dictionaries may hold other things than weights.
+    pub(crate) fn is_torch(&self) -> bool {
+        self.is_torch
     }
 
     pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
@@ -129,7 +176,7 @@ impl Archive {
         let Some(entry) = self.entries.remove(name) else {
             faults.push(Fault::Missing {
                 tensor: name.to_owned(),
-                hint: self.hint(name),
+                hint: String::new(),
             });
             return None;
         };
@@ -174,9 +221,28 @@ impl Archive {
             doing: "read",
             refused,
         };
-        let start = SeekFrom::Start(self.data_start + entry.start);
-        self.file.seek(start).map_err(failed)?;
-        let mut left = usize::try_from(entry.n_bytes).map_err(|e| failed(io::Error::other(e)))?;
+        let (start, n_bytes) = match &entry.place {
+            Place::Span { start, n_bytes } => (*start, *n_bytes),
+            Place::Torch(tensor) => {
+                let bytes = tensor.read().map_err(|refused| match refused.kind() {
+                    // The file disagrees with itself.
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => CheckpointError::Invalid {
+                        path: path.clone(),
+                        fault: Fault::TorchTensor {
+                            tensor: entry.name.clone(),
+                            message: refused.to_string(),
+                        },
+                    },
+                    _ => failed(refused).into(),
+                })?;
+                bytes.chunks(PIECE).for_each(each);
+                return Ok(());
+            }
+        };
+        self.file
+            .seek(SeekFrom::Start(self.data_start + start))
+            .map_err(failed)?;
+        let mut left = usize::try_from(n_bytes).map_err(|e| failed(io::Error::other(e)))?;
         let mut piece = vec![0; left.min(PIECE)];
         while left > 0 {
             let n = left.min(PIECE);
@@ -282,31 +348,31 @@ impl Archive {
         Ok(values)
     }
 
-    /// The numbers of an I64 tensor.
+    /// The numbers of a tensor of one of [`INTEGERS`]' types; those beyond an `i64` as its largest.
     pub(crate) fn integers(&mut self, entry: &Entry) -> Result<Vec<i64>, CheckpointError> {
+        fn all<const N: usize>(bytes: &[u8], to: &mut Vec<i64>, number: impl Fn([u8; N]) -> i64) {
+            to.extend(bytes.as_chunks().0.iter().map(|b| number(*b)));
+        }
+        let dtype = entry.dtype;
         let mut values = Vec::with_capacity(entry.n_elements());
         self.for_each_piece(entry, |bytes| {
-            values.extend(bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)));
+            let to = &mut values;
+            match dtype {
+                Dtype::BOOL | Dtype::U8 => all(bytes, to, |b| u8::from_le_bytes(b).into()),
+                Dtype::I8 => all(bytes, to, |b| i8::from_le_bytes(b).into()),
+                Dtype::I16 => all(bytes, to, |b| i16::from_le_bytes(b).into()),
+                Dtype::U16 => all(bytes, to, |b| u16::from_le_bytes(b).into()),
+                Dtype::I32 => all(bytes, to, |b| i32::from_le_bytes(b).into()),
+                Dtype::U32 => all(bytes, to, |b| u32::from_le_bytes(b).into()),
+                Dtype::I64 => all(bytes, to, i64::from_le_bytes),
+                Dtype::U64 => all(bytes, to, |b| {
+                    i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)
+                }),
+                // The type was checked when the tensor was taken.
+                other => unreachable!("{other:?} does not hold whole numbers"),
+            }
         })?;
         Ok(values)
-    }
-
-    /// What wrapped the model whose tensor is missing, if that is why it is.
-    fn hint(&self, name: &str) -> String {
-        const WRAPPERS: [(&str, &str); 3] = [
-            ("module.", "DataParallel"),
-            ("_orig_mod.", "torch.compile"),
-            ("model.", "a wrapping module"),
-        ];
-        for (prefix, wrapper) in WRAPPERS {
-            let wrapped = format!("{prefix}{name}");
-            if self.contains(&wrapped) {
-                return format!(
-                    ", but {wrapped} is there: remove the prefix {prefix:?} that {wrapper} added"
-                );
-            }
-        }
-        String::new()
     }
 }
 

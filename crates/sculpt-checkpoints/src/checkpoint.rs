@@ -1,6 +1,6 @@
 use crate::archive::{self, Archive};
 use crate::parts::{self, Data, Part, refused};
-use crate::state::find_unmasked;
+use crate::state::{find_unmasked, not_a_variance};
 use crate::{CheckpointError, Fault, Meta, State, meta};
 use safetensors::Dtype;
 use sculpt_layout::Layout;
@@ -135,7 +135,9 @@ pub(crate) fn inspect(
     for buffer in layout.buffers() {
         let shape = [buffer.range().len()];
         if let Some(entry) = archive.take(buffer.name(), &[Dtype::F32], &[&shape], faults) {
-            buffers[buffer.range()].copy_from_slice(&archive.floats(&entry, faults)?);
+            let values = archive.floats(&entry, faults)?;
+            faults.extend(not_a_variance(buffer.name(), buffer.kind(), &values));
+            buffers[buffer.range()].copy_from_slice(&values);
         }
     }
     archive.refuse_the_rest(faults);

@@ -1,5 +1,5 @@
+use crate::Misfit;
 use sculpt_store::FileError;
-use serde::Serialize;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -36,9 +36,62 @@ pub enum Fault {
     /// No bytes at all.
     #[error("is empty")]
     Empty,
-    /// What `torch.save` (or `numpy.savez`) writes.
-    #[error("is a PyTorch pickle or zip file; save its state_dict with safetensors")]
-    Pickle,
+    /// A file of `torch.save` that is damaged or made up.
+    #[error("cannot be read as a PyTorch file: {message}")]
+    TorchBroken {
+        /// What its reader said.
+        message: String,
+    },
+    /// A file of `torch.save` whose content has no place here.
+    #[error("holds {what}, which are not read here; save it again in Python: {instead}")]
+    TorchKind {
+        /// What it is called.
+        what: &'static str,
+        /// What to save instead.
+        instead: &'static str,
+    },
+    /// A Python object that holds tensors and is neither a dictionary nor a module.
+    #[error(
+        "holds an object of {class}, which is not read here; save it again in Python: torch.save(model.state_dict(), NEW)"
+    )]
+    TorchObject {
+        /// Its class, as the file spells it.
+        class: String,
+    },
+    /// A pickle longer than any real one.
+    #[error(
+        "cannot be read as a PyTorch file: its pickle is longer than {limit} bytes, or makes too many objects; save model.state_dict() alone"
+    )]
+    TorchPickleTooLong {
+        /// The longest that is read.
+        limit: u64,
+    },
+    /// An entry of a zip file that `torch.save` would have stored as it is.
+    #[error(
+        "entry {entry} of it is compressed, as torch.save never does; torch.save(torch.load(FILE), NEW) writes one that is read"
+    )]
+    TorchCompressed {
+        /// The entry.
+        entry: String,
+    },
+    /// Views that repeat what is stored.
+    #[error(
+        "its tensors are views that make {n_bytes} bytes of a file of {n_file}; save v.clone() of each tensor v"
+    )]
+    TorchRepeats {
+        /// Bytes of all tensors.
+        n_bytes: u64,
+        /// Bytes of the file.
+        n_file: u64,
+    },
+    /// A tensor whose numbers are not where the file says, or not those that were written.
+    #[error("tensor {tensor} cannot be read: {message}")]
+    TorchTensor {
+        /// The tensor.
+        tensor: String,
+        /// What its reader said.
+        message: String,
+    },
     /// Too short for, or not beginning like, a safetensors file.
     #[error("is not a safetensors file: {why}")]
     NotSafetensors {
@@ -146,6 +199,29 @@ pub enum Fault {
     Extra {
         /// The tensor.
         tensor: String,
+    },
+    /// Names that no dialect has: what is missing and what is left over, side by side.
+    #[error(transparent)]
+    NoDialect(Misfit),
+    /// A prunable tensor of which a file of masks says nothing.
+    #[error("there is no mask for tensor {tensor}; a mask is needed for every prunable tensor")]
+    NoMask {
+        /// The tensor.
+        tensor: String,
+    },
+    /// A running variance below zero, which no training makes.
+    #[error(
+        "tensor {tensor} holds {value:?} at index {index}, a variance is not negative ({count} such values)"
+    )]
+    NegativeVariance {
+        /// The tensor.
+        tensor: String,
+        /// First such place.
+        index: usize,
+        /// What stands there.
+        value: f32,
+        /// How many there are.
+        count: usize,
     },
     /// Another type of number than the format asks for.
     #[error("tensor {tensor} has type {dtype}, expected {expected}")]
@@ -271,109 +347,4 @@ pub enum Fault {
         /// Of the bits.
         computed: f64,
     },
-}
-
-/// What kind of thing is wrong, for programs; kebab-case in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// The operating system could not read the file.
-    Unreadable,
-    /// Not a safetensors file at all.
-    NotSafetensors,
-    /// Header that is no JSON, or a name or key that stands twice in it.
-    Header,
-    /// The file ends too early.
-    CutOff,
-    /// Offsets and sizes that do not fit together.
-    Offsets,
-    /// A tensor is missing.
-    MissingTensor,
-    /// A tensor too many.
-    ExtraTensor,
-    /// Wrong type of number.
-    Type,
-    /// Wrong shape or length.
-    Shape,
-    /// NaN, infinity, or too large.
-    NotFinite,
-    /// A pruned weight that is not `+0.0`.
-    NotZeroUnderMask,
-    /// Mask bits or values that are none.
-    Mask,
-    /// Metadata missing, unknown or unreadable.
-    Metadata,
-    /// Mask and metadata disagree about the SHA-256.
-    MaskHash,
-    /// Mask and metadata disagree about the density.
-    Density,
-}
-
-impl Fault {
-    /// The kind of thing that is wrong.
-    pub fn kind(&self) -> FaultKind {
-        match self {
-            Fault::NotAFile
-            | Fault::Empty
-            | Fault::Pickle
-            | Fault::NotSafetensors { .. }
-            | Fault::HeaderTooLong { .. } => FaultKind::NotSafetensors,
-            Fault::HeaderJson { .. }
-            | Fault::NameTwice { .. }
-            | Fault::ReservedName { .. }
-            | Fault::KeyTwice { .. } => FaultKind::Header,
-            Fault::HeaderCutOff { .. } | Fault::CutOff { .. } => FaultKind::CutOff,
-            Fault::WrongSize { .. } | Fault::Offsets { .. } | Fault::TrailingBytes { .. } => {
-                FaultKind::Offsets
-            }
-            Fault::Missing { .. } => FaultKind::MissingTensor,
-            Fault::Extra { .. } => FaultKind::ExtraTensor,
-            Fault::UnknownType { .. } | Fault::WrongType { .. } => FaultKind::Type,
-            Fault::WrongShape { .. } | Fault::WrongLength { .. } => FaultKind::Shape,
-            Fault::NotFinite { .. } | Fault::TooLargeForF32 { .. } => FaultKind::NotFinite,
-            Fault::NotZeroUnderMask { .. } => FaultKind::NotZeroUnderMask,
-            Fault::MaskPadding { .. } | Fault::MaskValue { .. } => FaultKind::Mask,
-            Fault::NoMetadata { .. } | Fault::Metadata { .. } | Fault::UnknownFormat { .. } => {
-                FaultKind::Metadata
-            }
-            Fault::MaskHash { .. } => FaultKind::MaskHash,
-            Fault::Density { .. } => FaultKind::Density,
-        }
-    }
-
-    /// The tensor that it is about, if it is about one.
-    pub fn tensor(&self) -> Option<&str> {
-        match self {
-            Fault::NameTwice { tensor }
-            | Fault::ReservedName { tensor }
-            | Fault::UnknownType { tensor, .. }
-            | Fault::WrongSize { tensor, .. }
-            | Fault::Offsets { tensor, .. }
-            | Fault::CutOff { tensor, .. }
-            | Fault::Missing { tensor, .. }
-            | Fault::Extra { tensor }
-            | Fault::WrongType { tensor, .. }
-            | Fault::WrongShape { tensor, .. }
-            | Fault::NotFinite { tensor, .. }
-            | Fault::TooLargeForF32 { tensor, .. }
-            | Fault::NotZeroUnderMask { tensor, .. }
-            | Fault::MaskPadding { tensor, .. }
-            | Fault::MaskValue { tensor, .. } => Some(tensor),
-            Fault::NotAFile
-            | Fault::Empty
-            | Fault::Pickle
-            | Fault::NotSafetensors { .. }
-            | Fault::HeaderTooLong { .. }
-            | Fault::HeaderCutOff { .. }
-            | Fault::HeaderJson { .. }
-            | Fault::KeyTwice { .. }
-            | Fault::TrailingBytes { .. }
-            | Fault::WrongLength { .. }
-            | Fault::NoMetadata { .. }
-            | Fault::Metadata { .. }
-            | Fault::UnknownFormat { .. }
-            | Fault::MaskHash { .. }
-            | Fault::Density { .. } => None,
-        }
-    }
 }

@@ -1,132 +1,128 @@
 use crate::archive::{self, Archive, FLOATS};
-use crate::checkpoint::{self, tensors};
-use crate::mask_file::not_binary;
-use crate::parts::{self, Data, Part, refused};
-use crate::state::check_vectors;
+use crate::names::Names;
+use crate::state::not_a_variance;
 use crate::verify::{Flavour, flavour};
-use crate::{CheckpointError, Fault, Weights, published};
-use safetensors::Dtype;
-use sculpt_layout::{BufferKind, Layout, Param, ParamKind};
+use crate::{CheckpointError, Fault, Form, MaskForm, Weights, checkpoint, mask_file, published};
+use sculpt_layout::{Layout, Param, ParamKind};
 use sculpt_masks::Mask;
 use std::path::Path;
 
-/// Reads weights from a checkpoint, a published checkpoint, or a PyTorch `state_dict` saved as safetensors.
+/// Reads weights from a checkpoint, a published checkpoint, or a `state_dict` in any dialect, in safetensors or in a file of
+/// `torch.save`.
 ///
-/// Of a `state_dict`, F64, F16 and BF16 become F32 and `….num_batches_tracked` is ignored. TurboPrune's has a
-/// buffer `<layer>.mask` beside `<layer>.weight` and may write linear layers as `[out, in, 1]`; the weights
-/// that lie dormant under its mask become `+0.0`. Shortcuts (`downsample` in the name) may lack their mask,
-/// as in the paper's version of TurboPrune, and are dense then.
+/// Of a `state_dict`, F64, F16 and BF16 become F32, and bookkeeping such as `….num_batches_tracked` is ignored. Its names are
+/// those of one row of [`DIALECTS`](crate::DIALECTS) behind one prefix, all of them, and may have masks beside the weights
+/// ([`MaskForm`]); what lies dormant under a mask becomes `+0.0`. A file of `torch.save` may keep it in a dictionary, beside
+/// the optimiser's and others.
 ///
 /// # Errors
-/// Every other missing or extra tensor, wrong shapes, numbers that are not finite or too large for `f32`,
+/// Every other missing or extra tensor, wrong shapes, numbers that are not finite or too large for `f32`, negative variances,
 /// mask values other than 0 and 1.
 pub fn read_weights(path: &Path, layout: &Layout) -> Result<Weights, CheckpointError> {
+    read_weights_and_form(path, layout).map(|(weights, _)| weights)
+}
+
+/// As [`read_weights`], and how a `state_dict` was read; none for a checkpoint of ours.
+///
+/// # Errors
+/// As there.
+pub fn read_weights_and_form(
+    path: &Path,
+    layout: &Layout,
+) -> Result<(Weights, Option<Form>), CheckpointError> {
     archive::read(path, |archive, faults| {
         let ours = match flavour(archive) {
             Flavour::Checkpoint => checkpoint::inspect(archive, layout, faults)?,
             Flavour::Published => published::inspect(archive, layout, faults)?,
-            Flavour::Mask | Flavour::Tensors => return inspect(archive, layout, faults),
+            Flavour::Mask | Flavour::Tensors => {
+                let read = inspect(archive, layout, faults)?;
+                return Ok(read.map(|(weights, form)| (weights, Some(form))));
+            }
         };
-        Ok(ours.map(|(state, _)| Weights {
+        let weights = ours.map(|(state, _)| Weights {
             theta: state.theta,
             buffers: state.buffers,
             mask: Some(state.mask),
-        }))
+        });
+        Ok(weights.map(|weights| (weights, None)))
     })
 }
 
-/// Writes a plain `state_dict` as torchvision names it, `num_batches_tracked` (0) included, so that
-/// `load_state_dict(strict=True)` takes what `safetensors.torch.load_file` reads.
-///
-/// # Errors
-/// Vectors that do not fit the layout or are not finite, or what the operating system refuses; then nothing
-/// was written.
-pub fn write_state_dict(
-    path: &Path,
-    layout: &Layout,
-    theta: &[f32],
-    buffers: &[f32],
-) -> Result<(), CheckpointError> {
-    check_vectors(layout, theta, buffers).map_err(refused(path))?;
-    let mut parts = tensors(layout, theta, buffers);
-    for buffer in layout.buffers() {
-        let batch_norm = match buffer.kind() {
-            BufferKind::RunningMean => buffer.name().strip_suffix(".running_mean"),
-            BufferKind::RunningVar => None,
-        };
-        parts.extend(batch_norm.map(|name| Part {
-            name: format!("{name}.num_batches_tracked"),
-            shape: vec![],
-            data: Data::I64(&[0]),
-        }));
-    }
-    // The key and value by which the Python libraries know such a file.
-    parts::write(path, Some(("format", "pt".to_owned())), parts)
-}
-
-/// A `state_dict` against the layout.
+/// A `state_dict` in any dialect against the layout.
 pub(crate) fn inspect(
     archive: &mut Archive,
     layout: &Layout,
     faults: &mut Vec<Fault>,
-) -> Result<Option<Weights>, CheckpointError> {
-    let counters: Vec<_> = archive
-        .entries()
-        .filter(|entry| entry.name.ends_with(".num_batches_tracked"))
-        .map(|entry| entry.name.clone())
-        .collect();
-    for name in counters {
-        archive.take_any(&name);
+) -> Result<Option<(Weights, Form)>, CheckpointError> {
+    let (names, misfit) = Names::of(
+        archive.entries().map(|entry| entry.name.as_str()),
+        archive.is_torch(),
+        layout,
+    );
+    // One name too many or too few says itself what is wrong.
+    let misfit = misfit.filter(|misfit| misfit.missing.len() + misfit.extra.len() > 1);
+    faults.extend(misfit.map(Fault::NoDialect));
+    for name in &names.form.ignored {
+        archive.take_any(name);
     }
-    let has_masks = layout.prunable().any(|p| archive.contains(&mask_name(p)));
     let mut theta = vec![0.0; layout.n_params()];
     let mut bits = vec![true; layout.n_prunable()];
     for param in layout.params() {
         let shapes = shapes(param);
         let shapes: Vec<_> = shapes.iter().map(Vec::as_slice).collect();
-        if let Some(entry) = archive.take(param.name(), FLOATS, &shapes, faults) {
+        let theirs = names.of_tensor(param.name());
+        if let Some(entry) = archive.take(theirs, FLOATS, &shapes, faults) {
             theta[param.range()].copy_from_slice(&archive.floats(&entry, faults)?);
         }
-        let Some(prunable) = param.prunable_range().filter(|_| has_masks) else {
+        let mask = match (names.of_mask(param.name()), names.form.masks) {
+            (Some((_, mask)), _) => mask.to_owned(),
+            (None, Some(form)) if param.is_prunable() && needs_mask(form, param) => {
+                names.mask_name(param.name(), form)
+            }
+            (None, _) => continue,
+        };
+        let Some(kept) = mask_file::read_one(archive, &mask, &shapes, faults)? else {
             continue;
         };
-        let name = mask_name(param);
-        if name.contains("downsample") && !archive.contains(&name) {
-            continue;
-        }
-        let Some(kept) = read_mask(archive, &name, &shapes, faults)? else {
-            continue;
-        };
-        for (i, &kept) in kept.iter().enumerate() {
+        for (weight, &kept) in theta[param.range()].iter_mut().zip(&kept) {
             if !kept {
-                theta[param.range().start + i] = 0.0;
+                *weight = 0.0;
             }
         }
-        bits[prunable].copy_from_slice(&kept);
+        if let Some(prunable) = param.prunable_range() {
+            bits[prunable].copy_from_slice(&kept);
+        }
     }
     let mut buffers = vec![0.0; layout.n_buffers()];
     for buffer in layout.buffers() {
         let shape = [buffer.range().len()];
-        if let Some(entry) = archive.take(buffer.name(), FLOATS, &[&shape], faults) {
-            buffers[buffer.range()].copy_from_slice(&archive.floats(&entry, faults)?);
+        let theirs = names.of_tensor(buffer.name());
+        if let Some(entry) = archive.take(theirs, FLOATS, &[&shape], faults) {
+            let values = archive.floats(&entry, faults)?;
+            faults.extend(not_a_variance(theirs, buffer.kind(), &values));
+            buffers[buffer.range()].copy_from_slice(&values);
         }
     }
     archive.refuse_the_rest(faults);
-    Ok(Some(Weights {
+    let weights = Weights {
         theta,
         buffers,
-        mask: has_masks.then(|| Mask::from_bools(bits)),
-    }))
+        mask: names.form.masks.map(|_| Mask::from_bools(bits)),
+    };
+    Ok(Some((weights, names.form)))
 }
 
-/// TurboPrune's name for the mask of a weight: `conv1.mask` for `conv1.weight`.
-fn mask_name(param: &Param) -> String {
-    let name = param.name();
-    format!("{}.mask", name.strip_suffix(".weight").unwrap_or(name))
+/// Whether a file with masks of this form has one of this weight.
+fn needs_mask(form: MaskForm, param: &Param) -> bool {
+    match form {
+        MaskForm::TorchPrune => false,
+        MaskForm::TurboPrune => !param.name().contains("downsample"),
+        MaskForm::Dotted | MaskForm::Underscored | MaskForm::Dictionary => true,
+    }
 }
 
 /// The shapes a tensor may have: TurboPrune makes 1 × 1 convolutions of linear layers.
-fn shapes(param: &Param) -> Vec<Vec<usize>> {
+pub(crate) fn shapes(param: &Param) -> Vec<Vec<usize>> {
     let shape = param.shape().to_vec();
     match param.kind() {
         ParamKind::Linear => {
@@ -139,182 +135,6 @@ fn shapes(param: &Param) -> Vec<Vec<usize>> {
     }
 }
 
-fn read_mask(
-    archive: &mut Archive,
-    name: &str,
-    shapes: &[&[usize]],
-    faults: &mut Vec<Fault>,
-) -> Result<Option<Vec<bool>>, CheckpointError> {
-    let types = [FLOATS, &[Dtype::BOOL, Dtype::U8]].concat();
-    let Some(entry) = archive.take(name, &types, shapes, faults) else {
-        return Ok(None);
-    };
-    let values = if FLOATS.contains(&entry.dtype) {
-        let mut values = Vec::with_capacity(entry.n_elements());
-        // That a mask is not finite, not_binary says.
-        archive.for_each_float(&entry, &mut Vec::new(), |_, value| values.push(value))?;
-        values
-    } else {
-        archive.bytes(&entry)?.into_iter().map(f64::from).collect()
-    };
-    faults.extend(not_binary(name, values.iter().copied()));
-    Ok(Some(values.iter().map(|&v| v != 0.0).collect()))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hand_made::{Example, HandMade};
-    use crate::verify;
-
-    /// fc: weight `[1, 2]` and bias `[1]`; bn: one channel.
-    fn layout() -> Layout {
-        Layout::builder()
-            .batch_norm("bn", 1)
-            .linear("fc", 1, 2)
-            .build()
-            .unwrap()
-    }
-
-    /// Parameters 2, 3 of bn, weights 4, 5 and bias 6; statistics 0.5, 1.5.
-    fn state_dict() -> HandMade {
-        HandMade::default()
-            .add_f32("bn.weight", &[1], &[2.0])
-            .add_f32("bn.bias", &[1], &[3.0])
-            .add_f32("bn.running_mean", &[1], &[0.5])
-            .add_f32("bn.running_var", &[1], &[1.5])
-            .add("bn.num_batches_tracked", "I64", &[], &[9, 0, 0, 0, 0, 0, 0, 0])
-            .add_f32("fc.weight", &[1, 2], &[4.0, 5.0])
-            .add_f32("fc.bias", &[1], &[6.0])
-    }
-
-    fn read(file: &HandMade) -> Result<Weights, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("w.safetensors");
-        file.write(&path);
-        let weights = read_weights(&path, &layout()).map_err(|e| e.to_string());
-        assert_eq!(verify::file(&path, Some(&layout())).is_empty(), weights.is_ok());
-        weights
-    }
-
-    #[track_caller]
-    fn check_error(file: &HandMade, sentence: &str) {
-        let error = read(file).unwrap_err();
-        assert!(error.contains(sentence), "{error}");
-    }
-
-    #[test]
-    fn a_state_dict_is_read() {
-        let weights = read(&state_dict()).unwrap();
-        assert_eq!(weights.theta, [2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!((weights.buffers, weights.mask), (vec![0.5, 1.5], None));
-    }
-
-    /// 1.5 in half is 0x3e00, in bfloat16 0x3fc0.
-    #[test]
-    fn other_types_are_converted() {
-        let mut file = state_dict();
-        file.tensor("fc.bias").1 = "F64";
-        file.tensor("fc.bias").3 = 0.1f64.to_le_bytes().to_vec();
-        file.tensor("bn.weight").1 = "F16";
-        file.tensor("bn.weight").3 = vec![0x00, 0x3e];
-        file.tensor("bn.bias").1 = "BF16";
-        file.tensor("bn.bias").3 = vec![0xc0, 0x3f];
-        assert_eq!(read(&file).unwrap().theta, [1.5, 1.5, 4.0, 5.0, 0.1]);
-        file.tensor("fc.bias").3 = 1e39f64.to_le_bytes().to_vec();
-        check_error(
-            &file,
-            "tensor fc.bias holds 1e39 at index 0, which is too large for f32",
-        );
-        file.tensor("fc.bias").3 = f64::NAN.to_le_bytes().to_vec();
-        check_error(&file, "tensor fc.bias holds NaN at index 0");
-        file.tensor("fc.bias").1 = "I64";
-        check_error(&file, "tensor fc.bias has type I64, expected F32, F64, F16, BF16");
-    }
-
-    #[test]
-    fn a_half_infinity_is_found() {
-        let mut file = state_dict();
-        file.tensor("bn.weight").1 = "F16";
-        file.tensor("bn.weight").3 = vec![0x00, 0x7c];
-        check_error(&file, "tensor bn.weight holds inf at index 0");
-    }
-
-    #[test]
-    fn missing_and_extra_tensors_are_named() {
-        let mut file = state_dict();
-        file.remove("fc.bias");
-        check_error(&file, "tensor fc.bias is missing");
-        check_error(
-            &state_dict().add_f32("fc2.bias", &[1], &[0.0]),
-            "tensor fc2.bias does not belong",
-        );
-        let mut file = state_dict();
-        for tensor in &mut file.tensors {
-            tensor.0 = format!("module.{}", tensor.0);
-        }
-        check_error(
-            &file,
-            "tensor bn.weight is missing, but module.bn.weight is there: remove the prefix \"module.\" that DataParallel added",
-        );
-    }
-
-    /// The first weight lies dormant at 4; the −0.0 of the other survives.
-    #[test]
-    fn turboprune_is_read_and_cleaned() {
-        let mut file = state_dict().add_f32("fc.mask", &[1, 2, 1], &[0.0, 1.0]);
-        *file.tensor("fc.weight") = HandMade::default()
-            .add_f32("fc.weight", &[1, 2, 1], &[4.0, -0.0])
-            .tensors
-            .remove(0);
-        let weights = read(&file).unwrap();
-        let bits: Vec<_> = weights.theta[2..4].iter().map(|w| w.to_bits()).collect();
-        assert_eq!(bits, [0, 0x8000_0000]);
-        assert_eq!(weights.mask, Some(Mask::from_bools(vec![false, true])));
-        for (value, text) in [(0.5f32, "0.5"), (f32::NAN, "NaN")] {
-            file.tensor("fc.mask").3[..4].copy_from_slice(&value.to_le_bytes());
-            check_error(
-                &file,
-                &format!("tensor fc.mask holds {text} at index 0, a mask is 0 or 1"),
-            );
-        }
-        file.tensor("fc.mask").2 = vec![2];
-        check_error(&file, "tensor fc.mask has shape [2], expected [1, 2]");
-    }
-
-    #[test]
-    fn only_shortcuts_may_lack_their_mask() {
-        let layout = Layout::builder()
-            .conv("conv1", [1, 1, 1, 1])
-            .conv("downsample.0", [1, 1, 1, 1])
-            .build()
-            .unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("w.safetensors");
-        let weights = HandMade::default()
-            .add_f32("conv1.weight", &[1, 1, 1, 1], &[1.0])
-            .add_f32("downsample.0.weight", &[1, 1, 1, 1], &[2.0]);
-        let mask = |file: &HandMade, name: &str| file.clone().add_f32(name, &[1, 1, 1, 1], &[0.0]);
-        mask(&weights, "conv1.mask").write(&path);
-        let read = read_weights(&path, &layout).unwrap();
-        assert_eq!(read.mask, Some(Mask::from_bools(vec![false, true])));
-        mask(&weights, "downsample.0.mask").write(&path);
-        let error = read_weights(&path, &layout).unwrap_err().to_string();
-        assert!(error.ends_with("tensor conv1.mask is missing"), "{error}");
-    }
-
-    #[test]
-    fn a_written_state_dict_is_strict() {
-        let example = Example::new();
-        let (path, state) = (example.path(), &example.state);
-        write_state_dict(&path, &example.layout, &state.theta, &state.buffers).unwrap();
-        let mut file = HandMade::read(&path);
-        let counter = file.tensor("bn1.num_batches_tracked").clone();
-        assert_eq!((counter.1, counter.2, counter.3), ("I64", vec![], vec![0; 8]));
-        assert_eq!(file.tensors.len(), 8);
-        assert_eq!(file.metadata, [("format".to_owned(), "pt".to_owned())]);
-        let weights = read_weights(&path, &example.layout).unwrap();
-        assert_eq!((&weights.theta, weights.mask), (&state.theta, None));
-        assert_eq!(weights.buffers, state.buffers);
-    }
-}
+#[path = "foreign_tests.rs"]
+mod tests;

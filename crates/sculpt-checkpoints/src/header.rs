@@ -1,7 +1,7 @@
 //! The header of a safetensors file: JSON of somebody else's, checked before anything that it says is believed.
 
 use crate::Fault;
-use crate::archive::Entry;
+use crate::archive::{Entry, Place};
 use safetensors::Dtype;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor, value::StrDeserializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,28 +25,45 @@ pub(crate) struct RawEntry {
     data_offsets: (u64, u64),
 }
 
+/// The first bytes of a file: a header's length, and the brace that it begins with.
+pub(crate) struct Start(Vec<u8>);
+
+pub(crate) fn start_of(file: &mut File) -> io::Result<Start> {
+    let mut start = Vec::new();
+    file.rewind()?;
+    file.by_ref().take(9).read_to_end(&mut start)?;
+    Ok(Start(start))
+}
+
+impl Start {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether a header of bearable length follows: no file of another kind begins so.
+    pub(crate) fn is_safetensors(&self) -> bool {
+        matches!(self.parts(), Some((length, Some(b'{'))) if length <= HEADER_LIMIT)
+    }
+
+    /// The header's length and its first byte.
+    fn parts(&self) -> Option<(u64, Option<u8>)> {
+        let (length, rest) = self.0.split_first_chunk()?;
+        Some((u64::from_le_bytes(*length), rest.first().copied()))
+    }
+}
+
 /// The outer error is the operating system's, the inner one the file's.
 pub(crate) fn read_header(file: &mut File, n_file: u64) -> io::Result<Result<Header, Fault>> {
     if n_file == 0 {
         return Ok(Err(Fault::Empty));
     }
-    let mut start = Vec::new();
-    file.by_ref().take(9).read_to_end(&mut start)?;
-    let (length, first) = match *start {
-        [a, b, c, d, e, f, g, h, ref rest @ ..] => (
-            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            rest.first().copied(),
-        ),
-        _ if is_pickle(&start) => return Ok(Err(Fault::Pickle)),
-        _ => {
-            let why = "it is shorter than 8 bytes";
-            return Ok(Err(Fault::NotSafetensors { why }));
-        }
+    let start = start_of(file)?;
+    let Some((length, _)) = start.parts() else {
+        let why = "it is shorter than 8 bytes";
+        return Ok(Err(Fault::NotSafetensors { why }));
     };
-    if first != Some(b'{') || length > HEADER_LIMIT {
-        return Ok(Err(if is_pickle(&start) {
-            Fault::Pickle
-        } else if length > HEADER_LIMIT {
+    if !start.is_safetensors() {
+        return Ok(Err(if length > HEADER_LIMIT {
             Fault::HeaderTooLong {
                 n_bytes: length,
                 limit: HEADER_LIMIT,
@@ -79,11 +96,6 @@ pub(crate) fn read_header(file: &mut File, n_file: u64) -> io::Result<Result<Hea
             message: e.to_string(),
         }),
     })
-}
-
-/// `torch.save` writes a zip, and before 1.6 a pickle of protocol 2 or later.
-fn is_pickle(start: &[u8]) -> bool {
-    start.starts_with(b"PK\x03\x04") || matches!(start, [0x80, 2..=5, ..])
 }
 
 /// The tensors in order of offset must follow each other from the first byte of the data to the last.
@@ -139,8 +151,7 @@ pub(crate) fn check_entries(
             name: name.clone(),
             dtype,
             shape,
-            start,
-            n_bytes,
+            place: Place::Span { start, n_bytes },
         };
         if entries.insert(name.clone(), entry).is_some() && twice.insert(name.clone()) {
             faults.push(Fault::NameTwice { tensor: name });

@@ -1,10 +1,14 @@
-use crate::archive::{self, Archive};
+use crate::archive::{self, Archive, Entry, FLOATS, INTEGERS};
+use crate::dialects::DIALECTS;
+use crate::names::{Names, is_bookkeeping};
 use crate::parts::{self, Data, Part, refused};
 use crate::state::check_mask;
-use crate::{CheckpointError, Fault};
+use crate::verify::{Flavour, flavour};
+use crate::{CheckpointError, Fault, checkpoint, foreign, published};
 use safetensors::Dtype;
 use sculpt_layout::Layout;
 use sculpt_masks::Mask;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Writes a mask file.
@@ -24,12 +28,44 @@ pub fn write_mask(path: &Path, layout: &Layout, mask: &Mask) -> Result<(), Check
     parts::write(path, None, parts.collect())
 }
 
-/// Reads a mask file.
+/// Reads a mask file: ours, or that of another program, which names each mask after its weight in any dialect, with or without
+/// `.mask` or `_mask` behind it, and holds 0 and 1 in any type. A checkpoint, or weights with masks beside them, give theirs.
 ///
 /// # Errors
 /// Everything that is not as `layout` says: names, shapes, types, values other than 0 and 1.
 pub fn read_mask(path: &Path, layout: &Layout) -> Result<Mask, CheckpointError> {
-    archive::read(path, |archive, faults| inspect(archive, layout, faults))
+    archive::read(path, |archive, faults| match flavour(archive) {
+        Flavour::Checkpoint => {
+            let read = checkpoint::inspect(archive, layout, faults)?;
+            Ok(read.map(|(state, _)| state.mask))
+        }
+        Flavour::Published => {
+            let read = published::inspect(archive, layout, faults)?;
+            Ok(read.map(|(state, _)| state.mask))
+        }
+        Flavour::Mask | Flavour::Tensors if has_weights(archive, layout) => {
+            let Some((weights, _)) = foreign::inspect(archive, layout, faults)? else {
+                return Ok(None);
+            };
+            let first = layout.prunable().next().map(|param| param.name().to_owned());
+            if let (None, Some(tensor)) = (&weights.mask, first) {
+                faults.push(Fault::NoMask { tensor });
+            }
+            Ok(weights.mask)
+        }
+        Flavour::Mask | Flavour::Tensors => inspect(archive, layout, faults),
+    })
+}
+
+/// Whether the names are those of weights.
+fn has_weights(archive: &Archive, layout: &Layout) -> bool {
+    let names = archive.entries().map(|entry| entry.name.as_str());
+    mask_names(archive, layout).is_none() && Names::of(names, archive.is_torch(), layout).1.is_none()
+}
+
+/// Whether the names are those of masks, in any dialect, and of nothing else.
+pub(crate) fn fits(archive: &Archive, layout: &Layout) -> bool {
+    mask_names(archive, layout).is_some()
 }
 
 pub(crate) fn inspect(
@@ -37,17 +73,98 @@ pub(crate) fn inspect(
     layout: &Layout,
     faults: &mut Vec<Fault>,
 ) -> Result<Option<Mask>, CheckpointError> {
+    let names = mask_names(archive, layout);
     let mut bits = Vec::with_capacity(layout.n_prunable());
     for param in layout.prunable() {
-        let name = format!("{}.mask", param.name());
-        if let Some(entry) = archive.take(&name, &[Dtype::U8], &[param.shape()], faults) {
-            let values = archive.bytes(&entry)?;
-            faults.extend(not_binary(&name, values.iter().map(|&v| v.into())));
-            bits.extend(values.iter().map(|&v| v != 0));
-        }
+        let name = match &names {
+            Some(names) => names[param.name()].clone(),
+            None => format!("{}.mask", param.name()),
+        };
+        let shapes = foreign::shapes(param);
+        let shapes: Vec<_> = shapes.iter().map(Vec::as_slice).collect();
+        bits.extend(read_one(archive, &name, &shapes, faults)?.unwrap_or_default());
+    }
+    let counters: Vec<_> = archive.entries().map(|entry| entry.name.clone()).collect();
+    for name in counters.iter().filter(|name| is_bookkeeping(name)) {
+        archive.take_any(name);
     }
     archive.refuse_the_rest(faults);
     Ok(Some(Mask::from_bools(bits)))
+}
+
+/// The mask of one weight, 0 and 1 in any type.
+pub(crate) fn read_one(
+    archive: &mut Archive,
+    name: &str,
+    shapes: &[&[usize]],
+    faults: &mut Vec<Fault>,
+) -> Result<Option<Vec<bool>>, CheckpointError> {
+    let Some(entry) = archive.take(name, &mask_types(), shapes, faults) else {
+        return Ok(None);
+    };
+    let values = values(archive, &entry)?;
+    faults.extend(not_binary(name, values.iter().copied()));
+    Ok(Some(values.iter().map(|&v| v != 0.0).collect()))
+}
+
+/// The types that masks come in.
+pub(crate) fn mask_types() -> Vec<Dtype> {
+    [FLOATS, INTEGERS].concat()
+}
+
+/// The numbers of a mask.
+pub(crate) fn values(archive: &mut Archive, entry: &Entry) -> Result<Vec<f64>, CheckpointError> {
+    if !FLOATS.contains(&entry.dtype) {
+        let values = archive.integers(entry)?;
+        return Ok(values.into_iter().map(|value| value as f64).collect());
+    }
+    let mut values = Vec::with_capacity(entry.n_elements());
+    // That a mask is not finite, not_binary says.
+    archive.for_each_float(entry, &mut Vec::new(), |_, value| values.push(value))?;
+    Ok(values)
+}
+
+/// How masks are named after their weights: what takes the place of an end.
+const NAMINGS: [(&str, &str); 4] = [
+    (".weight", ".weight.mask"),
+    (".weight", ".mask"),
+    (".weight", ".weight_mask"),
+    (".weight", ".weight"),
+];
+
+/// The file's name of each mask, by our name of the weight, if its names are those of all masks and of nothing else.
+fn mask_names(archive: &Archive, layout: &Layout) -> Option<BTreeMap<String, String>> {
+    let here: BTreeSet<&str> = archive
+        .entries()
+        .map(|entry| entry.name.as_str())
+        .filter(|name| !is_bookkeeping(name))
+        .collect();
+    let first = layout.prunable().next()?.name();
+    for dialect in &DIALECTS {
+        let weights = dialect.names(layout);
+        for (end, mask_end) in NAMINGS {
+            let named = |ours: &str| {
+                let theirs = &weights[ours];
+                let before = theirs.strip_suffix(end);
+                before.map_or_else(|| theirs.clone(), |before| format!("{before}{mask_end}"))
+            };
+            let first = named(first);
+            // What stands before the first name stands before all of them.
+            let prefixes = here.iter().filter_map(|name| name.strip_suffix(first.as_str()));
+            for prefix in prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.')) {
+                let names = layout.prunable().map(|param| {
+                    let ours = param.name();
+                    (ours.to_owned(), format!("{prefix}{}", named(ours)))
+                });
+                let names: BTreeMap<_, _> = names.collect();
+                let all_there = names.values().all(|name| here.contains(name.as_str()));
+                if names.len() == here.len() && all_there {
+                    return Some(names);
+                }
+            }
+        }
+    }
+    None
 }
 
 /// The fault of a tensor with values other than 0 and 1.
@@ -114,8 +231,8 @@ mod tests {
             "has shape [2, 3], expected [3, 2]",
         );
         check(
-            |f| f.tensor("fc.weight.mask").1 = "BOOL",
-            "has type BOOL, expected U8",
+            |f| f.tensor("fc.weight.mask").1 = "F8_E4M3",
+            "has type F8_E4M3, expected F32",
         );
         let extra = ("fc.bias.mask".to_owned(), "U8", vec![3], vec![1; 3]);
         check(|f| f.tensors.push(extra), "tensor fc.bias.mask does not belong");

@@ -60,7 +60,7 @@ fn lay_out(metadata: Option<(&str, String)>, parts: &mut [Part]) -> Result<Vec<u
     let mut end = 0;
     let infos = parts.iter().map(|part| {
         let start = end;
-        end += part.data.len() * part.data.dtype().bitsize() / 8;
+        end += part.data.n_bytes();
         let info = TensorInfo {
             dtype: part.data.dtype(),
             shape: part.shape.clone(),
@@ -85,7 +85,7 @@ pub(crate) fn refused(path: &Path) -> impl FnOnce(Fault) -> CheckpointError {
     }
 }
 
-fn check(parts: &[Part]) -> Result<(), Fault> {
+pub(crate) fn check(parts: &[Part]) -> Result<(), Fault> {
     let mut names = BTreeSet::new();
     for part in parts {
         let tensor = part.name.clone();
@@ -101,7 +101,7 @@ fn check(parts: &[Part]) -> Result<(), Fault> {
                 tensor,
                 dtype: format!("{:?}", part.data.dtype()),
                 shape: part.shape.clone(),
-                n_bytes: (part.data.len() * part.data.dtype().bitsize() / 8) as u64,
+                n_bytes: part.data.n_bytes() as u64,
             });
         }
     }
@@ -118,7 +118,11 @@ impl Data<'_> {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.len() * self.dtype().bitsize() / 8
+    }
+
+    pub(crate) fn len(&self) -> usize {
         match self {
             Data::F32(values) => values.len(),
             Data::F64(values) => values.len(),
@@ -128,7 +132,7 @@ impl Data<'_> {
         }
     }
 
-    fn write_to(&self, file: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn write_to(&self, file: &mut dyn Write) -> io::Result<()> {
         match self {
             Data::F32(values) => write_numbers(file, values, |v| v.to_le_bytes()),
             Data::F64(values) => write_numbers(file, values, |v| v.to_le_bytes()),

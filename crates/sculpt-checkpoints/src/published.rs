@@ -1,6 +1,7 @@
 use crate::archive::{self, Archive};
 use crate::checkpoint::metadata_of;
 use crate::parts::{self, Data, Part, refused};
+use crate::state::not_a_variance;
 use crate::{CheckpointError, Fault, Meta, State, meta};
 use safetensors::Dtype;
 use sculpt_layout::Layout;
@@ -109,6 +110,10 @@ pub(crate) fn inspect(
     let (Some(meta), Some(mask), Some(buffers), Some(values)) = (meta, mask, buffers, values) else {
         return Ok(None);
     };
+    for buffer in layout.buffers() {
+        let values = &buffers[buffer.range()];
+        faults.extend(not_a_variance(buffer.name(), buffer.kind(), values));
+    }
     let theta = scatter(layout, &mask, &values);
     let state = State { theta, buffers, mask };
     Ok(Some((state, meta)))

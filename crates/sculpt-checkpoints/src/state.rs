@@ -1,5 +1,5 @@
 use crate::Fault;
-use sculpt_layout::Layout;
+use sculpt_layout::{BufferKind, Layout};
 use sculpt_masks::Mask;
 
 /// A sparse network's numbers: what a node of the store puts out.
@@ -46,9 +46,29 @@ pub(crate) fn check_vectors(layout: &Layout, theta: &[f32], buffers: &[f32]) -> 
         check_finite(param.name(), &theta[param.range()])?;
     }
     for buffer in layout.buffers() {
-        check_finite(buffer.name(), &buffers[buffer.range()])?;
+        let values = &buffers[buffer.range()];
+        check_finite(buffer.name(), values)?;
+        not_a_variance(buffer.name(), buffer.kind(), values).map_or(Ok(()), Err)?;
     }
     Ok(())
+}
+
+/// The fault of a running variance below zero.
+pub(crate) fn not_a_variance(tensor: &str, kind: BufferKind, values: &[f32]) -> Option<Fault> {
+    match kind {
+        BufferKind::RunningMean => None,
+        BufferKind::RunningVar => {
+            let is_wrong = |&(_, v): &(usize, &f32)| v.is_finite() && *v < 0.0;
+            let mut wrong = values.iter().enumerate().filter(is_wrong);
+            let (index, &value) = wrong.next()?;
+            Some(Fault::NegativeVariance {
+                tensor: tensor.to_owned(),
+                index,
+                value,
+                count: 1 + wrong.count(),
+            })
+        }
+    }
 }
 
 pub(crate) fn check_mask(layout: &Layout, mask: &Mask) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-use crate::archive::{self, Archive};
+use crate::archive::{self, Archive, INTEGERS};
 use crate::parts::{self, Data, Part, refused};
 use crate::state::check_finite;
 use crate::{CheckpointError, Fault};
@@ -72,7 +72,7 @@ fn parts_of<'a>(tensors: &'a [(&str, TensorData)]) -> Vec<Part<'a>> {
     parts.collect()
 }
 
-/// Reads any tensors of the four types.
+/// Reads any tensors of the four types, and of the other integers as I64; BOOL as U8.
 ///
 /// # Errors
 /// A broken file, other types, numbers that are not finite, metadata that are no JSON.
@@ -110,7 +110,7 @@ impl Tensors {
     pub fn take_f32(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>), CheckpointError> {
         match self.take(name)? {
             TensorData::F32(shape, values) => Ok((shape, values)),
-            other => Err(self.wrong_type(name, &other, Dtype::F32)),
+            other => Err(self.wrong_type(name, &other, "F32")),
         }
     }
 
@@ -121,7 +121,7 @@ impl Tensors {
     pub fn take_f64(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f64>), CheckpointError> {
         match self.take(name)? {
             TensorData::F64(shape, values) => Ok((shape, values)),
-            other => Err(self.wrong_type(name, &other, Dtype::F64)),
+            other => Err(self.wrong_type(name, &other, "F64")),
         }
     }
 
@@ -132,7 +132,19 @@ impl Tensors {
     pub fn take_i64(&mut self, name: &str) -> Result<(Vec<usize>, Vec<i64>), CheckpointError> {
         match self.take(name)? {
             TensorData::I64(shape, values) => Ok((shape, values)),
-            other => Err(self.wrong_type(name, &other, Dtype::I64)),
+            other => Err(self.wrong_type(name, &other, "I64")),
+        }
+    }
+
+    /// Takes out a tensor of integers of any type: shape and numbers.
+    ///
+    /// # Errors
+    /// No such tensor, or one of another type.
+    pub fn take_integers(&mut self, name: &str) -> Result<(Vec<usize>, Vec<i64>), CheckpointError> {
+        match self.take(name)? {
+            TensorData::U8(shape, values) => Ok((shape, values.into_iter().map(i64::from).collect())),
+            TensorData::I64(shape, values) => Ok((shape, values)),
+            other => Err(self.wrong_type(name, &other, "an integer type")),
         }
     }
 
@@ -143,7 +155,7 @@ impl Tensors {
     pub fn take_u8(&mut self, name: &str) -> Result<(Vec<usize>, Vec<u8>), CheckpointError> {
         match self.take(name)? {
             TensorData::U8(shape, values) => Ok((shape, values)),
-            other => Err(self.wrong_type(name, &other, Dtype::U8)),
+            other => Err(self.wrong_type(name, &other, "U8")),
         }
     }
 
@@ -170,7 +182,7 @@ impl Tensors {
         tensor.ok_or_else(|| self.invalid(missing()))
     }
 
-    fn wrong_type(&self, name: &str, found: &TensorData, expected: Dtype) -> CheckpointError {
+    fn wrong_type(&self, name: &str, found: &TensorData, expected: &str) -> CheckpointError {
         let dtype = match found {
             TensorData::F32(..) => Dtype::F32,
             TensorData::F64(..) => Dtype::F64,
@@ -180,7 +192,7 @@ impl Tensors {
         self.invalid(Fault::WrongType {
             tensor: name.to_owned(),
             dtype: format!("{dtype:?}"),
-            expected: format!("{expected:?}"),
+            expected: expected.to_owned(),
         })
     }
 
@@ -196,23 +208,23 @@ fn inspect(
     archive: &mut Archive,
     faults: &mut Vec<Fault>,
 ) -> Result<BTreeMap<String, TensorData>, CheckpointError> {
-    const TYPES: &[Dtype] = &[Dtype::F32, Dtype::F64, Dtype::I64, Dtype::U8];
+    let types = [&[Dtype::F32, Dtype::F64], INTEGERS].concat();
     if let Some(text) = archive.metadata(KEY) {
         faults.extend(check_json(text).err());
     }
     let entries: Vec<_> = archive.entries().cloned().collect();
     let mut tensors = BTreeMap::new();
     for entry in entries {
-        if !archive.has_type(&entry, TYPES, faults) {
+        if !archive.has_type(&entry, &types, faults) {
             continue;
         }
         let shape = entry.shape.clone();
         let tensor = match entry.dtype {
             Dtype::F32 => TensorData::F32(shape, archive.floats(&entry, faults)?),
             Dtype::F64 => TensorData::F64(shape, archive.doubles(&entry, faults)?),
-            Dtype::I64 => TensorData::I64(shape, archive.integers(&entry)?),
-            Dtype::U8 => TensorData::U8(shape, archive.bytes(&entry)?),
-            other => unreachable!("{other:?} is none of the four types"),
+            Dtype::U8 | Dtype::BOOL => TensorData::U8(shape, archive.bytes(&entry)?),
+            // One of the integers: the type was checked.
+            _ => TensorData::I64(shape, archive.integers(&entry)?),
         };
         tensors.insert(entry.name, tensor);
     }
@@ -253,6 +265,7 @@ pub(crate) fn check_json(text: &str) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hand_made::HandMade;
 
     #[test]
     fn state_comes_back_bit_for_bit() {
@@ -286,6 +299,39 @@ mod tests {
         assert!(error.contains("tensor bits does not belong"), "{error}");
         write_tensors(&path, &tensors, Some(r#"{"epoch":3}"#)).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    }
+
+    /// −1 and 3 in every signed type, 255 and 3 in every other; the largest u64 is beyond an i64.
+    #[test]
+    fn labels_come_in_any_integer_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.safetensors");
+        let check = |dtype, bytes: &[u8], expected: [i64; 2]| {
+            HandMade::default().add("labels", dtype, &[2], bytes).write(&path);
+            let read = read_tensors(&path).unwrap().take_integers("labels").unwrap();
+            assert_eq!(read, (vec![2], expected.to_vec()), "{dtype}");
+        };
+        check("I8", &[255, 3], [-1, 3]);
+        check("I16", [-1i16, 3].map(i16::to_le_bytes).as_flattened(), [-1, 3]);
+        check("I32", [-1i32, 3].map(i32::to_le_bytes).as_flattened(), [-1, 3]);
+        check("I64", [-1i64, 3].map(i64::to_le_bytes).as_flattened(), [-1, 3]);
+        check("U8", &[255, 3], [255, 3]);
+        check("U16", [255u16, 3].map(u16::to_le_bytes).as_flattened(), [255, 3]);
+        check("U32", [255u32, 3].map(u32::to_le_bytes).as_flattened(), [255, 3]);
+        check(
+            "U64",
+            [u64::MAX, 3].map(u64::to_le_bytes).as_flattened(),
+            [i64::MAX, 3],
+        );
+        check("BOOL", &[1, 0], [1, 0]);
+        let two = 2.0f32.to_le_bytes();
+        HandMade::default().add("labels", "F32", &[1], &two).write(&path);
+        let error = read_tensors(&path).unwrap().take_integers("labels").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .ends_with("has type F32, expected an integer type")
+        );
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Everything that is wrong with a file, where reading stops at the first thing.
 
 use crate::archive::{Archive, FLOATS};
-use crate::mask_file::not_binary;
+use crate::mask_file::{mask_types, not_binary, values};
 use crate::state::not_zero_under_mask;
 use crate::{
-    CheckpointError, Fault, FaultKind, Meta, checkpoint, foreign, mask_file, meta, published, tensors,
+    CheckpointError, Fault, FaultKind, Form, Meta, checkpoint, foreign, mask_file, meta, published, tensors,
 };
 use safetensors::Dtype;
 use sculpt_layout::Layout;
@@ -33,6 +33,11 @@ pub struct Violation {
 /// (state, probes) are checked for structure and finiteness, and with a layout as a `state_dict`, unless
 /// their metadata call them state.
 pub fn file(path: &Path, layout: Option<&Layout>) -> Vec<Violation> {
+    file_and_form(path, layout).0
+}
+
+/// As [`file()`], and how a `state_dict` was read; none without layout and for files of ours.
+pub fn file_and_form(path: &Path, layout: Option<&Layout>) -> (Vec<Violation>, Option<Form>) {
     let mut faults = Vec::new();
     let done = inspect(path, layout, &mut faults);
     let violation = |tensor, kind, detail| Violation {
@@ -45,10 +50,19 @@ pub fn file(path: &Path, layout: Option<&Layout>) -> Vec<Violation> {
         .iter()
         .map(|fault| violation(fault.tensor().map(str::to_owned), fault.kind(), fault.to_string()))
         .collect();
-    if let Err(error) = done {
-        violations.push(violation(None, FaultKind::Unreadable, error.to_string()));
-    }
-    violations
+    let form = match done {
+        Ok(form) => form,
+        Err(CheckpointError::Invalid { fault, .. }) => {
+            let tensor = fault.tensor().map(str::to_owned);
+            violations.push(violation(tensor, fault.kind(), fault.to_string()));
+            None
+        }
+        Err(error) => {
+            violations.push(violation(None, FaultKind::Unreadable, error.to_string()));
+            None
+        }
+    };
+    (violations, form)
 }
 
 /// What a file seems to be.
@@ -75,30 +89,39 @@ pub(crate) fn flavour(archive: &Archive) -> Flavour {
         Flavour::Published
     } else if has_key || has_bits {
         Flavour::Checkpoint
-    } else if names.peek().is_some() && names.all(|name| name.ends_with(".mask")) {
+    } else if names.peek().is_some() && names.all(|name| name.ends_with(".mask") || name.ends_with("_mask")) {
         Flavour::Mask
     } else {
         Flavour::Tensors
     }
 }
 
-fn inspect(path: &Path, layout: Option<&Layout>, faults: &mut Vec<Fault>) -> Result<(), CheckpointError> {
+fn inspect(
+    path: &Path,
+    layout: Option<&Layout>,
+    faults: &mut Vec<Fault>,
+) -> Result<Option<Form>, CheckpointError> {
     let Some(mut archive) = Archive::open(path, faults)? else {
-        return Ok(());
+        return Ok(None);
     };
     let archive = &mut archive;
     match (flavour(archive), layout) {
-        (Flavour::Checkpoint, Some(layout)) => checkpoint::inspect(archive, layout, faults).map(drop),
-        (Flavour::Published, Some(layout)) => published::inspect(archive, layout, faults).map(drop),
-        (Flavour::Mask, Some(layout)) => mask_file::inspect(archive, layout, faults).map(drop),
-        (Flavour::Tensors, Some(layout)) if archive.metadata(tensors::KEY).is_none() => {
-            foreign::inspect(archive, layout, faults).map(drop)
+        (Flavour::Checkpoint, Some(layout)) => checkpoint::inspect(archive, layout, faults).map(drop)?,
+        (Flavour::Published, Some(layout)) => published::inspect(archive, layout, faults).map(drop)?,
+        (Flavour::Mask, Some(layout)) => mask_file::inspect(archive, layout, faults).map(drop)?,
+        (Flavour::Tensors, Some(layout)) if mask_file::fits(archive, layout) => {
+            mask_file::inspect(archive, layout, faults).map(drop)?;
         }
-        (Flavour::Checkpoint, None) => checkpoint_alone(archive, faults),
-        (Flavour::Published, None) => published_alone(archive, faults),
-        (Flavour::Mask, None) => mask_alone(archive, faults),
-        (Flavour::Tensors, _) => tensors_alone(archive, faults),
+        (Flavour::Tensors, Some(layout)) if archive.metadata(tensors::KEY).is_none() => {
+            let read = foreign::inspect(archive, layout, faults)?;
+            return Ok(read.map(|(_, form)| form));
+        }
+        (Flavour::Checkpoint, None) => checkpoint_alone(archive, faults)?,
+        (Flavour::Published, None) => published_alone(archive, faults)?,
+        (Flavour::Mask, None) => mask_alone(archive, faults)?,
+        (Flavour::Tensors, _) => tensors_alone(archive, faults)?,
     }
+    Ok(None)
 }
 
 /// A checkpoint against itself.
@@ -196,9 +219,9 @@ fn other_mask(bytes: &[u8], meta: &Meta) -> Option<Fault> {
 fn mask_alone(archive: &mut Archive, faults: &mut Vec<Fault>) -> Result<(), CheckpointError> {
     let entries: Vec<_> = archive.entries().cloned().collect();
     for entry in entries {
-        if archive.has_type(&entry, &[Dtype::U8], faults) {
-            let values = archive.bytes(&entry)?;
-            faults.extend(not_binary(&entry.name, values.into_iter().map(f64::from)));
+        if archive.has_type(&entry, &mask_types(), faults) {
+            let values = values(archive, &entry)?;
+            faults.extend(not_binary(&entry.name, values.into_iter()));
         }
     }
     Ok(())
@@ -210,7 +233,21 @@ fn tensors_alone(archive: &mut Archive, faults: &mut Vec<Fault>) -> Result<(), C
     }
     let entries: Vec<_> = archive.entries().cloned().collect();
     for entry in entries.iter().filter(|e| FLOATS.contains(&e.dtype)) {
-        archive.for_each_float(entry, faults, |_, _| {})?;
+        let mut negative = None;
+        archive.for_each_float(entry, faults, |index, value| {
+            if value.is_finite() && value < 0.0 {
+                let (_, _, count) = negative.get_or_insert((index, value as f32, 0));
+                *count += 1;
+            }
+        })?;
+        if let Some((index, value, count)) = negative.filter(|_| entry.name.ends_with(".running_var")) {
+            faults.push(Fault::NegativeVariance {
+                tensor: entry.name.clone(),
+                index,
+                value,
+                count,
+            });
+        }
     }
     Ok(())
 }

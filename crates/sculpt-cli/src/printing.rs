@@ -88,7 +88,7 @@ pub(crate) fn one_sentence_panics() {
 
 /// A sentence in which names out of somebody's file may stand: no character of it moves a terminal's cursor or changes its
 /// colours, and a word without end is cut.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         if word.chars().count() <= LONGEST {
             return word.to_owned();

@@ -30,6 +30,9 @@ pub(crate) struct Global {
     /// Fetch nothing
     #[arg(long, global = true)]
     pub(crate) offline: bool,
+    /// Say more of what was read: tensors that belong to no network
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Subcommand)]

@@ -11,6 +11,7 @@ mod random;
 mod select;
 #[cfg(test)]
 mod test_layouts;
+mod ties;
 
 pub use allocation::{Allocation, Rule, layer_counts, layer_densities};
 pub use density::{Density, Sparsity};
@@ -21,3 +22,4 @@ pub use mask::{LayerCount, Mask};
 pub use packing::{pack_bits, unpack_bits};
 pub use random::{random, random_subset};
 pub use select::{Score, keep_top};
+pub use ties::Ties;

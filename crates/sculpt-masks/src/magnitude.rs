@@ -17,6 +17,15 @@ pub fn magnitude(
     density: Density,
     within: Option<&Mask>,
 ) -> Result<Mask, MaskError> {
+    keep_top(
+        &scores(layout, theta),
+        density.n_kept(layout.n_prunable())?,
+        within,
+    )
+}
+
+/// `|θ|` of all prunable weights.
+pub(crate) fn scores(layout: &Layout, theta: &[f32]) -> Vec<f32> {
     assert_eq!(
         theta.len(),
         layout.n_params(),
@@ -26,7 +35,7 @@ pub fn magnitude(
     for param in layout.prunable() {
         scores.extend(theta[param.range()].iter().map(|weight| weight.abs()));
     }
-    keep_top(&scores, density.n_kept(layout.n_prunable())?, within)
+    scores
 }
 
 #[cfg(test)]

@@ -108,7 +108,9 @@ pub fn schedule_rows(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sculpt_experiments::{At, DataFolder, Overrides, PanelName, Preset, PresetName, Show, grow, methods};
+    use sculpt_experiments::{
+        At, DataFolder, Labels, Overrides, PanelName, Preset, PresetName, Show, grow, methods,
+    };
 
     fn setup() -> Setup {
         let preset = Preset::new(PresetName::Paper, Overrides::default(), &DataFolder::default()).unwrap();
@@ -123,7 +125,7 @@ mod tests {
             &mut recipe,
             &setup,
             &[Show::last(&[&methods::SCULPT_70], At::Sparse)],
-            false,
+            Labels::Clean,
         );
         let ends = |p: &&Point| p.method == &methods::SCULPT_70 && p.density == setup.sparse_90;
         let end = points.iter().find(ends).unwrap();
@@ -144,7 +146,7 @@ mod tests {
             &mut recipe,
             &setup,
             &[Show::last(&[&methods::WR], At::Levels)],
-            false,
+            Labels::Clean,
         );
         let level = points
             .iter()

@@ -1,4 +1,4 @@
-use crate::families::{Architecture, Family, Shortcut};
+use crate::families::{self, Architecture, Family, Shortcut};
 use crate::plan::Plan;
 use crate::planned::PlannedNetwork;
 use crate::{ModelError, Precision};
@@ -68,6 +68,18 @@ impl ModelSpec {
     /// An unknown name.
     pub fn usual_classes(name: &str) -> Result<u32, ModelError> {
         Ok(find(name)?.family().usual_classes())
+    }
+
+    /// Networks that are in use, each with every kind of shortcuts, with `classes` classes and this width (the usual one where
+    /// none is given): what a file may be of.
+    pub fn in_use(classes: u32, width: Option<u32>) -> Vec<ModelSpec> {
+        let with = |shortcut| {
+            families::names_in_use().filter_map(move |name| Self::named(&name, classes, width, shortcut).ok())
+        };
+        let mut all: Vec<_> = with(None).chain(with(Some(Shortcut::Identity))).collect();
+        let mut seen = std::collections::HashSet::new();
+        all.retain(|model| seen.insert(model.clone()));
+        all
     }
 
     /// The name that [`ModelSpec::named`] takes.
@@ -236,6 +248,20 @@ mod tests {
         let spec = ModelSpec::named("resnet18", 1000, None, None).unwrap();
         let macs = spec.multiply_accumulates(224, 224).unwrap();
         assert_eq!((macs.len(), macs.iter().sum::<u64>()), (21, 1_814_073_344));
+    }
+
+    /// Nine depths of the CIFAR family with two kinds of shortcuts, and resnet50-6n2; two ResNets with two stems; VGG-16.
+    #[test]
+    fn networks_in_use() {
+        let all = ModelSpec::in_use(10, Some(4));
+        assert_eq!(all.len(), 2 * 10 + 4 + 1);
+        assert!(
+            all.iter()
+                .all(|model| model.width() == 4 && model.classes() == 10)
+        );
+        for name in ["resnet20", "resnet50-6n2", "resnet18", "resnet50-cifar", "vgg16"] {
+            assert!(all.iter().any(|model| model.name() == name), "{name}");
+        }
     }
 
     #[test]

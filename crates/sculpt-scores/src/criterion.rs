@@ -1,4 +1,4 @@
-use crate::{Fisher, Grasp, Point, Probe, ScoreError, Snip, SynFlow, WoodFisher};
+use crate::{Choice, Fisher, Grasp, Point, Probe, ScoreError, Snip, SynFlow, WoodFisher};
 use sculpt_masks::{Density, Mask};
 use sculpt_network::Mode;
 use serde::{Deserialize, Serialize, Serializer};
@@ -55,20 +55,33 @@ macro_rules! criteria {
                 }
             }
 
-            /// [`Scorer::mask`], of numbers that were checked.
+            /// [`Scorer::choose`], of numbers that were checked.
             ///
             /// # Errors
             /// Numbers out of their ranges; no probe where one is needed; scores that are not finite; a density that keeps
             /// nothing, or more than the point's own mask has.
+            pub fn choose(
+                &self,
+                point: &Point<'_>,
+                images: Images<'_>,
+                density: Density,
+            ) -> Result<Choice, ScoreError> {
+                match self {
+                    $(Self::$rule(rule) => rule.choose(point, images, density),)+
+                }
+            }
+
+            /// The mask of it alone.
+            ///
+            /// # Errors
+            /// As [`Criterion::choose`].
             pub fn mask(
                 &self,
                 point: &Point<'_>,
                 images: Images<'_>,
                 density: Density,
             ) -> Result<Mask, ScoreError> {
-                match self {
-                    $(Self::$rule(rule) => rule.mask(point, images, density),)+
-                }
+                self.choose(point, images, density).map(|choice| choice.mask)
             }
         }
 
@@ -142,12 +155,12 @@ pub trait Scorer: Sized {
         Ok(())
     }
 
-    /// The mask of this density, within the point's own.
+    /// The mask of this density, within the point's own, and how clearly it was chosen.
     ///
     /// # Errors
     /// Numbers out of their ranges; no probe where one is needed; scores that are not finite; a density that keeps nothing,
     /// or more than the point's own mask has.
-    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError>;
+    fn choose(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Choice, ScoreError>;
 }
 
 /// What a criterion is shown.

@@ -1,5 +1,5 @@
-use crate::{Images, Point, Probe, ScoreError, Scorer, Scores};
-use sculpt_masks::{Density, Mask};
+use crate::{Choice, Images, Point, Probe, ScoreError, Scorer, Scores};
+use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
@@ -13,8 +13,8 @@ impl Scorer for Fisher {
 
     const USUAL: Self = Self {};
 
-    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
-        fisher(point, images.probe()?)?.keep(density)
+    fn choose(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Choice, ScoreError> {
+        fisher(point, images.probe()?)?.choose(density)
     }
 }
 

@@ -1,5 +1,5 @@
-use crate::{Images, Point, Probe, ScoreError, Scorer, Scores};
-use sculpt_masks::{Density, Mask};
+use crate::{Choice, Images, Point, Probe, ScoreError, Scorer, Scores};
+use sculpt_masks::Density;
 use sculpt_network::Mode;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -22,8 +22,8 @@ impl Scorer for Grasp {
         ScoreError::check_positive("temperature", self.temperature)
     }
 
-    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
-        grasp(point, images.probe()?, *self)?.keep(density)
+    fn choose(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Choice, ScoreError> {
+        grasp(point, images.probe()?, *self)?.choose(density)
     }
 }
 

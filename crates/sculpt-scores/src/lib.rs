@@ -20,7 +20,7 @@ pub use fisher::{Fisher, fisher};
 pub use grasp::{Grasp, grasp};
 pub use point::Point;
 pub use probe::Probe;
-pub use scores::Scores;
+pub use scores::{Choice, Scores};
 pub use snip::{Snip, snip};
 pub use synflow::{DensitySchedule, SynFlow, synflow};
 pub use wood_fisher::{WoodFisher, wood_fisher};

@@ -1,6 +1,15 @@
 use crate::{Point, ScoreError};
-use sculpt_masks::{Density, Mask, keep_top};
+use sculpt_masks::{Density, Mask, Ties, keep_top};
 use tch::{Device, Kind, Tensor};
+
+/// A mask, and how clearly its scores chose it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// The mask.
+    pub mask: Mask,
+    /// Where equal scores did not choose, and the order of the layers did; none of a criterion that looks again and again.
+    pub ties: Option<Ties>,
+}
 
 /// A score for each prunable weight, in layout order: the largest are kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +32,21 @@ impl Scores {
     pub fn keep(&self, density: Density) -> Result<Mask, ScoreError> {
         let n_kept = density.n_kept(self.values.len())?;
         Ok(keep_top(&self.values, n_kept, self.within.as_ref())?)
+    }
+
+    /// The mask of [`Scores::keep`] with the ties at its threshold.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn choose(&self, density: Density) -> Result<Choice, ScoreError> {
+        let mask = self.keep(density)?;
+        let ties = self.ties(&mask);
+        Ok(Choice { mask, ties })
+    }
+
+    /// Where equal scores, and not the criterion, decided what a mask of [`Scores::keep`] keeps.
+    pub fn ties(&self, mask: &Mask) -> Option<Ties> {
+        Ties::of(&self.values, mask, self.within.as_ref())
     }
 
     /// From a vector over the prunable coordinates, as [`Point::prunable`] makes it; errors name the `criterion`. What the

@@ -1,6 +1,6 @@
 use crate::criterion::is_default;
-use crate::{BatchNorm, Images, Point, Probe, ScoreError, Scorer, Scores};
-use sculpt_masks::{Density, Mask};
+use crate::{BatchNorm, Choice, Images, Point, Probe, ScoreError, Scorer, Scores};
+use sculpt_masks::Density;
 use sculpt_network::Mode;
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,8 @@ impl Scorer for Snip {
         self.batch_norm == BatchNorm::Eval
     }
 
-    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
-        snip(point, images.probe()?, self.batch_norm.into())?.keep(density)
+    fn choose(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Choice, ScoreError> {
+        snip(point, images.probe()?, self.batch_norm.into())?.choose(density)
     }
 }
 

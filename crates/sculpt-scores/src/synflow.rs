@@ -1,7 +1,7 @@
 use crate::criterion::is_default;
 use crate::point::first;
 use crate::select::select;
-use crate::{BatchNorm, Images, Point, ScoreError, Scorer};
+use crate::{BatchNorm, Choice, Images, Point, ScoreError, Scorer};
 use sculpt_masks::{Density, Mask, MaskError};
 use sculpt_network::Mode;
 use serde::{Deserialize, Serialize};
@@ -70,8 +70,9 @@ impl Scorer for SynFlow {
         }
     }
 
-    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
-        synflow(point, images.size()?, density, *self)
+    fn choose(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Choice, ScoreError> {
+        let mask = synflow(point, images.size()?, density, *self)?;
+        Ok(Choice { mask, ties: None })
     }
 }
 

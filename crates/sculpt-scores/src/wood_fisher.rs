@@ -1,6 +1,6 @@
-use crate::{Images, Point, Probe, ScoreError, Scorer, Scores};
+use crate::{Choice, Images, Point, Probe, ScoreError, Scorer, Scores};
 use sculpt_layout::Layout;
-use sculpt_masks::{Density, Mask};
+use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use tch::{Device, Kind, Tensor};
@@ -53,8 +53,8 @@ impl Scorer for WoodFisher {
         ScoreError::check_positive("damping", self.damping)
     }
 
-    fn mask(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Mask, ScoreError> {
-        wood_fisher(point, images.probe()?, *self)?.keep(density)
+    fn choose(&self, point: &Point<'_>, images: Images<'_>, density: Density) -> Result<Choice, ScoreError> {
+        wood_fisher(point, images.probe()?, *self)?.choose(density)
     }
 }
 

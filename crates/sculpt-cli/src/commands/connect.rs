@@ -22,7 +22,7 @@ pub(crate) struct Words {
     /// Weights at alpha = 1
     #[arg(long, value_name = "FILE|ID")]
     b: PathBuf,
-    /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]
+    /// safetensors or PyTorch file with images F32 [n, 3, h, w], normalised, and labels [n], integers
     #[arg(long, value_name = "FILE")]
     probe: PathBuf,
     /// Places on the line, both ends among them

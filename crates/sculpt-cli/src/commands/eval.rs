@@ -21,10 +21,10 @@ use tch::{Device, Kind, Tensor};
 pub(crate) struct Words {
     #[command(flatten)]
     model: ModelWords,
-    /// Checkpoint, published checkpoint, PyTorch state_dict as safetensors, or a state's id (ID or ID@EPOCH)
+    /// Checkpoint, published checkpoint, state_dict (.pth, .safetensors, ...), or a state's id (ID or ID@EPOCH)
     #[arg(long, value_name = "FILE|ID")]
     weights: PathBuf,
-    /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]
+    /// safetensors or PyTorch file with images F32 [n, 3, h, w], normalised, and labels [n], integers
     #[arg(long, value_name = "FILE")]
     probe: PathBuf,
     /// Write the logits: tensor `logits` F32 [n, classes]

@@ -4,7 +4,8 @@ use crate::commands::address;
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_checkpoints::write_state_dict;
+use clap::builder::PossibleValuesParser;
+use sculpt_checkpoints::{DIALECTS, Dialect, write_state_dict_as};
 use std::path::PathBuf;
 
 /// Pruned weights are zero in the file; it has no mask.
@@ -13,9 +14,14 @@ pub(crate) struct Words {
     /// Id of a node of the store or of a published suite, or how it begins; @EPOCH may follow
     #[arg(value_name = "ID")]
     id: String,
-    /// Plain torchvision state_dict, for `load_state_dict(safetensors.torch.load_file(FILE))`
+    /// Plain state_dict: FILE.pth (or .pt, .th, .ckpt, .bin) for `load_state_dict(torch.load(FILE))`, any other name for
+    /// `load_state_dict(safetensors.torch.load_file(FILE))`
     #[arg(long, value_name = "FILE")]
     torch: PathBuf,
+    /// Whose names its tensors get
+    #[arg(long = "as", value_name = "NAMES", default_value = "torchvision",
+          value_parser = PossibleValuesParser::new(Dialect::all_words()))]
+    dialect: String,
     /// Epoch of a Train node [default: its last]
     #[arg(long, value_name = "E")]
     epoch: Option<u32>,
@@ -27,7 +33,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let (id, epoch) = address::find(&store, &words.id)?;
     let loaded = address::place(&store, &id, words.epoch.or(epoch))?.load()?;
     let (state, model) = (loaded.state, loaded.model);
-    write_state_dict(&words.torch, &model.layout(), &state.theta, &state.buffers)?;
+    let dialect = Dialect::named(&words.dialect).unwrap_or(&DIALECTS[0]);
+    let layout = model.layout();
+    write_state_dict_as(&words.torch, &layout, &state.theta, &state.buffers, dialect)?;
     printing::line(&format!(
         "{}: {model} with {} classes, density {}, trained for {} epochs",
         words.torch.display(),

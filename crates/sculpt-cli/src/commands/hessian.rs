@@ -47,7 +47,7 @@ pub(crate) struct Words {
     /// Mask file, or a state's id: which weights survive [default: what the weights carry, or all]
     #[arg(long, value_name = "FILE|ID")]
     mask: Option<PathBuf>,
-    /// safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]
+    /// safetensors or PyTorch file with images F32 [n, 3, h, w], normalised, and labels [n], integers
     #[arg(long, value_name = "FILE")]
     probe: PathBuf,
     /// How many eigenvalues

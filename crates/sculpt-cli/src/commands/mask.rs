@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Weights, write_mask};
-use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, magnitude, random};
+use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, Ties, magnitude, random};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_random::Seed;
 use sculpt_scores::{Criterion, Images, Point, SynFlow};
@@ -142,8 +142,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         Method::Random => random_mask(words, &model, global)?,
         Method::Magnitude => {
             let (path, weights) = needed_weights(words, &model, global)?;
-            magnitude(&layout, &weights.theta, words.density, weights.mask.as_ref())
-                .with_context(|| cannot(words, path))?
+            let own = weights.mask.as_ref();
+            let mask = magnitude(&layout, &weights.theta, words.density, own)
+                .with_context(|| cannot(words, path))?;
+            masks::say_ties(Ties::of_magnitudes(&layout, &weights.theta, &mask, own));
+            mask
         }
         Method::Score(usual) => scored_mask(words, &model, global, &asked(usual, words))?,
     };
@@ -256,9 +259,11 @@ fn scored_mask(
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
     let point = Point::new(&network, &theta, &buffers, weights.mask.as_ref())?;
-    criterion
-        .mask(&point, images, words.density)
-        .with_context(|| cannot(words, path))
+    let choice = criterion
+        .choose(&point, images, words.density)
+        .with_context(|| cannot(words, path))?;
+    masks::say_ties(choice.ties);
+    Ok(choice.mask)
 }
 
 fn needed_weights<'a>(

@@ -2,11 +2,12 @@
 
 use crate::commands::address::Input;
 use crate::commands::weights::fits;
+use crate::printing;
 use crate::words::Global;
 use anyhow::bail;
 use sculpt_checkpoints::{Weights, read_mask};
 use sculpt_layout::Layout;
-use sculpt_masks::Mask;
+use sculpt_masks::{Mask, Ties};
 use sculpt_models::ModelSpec;
 use std::path::Path;
 
@@ -32,4 +33,15 @@ pub(crate) fn of(weights: &Weights, layout: &Layout) -> Mask {
         .mask
         .clone()
         .unwrap_or_else(|| Mask::full(layout.n_prunable()))
+}
+
+/// Says where equal scores decided what is kept: a note, and a warning where no score differs from another.
+pub(crate) fn say_ties(ties: Option<Ties>) {
+    match ties {
+        Some(ties) if ties.are_all() => {
+            printing::warning(&format!("{ties}: the mask says nothing of the weights"));
+        }
+        Some(ties) => printing::note(&ties.to_string()),
+        None => {}
+    }
 }

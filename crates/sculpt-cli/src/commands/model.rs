@@ -1,6 +1,6 @@
 //! The flags that name a network.
 
-use crate::commands::address::Input;
+use crate::commands::{address::Input, weights};
 use crate::words::{BadUsage, Global};
 use clap::Args;
 use sculpt_models::{ModelError, ModelSpec, Shortcut, known_models};
@@ -42,13 +42,25 @@ impl ModelWords {
     /// As [`ModelWords::spec`], but where `--model` is not given, what the first of these states or checkpoints says that
     /// it is of.
     pub(crate) fn spec_or_of(&self, words: &[&Path], global: &Global) -> anyhow::Result<ModelSpec> {
-        if self.model.is_none() {
-            for word in words {
-                if let Some(model) = Input::of(word, global)?.model() {
-                    return Ok(model);
-                }
+        if self.model.is_some() {
+            return self.spec();
+        }
+        for word in words {
+            if let Some(model) = Input::of(word, global)?.model() {
+                return Ok(model);
             }
         }
-        self.spec()
+        let fitting = words
+            .iter()
+            .find_map(|word| Some((word, weights::fitting(word, None)?)));
+        let Some((word, model)) = fitting else {
+            return self.spec();
+        };
+        let problem = format!(
+            "--model M is needed: {} says not what network it is of; it fits {}",
+            word.display(),
+            weights::flags(&model)
+        );
+        Err(BadUsage(problem).into())
     }
 }

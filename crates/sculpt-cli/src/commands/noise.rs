@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// where each changes class, uniform draws each anew from all classes.
 #[derive(Args)]
 pub(crate) struct Words {
-    /// safetensors file with labels I64 [n], such as a probe
+    /// safetensors or PyTorch file with labels [n], integers, such as a probe
     #[arg(long, value_name = "FILE")]
     labels: PathBuf,
     /// Fraction of the labels to choose, in [0, 1]
@@ -39,7 +39,7 @@ pub(crate) struct Words {
 pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
     let path = words.labels.display();
     spare_inputs(("--out", &words.out), [("--labels", words.labels.as_path())])?;
-    let (shape, labels) = read_tensors(&words.labels)?.take_i64("labels")?;
+    let (shape, labels) = read_tensors(&words.labels)?.take_integers("labels")?;
     if shape.len() != 1 {
         bail!("{path}: tensor labels has shape {shape:?}, expected [n]");
     }

@@ -24,13 +24,13 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// Reads `images` F32 `[n, 3, h, w]`, which the model takes, and `labels` I64 `[n]`, each one of its classes, and
+    /// Reads `images` F32 `[n, 3, h, w]`, which the model takes, and `labels` `[n]` of any integer type, each one of its classes, and
     /// nothing else.
     pub(crate) fn read(path: &Path, model: &ModelSpec, device: Device) -> anyhow::Result<Self> {
         let (name, classes) = (path.display(), model.classes());
         let mut tensors = read_tensors(path)?;
         let (shape, images) = tensors.take_f32("images")?;
-        let (labels_shape, labels) = tensors.take_i64("labels")?;
+        let (labels_shape, labels) = tensors.take_integers("labels")?;
         tensors.finish()?;
         let [n, 3, height, width] = shape[..] else {
             bail!("{name}: tensor images has shape {shape:?}, expected [n, 3, height, width]");

@@ -20,8 +20,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
-/// A checkpoint says of itself which model it is of; mask files and other programs' weights are checked against
-/// a model only where --model names it, and for structure and finiteness otherwise.
+/// A checkpoint says of itself which model it is of, and other programs' weights tell by their names and shapes if it is one
+/// in use; mask files are checked against a model only where --model names it, and for structure otherwise.
 #[derive(Args)]
 pub(crate) struct Words {
     /// Checkpoints, masks, weights, run folders, stores, published suites
@@ -47,7 +47,7 @@ pub(crate) struct Words {
     json: bool,
 }
 
-pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let model = match words.model.clone() {
         None => None,
         model => {
@@ -68,7 +68,10 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
             bail!("{} cannot be verified: {error}", path.display());
         }
     }
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        verbose: global.verbose,
+        ..Findings::default()
+    };
     for path in &words.paths {
         verify(path, model.as_ref(), &mut findings)?;
     }
@@ -83,12 +86,15 @@ pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
             // The sentences of tensors name them already.
             let tensor = tensor.as_deref().filter(|tensor| !detail.contains(*tensor));
             let tensor = tensor.map_or(String::new(), |tensor| format!("{tensor}: "));
-            printing::line(&format!("{file}: {tensor}{detail}"));
+            printing::line(&printing::plain(&format!("{file}: {tensor}{detail}")));
         }
         let n = findings.violations.len();
         let files = if findings.checked == 1 { "file" } else { "files" };
         let found = if n == 1 { "violation" } else { "violations" };
-        findings.notes.iter().for_each(|note| printing::note(note));
+        findings
+            .notes
+            .iter()
+            .for_each(|note| printing::note(&printing::plain(note)));
         printing::note(&format!("{} {files} checked, {n} {found}", findings.checked));
     }
     if words.repair {

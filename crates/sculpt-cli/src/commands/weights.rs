@@ -1,18 +1,20 @@
 //! Anybody's weights, and what to change about the flags when they do not fit.
 
 use crate::commands::address::Input;
+use crate::printing;
 use crate::words::Global;
 use anyhow::{anyhow, bail};
-use sculpt_checkpoints::{CheckpointError, Fault, Weights, read_meta, read_weights};
+use sculpt_checkpoints::{
+    CheckpointError, FaultKind, Form, Listing, Weights, read_meta, read_weights_and_form,
+};
 use sculpt_experiments::model_of;
-use sculpt_layout::Param;
-use sculpt_models::ModelSpec;
+use sculpt_models::{ModelSpec, Shortcut};
 use std::path::Path;
 
 /// Reads weights of any kind for the network of the flags: a file's, or a state's of the store or a published suite.
 pub(crate) fn read(word: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<Weights> {
     match Input::of(word, global)? {
-        Input::File(path) => of_file(&path, model),
+        Input::File(path) => of_file(&path, model, global),
         Input::State(place) => {
             let loaded = place.load()?;
             fits(word, &loaded.model, model)?;
@@ -38,11 +40,30 @@ pub(crate) fn fits(word: &Path, stated: &ModelSpec, model: &ModelSpec) -> anyhow
     )
 }
 
-fn of_file(path: &Path, model: &ModelSpec) -> anyhow::Result<Weights> {
-    read_weights(path, &model.layout()).map_err(|error| match hint(path, model, &error) {
+fn of_file(path: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<Weights> {
+    let read = read_weights_and_form(path, &model.layout());
+    let (weights, form) = read.map_err(|error| match hint(path, model, &error) {
         Some(hint) => anyhow!("{error}; {hint}"),
         None => error.into(),
-    })
+    })?;
+    if let Some(form) = form {
+        say_form(path, &form, global.verbose)
+            .iter()
+            .for_each(|line| printing::note(&printing::plain(line)));
+    }
+    Ok(weights)
+}
+
+/// How a file was read, and with `--verbose` what of it was not.
+pub(crate) fn say_form(path: &Path, form: &Form, verbose: bool) -> Vec<String> {
+    let path = path.display();
+    let mut lines = vec![format!("{path}: read as {form}")];
+    let kinds = form.ignored_kinds();
+    if verbose && !kinds.is_empty() {
+        let kinds: Vec<_> = kinds.iter().map(|(kind, n)| format!("{kind} ({n})")).collect();
+        lines.push(format!("{path}: not read: {}", kinds.join(", ")));
+    }
+    lines
 }
 
 /// The flags with which the file would have fitted, where that can be seen.
@@ -54,26 +75,42 @@ fn hint(path: &Path, model: &ModelSpec, error: &CheckpointError) -> Option<Strin
     if let Some(stated) = stated.filter(|stated| stated != model) {
         return Some(format!("the file is of {}", flags(&stated)));
     }
-    let layout = model.layout();
-    let first = layout.prunable().next().map(Param::name);
-    let last = layout.prunable().last().map(Param::name);
-    match fault {
-        Fault::WrongShape {
-            tensor,
-            shape,
-            expected,
-        } if last == Some(tensor) && shape.len() == 2 => {
-            (shape[1] == expected[1]).then(|| format!("its number of classes is --classes {}", shape[0]))
-        }
-        Fault::WrongShape {
-            tensor,
-            shape,
-            expected,
-        } if first == Some(tensor) && shape.len() == 4 => {
-            (shape[1..] == expected[1..]).then(|| format!("its width is --width {}", shape[0]))
+    match fault.kind() {
+        FaultKind::Names | FaultKind::MissingTensor | FaultKind::ExtraTensor | FaultKind::Shape => {
+            fitting(path, Some(model)).map(|fitting| format!("the file fits {}", flags(&fitting)))
         }
         _ => None,
     }
+}
+
+/// A network that the file's names and shapes are of, if there is one that is in use. Such as are called as the model are
+/// looked at first.
+pub(crate) fn fitting(path: &Path, model: Option<&ModelSpec>) -> Option<ModelSpec> {
+    let listing = Listing::read(path).ok()?;
+    // Names tell everything but these two, and shapes tell these.
+    let (classes, width) = (10, None);
+    let mut all = ModelSpec::in_use(classes, width);
+    if let Some(model) = model {
+        let same = [Shortcut::Projection, Shortcut::Identity].map(Some);
+        let same = same.into_iter().chain([None]);
+        let same = same.filter_map(|shortcut| ModelSpec::named(&model.name(), classes, width, shortcut).ok());
+        all.splice(0..0, same);
+    }
+    all.into_iter().find_map(|tried| {
+        let layout = tried.layout();
+        let shapes = listing.shapes(&layout)?;
+        let size = |of_last: bool| {
+            let mut prunable = (0..shapes.len()).filter(|&i| layout.params()[i].is_prunable());
+            let i = if of_last {
+                prunable.next_back()
+            } else {
+                prunable.next()
+            };
+            u32::try_from(*shapes[i?].first()?).ok()
+        };
+        let fitting = ModelSpec::named(&tried.name(), size(true)?, size(false), tried.shortcut()).ok()?;
+        listing.fits(&fitting.layout()).then_some(fitting)
+    })
 }
 
 /// A model as flags.

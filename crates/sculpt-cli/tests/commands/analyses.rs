@@ -72,9 +72,9 @@ fn signs_are_counted_over_a_mask() {
     );
     refused(
         &folder,
-        &format!("signs {TINY} --a a --b a --mask a"),
+        &format!("signs {TINY} --a a --b a --mask b"),
         1,
-        &["a: "],
+        &["b: there is no mask for tensor conv1.weight"],
     );
     refused(
         &folder,
@@ -285,5 +285,10 @@ fn sharpness_comes_with_residuals() {
     let words = format!("hessian {TINY} --weights w");
     refused(&folder, &format!("{words} --probe p --top 0"), 2, &["--top"]);
     refused(&folder, &format!("{words} --probe nowhere"), 1, &["nowhere"]);
-    refused(&folder, &format!("{words} --probe p --mask w"), 1, &["w: "]);
+    refused(
+        &folder,
+        &format!("{words} --probe p --mask whole"),
+        1,
+        &["whole: there is no mask"],
+    );
 }

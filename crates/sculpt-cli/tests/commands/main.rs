@@ -10,6 +10,7 @@ mod bench;
 mod data;
 mod eval;
 mod fetch;
+mod foreign;
 mod gc;
 mod help;
 mod mask;

@@ -1,5 +1,5 @@
 use crate::*;
-use sculpt_checkpoints::{read_mask, read_weights};
+use sculpt_checkpoints::{read_mask, read_weights, write_state_dict};
 use sculpt_models::ModelSpec;
 use sculpt_scores::Criterion;
 
@@ -245,4 +245,39 @@ fn scores_need_weights_and_most_a_probe() {
         &["wood-fisher"],
     );
     assert!(folder.join("m").exists());
+}
+
+/// All weights 0: every |weight|, and with it SNIP's every score, is the same. Half of them, and of the others half are kept.
+#[test]
+fn equal_scores_are_counted() {
+    let folder = Folder::new();
+    let (state, _) = write_tiny(&folder.join("w"));
+    let layout = tiny().layout();
+    let mut theta = state.theta.clone();
+    for param in layout.prunable() {
+        theta[param.range()].fill(0.0);
+    }
+    write_state_dict(&folder.join("zero"), &layout, &theta, &state.buffers).unwrap();
+    write_probe(&folder.join("p"), 4);
+    let n = layout.n_prunable();
+    let kept = (n as f64 * 0.3).round();
+    for method in ["magnitude", "snip", "fisher"] {
+        let line = format!("mask {TINY} --weights zero --probe p --method {method} --density 0.3 --out m");
+        let said = text(&sculpt(&folder, &line).stderr);
+        let expected = format!(
+            "warning: {n} of {n} scores are equal at the threshold; the first {kept} of them in the order of the layers are \
+             kept: the mask says nothing of the weights\n"
+        );
+        assert!(said.contains(&expected), "{said}");
+    }
+    // As a state_dict the pruned half are zeros like others.
+    write_state_dict(&folder.join("half"), &layout, &state.theta, &state.buffers).unwrap();
+    let line = format!("mask {TINY} --weights half --method magnitude --density 0.75 --out m");
+    let said = text(&sculpt(&folder, &line).stderr);
+    let n_zero = n - state.mask.n_kept();
+    assert!(
+        said.contains(&format!("{n_zero} of {n} scores are equal at the threshold")),
+        "{said}"
+    );
+    assert!(!said.contains("warning"));
 }

@@ -54,15 +54,10 @@ fn place(root: &Path) {
         symlink(checkout().join(shared), root.join(shared)).unwrap();
     }
     let layout = ModelSpec::named("resnet20", 10, None, None).unwrap().layout();
-    for (file, seed) in [("w", 1), ("a", 2), ("b", 3)] {
+    let files = ["w.safetensors", "a.safetensors", "b.safetensors", "theirs.pth"];
+    for (file, seed) in files.into_iter().zip(1..) {
         let (theta, buffers) = initialise(&layout, InitRule::KaimingNormalFanIn, Seed(seed));
-        write_state_dict(
-            &root.join(format!("{file}.safetensors")),
-            &layout,
-            &theta,
-            &buffers,
-        )
-        .unwrap();
+        write_state_dict(&root.join(file), &layout, &theta, &buffers).unwrap();
     }
     let n = 16;
     let images = (0..n * 3 * 32 * 32).map(|i| ((i * 37 % 101) as f32 - 50.0) / 25.0);
@@ -73,7 +68,10 @@ fn place(root: &Path) {
             TensorData::I64(vec![n], (0..n as i64).map(|i| i % 10).collect()),
         ),
     ];
-    write_tensors(&root.join("p.safetensors"), &tensors, None).unwrap();
+    // What a file is, its content says.
+    for file in ["p.safetensors", "p.pt"] {
+        write_tensors(&root.join(file), &tensors, None).unwrap();
+    }
     let folder = root.join("data/cifar10/cifar-10-batches-bin");
     fs::create_dir_all(&folder).unwrap();
     for (i, file) in [

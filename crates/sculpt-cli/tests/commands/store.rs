@@ -2,7 +2,7 @@
 
 use crate::verify::{kinds, violations};
 use crate::*;
-use sculpt_checkpoints::read_weights;
+use sculpt_checkpoints::{read_weights, read_weights_and_form};
 use sculpt_datasets::{Augmentation, DEMO_A, Split};
 use sculpt_experiments::{
     Criterion, DataFolder, DataRef, Init, Node, NodeId, Preset, PresetName, Prune, Recipe, Runner, StateRef,
@@ -194,6 +194,19 @@ fn nodes_are_listed_shown_and_exported() {
     assert_ne!(
         fs::read(folder.join("out")).unwrap(),
         fs::read(folder.join("first")).unwrap()
+    );
+    ok(folder, &format!("export {id} --torch out.pth --as akamaster"));
+    let (again, form) = read_weights_and_form(&folder.join("out.pth"), &layout).unwrap();
+    assert_eq!(
+        (&again.theta, &again.buffers),
+        (&exported.theta, &exported.buffers)
+    );
+    assert_eq!(form.unwrap().to_string(), "kuangliu's and akamaster's names");
+    refused(
+        folder,
+        &format!("export {id} --torch x --as nobody"),
+        2,
+        &["nobody", "open_lth"],
     );
     refused(
         folder,

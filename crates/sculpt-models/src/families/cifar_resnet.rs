@@ -32,6 +32,9 @@ pub(super) const NAMES: &str =
 /// The depth that torchvision's `resnet50` has too, and its name here.
 const SHARED: (u32, &str) = (50, "resnet50-6n2");
 
+/// He et al.'s, and what others made of them.
+pub(super) const DEPTHS_IN_USE: [u32; 9] = [8, 14, 20, 26, 32, 38, 44, 56, 110];
+
 pub(super) fn parse(name: &str) -> Option<Architecture> {
     let (shared, its_name) = SHARED;
     let depth = match name == its_name {

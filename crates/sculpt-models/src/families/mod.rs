@@ -54,6 +54,18 @@ pub fn known_models() -> String {
     FAMILIES.map(|(names, _)| names).join(", ")
 }
 
+/// Names of networks that files are tried with when their user's does not fit: all with the depths in use.
+pub(crate) fn names_in_use() -> impl Iterator<Item = String> {
+    let cifar = cifar_resnet::DEPTHS_IN_USE.map(|depth| format!("resnet{depth}"));
+    let others = [cifar_resnet::NAMES, resnet::NAMES, vgg::NAMES].map(|names| {
+        let words = names
+            .split([',', ' '])
+            .filter(|word| Architecture::named(word).is_some());
+        words.map(str::to_owned).collect::<Vec<_>>()
+    });
+    cifar.into_iter().chain(others.into_iter().flatten())
+}
+
 /// All that is asked of an architecture of a family.
 pub(crate) trait Family {
     /// An error where the family has no such architecture.

@@ -60,7 +60,23 @@ pub(super) fn tensors(
         );
         findings.say(path, PlaceKind::Model, detail);
     }
-    let layout = stated.as_ref().or(model).map(ModelSpec::layout);
-    findings.extend(check::file(path, layout.as_ref()));
+    // What names no model may tell by its names and shapes.
+    let known = stated.as_ref().or(model);
+    let fitting = known.is_none().then(|| weights::fitting(path, None)).flatten();
+    let layout = known.or(fitting.as_ref()).map(ModelSpec::layout);
+    let (violations, form) = check::file_and_form(path, layout.as_ref());
+    let fits = violations.is_empty();
+    findings.extend(violations);
+    if let Some(form) = form {
+        let said = weights::say_form(path, &form, findings.verbose);
+        let other =
+            || model.and_then(|model| weights::fitting(path, Some(model)).filter(|other| other != model));
+        let other = if fits { None } else { other() };
+        let fits = |model: &ModelSpec| format!("{} fits {}", path.display(), weights::flags(model));
+        match &other {
+            Some(other) => findings.notes.push(fits(other)),
+            None => findings.notes.extend(fitting.iter().map(fits).chain(said)),
+        }
+    }
     Some((meta?, stated?))
 }

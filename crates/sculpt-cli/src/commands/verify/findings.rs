@@ -16,6 +16,9 @@ pub(super) struct Findings {
     pub(super) violations: Vec<Violation>,
     /// What is no fault and yet should be known.
     pub(super) notes: Vec<String>,
+    /// Whether notes tell what was not read.
+    #[serde(skip)]
+    pub(super) verbose: bool,
     /// What `--repair` moves out of the way.
     #[serde(skip)]
     pub(super) damaged: BTreeSet<PathBuf>,
