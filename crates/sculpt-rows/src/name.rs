@@ -7,6 +7,8 @@ pub enum Name {
     Figure(u32),
     /// A table; 1 and 2 are the paper's, 3 and 4 ours.
     Table(u32),
+    /// The comparisons that the claims come down to.
+    Contrasts,
     /// The verdicts on the paper's claims.
     Claims,
     /// Where paper, the authors' harness and a suite differ.
@@ -25,6 +27,7 @@ impl fmt::Display for Name {
         match self {
             Name::Figure(n) => write!(f, "figure {n}"),
             Name::Table(n) => write!(f, "table {n}"),
+            Name::Contrasts => f.write_str("contrasts"),
             Name::Claims => f.write_str("claims"),
             Name::Differences => f.write_str("differences"),
         }
