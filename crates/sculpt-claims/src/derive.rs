@@ -54,6 +54,12 @@ pub(crate) fn claim(claim: &Claim, contrasts: &[ContrastRow]) -> ClaimRow {
     }
 }
 
+/// The verdict on the claim whose contrasts these are.
+#[cfg(test)]
+pub(crate) fn verdict(contrasts: &[ContrastRow]) -> Verdict {
+    verdict_of(&parts(contrasts.iter()), |row| row.verdict)
+}
+
 /// The p that the largest is taken of; none where equal values hold without a test, or nothing is tested.
 fn p_of(row: &ContrastRow) -> Option<f64> {
     match (row.p, row.verdict) {
@@ -98,42 +104,68 @@ impl Part<'_> {
         }
     }
 
-    /// `name: undecided (supported 4a; undecided 4b; left out 4c, 1 seed)`.
+    /// `name: undecided (supported on 4a; undecided on 4b; left out 4c, 1 seed)`.
     fn words(&self) -> String {
         let verdict = self.verdict(|row| row.verdict);
         let mut notes = Vec::new();
-        let names = |of: Verdict| {
-            let own = self.replicates.iter().filter(|row| row.verdict == of);
-            own.map(|row| row.replicate.as_str()).collect::<Vec<_>>()
-        };
         for of in Verdict::ALL.into_iter().filter(|verdict| verdict.is_tested()) {
-            let names = names(of);
-            if !names.is_empty() && (self.replicates.len() > 1 || of != verdict) {
-                notes.push(format!("{of} on {}", names.join(" and ")));
+            let names = self.names(|row| row.verdict == of);
+            if !names.is_empty() && self.replicates.len() > 1 {
+                notes.push(format!("{of} on {}", names.join(", ")));
             }
         }
-        for row in &self.replicates {
-            match row.verdict {
-                Verdict::NotEnoughRuns if row.n == Some(1) => {
-                    notes.push(format!("left out {}, 1 seed", row.replicate))
-                }
-                Verdict::NotEnoughRuns => {
-                    notes.push(format!(
-                        "left out {}, {} seeds",
-                        row.replicate,
-                        row.n.unwrap_or(0)
-                    ));
-                }
-                Verdict::Absent => notes.push(format!("absent {}", row.replicate)),
-                Verdict::ByConstruction => notes.extend(row.note.clone()),
-                Verdict::Supported | Verdict::Partly | Verdict::Contradicted | Verdict::Undecided => {}
-            }
+        let few: BTreeSet<u32> = self.of(Verdict::NotEnoughRuns).filter_map(|row| row.n).collect();
+        for n in few {
+            let names = self.names(|row| row.verdict == Verdict::NotEnoughRuns && row.n == Some(n));
+            let seeds = if n == 1 { "seed" } else { "seeds" };
+            notes.push(format!("left out {}, {n} {seeds}", names.join(", ")));
+        }
+        let absent = self.names(|row| row.verdict == Verdict::Absent);
+        if !absent.is_empty() {
+            notes.push(format!("absent {}", absent.join(", ")));
+        }
+        let least = self.of(Verdict::ByConstruction);
+        let effect = |row: &ContrastRow| row.effect.unwrap_or(f64::INFINITY);
+        if let Some(least) = least.min_by(|a, b| effect(a).total_cmp(&effect(b))) {
+            notes.extend(least.note.clone());
         }
         let mut words = format!("{}: {verdict}", self.name);
         if !notes.is_empty() {
             write!(words, " ({})", notes.join("; ")).expect("a string takes what is written");
         }
         words
+    }
+
+    fn of(&self, verdict: Verdict) -> impl Iterator<Item = &ContrastRow> {
+        let own = self.replicates.iter().filter(move |row| row.verdict == verdict);
+        own.copied()
+    }
+
+    /// Names of these replicates by place: `4a` where they are all that is there, else `4a (20 % sparsity; 50 % sparsity)`.
+    fn names(&self, wanted: impl Fn(&ContrastRow) -> bool) -> Vec<String> {
+        let mut places: Vec<(&str, Vec<&str>, bool)> = Vec::new();
+        for row in &self.replicates {
+            let (place, rest) = row.replicate.split_once(", ").unwrap_or((&row.replicate, ""));
+            let known = places.iter().position(|(known, ..)| *known == place);
+            let known = known.unwrap_or_else(|| {
+                places.push((place, Vec::new(), true));
+                places.len() - 1
+            });
+            if wanted(row) {
+                places[known].1.push(rest);
+            } else {
+                places[known].2 = false;
+            }
+        }
+        let own = places.into_iter().filter(|(_, rest, _)| !rest.is_empty());
+        own.map(|(place, rest, all)| {
+            if all {
+                place.to_owned()
+            } else {
+                format!("{place} ({})", rest.join("; "))
+            }
+        })
+        .collect()
     }
 }
 

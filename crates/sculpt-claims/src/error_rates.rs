@@ -8,6 +8,7 @@ use crate::params::{Margins, Rule, Sought};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_rows::{ContrastRow, Name, Quantity, Unit, Verdict};
 use sculpt_stats::{holm, t_test};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 const DRAWS: u64 = 10_000;
@@ -80,7 +81,7 @@ fn at_the_margin_tost_errs_at_most_as_it_says() {
 /// Accuracies come in images: three seeds often agree to the last of them, and the sign then decides.
 #[test]
 fn ties_err_no_more_often() {
-    for deviation in [0.02, 0.05, 0.1, 0.3] {
+    for deviation in [0.02, 0.05, 0.15] {
         for rule in [Rule::Above(0.0), Rule::Below(0.5), Rule::Within(0.5)] {
             // A mean on the grid, and one between two of its steps, both just where the rule does not hold.
             for off in [0.0, 0.04] {
@@ -112,35 +113,33 @@ fn an_effect_is_found_with_the_power_that_is_told() {
     }
 }
 
-fn row(part: usize, values: &[f64], rule: Rule) -> ContrastRow {
-    // Only the verdict is drawn: a claim reads nothing else of a row for its own.
-    let origin = Origin::new(Name::Figure(4), "a", Quantity::Accuracy, "a");
-    let words = ("", String::new(), String::new());
-    let mut row = Contrast::new(words, origin, (Unit::Points, Sought::Counted), BTreeMap::new())
-        .row(9, &Margins::PUBLISHED)
-        .unwrap();
-    let judged = judge(values, rule).unwrap();
-    row.part = part.to_string();
-    (row.verdict, row.p, row.n) = (judged.verdict, judged.p, Some(values.len() as u32));
-    row
-}
-
 /// (parts, replicates of each): how often a claim is supported, and contradicted, whose first contrast is at the bound and whose
-/// others are far on its right side.
+/// others have this effect.
 fn of_claim(parts: usize, replicates: usize, others: f64) -> (f64, f64) {
-    let claim = crate::list::CLAIMS
-        .iter()
-        .find(|claim| claim.number == 9)
-        .unwrap();
+    let origin = Origin::new(Name::Figure(4), "a", Quantity::Accuracy, "a");
+    let empty = |part: usize| {
+        let words = (part.to_string(), String::new(), String::new());
+        let words = (words.0.as_str(), words.1, words.2);
+        let contrast = Contrast::new(
+            words,
+            origin.clone(),
+            (Unit::Points, Sought::Better),
+            BTreeMap::new(),
+        );
+        contrast.row(9, &Margins::PUBLISHED).unwrap()
+    };
+    let all = (0..parts).flat_map(|part| (0..replicates).map(move |_| part));
+    // Only the verdicts are drawn: a claim reads nothing else of its contrasts for its own.
+    let rows = RefCell::new(all.map(empty).collect::<Vec<ContrastRow>>());
     rates(|stream| {
-        let mut rows = Vec::new();
-        for part in 0..parts {
-            for replicate in 0..replicates {
-                let mean = if part + replicate == 0 { 0.0 } else { others };
-                rows.push(row(part, &values(stream, 3, mean, 1.0, None), Rule::Above(0.0)));
-            }
+        let mut rows = rows.borrow_mut();
+        for (place, row) in rows.iter_mut().enumerate() {
+            let mean = if place == 0 { 0.0 } else { others };
+            row.verdict = judge(&values(stream, 3, mean, 1.0, None), Rule::Above(0.0))
+                .unwrap()
+                .verdict;
         }
-        crate::derive::claim(claim, &rows).verdict
+        crate::derive::verdict(&rows)
     })
 }
 

@@ -154,7 +154,7 @@ impl Artefact {
     }
 }
 
-/// `figure 1 to 18, table 1 to 4, claims, differences`.
+/// `figure 1 to 18, table 1 to 4, claims, contrasts, differences`.
 fn available() -> String {
     let numbers = |word: &str, of: fn(Name) -> Option<u32>| {
         let numbers: Vec<_> = crate::ALL.iter().filter_map(|a| of(a.name)).collect();
@@ -163,14 +163,14 @@ fn available() -> String {
     };
     let figures = numbers("figure", |name| match name {
         Name::Figure(n) => Some(n),
-        Name::Table(_) | Name::Claims | Name::Differences => None,
+        Name::Table(_) | Name::Contrasts | Name::Claims | Name::Differences => None,
     });
     let tables = numbers("table", |name| match name {
         Name::Table(n) => Some(n),
-        Name::Figure(_) | Name::Claims | Name::Differences => None,
+        Name::Figure(_) | Name::Contrasts | Name::Claims | Name::Differences => None,
     });
     let others = crate::ALL.iter().filter_map(|a| match a.name {
-        Name::Claims | Name::Differences => Some(a.name.to_string()),
+        Name::Contrasts | Name::Claims | Name::Differences => Some(a.name.to_string()),
         Name::Figure(_) | Name::Table(_) => None,
     });
     let all: Vec<_> = figures.into_iter().chain(tables).chain(others).collect();

@@ -83,7 +83,7 @@ pub(crate) fn sculpt_needs_half_the_epochs(evidence: &Evidence) -> Contrasts {
         format!(
             "lrr {lrr}, sculpt-50 {sculpt} epochs at {}: {lrr} − 2 · {sculpt} = {}; {sculpt} is {:.0} % of {lrr}, {says} half",
             sparsity(density),
-            lrr - 2.0 * sculpt,
+            (lrr - 2.0 * sculpt).to_string().replace('-', "−"),
             100.0 * sculpt / lrr
         )
     });
@@ -144,7 +144,10 @@ pub(crate) fn sparse_needs_less_memory(evidence: &Evidence) -> Contrasts {
             .iter()
             .filter(|row| row.panel == panel && row.method == method);
         let share = |row: &CostRow| row.sparse_ideal_bytes / row.dense_bytes;
-        let Some(worst) = rows.max_by(|a, b| share(a).total_cmp(&share(b))) else {
+        // Of equals the densest.
+        let mut rows: Vec<&&CostRow> = rows.collect();
+        rows.sort_by(|a, b| a.density_target.total_cmp(&b.density_target));
+        let Some(worst) = rows.into_iter().max_by(|a, b| share(a).total_cmp(&share(b))) else {
             continue;
         };
         all.push(memory(panel, method, Some((worst, dense_peak(evidence, worst)))));
@@ -179,10 +182,9 @@ fn memory(panel: &str, method: Id, worst: Option<(&CostRow, Option<f64>)>) -> Co
     let saved = |row: &CostRow| 100.0 * (1.0 - row.sparse_ideal_bytes / row.dense_bytes);
     let note = worst.map(|(row, dense_peak)| {
         let mut words = format!(
-            "{} of {} ideal bytes at {}, its densest: 1 − {0} / {1} = {3:.1} % less",
+            "{} of {} ideal bytes at its densest: 1 − {0} / {1} = {:.1} % less",
             row.sparse_ideal_bytes,
             row.dense_bytes,
-            sparsity(row.density_target),
             saved(row)
         );
         if let Some((own, dense)) = row.peak_memory_bytes.zip(dense_peak) {

@@ -43,7 +43,7 @@ fn epochs_are_counted() {
         Verdict::ByConstruction,
         -200.0,
         &parts(
-            "lrr 200, sculpt-50 200 epochs at 90 % sparsity: 200 − 2 · 200 = -200; 200 is 100 % of 200, more than half",
+            "lrr 200, sculpt-50 200 epochs at 90 % sparsity: 200 − 2 · 200 = −200; 200 is 100 % of 200, more than half",
         ),
     );
     let row = judged(23, &evidence(100));
@@ -104,7 +104,7 @@ fn memory_is_that_of_what_starts_sparse() {
     assert_eq!(
         own[0].note.as_deref(),
         Some(
-            "45 of 100 ideal bytes at 50 % sparsity, its densest: 1 − 45 / 100 = 55.0 % less; measured peak of masked dense \
+            "45 of 100 ideal bytes at its densest: 1 − 45 / 100 = 55.0 % less; measured peak of masked dense \
              tensors 2 MB, dense network 2 MB"
         )
     );
