@@ -16,6 +16,14 @@ pub enum Name {
 }
 
 impl Name {
+    /// `figure 5`: the command that makes it. Contrasts are made with the claims.
+    pub fn command(self) -> String {
+        match self {
+            Name::Contrasts => Name::Claims.to_string(),
+            Name::Figure(_) | Name::Table(_) | Name::Claims | Name::Differences => self.to_string(),
+        }
+    }
+
     /// `figure-5`: the stem of its files.
     pub fn stem(self) -> String {
         self.to_string().replace(' ', "-")

@@ -232,7 +232,7 @@ fn coupling_is_judged_by_margins() {
     assert!(
         judged(12, &evidence)
             .parts
-            .starts_with("random-cyclic: supported (supported on 5a; absent 5b; absent 4c)")
+            .starts_with("random-cyclic: supported (supported on 5a; absent 5b, 4c)")
     );
     assert_eq!(judged(12, &evidence).verdict, Verdict::Partly);
 }

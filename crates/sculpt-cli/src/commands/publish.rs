@@ -68,7 +68,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let command = |artefact: &str| format!("sculpt {artefact} --suite {}", words.suite);
     let mut outcomes = Vec::new();
     for artefact in wanted {
-        let command = command(&artefact.name.to_string());
+        let command = command(&artefact.name.command());
         outcomes.push(measure_and_draw(artefact, &session, &reports, &command)?);
     }
     let page = write_page(session.suite(), &reports)?;
