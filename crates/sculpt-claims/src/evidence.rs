@@ -36,6 +36,9 @@ pub(crate) enum Stage {
     Late,
 }
 
+/// (α, loss) points of each pair of checkpoints, (from, to).
+type Lines = BTreeMap<(u32, u32), Vec<(f64, f64)>>;
+
 /// Barriers of a method, in nats: the mean over its pairs of checkpoints, by seed.
 #[derive(Debug, Default)]
 pub(crate) struct Barriers {
@@ -92,7 +95,7 @@ impl Evidence {
         (set, batch_norm): (ImageSet, BatchNorm),
         stage: Stage,
     ) -> Result<Barriers, StatsError> {
-        let mut lines: BTreeMap<u32, BTreeMap<(u32, u32), Vec<(f64, f64)>>> = BTreeMap::new();
+        let mut lines: BTreeMap<u32, Lines> = BTreeMap::new();
         for row in self.lines.get(&number).into_iter().flatten() {
             if row.method == method && row.set == set && row.batch_norm == batch_norm {
                 let seed = lines.entry(row.seed).or_default();
