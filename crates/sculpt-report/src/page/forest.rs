@@ -41,14 +41,18 @@ pub(super) fn plot(contrasts: &Table, claim: &str) -> String {
             .filter(|row| contrasts.cell(*row, "unit") == unit)
             .collect();
         let scale = Scale::of(contrasts, &own);
-        let mut part = None;
-        for row in own {
-            let name = contrasts.cell(row, "part");
-            if part != Some(name) {
-                part = Some(name);
-                writeln!(html, "<h4>{}</h4>", Text(name)).expect("a string takes what is written");
+        let mut parts: Vec<&str> = Vec::new();
+        for row in &own {
+            let part = contrasts.cell(*row, "part");
+            if !parts.contains(&part) {
+                parts.push(part);
             }
-            html.push_str(&line(contrasts, row, scale.as_ref()));
+        }
+        for part in parts {
+            writeln!(html, "<h4>{}</h4>", Text(part)).expect("a string takes what is written");
+            for row in own.iter().filter(|row| contrasts.cell(**row, "part") == part) {
+                html.push_str(&line(contrasts, *row, scale.as_ref()));
+            }
         }
         if let Some(scale) = &scale {
             html.push_str(&axis(scale, unit));
@@ -133,7 +137,7 @@ fn drawing(contrasts: &Table, row: usize, scale: &Scale) -> String {
         let x = scale.place(x);
         write!(
             svg,
-            "<circle class=\"seed\" cx=\"{x:.2}%\" cy=\"{MIDDLE}\" r=\"2\"/>"
+            "<circle class=\"seed\" cx=\"{x:.2}%\" cy=\"{MIDDLE}\" r=\"2.5\"/>"
         )
         .expect("a string takes what is written");
     }
@@ -250,6 +254,7 @@ mod tests {
         3,gains,2a,\"a < b\",1 2 3,points,above,0,2,0.31,3.69,0.03,3,supported,1.7,,\n\
         3,gains,2b,\"a < b\",,points,above,0,,,,,0,absent,,,\n\
         3,plateaus,2a,c,0 1,points,within,0.5,0.5,,,,2,not enough runs,,0.1,\"x & y\"\n\
+        3,gains,2c,e,,points,above,0,,,,,0,absent,,,\n\
         4,other,4a,d,,points,above,0,,,,,0,absent,,,\n";
 
     #[track_caller]
@@ -261,7 +266,7 @@ mod tests {
     #[test]
     fn a_claim_has_its_contrasts_on_one_scale() {
         let html = plot(&table(), "3");
-        assert_eq!(html.matches("<div class=\"line\">").count(), 3);
+        assert_eq!(html.matches("<div class=\"line\">").count(), 4);
         assert_eq!(html.matches("<h4>").count(), 2);
         for part in [
             "<h4>gains</h4>",
