@@ -1,7 +1,7 @@
 //! A comparison that a claim comes down to, before and after it is judged.
 
-use crate::judge::{judge, known, reach};
-use crate::params::{LEVEL, Margins, Rule, Sought};
+use crate::judge::{Judged, judge, judge_levels, known, reach};
+use crate::params::{ALPHA, Margins, Rule, Sought};
 use sculpt_rows::{BatchNorm, ContrastRow, ImageSet, Name, Over, Quantity, Test, Unit, Verdict};
 use sculpt_stats::StatsError;
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ pub(crate) struct Contrast {
     pub(crate) sought: Sought,
     /// Empty where the suite has no such panel, and of what is counted.
     pub(crate) values: BySeed,
+    /// Of a best level the values of all, of which `values` are one's.
+    pub(crate) levels: Vec<BySeed>,
     /// What is counted.
     pub(crate) count: Option<f64>,
     /// Of chords.
@@ -93,6 +95,7 @@ impl Contrast {
             unit,
             sought,
             values,
+            levels: Vec::new(),
             count: None,
             mean_of_ends: None,
             paper: None,
@@ -104,21 +107,23 @@ impl Contrast {
     pub(crate) fn row(self, claim: u32, margins: &Margins) -> Result<ContrastRow, StatsError> {
         let values: Vec<f64> = self.values.values().copied().collect();
         let rule = self.sought.rule(margins);
+        let alpha = self.alpha();
         let (known, judged, reach) = match rule {
             None => Default::default(),
             Some(rule) => {
-                let judged = judge(&values, rule)?;
-                let reach = reach(&values, rule, judged.verdict)?;
-                (known(&values)?, Some(judged), reach)
+                let judged = self.judge(&values, rule)?;
+                let reach = reach(&values, rule, judged.verdict, alpha)?;
+                (known(&values, alpha)?, Some(judged), reach)
             }
         };
         let counted = self.count.map_or(Verdict::Absent, |_| Verdict::ByConstruction);
         let margin = rule.map(Rule::bound).filter(|bound| *bound != 0.0);
         let at = |factor: f64| -> Result<Option<Verdict>, StatsError> {
             let scaled = rule.filter(|_| margin.is_some()).map(|rule| rule.times(factor));
-            let judged = scaled.map(|rule| judge(&values, rule)).transpose()?;
+            let judged = scaled.map(|rule| self.judge(&values, rule)).transpose()?;
             Ok(judged.map(|judged| judged.verdict))
         };
+        let (half, twice) = (at(0.5)?, at(2.0)?);
         let origin = self.origin;
         Ok(ContrastRow {
             claim,
@@ -144,17 +149,17 @@ impl Contrast {
             test: rule.map_or(Test::Counted, Rule::test),
             bound: rule.map(Rule::bound),
             margin: margin.map(f64::abs),
-            null: null(rule, self.unit),
+            null: null(rule, self.unit, origin.over),
             effect: self.count.or(known.effect),
             low: known.interval.map(|(low, _)| low),
             high: known.interval.map(|(_, high)| high),
-            level: known.interval.map(|_| LEVEL),
+            level: known.interval.map(|_| 1.0 - 2.0 * alpha),
             deviation: known.deviation,
             p: judged.and_then(|judged| judged.p),
             n: rule.map(|_| values.len() as u32),
             verdict: judged.map_or(counted, |judged| judged.verdict),
-            verdict_half_margin: at(0.5)?,
-            verdict_twice_margin: at(2.0)?,
+            verdict_half_margin: half,
+            verdict_twice_margin: twice,
             smallest_effect: reach.smallest_effect,
             n_to_decide: reach.n_to_decide.map(|n| n as u32),
             mean_of_ends: self.mean_of_ends,
@@ -164,13 +169,41 @@ impl Contrast {
     }
 }
 
-fn null(rule: Option<Rule>, unit: Unit) -> String {
-    match rule {
+impl Contrast {
+    fn judge(&self, values: &[f64], rule: Rule) -> Result<Judged, StatsError> {
+        let levels = || -> Vec<Vec<f64>> {
+            let all = self.levels.iter();
+            all.map(|level| level.values().copied().collect()).collect()
+        };
+        match self.origin.over {
+            Some(Over::Best) => judge_levels(&levels(), values, rule, true),
+            Some(Over::VersusBest) => judge_levels(&levels(), values, rule, false),
+            Some(Over::Mean | Over::Growth | Over::Worst) | None => judge(values, rule),
+        }
+    }
+
+    /// Error rate at which the values shown support the sentence: of the best of several levels a share.
+    fn alpha(&self) -> f64 {
+        match self.origin.over {
+            Some(Over::Best) => ALPHA / self.levels.len().max(1) as f64,
+            Some(Over::VersusBest | Over::Mean | Over::Growth | Over::Worst) | None => ALPHA,
+        }
+    }
+}
+
+fn null(rule: Option<Rule>, unit: Unit, over: Option<Over>) -> String {
+    let of = match over {
+        Some(Over::Best) => ", at every sparsity",
+        Some(Over::VersusBest) => ", at one of the sparsities",
+        Some(Over::Mean | Over::Growth | Over::Worst) | None => "",
+    };
+    let words = match rule {
         None => "none: it is counted, not tested".to_owned(),
         Some(Rule::Above(bound)) => format!("the mean over seeds is {bound} {unit} or less"),
         Some(Rule::Below(bound)) => format!("the mean over seeds is {bound} {unit} or more"),
         Some(Rule::Within(margin)) => format!("the mean over seeds is {margin} {unit} or more away from 0"),
-    }
+    };
+    words + of
 }
 
 fn list<T: ToString>(items: &[T]) -> Option<String> {

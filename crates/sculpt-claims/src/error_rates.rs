@@ -3,7 +3,7 @@
 //! A rate of 5 % has a standard error of 0.22 points here; four of them are allowed.
 
 use crate::contrast::{Contrast, Origin};
-use crate::judge::judge;
+use crate::judge::{judge, judge_levels};
 use crate::params::{Margins, Rule, Sought};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_rows::{ContrastRow, Name, Quantity, Unit, Verdict};
@@ -110,6 +110,35 @@ fn an_effect_is_found_with_the_power_that_is_told() {
         let (supported, contradicted) = of(rule, 3, mean, deviation, None);
         assert!((supported - 0.8).abs() < 0.016, "{rule:?} {supported}");
         assert!(contradicted < 0.001, "{rule:?} {contradicted}");
+    }
+}
+
+/// The best of six levels that are all at the bound, and of six of which one is, with seeds' noise in the dense network too.
+#[test]
+fn the_best_level_errs_at_most_as_it_says() {
+    for one_is_enough in [true, false] {
+        for others in [0.0, 3.0] {
+            let (supported, contradicted) = rates(|stream| {
+                let dense = values(stream, 3, 0.0, 1.0, None);
+                let sign = if one_is_enough { 1.0 } else { -1.0 };
+                let levels: Vec<Vec<f64>> = (0..6)
+                    .map(|level| {
+                        let mean = if level == 0 { 0.0 } else { -others };
+                        let own = values(stream, 3, mean, 1.0, None);
+                        own.iter().zip(&dense).map(|(a, b)| sign * (a - b)).collect()
+                    })
+                    .collect();
+                let mean = |level: &&Vec<f64>| sign * level.iter().sum::<f64>();
+                let shown = levels.iter().max_by(|a, b| mean(a).total_cmp(&mean(b))).unwrap();
+                judge_levels(&levels, shown, Rule::Above(0.0), one_is_enough)
+                    .unwrap()
+                    .verdict
+            });
+            assert!(
+                supported < MOST && contradicted < MOST,
+                "{one_is_enough} {others}: {supported} {contradicted}"
+            );
+        }
     }
 }
 

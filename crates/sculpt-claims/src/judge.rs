@@ -1,6 +1,6 @@
 //! From one number a seed to the verdict on a contrast.
 
-use crate::params::{ALPHA, FEWEST_SEEDS, LEVEL, POWER, ROUNDING, Rule};
+use crate::params::{ALPHA, FEWEST_SEEDS, POWER, ROUNDING, Rule};
 use sculpt_rows::Verdict;
 use sculpt_stats::{
     Alternative, StatsError, TTest, mean, mean_t_interval, runs_needed, smallest_effect, standard_deviation,
@@ -34,23 +34,83 @@ pub(crate) struct Reach {
 
 /// Supported when the rule holds at [`ALPHA`], contradicted when its opposite does, else undecided.
 pub(crate) fn judge(values: &[f64], rule: Rule) -> Result<Judged, StatsError> {
-    let untested = |verdict| Judged { verdict, p: None };
-    if values.is_empty() {
-        return Ok(untested(Verdict::Absent));
+    if let Some(verdict) = untested(values) {
+        return Ok(Judged { verdict, p: None });
     }
-    if values.len() < FEWEST_SEEDS {
-        return Ok(untested(Verdict::NotEnoughRuns));
+    let (holds, opposite) = sides(values, rule)?;
+    Ok(Judged {
+        verdict: decide(holds, opposite),
+        p: has_spread(values)?.then_some(holds),
+    })
+}
+
+/// The same of the best of several levels, of which `shown` has the extreme mean. That one of them obeys the rule is tested at
+/// [`ALPHA`] over their number (Bonferroni), that all of them do at [`ALPHA`] each, whichever of the two supports the sentence:
+/// `one_is_enough` says which.
+pub(crate) fn judge_levels(
+    levels: &[Vec<f64>],
+    shown: &[f64],
+    rule: Rule,
+    one_is_enough: bool,
+) -> Result<Judged, StatsError> {
+    if let Some(verdict) = untested(shown) {
+        return Ok(Judged { verdict, p: None });
     }
-    if standard_deviation(values)?.is_none_or(|s| s <= ROUNDING) {
-        return Ok(untested(by_sign(mean(values)?, rule)));
+    let tested = levels.iter().filter(|values| untested(values).is_none());
+    let sides_of = tested
+        .map(|values| sides(values, rule))
+        .collect::<Result<Vec<_>, _>>()?;
+    let of_shown = sides(shown, rule)?;
+    let any = |p: f64| (levels.len() as f64 * p).min(1.0);
+    let (holds, opposite) = if one_is_enough {
+        let every = sides_of.iter().map(|(_, opposite)| *opposite).fold(0.0, f64::max);
+        (any(of_shown.0), every)
+    } else {
+        let every = sides_of.iter().map(|(holds, _)| *holds).fold(0.0, f64::max);
+        (every, any(of_shown.1))
+    };
+    Ok(Judged {
+        verdict: decide(holds, opposite),
+        p: has_spread(shown)?.then_some(holds),
+    })
+}
+
+fn untested(values: &[f64]) -> Option<Verdict> {
+    match values.len() {
+        0 => Some(Verdict::Absent),
+        n if n < FEWEST_SEEDS => Some(Verdict::NotEnoughRuns),
+        _ => None,
     }
-    // (rule, its opposite): of TOST the less certain of two, and the more certain of two.
+}
+
+fn has_spread(values: &[f64]) -> Result<bool, StatsError> {
+    Ok(standard_deviation(values)?.is_some_and(|s| s > ROUNDING))
+}
+
+fn decide(holds: f64, opposite: f64) -> Verdict {
+    if holds < ALPHA {
+        Verdict::Supported
+    } else if opposite < ALPHA {
+        Verdict::Contradicted
+    } else {
+        Verdict::Undecided
+    }
+}
+
+/// p of the rule and of its opposite: of TOST the less certain of two, and the more certain of two. Without spread the sign
+/// decides; at the bound nothing is said.
+fn sides(values: &[f64], rule: Rule) -> Result<(f64, f64), StatsError> {
+    if !has_spread(values)? {
+        let beyond = beyond(mean(values)?, rule);
+        let p = |is_beyond: bool| if is_beyond { 0.0 } else { 1.0 };
+        return Ok((p(beyond > ROUNDING), p(beyond < -ROUNDING)));
+    }
     let above = |bound: f64| -> Result<(f64, f64), StatsError> {
         let test = t_test(values, bound)?.expect("the values have a spread");
         let opposite = TTest { t: -test.t, ..test };
         Ok((test.p_greater(), opposite.p_greater()))
     };
-    let (p, opposite) = match rule {
+    Ok(match rule {
         Rule::Above(bound) => above(bound)?,
         Rule::Below(bound) => {
             let (above, below) = above(bound)?;
@@ -60,27 +120,7 @@ pub(crate) fn judge(values: &[f64], rule: Rule) -> Result<Judged, StatsError> {
             let ((above_low, below_low), (above_high, below_high)) = (above(-margin)?, above(margin)?);
             (above_low.max(below_high), below_low.min(above_high))
         }
-    };
-    let verdict = if p < ALPHA {
-        Verdict::Supported
-    } else if opposite < ALPHA {
-        Verdict::Contradicted
-    } else {
-        Verdict::Undecided
-    };
-    Ok(Judged { verdict, p: Some(p) })
-}
-
-/// Of a mean without spread; at the bound nothing is said.
-fn by_sign(mean: f64, rule: Rule) -> Verdict {
-    let beyond = beyond(mean, rule);
-    if beyond > ROUNDING {
-        Verdict::Supported
-    } else if beyond < -ROUNDING {
-        Verdict::Contradicted
-    } else {
-        Verdict::Undecided
-    }
+    })
 }
 
 /// How far the mean lies on the rule's side of the bound; negative on the other side.
@@ -92,11 +132,12 @@ fn beyond(mean: f64, rule: Rule) -> f64 {
     }
 }
 
-pub(crate) fn known(values: &[f64]) -> Result<Known, StatsError> {
+/// With the interval of a test at error rate `alpha`.
+pub(crate) fn known(values: &[f64], alpha: f64) -> Result<Known, StatsError> {
     if values.is_empty() {
         return Ok(Known::default());
     }
-    let summary = mean_t_interval(values, LEVEL)?;
+    let summary = mean_t_interval(values, 1.0 - 2.0 * alpha)?;
     Ok(Known {
         effect: Some(summary.mean),
         deviation: summary.standard_deviation,
@@ -104,16 +145,16 @@ pub(crate) fn known(values: &[f64]) -> Result<Known, StatsError> {
     })
 }
 
-/// Of a verdict that a test gave; without spread nothing is known of power.
-pub(crate) fn reach(values: &[f64], rule: Rule, verdict: Verdict) -> Result<Reach, StatsError> {
-    let Some(deviation) = known(values)?
+/// Of a verdict that a test at error rate `alpha` gave; without spread nothing is known of power.
+pub(crate) fn reach(values: &[f64], rule: Rule, verdict: Verdict, alpha: f64) -> Result<Reach, StatsError> {
+    let Some(deviation) = known(values, alpha)?
         .deviation
         .filter(|&s| verdict.is_tested() && s > ROUNDING)
     else {
         return Ok(Reach::default());
     };
     let is_tost = matches!(rule, Rule::Within(_));
-    let smallest = smallest_effect(is_tost, deviation, values.len(), POWER, ALPHA)?;
+    let smallest = smallest_effect(is_tost, deviation, values.len(), POWER, alpha)?;
     let mean = mean(values)?;
     let distance = beyond(mean, rule);
     let truth = match rule {
@@ -124,7 +165,7 @@ pub(crate) fn reach(values: &[f64], rule: Rule, verdict: Verdict) -> Result<Reac
     };
     let open = verdict == Verdict::Undecided && distance.abs() > ROUNDING;
     let needed = if open {
-        runs_needed(truth, deviation, POWER, ALPHA)?
+        runs_needed(truth, deviation, POWER, alpha)?
     } else {
         None
     };
@@ -215,7 +256,7 @@ mod tests {
     fn the_interval_decides() {
         for shift in -40..40 {
             let values = [0.9, 1.3, 2.1].map(|x| x + 0.1 * f64::from(shift));
-            let (low, high) = known(&values).unwrap().interval.unwrap();
+            let (low, high) = known(&values, ALPHA).unwrap().interval.unwrap();
             for rule in RULES {
                 let (holds, opposite) = match rule {
                     Rule::Above(bound) => (low > bound, high < bound),
@@ -244,15 +285,15 @@ mod tests {
             (pass(0.296), pass(0.297)),
             (Verdict::Supported, Verdict::Undecided)
         );
-        let found = reach(&[-0.5, 0.1, 0.7], Rule::Above(0.0), Verdict::Undecided).unwrap();
+        let found = reach(&[-0.5, 0.1, 0.7], Rule::Above(0.0), Verdict::Undecided, ALPHA).unwrap();
         // A mean of a sixth of a deviation: textbooks say about (1.645 + 0.842)² · 36 = 223.
         let n = found.n_to_decide.unwrap();
         assert!((220..230).contains(&n), "{n}");
         assert!(found.smallest_effect.unwrap() > 0.6);
-        let decided = reach(&[1.0, 2.0, 3.0], Rule::Above(0.0), Verdict::Supported).unwrap();
+        let decided = reach(&[1.0, 2.0, 3.0], Rule::Above(0.0), Verdict::Supported, ALPHA).unwrap();
         assert_eq!(decided.n_to_decide, None);
         assert_eq!(
-            reach(&[1.0; 3], Rule::Above(0.0), Verdict::Supported).unwrap(),
+            reach(&[1.0; 3], Rule::Above(0.0), Verdict::Supported, ALPHA).unwrap(),
             Reach::default()
         );
     }

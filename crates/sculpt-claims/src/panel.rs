@@ -51,6 +51,9 @@ pub(crate) enum Sparsities {
     Only(f64),
 }
 
+/// A density, and one difference a seed.
+type Level = (f64, BySeed);
+
 /// By seed: (density, difference) of each density that both methods have.
 type Differences = BTreeMap<u32, Vec<(f64, f64)>>;
 
@@ -94,19 +97,51 @@ impl Panel<'_> {
     /// `a` at its best sparsity, less `b` dense.
     pub(crate) fn best_less_dense(&self, part: &str, a: Way, b: Way, sought: Sought) -> Contrast {
         let mut origin = self.origin(a, b, Over::Best);
-        origin.densities = self.sparse(a);
-        origin.versus_densities = vec![1.0];
-        let what = format!("{} best sparsity − {} dense", way(a), way(b));
-        self.points(part, what, origin, minus(&self.best(a), &self.dense(b)), sought)
+        (origin.densities, origin.versus_densities) = (self.sparse(a), vec![1.0]);
+        let levels = self.levels(a, b);
+        let shown = extreme(&levels, 1.0);
+        let what = format!("{} best sparsity{} − {} dense", way(a), at(shown), way(b));
+        self.of_levels(part, what, origin, (&levels, shown), sought)
     }
 
     /// `a` dense, less `b` at its best sparsity.
     pub(crate) fn dense_less_best(&self, part: &str, a: Way, b: Way, sought: Sought) -> Contrast {
         let mut origin = self.origin(a, b, Over::VersusBest);
-        origin.densities = vec![1.0];
-        origin.versus_densities = self.sparse(b);
-        let what = format!("{} dense − {} best sparsity", way(a), way(b));
-        self.points(part, what, origin, minus(&self.dense(a), &self.best(b)), sought)
+        (origin.densities, origin.versus_densities) = (vec![1.0], self.sparse(b));
+        let mut levels = self.levels(b, a);
+        for (_, values) in &mut levels {
+            values.values_mut().for_each(|value| *value = -*value);
+        }
+        let shown = extreme(&levels, -1.0);
+        let what = format!("{} dense − {} best sparsity{}", way(a), way(b), at(shown));
+        self.of_levels(part, what, origin, (&levels, shown), sought)
+    }
+
+    fn of_levels(
+        &self,
+        part: &str,
+        what: String,
+        origin: Origin,
+        (levels, shown): (&[Level], Option<&Level>),
+        sought: Sought,
+    ) -> Contrast {
+        let values = shown.map(|(_, values)| values.clone()).unwrap_or_default();
+        Contrast {
+            levels: levels.iter().map(|(_, values)| values.clone()).collect(),
+            ..self.points(part, what, origin, values, sought)
+        }
+    }
+
+    /// Of each density below 1 of `a`: its values less those of `b` dense, of the seeds that both have.
+    fn levels(&self, a: Way, b: Way) -> Vec<Level> {
+        let (all, dense) = (self.accuracies(a), self.dense(b));
+        let of = |density: f64| {
+            let own = all.iter().filter(|((_, d), _)| *d == density.to_bits());
+            let own: BySeed = own.map(|((seed, _), value)| (*seed, *value)).collect();
+            (density, minus(&own, &dense))
+        };
+        let levels = self.sparse(a).into_iter().map(of);
+        levels.filter(|(_, values)| !values.is_empty()).collect()
     }
 
     /// `a − b`, both dense.
@@ -182,29 +217,6 @@ impl Panel<'_> {
         densities.filter(|density| *density < 1.0).collect()
     }
 
-    /// Accuracy at a method's best sparsity. Each seed's is chosen by the mean of the other seeds, since a largest value
-    /// chosen by its own noise would flatter; a single seed has only its own.
-    fn best(&self, of: Way) -> BySeed {
-        let all = self.accuracies(of);
-        let sparse = || {
-            all.iter()
-                .filter(|((_, density), _)| f64::from_bits(*density) < 1.0)
-        };
-        let mut best = BySeed::new();
-        for seed in sparse().map(|((seed, _), _)| *seed) {
-            let others = sparse().any(|((other, _), _)| *other != seed);
-            let judged = |density: u64| {
-                let judges = sparse().filter(|((s, d), _)| *d == density && (*s != seed || !others));
-                let values: Vec<f64> = judges.map(|(_, value)| *value).collect();
-                values.iter().sum::<f64>() / values.len() as f64
-            };
-            let own = sparse().filter(|((s, _), _)| *s == seed);
-            let chosen = own.max_by(|((_, a), _), ((_, b), _)| judged(*a).total_cmp(&judged(*b)));
-            best.extend(chosen.map(|(_, value)| (seed, *value)));
-        }
-        best
-    }
-
     fn origin(&self, a: Way, b: Way, over: Over) -> Origin {
         Origin {
             cycle: Some(cycle(a)),
@@ -249,6 +261,16 @@ impl fmt::Display for Sparsities {
             Sparsities::Only(own) => f.write_str(&sparsity(*own)),
         }
     }
+}
+
+/// The level with the largest mean times `sign`; of equals the densest.
+fn extreme(levels: &[Level], sign: f64) -> Option<&Level> {
+    let mean = |(_, values): &Level| sign * values.values().sum::<f64>() / values.len() as f64;
+    levels.iter().max_by(|a, b| mean(a).total_cmp(&mean(b)))
+}
+
+fn at(level: Option<&Level>) -> String {
+    level.map_or_else(String::new, |(density, _)| format!(", {},", sparsity(*density)))
 }
 
 fn means(differences: &Differences) -> BySeed {

@@ -5,9 +5,6 @@ use sculpt_rows::Test;
 /// Error rate of every contrast.
 pub(crate) const ALPHA: f64 = 0.05;
 
-/// Level of the interval that decides at [`ALPHA`], one-sided or by TOST.
-pub(crate) const LEVEL: f64 = 1.0 - 2.0 * ALPHA;
-
 /// Power of which [`smallest effects`](sculpt_stats::smallest_effect) are told.
 pub(crate) const POWER: f64 = 0.8;
 

@@ -27,9 +27,10 @@ pub enum Quantity {
 pub enum Over {
     /// Mean over the densities of `method − versus`; both must have the density.
     Mean,
-    /// `method` at the density that the other seeds' means choose, less `versus`.
+    /// `method` at the density with the largest mean over seeds, less `versus`: tested at 5 % over the number of densities,
+    /// since one of them is enough.
     Best,
-    /// `method`, less `versus` at the density that the other seeds' means choose.
+    /// `method`, less `versus` at the density with the largest mean over seeds: all densities must pass.
     VersusBest,
     /// Mean of `method − versus` over `densities`, less the same over `versus_densities`.
     Growth,
@@ -110,7 +111,7 @@ row! {
         low: Option<f64> [within |_, published| INTERVAL * tolerance(published.unit)],
         /// Upper end.
         high: Option<f64> [within |_, published| INTERVAL * tolerance(published.unit)],
-        /// Level of the interval: 0.9 goes with one-sided tests at 5 %.
+        /// Level of the interval: 0.9 goes with one-sided tests at 5 %, more with the best of several levels.
         level: Option<f64>,
         /// Sample standard deviation over seeds.
         deviation: Option<f64> [within |_, published| INTERVAL * tolerance(published.unit)],

@@ -97,37 +97,47 @@ fn nothing_is_not_enough() {
     assert_eq!(all[22].paper.as_deref(), Some("450 against 900 epochs"));
 }
 
-/// LRR at 0.5 and 0.3: means of the other seeds choose 0.5 for seeds 1 and 2 ((92 + 93) / 2 over (93 + 90) / 2, (91 + 93) / 2 over
-/// 90.25) and, since 91.5 = (91 + 92) / 2 is below (90.5 + 93) / 2 = 91.75, 0.3 for seed 3. So 91, 92, 90 less 90, 90, 89.
+/// LRR at 0.5 and 0.3: gains 1, 2, 2 and 0.5, 3, −1 over dense; the first has the larger mean, 5 / 3, with t = 5, p = 0.019, twice
+/// of which is 0.038: one of two levels is enough.
 #[test]
-fn the_best_level_is_chosen_by_the_other_seeds() {
+fn the_best_level_pays_for_being_chosen() {
     let evidence = |dense: &[f64]| {
         accuracies(
             2,
             &[
                 ("a", methods::DENSE_CYCLIC, 1, 1.0, dense),
                 ("a", methods::LRR, 1, 1.0, &[99.0, 99.0, 99.0]),
-                ("a", methods::LRR, 1, 0.5, &[91.0, 92.0, 93.0]),
-                ("a", methods::LRR, 1, 0.3, &[90.5, 93.0, 90.0]),
+                ("a", methods::LRR, 1, 0.5, &[91.0, 92.0, 92.0]),
+                ("a", methods::LRR, 1, 0.3, &[90.5, 93.0, 89.0]),
             ],
         )
     };
-    // Gains 1, 2, 1: t = (4 / 3) / (1 / 3) = 4, p = 0.029.
     let parts = |verdict| format!("beats dense: {verdict} ({verdict} on 2a; absent 2b)");
-    check(
-        1,
-        &evidence(&[90.0, 90.0, 89.0]),
-        Verdict::Supported,
-        1.3333,
-        &parts(Verdict::Supported),
+    let better = evidence(&[90.0, 90.0, 90.0]);
+    check(1, &better, Verdict::Supported, 1.6667, &parts(Verdict::Supported));
+    let row = judged(1, &better);
+    let p = 1.0 - 5.0 / 27_f64.sqrt();
+    assert!((row.p.unwrap() - p).abs() < 1e-9, "{row:?}");
+    assert_eq!(
+        row.contrast,
+        "lrr best sparsity, 50 % sparsity, − dense-cyclic first cycle dense, 2a"
     );
+    // The interval is that of 2.5 %, and decides.
+    assert!(row.low.unwrap() > 0.0 && row.low.unwrap() < 0.25);
+    // Both levels must be below for the opposite: 0.3's differences spread too much.
+    let worse = evidence(&[95.0, 96.0, 96.0]);
     check(
         1,
-        &evidence(&[92.0, 94.0, 92.0]),
+        &worse,
         Verdict::Contradicted,
-        -1.6667,
+        -4.0,
         &parts(Verdict::Contradicted),
     );
+    let mixed = evidence(&[92.1, 93.0, 93.0]);
+    check(1, &mixed, Verdict::Undecided, -1.0333, &parts(Verdict::Undecided));
+    // That dense training reaches the best level is that it reaches all: the smallest of the differences is shown.
+    let row = &rows(&better)[2];
+    assert_eq!((row.claim, row.over), (2, Some(Over::VersusBest)));
     let one = judged(1, &evidence(&[90.0]));
     assert_eq!(
         (one.verdict, one.n, one.p),
