@@ -270,7 +270,7 @@ fn extreme(levels: &[Level], sign: f64) -> Option<&Level> {
 }
 
 fn at(level: Option<&Level>) -> String {
-    level.map_or_else(String::new, |(density, _)| format!(", {},", sparsity(*density)))
+    level.map_or_else(String::new, |(density, _)| format!(" ({})", sparsity(*density)))
 }
 
 fn means(differences: &Differences) -> BySeed {

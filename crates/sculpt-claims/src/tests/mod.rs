@@ -120,7 +120,7 @@ fn the_best_level_pays_for_being_chosen() {
     assert!((row.p.unwrap() - p).abs() < 1e-9, "{row:?}");
     assert_eq!(
         row.contrast,
-        "lrr best sparsity, 50 % sparsity, − dense-cyclic first cycle dense, 2a"
+        "lrr best sparsity (50 % sparsity) − dense-cyclic first cycle dense, 2a"
     );
     // The interval is that of 2.5 %, and decides.
     assert!(row.low.unwrap() > 0.0 && row.low.unwrap() < 0.25);
