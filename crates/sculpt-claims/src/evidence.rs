@@ -1,18 +1,10 @@
 //! The rows of other artefacts as claims read them: one number a seed.
 
-use crate::finding::{BySeed, Contrast, Rule};
-use crate::methods::DENSE_CYCLIC;
-use sculpt_rows::{
-    AccuracyRow, BatchNorm, CostRow, Eigenvalue, EpochRow, ImageSet, LineRow, Part, SignRow, Unit, of_method,
-    sparsity,
-};
+use crate::contrast::{BySeed, Contrast};
+use crate::panel::Panel;
+use sculpt_rows::{AccuracyRow, BatchNorm, CostRow, Eigenvalue, EpochRow, ImageSet, LineRow, Name, SignRow};
 use sculpt_stats::StatsError;
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// Where low sparsity ends and high sparsity begins. The paper speaks of both and gives no number; 80 % lies between
-/// the 20 % up to which its cyclic PaI holds on ImageNet (§4) and the 90 % and 93 % that it examines.
-pub(crate) const HIGH_SPARSITY_DENSITY: f64 = 0.2;
 
 /// What a suite says, artefact by artefact; what it has not is empty.
 #[derive(Clone, Debug, Default)]
@@ -33,45 +25,8 @@ pub struct Evidence {
     pub sparse_90: BTreeMap<(u32, String), f64>,
 }
 
-/// One panel of a figure of accuracies; without rows where the suite has it not.
-pub(crate) struct Panel<'a> {
-    /// `4a`.
-    pub(crate) place: String,
-    rows: Vec<&'a AccuracyRow>,
-    /// The panel's density of about 90 % sparsity; none where nobody told it, and then there is nothing at it.
-    pub(crate) sparse_90: f64,
-}
-
 /// Id of a method.
 pub(crate) type Id = &'static str;
-
-/// A method's accuracies after its first or its last cycle.
-pub(crate) type Way = (Id, Part);
-
-/// After the last cycle.
-pub(crate) const fn last(method: Id) -> Way {
-    (method, Part::Last)
-}
-
-/// After the first cycle: standard training.
-pub(crate) const fn first(method: Id) -> Way {
-    (method, Part::First)
-}
-
-/// Densities that a claim speaks of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Sparsities {
-    /// All below 1.
-    All,
-    /// Below 80 %.
-    Low,
-    /// From 80 %.
-    High,
-    /// Up to that of this density.
-    UpTo(f64),
-    /// That of this density alone.
-    Only(f64),
-}
 
 /// Which of the pairs of checkpoints that follow each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,6 +34,20 @@ pub(crate) enum Stage {
     All,
     /// The later half, by one more where they are odd: the paper says "at least at later stages" (§5).
     Late,
+}
+
+/// (α, loss) points of each pair of checkpoints, (from, to).
+type Lines = BTreeMap<(u32, u32), Vec<(f64, f64)>>;
+
+/// Barriers of a method, in nats: the mean over its pairs of checkpoints, by seed.
+#[derive(Debug, Default)]
+pub(crate) struct Barriers {
+    /// Largest loss on the line, less the straight line between its ends; never negative.
+    pub(crate) chord: BySeed,
+    /// Largest loss on the line, less the mean of its ends: of a straight line half its fall.
+    pub(crate) mean_of_ends: BySeed,
+    /// `1-2`, of any seed.
+    pub(crate) pairs: Vec<String>,
 }
 
 impl Evidence {
@@ -92,45 +61,68 @@ impl Evidence {
         panels.flat_map(|panel| contrasts(&panel)).collect()
     }
 
+    /// Of figures that show the same states the first that has any: the same runs are no two replicates.
+    pub(crate) fn first_of<'a>(&self, figures: &[u32], letters: &[&'a str]) -> Vec<(u32, &'a str)> {
+        let shown = |number: &u32, letter: &str| {
+            let rows = self.accuracies.get(number);
+            rows.is_some_and(|rows| rows.iter().any(|row| row.panel == letter))
+        };
+        let place = |letter: &&'a str| {
+            let own = figures.iter().find(|number| shown(number, letter));
+            (*own.unwrap_or(&figures[0]), *letter)
+        };
+        letters.iter().map(place).collect()
+    }
+
     /// A panel of a figure of accuracies.
     pub(crate) fn panel(&self, number: u32, letter: &str) -> Panel<'_> {
         let rows = self.accuracies.get(&number).into_iter().flatten();
         let sparse_90 = self.sparse_90.get(&(number, letter.to_owned()));
         Panel {
+            figure: Name::Figure(number),
+            letter: letter.to_owned(),
             place: format!("{number}{letter}"),
             rows: rows.filter(|row| row.panel == letter).collect(),
             sparse_90: sparse_90.copied().unwrap_or(f64::NAN),
         }
     }
 
-    /// Mean barrier between a method's checkpoints that follow each other, in nats: the largest loss on the line less
-    /// the mean of its ends.
+    /// Barriers between a method's checkpoints that follow each other.
     pub(crate) fn barriers(
         &self,
         number: u32,
         method: Id,
         (set, batch_norm): (ImageSet, BatchNorm),
         stage: Stage,
-    ) -> Result<BySeed, StatsError> {
-        let mut lines: BTreeMap<u32, BTreeMap<u32, Vec<(f64, f64)>>> = BTreeMap::new();
+    ) -> Result<Barriers, StatsError> {
+        let mut lines: BTreeMap<u32, Lines> = BTreeMap::new();
         for row in self.lines.get(&number).into_iter().flatten() {
             if row.method == method && row.set == set && row.batch_norm == batch_norm {
-                let line = lines.entry(row.seed).or_default().entry(row.from).or_default();
+                let seed = lines.entry(row.seed).or_default();
+                let line = seed.entry((row.from, row.to)).or_default();
                 line.push((row.alpha, row.loss));
             }
         }
-        let mean = |lines: BTreeMap<u32, Vec<(f64, f64)>>| -> Result<f64, StatsError> {
-            let barriers: Vec<f64> = lines.into_values().map(barrier).collect();
+        let mut found = Barriers::default();
+        for (seed, lines) in lines {
             let skipped = match stage {
                 Stage::All => 0,
-                Stage::Late => barriers.len() / 2,
+                Stage::Late => lines.len() / 2,
             };
-            sculpt_stats::mean(&barriers[skipped..])
-        };
-        lines
-            .into_iter()
-            .map(|(seed, lines)| Ok((seed, mean(lines)?)))
-            .collect()
+            let (mut chords, mut halves) = (Vec::new(), Vec::new());
+            for ((from, to), line) in lines.into_iter().skip(skipped) {
+                let (chord, half) = barrier(line);
+                chords.push(chord);
+                halves.push(half);
+                let pair = format!("{from}-{to}");
+                if !found.pairs.contains(&pair) {
+                    found.pairs.push(pair);
+                }
+            }
+            found.chord.insert(seed, sculpt_stats::mean(&chords)?);
+            found.mean_of_ends.insert(seed, sculpt_stats::mean(&halves)?);
+        }
+        Ok(found)
     }
 
     /// Natural logarithm of the largest eigenvalue at a method's last checkpoint. Of a ratio of such values neither a
@@ -141,12 +133,12 @@ impl Evidence {
     }
 
     /// What a sentence about these methods' curvatures must add: searches that ended before the residual was small.
-    pub(crate) fn note_of_searches(&self, methods: &[Id]) -> String {
+    pub(crate) fn note_of_searches(&self, methods: &[Id]) -> Option<String> {
         let rows = methods.iter().flat_map(|method| self.last_eigenvalues(method));
         match rows.filter(|row| !row.converged).count() {
-            0 => String::new(),
-            1 => " (1 search did not converge)".to_owned(),
-            n => format!(" ({n} searches did not converge)"),
+            0 => None,
+            1 => Some("1 search did not converge".to_owned()),
+            n => Some(format!("{n} searches did not converge")),
         }
     }
 
@@ -163,170 +155,24 @@ impl Evidence {
     }
 }
 
-/// Mean by seed of (seed, value) pairs.
-pub(crate) fn means(pairs: impl Iterator<Item = (u32, f64)>) -> Result<BySeed, StatsError> {
-    let mut values: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for (seed, value) in pairs {
-        values.entry(seed).or_default().push(value);
-    }
-    values
-        .into_iter()
-        .map(|(seed, values)| Ok((seed, sculpt_stats::mean(&values)?)))
-        .collect()
-}
-
-impl Panel<'_> {
-    /// `a − b` in points, averaged over these sparsities, of which both must have a value.
-    pub(crate) fn contrast(&self, a: Way, b: Way, at: Sparsities, rule: Rule) -> Contrast {
-        self.points(
-            format!("{} − {}, {at}", way(a), way(b)),
-            self.mean_difference(a, b, at),
-            rule,
-        )
-    }
-
-    /// The same of the sparsity at which `a − b` is smallest.
-    pub(crate) fn worst(&self, a: Way, b: Way, at: Sparsities, rule: Rule) -> Contrast {
-        let smallest = |values: &Vec<f64>| values.iter().copied().fold(f64::INFINITY, f64::min);
-        let values = self.differences(a, b, at);
-        let values = values
-            .iter()
-            .map(|(seed, values)| (*seed, smallest(values)))
-            .collect();
-        self.points(
-            format!("{} − {}, the worst of {at}", way(a), way(b)),
-            values,
-            rule,
-        )
-    }
-
-    pub(crate) fn mean_difference(&self, a: Way, b: Way, at: Sparsities) -> BySeed {
-        let differences = self.differences(a, b, at);
-        let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
-        differences
-            .iter()
-            .map(|(seed, values)| (*seed, mean(values)))
-            .collect()
-    }
-
-    /// By seed, one for each sparsity that both have; seeds without any are left out.
-    fn differences(&self, a: Way, b: Way, at: Sparsities) -> BTreeMap<u32, Vec<f64>> {
-        let (a, b) = (self.accuracies(a), self.accuracies(b));
-        let mut differences: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-        for ((seed, density), value) in &a {
-            if let Some(other) = b.get(&(*seed, *density))
-                && at.contains(f64::from_bits(*density))
-            {
-                differences.entry(*seed).or_default().push(value - other);
-            }
-        }
-        differences
-    }
-
-    /// In percent, by seed and the bits of the density, which sort as the density does.
-    fn accuracies(&self, (method, part): Way) -> BTreeMap<(u32, u64), f64> {
-        let rows = of_method(&self.rows, method, part).into_iter();
-        rows.map(|row| ((row.seed, row.density_target.to_bits()), row.percent()))
-            .collect()
-    }
-
-    /// Accuracies of the dense network.
-    pub(crate) fn dense(&self, of: Way) -> BySeed {
-        let dense = |(_, density): &(u32, u64)| f64::from_bits(*density) == 1.0;
-        let all = self.accuracies(of).into_iter().filter(|(key, _)| dense(key));
-        all.map(|((seed, _), value)| (seed, value)).collect()
-    }
-
-    /// Accuracy at a method's best sparsity. Each seed's is chosen by the mean of the other seeds, since a largest value
-    /// chosen by its own noise would flatter; a single seed has only its own.
-    pub(crate) fn best(&self, of: Way) -> BySeed {
-        let all = self.accuracies(of);
-        let sparse = || {
-            all.iter()
-                .filter(|((_, density), _)| f64::from_bits(*density) < 1.0)
-        };
-        let mut best = BySeed::new();
-        for seed in sparse().map(|((seed, _), _)| *seed) {
-            let others = sparse().any(|((other, _), _)| *other != seed);
-            let judged = |density: u64| {
-                let judges = sparse().filter(|((s, d), _)| *d == density && (*s != seed || !others));
-                let values: Vec<f64> = judges.map(|(_, value)| *value).collect();
-                values.iter().sum::<f64>() / values.len() as f64
-            };
-            let own = sparse().filter(|((s, _), _)| *s == seed);
-            let chosen = own.max_by(|((_, a), _), ((_, b), _)| judged(*a).total_cmp(&judged(*b)));
-            best.extend(chosen.map(|(_, value)| (seed, *value)));
-        }
-        best
-    }
-
-    /// Accuracies of the dense network after its first cycle, after one in `one_in` of its cycles (at least two), and
-    /// after the last; none of fewer than three cycles.
-    pub(crate) fn dense_cycles(&self, one_in: u32) -> [BySeed; 3] {
-        let rows = of_method(&self.rows, DENSE_CYCLIC, Part::All);
-        let n = rows.iter().map(|row| row.cycle).max().unwrap_or(0);
-        let after = |cycle: u32| -> BySeed {
-            let own = rows.iter().filter(|row| n >= 3 && row.cycle == cycle);
-            own.map(|row| (row.seed, row.percent())).collect()
-        };
-        [1, n.div_ceil(one_in).max(2), n].map(after)
-    }
-
-    pub(crate) fn points(&self, what: impl Into<String>, values: BySeed, rule: Rule) -> Contrast {
-        Contrast {
-            what: what.into(),
-            place: self.place.clone(),
-            unit: Unit::Points,
-            rule,
-            values,
-        }
-    }
-}
-
-impl Sparsities {
-    fn contains(self, density: f64) -> bool {
-        density < 1.0
-            && match self {
-                Sparsities::All => true,
-                Sparsities::Low => density > HIGH_SPARSITY_DENSITY,
-                Sparsities::High => density <= HIGH_SPARSITY_DENSITY,
-                Sparsities::UpTo(least) => density >= least,
-                Sparsities::Only(own) => density == own,
-            }
-    }
-}
-
-impl fmt::Display for Sparsities {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Sparsities::All => f.write_str("all sparsities"),
-            Sparsities::Low => f.write_str("low sparsities"),
-            Sparsities::High => f.write_str("high sparsities"),
-            Sparsities::UpTo(least) => write!(f, "up to {}", sparsity(*least)),
-            Sparsities::Only(own) => f.write_str(&sparsity(*own)),
-        }
-    }
-}
-
 /// `a − b`, seed by seed, of the seeds that both have.
 pub(crate) fn minus(a: &BySeed, b: &BySeed) -> BySeed {
     let both = a.iter().filter_map(|(seed, a)| Some((*seed, a - b.get(seed)?)));
     both.collect()
 }
 
-fn way((method, part): Way) -> String {
-    match part {
-        Part::First => format!("{method} first cycle"),
-        Part::Last | Part::All => method.to_string(),
-    }
-}
-
-/// Of (α, loss) points in any order.
-fn barrier(mut line: Vec<(f64, f64)>) -> f64 {
+/// By the chord and by the mean of the ends, of (α, loss) points in any order.
+fn barrier(mut line: Vec<(f64, f64)>) -> (f64, f64) {
     line.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    let highest = line
-        .iter()
-        .map(|(_, loss)| *loss)
-        .fold(f64::NEG_INFINITY, f64::max);
-    highest - 0.5 * (line[0].1 + line[line.len() - 1].1)
+    let (first, last) = (line[0].1, line[line.len() - 1].1);
+    let highest = |height: fn(f64, f64, f64, f64) -> f64| {
+        let heights = line
+            .iter()
+            .map(|(alpha, loss)| height(*alpha, *loss, first, last));
+        heights.fold(f64::NEG_INFINITY, f64::max)
+    };
+    (
+        highest(|alpha, loss, first, last| loss - ((1.0 - alpha) * first + alpha * last)),
+        highest(|_, loss, first, last| loss - 0.5 * (first + last)),
+    )
 }

@@ -1,14 +1,21 @@
 #![doc = include_str!("../README.md")]
 
+mod contrast;
 mod contrasts;
+mod derive;
+#[cfg(test)]
+mod error_rates;
 mod evidence;
-mod finding;
+mod judge;
 mod list;
 mod methods;
+mod panel;
+mod params;
 #[cfg(test)]
 mod tests;
 mod verdicts;
 
 pub use evidence::Evidence;
 pub use methods::METHODS;
-pub use verdicts::{artefacts, verdicts};
+pub use params::Margins;
+pub use verdicts::{artefacts, claims, contrasts};

@@ -14,7 +14,7 @@ pub(crate) struct Claim {
     pub(crate) artefacts: &'static [Name],
     /// The numbers of the paper's text; may be empty.
     pub(crate) paper: &'static str,
-    /// What must hold for it, all of it.
+    /// What it comes down to.
     pub(crate) contrasts: fn(&Evidence) -> Contrasts,
 }
 
@@ -78,7 +78,7 @@ pub(crate) static CLAIMS: [Claim; 27] = claims! {
         "SCULPT: 50 % matches LRR on CIFAR-100, 20 % on ImageNet; 70 % on CIFAR-10 beats cyclic random and stays below LRR"
     22 "§6" [Figure(8)] sculpting::sculpt_on_large_networks
         "ResNet-50: SCULPT matches LRR on CIFAR-100 and beats it on ImageNet"
-    23 "§6" [Figure(8), Table(2)] sculpting::sculpt_needs_half_the_epochs
+    23 "§6" [Table(2)] sculpting::sculpt_needs_half_the_epochs
         "SCULPT needs half of LRR's epochs at 90 %"
         paper "450 against 900 epochs"
     24 "§6" [Figure(9)] sculpting::magnitude_is_best

@@ -1,8 +1,9 @@
+use crate::derive;
 use crate::evidence::Evidence;
-use crate::finding::{Finding, Rule, judge};
-use crate::list::{CLAIMS, Claim};
-use sculpt_rows::{ClaimRow, Name};
-use sculpt_stats::StatsError;
+use crate::list::CLAIMS;
+use crate::params::Margins;
+use sculpt_rows::{ClaimRow, ContrastRow, Name};
+use sculpt_stats::{StatsError, holm};
 use std::collections::BTreeSet;
 
 /// The artefacts whose rows the claims read.
@@ -10,31 +11,36 @@ pub fn artefacts() -> BTreeSet<Name> {
     CLAIMS.iter().flat_map(|claim| claim.artefacts).copied().collect()
 }
 
-/// The verdict on each claim.
+/// What the claims come down to: one row a contrast, those of absent panels too, claim by claim.
 ///
 /// # Errors
 /// A mean or test that cannot be computed, from numbers that are not finite.
-pub fn verdicts(evidence: &Evidence) -> Result<Vec<ClaimRow>, StatsError> {
-    let row = |claim: &Claim| Ok(row(claim, judge(&(claim.contrasts)(evidence)?)?));
-    CLAIMS.iter().map(row).collect()
+pub fn contrasts(evidence: &Evidence, margins: &Margins) -> Result<Vec<ContrastRow>, StatsError> {
+    let mut rows = Vec::new();
+    for claim in &CLAIMS {
+        for contrast in (claim.contrasts)(evidence)? {
+            rows.push(contrast.row(claim.number, margins)?);
+        }
+    }
+    Ok(rows)
 }
 
-fn row(claim: &Claim, finding: Finding) -> ClaimRow {
-    let artefacts: Vec<_> = claim.artefacts.iter().map(Name::to_string).collect();
-    ClaimRow {
-        number: claim.number,
-        claim: claim.claim.to_owned(),
-        place: claim.place.to_owned(),
-        artefacts: artefacts.join(", "),
-        verdict: finding.verdict,
-        effect: finding.effect,
-        low: finding.interval.map(|(low, _)| low),
-        high: finding.interval.map(|(_, high)| high),
-        n: finding.n as u32,
-        paper: Some(claim.paper.to_owned()).filter(|paper| !paper.is_empty()),
-        unit: finding.shown.map(|(unit, _)| unit),
-        margin: finding.shown.and_then(|(_, rule)| Rule::margin(rule)),
-        p: finding.p,
-        contrast: finding.contrast,
+/// The verdict on each claim, from the rows of [`contrasts`] alone.
+pub fn claims(contrasts: &[ContrastRow]) -> Vec<ClaimRow> {
+    let mut rows: Vec<ClaimRow> = CLAIMS
+        .iter()
+        .map(|claim| derive::claim(claim, contrasts))
+        .collect();
+    // A claim that holds without a test counts as one of those that are adjusted for, and is not shown.
+    let tested = |row: &ClaimRow| row.verdict.is_tested();
+    let p: Vec<f64> = rows
+        .iter()
+        .filter(|row| tested(row))
+        .map(|row| row.p.unwrap_or(0.0))
+        .collect();
+    let adjusted = holm(&p);
+    for (row, adjusted) in rows.iter_mut().filter(|row| tested(row)).zip(adjusted) {
+        row.p_holm = row.p.map(|_| adjusted);
     }
+    rows
 }

@@ -2,10 +2,21 @@
 
 use crate::artefact::Content;
 use crate::{ALL, Artefact, ReportError, Session};
-use sculpt_claims::{Evidence, artefacts, verdicts};
+use sculpt_claims::{Evidence, Margins, artefacts, claims, contrasts};
 use sculpt_experiments::Preset;
 use sculpt_measures::Needs;
-use sculpt_rows::{AccuracyRow, ClaimRow, Frame, JumpRow, LineRow, Name, Row};
+use sculpt_rows::{AccuracyRow, ClaimRow, ContrastRow, Frame, JumpRow, LineRow, Name, Row};
+
+/// What the claims come down to, one row a contrast.
+pub(crate) struct Contrasts {
+    pub(crate) name: Name,
+    pub(crate) title: &'static str,
+}
+
+pub(crate) static CONTRASTS: Contrasts = Contrasts {
+    name: Name::Contrasts,
+    title: "What the claims come down to, contrast by contrast",
+};
 
 /// The verdicts, one a claim.
 pub(crate) struct Claims {
@@ -18,10 +29,10 @@ pub(crate) static CLAIMS: Claims = Claims {
     title: "The paper's claims, tested",
 };
 
-impl Content for Claims {
-    type Row = ClaimRow;
+impl Content for Contrasts {
+    type Row = ContrastRow;
 
-    fn measure(&self, session: &Session, _: &Needs) -> Result<Vec<ClaimRow>, ReportError> {
+    fn measure(&self, session: &Session, _: &Needs) -> Result<Vec<ContrastRow>, ReportError> {
         let mut evidence = levels_of_90(&session.suite().preset)?;
         for name in artefacts() {
             match session.frame(Artefact::find(name)?) {
@@ -30,7 +41,16 @@ impl Content for Claims {
                 Err(error) => return Err(error),
             }
         }
-        Ok(verdicts(&evidence)?)
+        Ok(contrasts(&evidence, &Margins::PUBLISHED)?)
+    }
+}
+
+impl Content for Claims {
+    type Row = ClaimRow;
+
+    fn measure(&self, session: &Session, _: &Needs) -> Result<Vec<ClaimRow>, ReportError> {
+        let frame = session.frame(Artefact::find(Name::Contrasts)?)?;
+        Ok(claims(&frame.rows()?))
     }
 }
 
@@ -70,7 +90,7 @@ fn gather(evidence: &mut Evidence, name: Name, frame: &Frame) -> Result<(), Repo
         Name::Table(2) => evidence.epochs = frame.rows()?,
         Name::Table(3) => evidence.signs = frame.rows()?,
         Name::Table(_) => evidence.costs = frame.rows()?,
-        Name::Claims | Name::Differences => {}
+        Name::Contrasts | Name::Claims | Name::Differences => {}
     }
     Ok(())
 }

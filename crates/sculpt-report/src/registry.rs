@@ -39,6 +39,7 @@ pub static ALL: &[Artefact] = artefacts![
     sign_table::TABLE_3,
     cost_table::TABLE_4,
     claims::CLAIMS,
+    claims::CONTRASTS,
     differences::DIFFERENCES,
 ];
 
@@ -47,13 +48,13 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// The paper has figures 1 to 18 and tables 1 and 2; 3 and 4, claims and differences are ours.
+    /// The paper has figures 1 to 18 and tables 1 and 2; 3 and 4, claims, contrasts and differences are ours.
     #[test]
     fn every_artefact_stands_at_its_number_once() {
         let names: Vec<_> = ALL.iter().map(|artefact| artefact.name).collect();
         let mut wanted: Vec<_> = (1..=18).map(Name::Figure).collect();
         wanted.extend((1..=4).map(Name::Table));
-        wanted.extend([Name::Claims, Name::Differences]);
+        wanted.extend([Name::Claims, Name::Contrasts, Name::Differences]);
         assert_eq!(names, wanted);
         assert!(ALL.iter().all(|artefact| !artefact.title.is_empty()));
     }

@@ -40,7 +40,7 @@ fn report() -> TempDir {
     );
     put(
         "claims.csv",
-        "number,claim,verdict\n1,a,supported\n2,b,not supported\n",
+        "number,claim,verdict\n1,a,supported\n2,b,contradicted\n",
     );
     let path = write_page(&suite, folder.path()).unwrap();
     assert_eq!(path, folder.path().join("index.html"));

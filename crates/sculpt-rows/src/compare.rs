@@ -50,15 +50,25 @@ impl<R> Tolerance<R> {
         if computed == published {
             return true;
         }
+        if let (Tolerance::ListWithin(most), Cell::Text(x), Cell::Text(y)) = (self, computed, published) {
+            return numbers(x).zip(numbers(y)).is_some_and(|(x, y)| {
+                x.len() == y.len() && x.iter().zip(&y).all(|(x, y)| (x - y).abs() <= most(a, b))
+            });
+        }
         let Some((x, y)) = computed.as_f64().zip(published.as_f64()) else {
             return false;
         };
         match self {
-            Tolerance::Equal => false,
+            Tolerance::Equal | Tolerance::ListWithin(_) => false,
             Tolerance::Within(most) => (x - y).abs() <= most(a, b),
             Tolerance::LogWithin(most) => (x.ln() - y.ln()).abs() <= most(a, b),
         }
     }
+}
+
+/// `0.5 -1 2`; none where a word is no number.
+fn numbers(text: &str) -> Option<Vec<f64>> {
+    text.split_whitespace().map(|word| word.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -76,6 +86,8 @@ mod tests {
             number: Option<f64> [within |a, b| 0.25 * f64::from(a.count + b.count)],
             /// A probability.
             p: Option<f64> [log_within |_, _| 0.1],
+            /// Numbers.
+            values: String [list_within |_, _| 0.1],
         }
     }
 
@@ -85,6 +97,7 @@ mod tests {
             count: 4,
             number: Some(10.0),
             p: Some(1e-9),
+            values: "1 -2".to_owned(),
         }
     }
 
@@ -138,12 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_compared_number_by_number() {
+        let values = |values: &str| Example {
+            values: values.to_owned(),
+            ..example()
+        };
+        check(values("1.05 -2.05"), &[]);
+        for other in ["1.05 -2.2", "1", "1 -2 3", "1 b", ""] {
+            check(values(other), &["values"]);
+        }
+    }
+
+    #[test]
     fn more_rows_are_one_difference() {
         let found = compare(&[example(), example()], &[example()]);
         assert_eq!(
             (found.len(), found[0].row, found[0].column.as_str()),
             (1, 1, "all")
         );
-        assert_eq!(found[0].published, "1 rows of word, count, number, p");
+        assert_eq!(found[0].published, "1 rows of word, count, number, p, values");
     }
 }

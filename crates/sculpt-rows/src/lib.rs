@@ -3,6 +3,7 @@
 mod accuracy;
 mod claim;
 mod compare;
+mod contrast;
 mod cost;
 mod decode;
 mod difference;
@@ -17,11 +18,13 @@ mod schedule;
 mod setup;
 mod sign;
 mod stretch;
+mod verdict;
 mod words;
 
 pub use accuracy::{AccuracyRow, Part, of_method};
-pub use claim::{ClaimRow, Unit, Verdict};
+pub use claim::{ClaimRow, Unit};
 pub use compare::{Difference, compare};
+pub use contrast::{ContrastRow, Over, Quantity, Test};
 pub use cost::CostRow;
 pub use difference::DifferenceRow;
 pub use epoch::EpochRow;
@@ -34,4 +37,5 @@ pub use schedule::ScheduleRow;
 pub use setup::SetupRow;
 pub use sign::SignRow;
 pub use stretch::StretchRow;
+pub use verdict::Verdict;
 pub use words::sparsity;

@@ -7,6 +7,8 @@ pub enum Name {
     Figure(u32),
     /// A table; 1 and 2 are the paper's, 3 and 4 ours.
     Table(u32),
+    /// The comparisons that the claims come down to.
+    Contrasts,
     /// The verdicts on the paper's claims.
     Claims,
     /// Where paper, the authors' harness and a suite differ.
@@ -14,6 +16,14 @@ pub enum Name {
 }
 
 impl Name {
+    /// `figure 5`: the command that makes it. Contrasts are made with the claims.
+    pub fn command(self) -> String {
+        match self {
+            Name::Contrasts => Name::Claims.to_string(),
+            Name::Figure(_) | Name::Table(_) | Name::Claims | Name::Differences => self.to_string(),
+        }
+    }
+
     /// `figure-5`: the stem of its files.
     pub fn stem(self) -> String {
         self.to_string().replace(' ', "-")
@@ -25,6 +35,7 @@ impl fmt::Display for Name {
         match self {
             Name::Figure(n) => write!(f, "figure {n}"),
             Name::Table(n) => write!(f, "table {n}"),
+            Name::Contrasts => f.write_str("contrasts"),
             Name::Claims => f.write_str("claims"),
             Name::Differences => f.write_str("differences"),
         }

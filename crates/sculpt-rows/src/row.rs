@@ -29,9 +29,11 @@ pub enum Tolerance<R: 'static> {
     Within(fn(&R, &R) -> f64),
     /// In its natural logarithm; 0 is near to 0 alone.
     LogWithin(fn(&R, &R) -> f64),
+    /// In each number of a list apart by blanks.
+    ListWithin(fn(&R, &R) -> f64),
 }
 
-/// Declares a struct of columns: each field with its meaning, its type and, after `within` or `log_within`, its tolerance.
+/// Declares a struct of columns: each field with its meaning, its type and, after `within`, `log_within` or `list_within`, its tolerance.
 macro_rules! row {
     ($(#[$doc:meta])+ $vis:vis struct $name:ident { $($(#[$field_doc:meta])+ $field:ident: $type:ty $([$kind:ident $tolerance:expr])?,)+ }) => {
         $(#[$doc])+
@@ -59,6 +61,9 @@ macro_rules! tolerance {
     };
     (log_within $tolerance:expr) => {
         crate::Tolerance::LogWithin($tolerance)
+    };
+    (list_within $tolerance:expr) => {
+        crate::Tolerance::ListWithin($tolerance)
     };
 }
 

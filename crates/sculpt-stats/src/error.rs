@@ -40,6 +40,18 @@ pub enum StatsError {
         /// The rate.
         alpha: f64,
     },
+    /// A deviation that no power can be computed for.
+    #[error("deviation {deviation} is not a positive number")]
+    Deviation {
+        /// The deviation.
+        deviation: f64,
+    },
+    /// Too few values for a t test.
+    #[error("{n} values have no deviation")]
+    TooFew {
+        /// Their number.
+        n: usize,
+    },
     /// An equivalence margin that is not positive and finite.
     #[error("margin {margin} is not a positive number")]
     Margin {

@@ -1,5 +1,5 @@
 use crate::summary::student_t;
-use crate::{Interval, StatsError, mean_t_interval};
+use crate::{Interval, StatsError, mean, mean_t_interval, standard_deviation};
 use statrs::distribution::ContinuousCDF as _;
 
 /// What is known of `a − b` when both were measured under the same seeds.
@@ -51,7 +51,7 @@ pub fn paired_difference(a: &[f64], b: &[f64], level: f64) -> Result<PairedDiffe
     let test = summary
         .standard_deviation
         .filter(|&s| s > 0.0)
-        .map(|s| t_test(summary.mean, s, summary.n));
+        .map(|s| student(summary.mean, s, summary.n));
     Ok(PairedDifference {
         n: summary.n,
         mean: summary.mean,
@@ -59,6 +59,16 @@ pub fn paired_difference(a: &[f64], b: &[f64], level: f64) -> Result<PairedDiffe
         interval: summary.interval,
         test,
     })
+}
+
+/// Test of the mean of `values` against `bound`; none of a single value, or of equal ones.
+///
+/// # Errors
+/// As [`mean_t_interval`].
+pub fn t_test(values: &[f64], bound: f64) -> Result<Option<TTest>, StatsError> {
+    let (mean, deviation) = (mean(values)?, standard_deviation(values)?);
+    let spread = deviation.filter(|&s| s > 0.0);
+    Ok(spread.map(|s| student(mean - bound, s, values.len())))
 }
 
 impl TTest {
@@ -69,7 +79,7 @@ impl TTest {
     }
 }
 
-fn t_test(mean: f64, standard_deviation: f64, n: usize) -> TTest {
+fn student(mean: f64, standard_deviation: f64, n: usize) -> TTest {
     let t = mean / (standard_deviation / (n as f64).sqrt());
     let degrees_of_freedom = n - 1;
     TTest {
@@ -122,6 +132,21 @@ mod tests {
             let test = paired_difference(&first, &second, 0.95).unwrap().test.unwrap();
             assert!((test.p_greater() - p).abs() < 1e-10, "{} {p}", test.p_greater());
         }
+    }
+
+    /// 1, 2, 3 against 1: mean 1 beyond it, t = √3, and the same with both moved.
+    #[test]
+    fn one_sample() {
+        let t = t_test(&[1.0, 2.0, 3.0], 1.0).unwrap().unwrap();
+        assert!((t.t - 3f64.sqrt()).abs() < 1e-12);
+        assert_eq!(
+            t,
+            paired_difference(&[1.0, 2.0, 3.0], &[1.0; 3], 0.95)
+                .unwrap()
+                .test
+                .unwrap()
+        );
+        assert_eq!(t_test(&[1.0, 1.0], 0.0), Ok(None));
     }
 
     #[test]

@@ -1,29 +1,17 @@
-//! What each claim comes down to, and what counts as a difference.
+//! What each claim comes down to. Contrasts of one part are replicates, parts are conjuncts (claims.md).
 
 pub(crate) mod coupling;
 pub(crate) mod masks;
 pub(crate) mod sculpting;
 pub(crate) mod training;
 
-use crate::evidence::{Evidence, Id, Stage, Way, last};
-use crate::finding::{Contrast, Rule};
+use crate::contrast::{Contrast, Origin};
+use crate::evidence::{Evidence, Id, Stage};
 use crate::methods;
-use sculpt_rows::{BatchNorm, ImageSet, Name, Unit};
+use crate::panel::{Way, last};
+use crate::params::Sought;
+use sculpt_rows::{BatchNorm, ImageSet, Name, Quantity, Unit};
 use sculpt_stats::StatsError;
-
-/// Points of accuracy that count as no difference (claims.md).
-const MARGIN: f64 = 0.5;
-
-/// Nats up to which a barrier counts as none. The paper gives no number; a loss that rises by this multiplies the
-/// likelihood of a label by 0.95.
-const BARRIER: f64 = 0.05;
-
-const BETTER: Rule = Rule::Above(0.0);
-const AT_LEAST: Rule = Rule::Above(-MARGIN);
-const NO_BETTER: Rule = Rule::Below(MARGIN);
-const ALIKE: Rule = Rule::Within(MARGIN);
-const SEPARATED: Rule = Rule::Above(BARRIER);
-const CONNECTED: Rule = Rule::Below(BARRIER);
 
 const ITERATIVE: &[(u32, &str)] = &[(2, "a"), (2, "b")];
 const PAI: &[(u32, &str)] = &[(4, "a"), (4, "b"), (4, "c")];
@@ -40,27 +28,39 @@ const PAI_MASKS: [Id; 3] = [
 /// What a claim finds.
 pub(crate) type Contrasts = Result<Vec<Contrast>, StatsError>;
 
-/// Barriers on one set, under both BatchNorm rules.
+/// Barriers on these sets, under both BatchNorm rules, by the chord.
 fn barriers(
     evidence: &Evidence,
-    figure: u32,
-    method: Id,
-    set: ImageSet,
+    part: &str,
+    (figure, method): (u32, Id),
+    sets: &[ImageSet],
     stage: Stage,
-    rule: Rule,
+    sought: Sought,
 ) -> Contrasts {
     let late = match stage {
         Stage::All => "",
         Stage::Late => "late ",
     };
-    let one = |batch_norm: BatchNorm| {
-        Ok(Contrast {
-            what: format!("{late}barriers of {method}, {set} loss, {batch_norm} BatchNorm"),
-            place: Name::Figure(figure).to_string(),
-            unit: Unit::Nats,
-            rule,
-            values: evidence.barriers(figure, method, (set, batch_norm), stage)?,
-        })
-    };
-    BatchNorm::ALL.into_iter().map(one).collect()
+    let mut all = Vec::new();
+    for set in sets {
+        for batch_norm in BatchNorm::ALL {
+            let found = evidence.barriers(figure, method, (*set, batch_norm), stage)?;
+            let ends: Vec<f64> = found.mean_of_ends.values().copied().collect();
+            let origin = Origin {
+                set: Some(*set),
+                batch_norm: Some(batch_norm),
+                pairs: found.pairs,
+                ..Origin::new(Name::Figure(figure), "", Quantity::Chord, method)
+            };
+            let replicate = format!("{}, {set} loss, BatchNorm {batch_norm}", Name::Figure(figure));
+            let what = format!("{late}barriers of {method} above the chord");
+            all.push(Contrast {
+                mean_of_ends: (!ends.is_empty())
+                    .then(|| sculpt_stats::mean(&ends))
+                    .transpose()?,
+                ..Contrast::new((part, replicate, what), origin, (Unit::Nats, sought), found.chord)
+            });
+        }
+    }
+    Ok(all)
 }

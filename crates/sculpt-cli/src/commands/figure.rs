@@ -108,7 +108,7 @@ pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &G
     if !words.json && !words.check {
         for outcome in &outcomes {
             match outcome.name {
-                Name::Figure(_) => {}
+                Name::Figure(_) | Name::Contrasts => {}
                 Name::Table(_) | Name::Claims | Name::Differences => {
                     printing::line(&table::text(outcome.name, &outcome.frame)?);
                 }
@@ -178,7 +178,9 @@ fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
     let preset = &session.suite().preset;
     // Verdicts rest on frames that rest on checkpoints.
     let missing = match artefact.name {
-        Name::Claims => (!session.measures().has_data(PanelName::A)).then_some(PanelName::A),
+        Name::Claims | Name::Contrasts => {
+            (!session.measures().has_data(PanelName::A)).then_some(PanelName::A)
+        }
         _ => session.panels_without_data(artefact)?.first().copied(),
     };
     if let Some(panel) = missing {
@@ -214,7 +216,7 @@ impl Outcome {
             differences,
             table: match artefact.name {
                 Name::Figure(_) => None,
-                Name::Table(_) | Name::Claims | Name::Differences => Some(frame.to_json()),
+                Name::Table(_) | Name::Claims | Name::Contrasts | Name::Differences => Some(frame.to_json()),
             },
             name: artefact.name,
             frame,

@@ -50,7 +50,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
         for (suite, (there, needed)) in available {
             let states = match artefact.name {
-                Name::Claims => "rests on the other artefacts".to_owned(),
+                Name::Claims | Name::Contrasts => "rests on the other artefacts".to_owned(),
                 Name::Figure(_) | Name::Table(_) | Name::Differences if *needed == 0 => {
                     "needs no checkpoints".to_owned()
                 }

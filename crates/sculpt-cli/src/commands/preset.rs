@@ -6,6 +6,7 @@ use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName};
 use sculpt_masks::Density;
 use sculpt_report::{ALL, Artefact, Name};
 use sculpt_store::paths;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// `--data`, `--data-name`.
@@ -87,7 +88,12 @@ pub(crate) fn artefacts(words: &[String]) -> anyhow::Result<Vec<&'static Artefac
                 kind = Some(Name::Table);
                 continue;
             }
-            "claims" => Name::Claims,
+            // Verdicts and what they are derived from belong together.
+            "contrasts" => Name::Contrasts,
+            "claims" => {
+                found.push(Artefact::find(Name::Claims)?);
+                Name::Contrasts
+            }
             "differences" => Name::Differences,
             other => {
                 let number: u32 = other.parse().map_err(|_| {
@@ -100,6 +106,8 @@ pub(crate) fn artefacts(words: &[String]) -> anyhow::Result<Vec<&'static Artefac
         };
         found.push(Artefact::find(name).map_err(|error| usage(error.to_string()))?);
     }
+    let mut seen = BTreeSet::new();
+    found.retain(|artefact| seen.insert(artefact.name));
     if found.is_empty() {
         return Err(usage("name an artefact: `figure 5`, or `all`".to_owned()));
     }

@@ -87,7 +87,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             ));
             continue;
         }
-        let command = command(&artefact.name.to_string());
+        let command = command(&artefact.name.command());
         outcomes.push(measure_and_draw(artefact, &session, &reports, &command)?);
     }
     let page = write_page(session.suite(), &reports)?;

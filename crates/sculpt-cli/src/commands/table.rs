@@ -23,7 +23,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 pub(crate) fn text(name: Name, frame: &Frame) -> anyhow::Result<String> {
     Ok(match name {
         Name::Claims => aligned(&claims(&frame.rows()?)),
-        Name::Figure(_) | Name::Table(_) | Name::Differences => {
+        Name::Figure(_) | Name::Table(_) | Name::Contrasts | Name::Differences => {
             let header = frame.columns().iter().map(|c| (*c).to_owned()).collect();
             let rows = frame.cells().iter().map(|row| row.iter().map(short).collect());
             aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>())
@@ -31,9 +31,11 @@ pub(crate) fn text(name: Name, frame: &Frame) -> anyhow::Result<String> {
     })
 }
 
-/// Number, verdict, effect with its interval, n and the claim itself.
+/// What a claim's verdict rests on: its weakest contrast with the interval that decides, margin, p, and p adjusted over all claims.
 fn claims(rows: &[ClaimRow]) -> Vec<Vec<String>> {
-    let header = ["number", "verdict", "effect", "n", "claim"].map(str::to_owned);
+    let header = [
+        "number", "verdict", "effect", "unit", "margin", "p", "p (Holm)", "n", "claim", "contrast",
+    ];
     let number = |value: Option<f64>| value.map_or_else(String::new, |value| short(&Cell::Number(value)));
     let row = |row: &ClaimRow| {
         let effect = match (number(row.effect), row.low, row.high) {
@@ -44,11 +46,16 @@ fn claims(rows: &[ClaimRow]) -> Vec<Vec<String>> {
             row.number.to_string(),
             row.verdict.to_string(),
             effect,
-            row.n.to_string(),
+            row.unit.map(|unit| unit.to_string()).unwrap_or_default(),
+            number(row.margin),
+            number(row.p),
+            number(row.p_holm),
+            row.n.map(|n| n.to_string()).unwrap_or_default(),
             row.claim.clone(),
+            row.contrast.clone(),
         ]
     };
-    std::iter::once(header.to_vec())
+    std::iter::once(header.map(str::to_owned).to_vec())
         .chain(rows.iter().map(row))
         .collect()
 }
@@ -125,31 +132,41 @@ mod tests {
     }
 
     #[test]
-    fn claims_show_their_verdicts() {
+    fn claims_show_what_their_verdicts_rest_on() {
         let row = |number, claim: &str, n, interval: Option<(f64, f64)>, verdict| ClaimRow {
             number,
             claim: claim.to_owned(),
             place: String::new(),
             artefacts: String::new(),
             verdict,
+            parts: String::new(),
+            contrast: "a − b, 2a".to_owned(),
             effect: Some(0.5),
             low: interval.map(|(low, _)| low),
             high: interval.map(|(_, high)| high),
-            n,
-            paper: None,
             unit: Some(Unit::Points),
-            margin: None,
-            p: None,
-            contrast: String::new(),
+            test: None,
+            bound: Some(-0.5),
+            margin: Some(0.5),
+            n,
+            p: interval.map(|_| 0.01),
+            p_holm: interval.map(|_| 0.27),
+            verdict_half_margin: None,
+            verdict_twice_margin: None,
+            smallest_effect: None,
+            n_to_decide: None,
+            paper: None,
         };
         let frame = Frame::of(&[
-            row(1, "it pays", 6, Some((0.25, 0.75)), Verdict::Supported),
-            row(12, "it grows", 1, None, Verdict::NotEnoughRuns),
+            row(1, "it pays", Some(6), Some((0.25, 0.75)), Verdict::Supported),
+            row(12, "it grows", Some(1), None, Verdict::NotEnoughRuns),
+            row(23, "it counts", None, None, Verdict::ByConstruction),
         ]);
         let lines = [
-            "number  verdict          effect            n  claim",
-            "1       supported        0.5 [0.25, 0.75]  6  it pays",
-            "12      not enough runs  0.5               1  it grows",
+            "number  verdict          effect            unit    margin  p     p (Holm)  n  claim      contrast",
+            "1       supported        0.5 [0.25, 0.75]  points  0.5     0.01  0.27      6  it pays    a − b, 2a",
+            "12      not enough runs  0.5               points  0.5                     1  it grows   a − b, 2a",
+            "23      by construction  0.5               points  0.5                        it counts  a − b, 2a",
         ];
         assert_eq!(text(Name::Claims, &frame).unwrap(), lines.join("\n"));
     }

@@ -7,13 +7,13 @@ use std::fmt::Write;
 /// What makes an artefact: drawing alone where the suite has its checkpoints, else training too. Folders are
 /// for the reader to put in.
 pub(super) fn command(entry: &Entry, suite: &Suite) -> String {
-    let mut words = if suite.artefacts.contains(&entry.name) {
-        format!("cargo xtask {}", entry.name)
+    let mut words = if suite.artefacts.contains(&entry.command) {
+        format!("cargo xtask {}", entry.command)
     } else {
         let preset = &suite.preset;
         format!(
             "cargo xtask reproduce {} --preset {}{}",
-            entry.name,
+            entry.command,
             preset.name,
             flags(&preset.overrides)
         )

@@ -1,6 +1,5 @@
 //! What a report folder holds of an artefact.
 
-use super::claims;
 use super::evidence::Evidence;
 use super::table::Table;
 use crate::ReportError;
@@ -45,11 +44,6 @@ impl Files {
             evidence: evidence.transpose()?,
             names,
         }))
-    }
-
-    pub(super) fn of_claims(mut self) -> Self {
-        self.table = self.table.map(|table| table.with_first(&claims::COLUMNS));
-        self
     }
 
     /// How many runs, where from, and links to the files.

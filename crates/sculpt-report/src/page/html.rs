@@ -32,6 +32,25 @@ pub(super) fn capital(text: &str) -> String {
     first.into_iter().chain(signs).collect()
 }
 
+/// A number of a frame to three digits, with a typographic minus; text that is none as it stands.
+pub(super) fn number(text: &str) -> String {
+    let Some(x) = text.parse::<f64>().ok().filter(|x| x.is_finite()) else {
+        return Text(text).to_string();
+    };
+    let short = match x.abs() {
+        size if x == x.round() && size < 1e6 => format!("{x:.0}"),
+        size if size < 1e-3 => format!("{x:.1e}"),
+        size if size < 1.0 => {
+            let decimals = 2 - size.log10().floor() as i32;
+            format!("{x:.*}", decimals.clamp(3, 5) as usize)
+        }
+        size if size < 10.0 => format!("{x:.2}"),
+        size if size < 1000.0 => format!("{x:.1}"),
+        _ => format!("{x:.0}"),
+    };
+    short.replace('-', "\u{2212}")
+}
+
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -39,6 +58,22 @@ fn is_direction(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        for (text, shown) in [
+            ("0.123456", "0.123"),
+            ("-0.0123456", "−0.0123"),
+            ("1.2345", "1.23"),
+            ("-12.345", "−12.3"),
+            ("3", "3"),
+            ("0.00001234", "1.2e−5"),
+            ("0", "0"),
+            ("<b>", "&lt;b&gt;"),
+        ] {
+            assert_eq!(number(text), shown);
+        }
+    }
 
     #[test]
     fn text_cannot_leave_its_place() {

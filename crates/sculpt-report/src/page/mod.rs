@@ -9,6 +9,7 @@ mod claims;
 mod command;
 mod evidence;
 mod files;
+mod forest;
 mod html;
 mod picture;
 mod table;
@@ -27,10 +28,15 @@ use std::path::{Path, PathBuf};
 /// Stem of the claims' files.
 const CLAIMS: &str = "claims";
 
+/// Stem of the files of what they come down to.
+const CONTRASTS: &str = "contrasts";
+
 /// What the page says of an artefact of the registry.
 struct Entry {
     /// `figure 5`.
     name: String,
+    /// `figure 5`, what makes it.
+    command: String,
     /// `figure-5`.
     stem: String,
     title: String,
@@ -56,7 +62,7 @@ fn page(suite: &Suite, entries: &[Entry], folder: &Path) -> Result<String, Repor
             None => missing.push(entry),
         }
     }
-    let claims = Files::read(folder, CLAIMS)?.map(Files::of_claims);
+    let claims = Files::read(folder, CLAIMS)?;
     missing.extend(entries.iter().filter(|e| e.stem == CLAIMS && claims.is_none()));
     let mut rules = BTreeSet::new();
     let files = shown.iter().map(|(_, files)| files).chain(&claims);
@@ -65,7 +71,9 @@ fn page(suite: &Suite, entries: &[Entry], folder: &Path) -> Result<String, Repor
         .for_each(|table| table.rules(&mut rules));
     let mut body = String::new();
     if let Some(claims) = &claims {
-        body.push_str(&claims_section(claims));
+        let contrasts = shown.iter().find(|(entry, _)| entry.stem == CONTRASTS);
+        let contrasts = contrasts.map(|(_, files)| files);
+        body.push_str(&claims::section(claims, contrasts, no_evidence(suite).is_some()));
     }
     body.push_str(&contents(entries, &missing));
     for (entry, files) in &shown {
@@ -92,22 +100,21 @@ fn page(suite: &Suite, entries: &[Entry], folder: &Path) -> Result<String, Repor
 
 fn header(suite: &Suite, has_claims: bool) -> String {
     let data = &suite.preset.data;
-    let note = match suite.preset.name {
-        PresetName::Demo => {
-            "<p class=\"demo\"><strong>Demo data.</strong> Images made in memory and small networks: this page shows the \
-             machinery, and its verdicts are never evidence about the paper.</p>\n"
-        }
-        PresetName::Paper | PresetName::Short | PresetName::Quarter => "",
-    };
+    let note = no_evidence(suite).map_or_else(String::new, |why| {
+        format!(
+            "<p class=\"demo\"><strong>The verdicts on this page are no evidence about the paper.</strong> {}</p>\n",
+            Text(&why)
+        )
+    });
     let jump = if has_claims {
         "<p><a href=\"#contents\">Contents</a></p>\n"
     } else {
         ""
     };
     format!(
-        "<header>\n<h1>Sculpt report: {}</h1>\n<p class=\"lead\">{}</p>\n\
+        "<header>\n{note}<h1>Sculpt report: {}</h1>\n<p class=\"lead\">{}</p>\n\
          <p>The artefacts of “PaI is getting competitive by training longer”, by the paper's numbers. Data of panel (a): {}, \
-         digest <code>{}</code>.</p>\n{note}{jump}</header>\n",
+         digest <code>{}</code>.</p>\n{jump}</header>\n",
         Text(&suite.name),
         Text(&suite.title),
         Text(suite.preset.title_of(PanelName::A)),
@@ -115,15 +122,19 @@ fn header(suite: &Suite, has_claims: bool) -> String {
     )
 }
 
-fn claims_section(files: &Files) -> String {
-    let mut html = String::from("<section id=\"claims\">\n<h2>Verdicts on the paper's claims</h2>\n");
-    if let Some(table) = &files.table {
-        html.push_str(&claims::summary(table));
-        html.push_str(&table.bare(table.n_rows, true, CLAIMS));
+/// Why a suite's verdicts say nothing about the paper; none where they do.
+fn no_evidence(suite: &Suite) -> Option<String> {
+    let cut = suite.preset.overrides.title();
+    match suite.preset.name {
+        PresetName::Demo => Some(
+            "Demo data, that is images made in memory, and small networks: this page shows the machinery."
+                .to_owned(),
+        ),
+        PresetName::Paper | PresetName::Short | PresetName::Quarter if !cut.is_empty() => Some(format!(
+            "Its runs are cut to {cut}: what they show is about this cut."
+        )),
+        PresetName::Paper | PresetName::Short | PresetName::Quarter => None,
     }
-    html.push_str(&files.origin());
-    html.push_str("</section>\n");
-    html
 }
 
 /// Every artefact by its number, those without files too.
@@ -209,6 +220,7 @@ impl Entry {
     fn of(artefact: &Artefact) -> Self {
         Self {
             name: artefact.name.to_string(),
+            command: artefact.name.command(),
             stem: artefact.name.stem(),
             title: artefact.title.to_owned(),
         }
@@ -218,6 +230,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sculpt_experiments::Overrides;
     use serde_json::json;
     use std::fs;
 
@@ -238,6 +251,7 @@ mod tests {
     fn entry(name: &str, title: &str) -> Entry {
         Entry {
             name: name.to_owned(),
+            command: name.to_owned(),
             stem: name.replace(' ', "-"),
             title: title.to_owned(),
         }
@@ -331,16 +345,27 @@ mod tests {
         check_order(
             &html("demo"),
             &[
-                "never evidence about the paper",
-                "<section id=\"claims\">",
-                "<p>1 supported, 0 not supported, 0 not enough runs.</p>",
-                "<th scope=\"col\">verdict</th><th scope=\"col\">claim</th>",
-                "<span class=\"verdict yes\"><span aria-hidden=\"true\">✓</span> supported</span><td>LRR &lt; dense<td",
+                "<p class=\"demo\"><strong>The verdicts on this page are no evidence about the paper.</strong> Demo data",
+                "<h1>Sculpt report",
+                "<section id=\"claims\" class=\"grey\">",
+                "<p>1 supported.</p>",
+                "<span class=\"verdict yes\"><span aria-hidden=\"true\">✓</span> supported</span><span class=\"said\"><b>1.</b> LRR &lt; dense</span>",
                 "<nav id=\"contents\"",
                 "<section id=\"figure-2\">",
             ],
         );
-        assert!(!html("paper").contains("never evidence"));
+        // Neither are those of a cut of the paper's runs; those of the whole are.
+        check_order(
+            &html("short"),
+            &[
+                "no evidence about the paper.</strong> Its runs are cut to",
+                "<h1>",
+            ],
+        );
+        let mut whole = suite("paper");
+        whole.preset.overrides = Overrides::default();
+        let html = page(&whole, &entries(), folder.path()).unwrap();
+        assert!(!html.contains("no evidence") && html.contains("<section id=\"claims\">"));
     }
 
     #[test]

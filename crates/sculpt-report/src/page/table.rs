@@ -77,11 +77,10 @@ impl Table {
         Ok(Self { columns, n_rows })
     }
 
-    /// The columns of these names first, in this order; those that are not there are left out.
-    pub(super) fn with_first(mut self, names: &[&str]) -> Self {
-        let place = |column: &Column| names.iter().position(|n| *n == column.name);
-        self.columns.sort_by_key(|c| place(c).unwrap_or(names.len()));
-        self
+    /// A cell by the name of its column; empty where there is no such column.
+    pub(super) fn cell(&self, row: usize, column: &str) -> &str {
+        let found = self.columns.iter().find(|c| c.name == column);
+        found.map_or("", |column| &column.cells[row])
     }
 
     /// The table of an artefact such as `figure 5`, folded where it is long; an excerpt where it is too long
