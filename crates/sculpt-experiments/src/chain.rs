@@ -67,6 +67,7 @@ fn model(node: &Node, describe: &dyn Fn(&NodeId) -> Option<Node>) -> Option<Mode
     loop {
         node = match &node {
             Node::Init(init) => return Some(init.model.clone()),
+            Node::LoadWeights(load) | Node::LoadMask(load) => return Some(load.model.clone()),
             Node::Train(_) | Node::Prune(_) | Node::Combine(_) => describe(&node.trunk()?.id)?,
         }
     }
@@ -77,6 +78,7 @@ fn density(node: &Node, describe: &dyn Fn(&NodeId) -> Option<Node>) -> Option<f6
     loop {
         node = match &node {
             Node::Init(_) => return Some(1.0),
+            Node::LoadWeights(load) | Node::LoadMask(load) => return Some(load.density()),
             Node::Prune(prune) => return Some(prune.density.get()),
             Node::Train(train) => describe(&train.from.id)?,
             Node::Combine(combine) => describe(&combine.mask_from.id)?,

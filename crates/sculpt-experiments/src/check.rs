@@ -24,6 +24,16 @@ pub(crate) fn check(
 ) -> Result<(), ExperimentError> {
     match node {
         Node::Init(_) | Node::Combine(_) => Ok(()),
+        Node::LoadWeights(load) | Node::LoadMask(load) => {
+            let n = load.model.layout().n_prunable() as u64;
+            let is_in = (1..=n).contains(&load.n_kept);
+            in_range(
+                "n_kept",
+                load.n_kept,
+                is_in,
+                "in 1 to the number of prunable weights",
+            )
+        }
         Node::Train(train) => check_train(node, train, model),
         Node::Prune(prune) => check_prune(prune, model, nodes[&prune.from.id].density),
     }

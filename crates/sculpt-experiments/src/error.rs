@@ -198,6 +198,14 @@ pub enum ExperimentError {
         /// Of how many.
         needed: usize,
     },
+    /// A node whose content came from a file of its user's, and is not in the store.
+    #[error(
+        "node {id} is the content of a file that the store no longer holds; `sculpt run` of its recipe reads the file again"
+    )]
+    NotLoaded {
+        /// The node.
+        id: NodeId,
+    },
     /// A random mask for a state that has one.
     #[error("node {id} draws a random mask for a state that has a mask; draw it from an unpruned one")]
     AlreadyMasked {

@@ -26,6 +26,10 @@ pub enum Node {
     Prune(Prune),
     /// Joins the mask of one state with the weights of another: rewinding, re-initialisation, coupling.
     Combine(Combine),
+    /// Anybody's weights, with the mask that they carry, from a file of the user's.
+    LoadWeights(Load),
+    /// A mask from a file of the user's, over weights that are all 0: what Combine takes a mask from.
+    LoadMask(Load),
 }
 
 /// The address of a state: that of node `id` after `epoch` epochs of it (0 for kinds that do not train).
@@ -150,6 +154,21 @@ pub struct Combine {
     pub perturb: Option<Perturb>,
 }
 
+/// See [`Node::LoadWeights`] and [`Node::LoadMask`]. The content is the identity; where it came from is not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Version of what the kind means.
+    pub v: Version<1>,
+    /// The network.
+    pub model: ModelSpec,
+    /// Prunable weights that survive, at least 1.
+    pub n_kept: u64,
+    /// Of a mask [`Mask::sha256`](sculpt_masks::Mask::sha256); of weights, over θ and buffers as little-endian f32 and the
+    /// mask's bits, each in layout order.
+    pub sha256: String,
+}
+
 /// Signs flipped at random, exact to one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,7 +204,7 @@ impl Node {
     /// The states that the node reads.
     pub fn parents(&self) -> Vec<&StateRef> {
         match self {
-            Node::Init(_) => vec![],
+            Node::Init(_) | Node::LoadWeights(_) | Node::LoadMask(_) => vec![],
             Node::Train(train) => vec![&train.from],
             Node::Prune(prune) => vec![&prune.from],
             Node::Combine(combine) => {
@@ -201,7 +220,7 @@ impl Node {
     /// The parent whose training goes on: what epochs are counted along.
     pub fn trunk(&self) -> Option<&StateRef> {
         match self {
-            Node::Init(_) => None,
+            Node::Init(_) | Node::LoadWeights(_) | Node::LoadMask(_) => None,
             Node::Train(train) => Some(&train.from),
             Node::Prune(prune) => Some(&prune.from),
             Node::Combine(combine) => Some(&combine.weights_from),
@@ -212,7 +231,7 @@ impl Node {
     pub fn last_epoch(&self) -> u32 {
         match self {
             Node::Train(train) => train.epochs,
-            Node::Init(_) | Node::Prune(_) | Node::Combine(_) => 0,
+            Node::Init(_) | Node::Prune(_) | Node::Combine(_) | Node::LoadWeights(_) | Node::LoadMask(_) => 0,
         }
     }
 
@@ -223,6 +242,8 @@ impl Node {
             Node::Train(_) => "train",
             Node::Prune(_) => "prune",
             Node::Combine(_) => "combine",
+            Node::LoadWeights(_) => "load-weights",
+            Node::LoadMask(_) => "load-mask",
         }
     }
 }

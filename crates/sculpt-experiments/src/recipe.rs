@@ -62,15 +62,17 @@ impl Recipe {
         }
         let (epochs_before, model) = match (&node, node.trunk()) {
             (Node::Init(init), _) => (0, init.model.clone()),
+            (Node::LoadWeights(load) | Node::LoadMask(load), _) => (0, load.model.clone()),
             (_, Some(trunk)) => (self.epochs_trained(trunk), self.nodes[&trunk.id].model.clone()),
             (Node::Train(_) | Node::Prune(_) | Node::Combine(_), None) => {
-                unreachable!("every kind but Init has a trunk")
+                unreachable!("every kind but Init and those that load has a trunk")
             }
         };
         check(&node, &model, &self.nodes)?;
         let mask_of = |state: &StateRef| (self.nodes[&state.id].density, self.nodes[&state.id].allocation);
         let (density, allocation) = match &node {
             Node::Init(_) => (1.0, None),
+            Node::LoadWeights(load) | Node::LoadMask(load) => (load.density(), None),
             Node::Prune(prune) => (prune.density.get(), prune.criterion.allocation()),
             Node::Train(train) => mask_of(&train.from),
             Node::Combine(combine) => mask_of(&combine.mask_from),

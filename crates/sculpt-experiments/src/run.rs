@@ -145,6 +145,7 @@ impl<'a> Runner<'a> {
             Node::Prune(prune) => self.prune(&mut work, prune),
             Node::Combine(combine) => self.combine(&mut work, combine),
             Node::Train(train) => self.train(&mut work, train),
+            Node::LoadWeights(_) | Node::LoadMask(_) => Err(ExperimentError::NotLoaded { id: id.clone() }),
         }?;
         if ended == Ended::Done {
             if !again {

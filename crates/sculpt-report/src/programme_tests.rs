@@ -102,7 +102,7 @@ fn noise_is_in_all_cycles_or_none() {
         grow(&mut recipe, &setup, shows, labels);
         let trained = recipe.iter().filter_map(|(_, entry)| match &entry.node {
             Node::Train(train) => Some((train.seed, train.label_noise.map(|noise| noise.seed))),
-            Node::Init(_) | Node::Prune(_) | Node::Combine(_) => None,
+            _ => None,
         });
         trained.collect::<BTreeSet<_>>()
     };

@@ -53,6 +53,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         places::store(global)
     };
     let _shared = store.share()?;
+    for (id, state) in std::mem::take(&mut user.loaded) {
+        let entry = user
+            .recipe
+            .get(&id)
+            .expect("what is loaded is a node of the recipe");
+        store.keep_loaded(&id, entry, &state)?;
+    }
     if words.again {
         forget(&user.recipe, &store)?;
     }
@@ -82,7 +89,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let entry = user.recipe.get(&end.id).expect("a named node is of the recipe");
         let test = match &entry.node {
             Node::Train(_) => store.metrics(&end.id)?.last().and_then(|row| row.test),
-            Node::Init(_) | Node::Prune(_) | Node::Combine(_) => None,
+            Node::Init(_) | Node::Prune(_) | Node::Combine(_) | Node::LoadWeights(_) | Node::LoadMask(_) => {
+                None
+            }
         };
         lines.push(Line {
             name: name.clone(),

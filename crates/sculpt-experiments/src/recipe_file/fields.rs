@@ -3,13 +3,16 @@
 use super::Problem;
 use crate::methods::By;
 use crate::{
-    AveragePool, Criterion, DataFolder, DataRef, Init, Node, Normalisation, Setup, StateRef, Version,
+    AveragePool, Criterion, DataFolder, DataRef, ExperimentError, Init, Load, Node, Normalisation, Setup,
+    StateRef, Version,
 };
+use sculpt_checkpoints::State;
 use sculpt_datasets::{DEMO_A, data_set};
 use sculpt_models::{ModelSpec, Shortcut};
 use sculpt_scores::Criterion as Score;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::path::Path;
 
 /// Fields that name a state.
 pub(super) const REFERENCES: [&str; 5] = ["from", "mask_from", "weights_from", "signs_from", "norm_from"];
@@ -21,7 +24,12 @@ pub(super) struct Usual<'a> {
     /// `[defaults]`.
     pub(super) defaults: &'a Map<String, Value>,
     pub(super) data: &'a DataFolder,
+    /// What names of files stand in.
+    pub(super) folder: &'a Path,
 }
+
+/// Makes a node of a file.
+type Read = fn(&Path, ModelSpec) -> Result<(Node, State), ExperimentError>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,8 +73,43 @@ pub(super) fn may_have_default(field: &str) -> bool {
 }
 
 impl Usual<'_> {
-    /// The node of a table whose references are states already.
-    pub(super) fn node(&self, mut fields: Map<String, Value>, seed: u64) -> Result<Node, Problem> {
+    /// The node of a table whose references are states already, and the state of one that loads it.
+    pub(super) fn node(
+        &self,
+        fields: Map<String, Value>,
+        seed: u64,
+    ) -> Result<(Node, Option<State>), Problem> {
+        match fields.get("kind").and_then(Value::as_str) {
+            Some("load-weights") => self.load(fields, Load::weights),
+            Some("load-mask") => self.load(fields, Load::mask),
+            _ => Ok((self.described(fields, seed)?, None)),
+        }
+    }
+
+    /// A node whose content is a file's: `file`, from the recipe's folder, and `model`.
+    fn load(&self, mut fields: Map<String, Value>, read: Read) -> Result<(Node, Option<State>), Problem> {
+        let given = fields
+            .remove("model")
+            .or_else(|| self.defaults.get("model").cloned());
+        let model = match (given, self.setup) {
+            (Some(value), _) => spec(value).map_err(|e| Problem::at("model", e))?,
+            (None, Some(setup)) => setup.model.clone(),
+            (None, None) => return Err(Problem::Text("missing field `model`".to_owned())),
+        };
+        let file = fields.remove("file");
+        let file = file.as_ref().and_then(Value::as_str);
+        let file = file.ok_or_else(|| Problem::Text("missing field `file`, the name of one".to_owned()))?;
+        fields.remove("kind");
+        if let Some(unknown) = fields.keys().next() {
+            let detail = format!("unknown field `{unknown}`, expected `file` or `model`");
+            return Err(Problem::Field(unknown.clone(), detail));
+        }
+        let (node, state) =
+            read(&self.folder.join(file), model).map_err(|e| Problem::at("file", e.to_string()))?;
+        Ok((node, Some(state)))
+    }
+
+    fn described(&self, mut fields: Map<String, Value>, seed: u64) -> Result<Node, Problem> {
         let kind = fields
             .get("kind")
             .and_then(Value::as_str)
@@ -246,10 +289,12 @@ fn own_init(setup: &Setup, seed: u64) -> Init {
 }
 
 fn model(value: Value) -> Result<Value, String> {
+    spec(value).map(|spec| to_json(&spec))
+}
+
+fn spec(value: Value) -> Result<ModelSpec, String> {
     let raw: RawModel = serde_json::from_value(value).map_err(|e| e.to_string())?;
-    let spec =
-        ModelSpec::named(&raw.name, raw.classes, raw.width, raw.shortcut).map_err(|e| e.to_string())?;
-    Ok(to_json(&spec))
+    ModelSpec::named(&raw.name, raw.classes, raw.width, raw.shortcut).map_err(|e| e.to_string())
 }
 
 /// Reads a node; serde does not say which field is wrong, but is silent of it once the field is gone.

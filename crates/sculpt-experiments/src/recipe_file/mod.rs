@@ -3,14 +3,18 @@
 mod fields;
 mod grid;
 mod place;
+mod reader;
 #[cfg(test)]
 mod tests;
 
-use crate::{DataFolder, ExperimentError, Overrides, PanelName, Preset, Recipe, Setup, StateRef};
-use fields::{REFERENCES, Usual, may_have_default};
-use grid::{Axes, Instance, Known, title, word};
+use crate::{DataFolder, ExperimentError, NodeId, Overrides, PanelName, Preset, Recipe, Setup, StateRef};
+use fields::{Usual, may_have_default};
+use grid::{Axes, Known};
 use place::{Field, Table, Text};
-use serde_json::{Map, Value, json};
+use reader::Reader;
+use sculpt_checkpoints::State;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Nodes that a recipe may stand for: the paper's whole grid is a tenth of it.
@@ -24,6 +28,8 @@ pub struct UserRecipe {
     /// State at the end of each node, by its name, in the file's order: `name[axis=value,…]`, and for all cycles but the last
     /// `name[…].cycle`.
     pub names: Vec<(String, StateRef)>,
+    /// What its nodes load, for [`Store::keep_loaded`](crate::Store::keep_loaded).
+    pub loaded: BTreeMap<NodeId, State>,
 }
 
 type Fields = Map<String, Value>;
@@ -58,6 +64,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
         source,
     })?;
     let text = Text { path, text: &text };
+    let folder = path.parent().unwrap_or(Path::new(""));
     let table = text.table()?;
     for field in &table.fields {
         if !["like", "threads", "seeds", "defaults", "node"].contains(&field.name.as_str()) {
@@ -82,6 +89,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
             setup: Some(setup),
             defaults: &none,
             data,
+            folder,
         };
         let found = usual.data(&value).map_err(|problem| match problem {
             Problem::Error(error) => error,
@@ -97,6 +105,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
             setup: setup.as_ref(),
             defaults: &defaults,
             data,
+            folder,
         },
         threads: threads(&text, &table, setup.as_ref())?,
         seeds: seeds(&text, &table)?,
@@ -104,6 +113,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
         read: UserRecipe {
             recipe: Recipe::default(),
             names: Vec::new(),
+            loaded: BTreeMap::new(),
         },
     };
     let nodes = table.field("node");
@@ -177,285 +187,5 @@ fn seeds(text: &Text<'_>, table: &Table) -> Result<Vec<u64>, ExperimentError> {
     match seeds {
         Some(seeds) if !seeds.is_empty() => Ok(seeds),
         Some(_) | None => Err(text.error(&field.at, "`seeds` is a list of integers in 0..4294967296")),
-    }
-}
-
-struct Reader<'a> {
-    text: &'a Text<'a>,
-    usual: Usual<'a>,
-    threads: u32,
-    seeds: Vec<u64>,
-    known: Known,
-    read: UserRecipe,
-}
-
-impl Reader<'_> {
-    fn table(&mut self, table: &Table) -> Result<(), ExperimentError> {
-        let name = table.field("name").and_then(|field| field.value.as_str());
-        let Some(name) = name else {
-            return Err(self.text.error(&table.at, "a node has no `name`"));
-        };
-        let made = if table.field("kind").and_then(|f| f.value.as_str()) == Some("repeat") {
-            self.repeat(table)
-        } else {
-            self.node(name, table)
-        };
-        let instances = made.map_err(|problem| self.located(name, table, problem))?;
-        let is_name = !name.contains(['@', '[', ']', '=', ',']) && !name.is_empty();
-        if !is_name || !self.known.insert(name, instances.clone()) {
-            let detail = format!(
-                "node {name:?}: has a name that stands twice, is empty or has one of @ [ ] = , in it"
-            );
-            return Err(self.text.error(&table.place(Some("name")), &detail));
-        }
-        for instance in instances {
-            let title = title(name, &instance.axes);
-            let n = instance.states.len();
-            for (cycle, state) in (1..).zip(instance.states) {
-                let title = if cycle == n {
-                    title.clone()
-                } else {
-                    format!("{title}.{cycle}")
-                };
-                self.read.names.push((title, state));
-            }
-        }
-        Ok(())
-    }
-
-    fn located(&self, name: &str, table: &Table, problem: Problem) -> ExperimentError {
-        let here = |field: Option<&str>, detail: String| {
-            self.text
-                .error(&table.place(field), &format!("node {name:?}: {detail}"))
-        };
-        match problem {
-            Problem::Text(detail) => here(None, detail),
-            Problem::Field(field, detail) => here(Some(&field), detail),
-            Problem::Error(error) => error,
-        }
-    }
-
-    /// One instance for each way to choose its parents and an entry of each of its lists.
-    fn node(&mut self, name: &str, table: &Table) -> Result<Vec<Instance>, Problem> {
-        let fields = fields_of(table, &["name", "keep", "cycles"]);
-        let keep = keep(table)?;
-        let cycles = cycles(table, fields.get("kind"))?;
-        let mut choices = self.parents(&fields)?;
-        for (field, value) in &fields {
-            let Value::Array(values) = value else {
-                continue;
-            };
-            if values.is_empty() {
-                return Err(Problem::at(field, "is an empty list".to_owned()));
-            }
-            let taken = choices.iter().any(|(axes, _)| axes.contains_key(field));
-            let axis = if taken {
-                format!("{name}.{field}")
-            } else {
-                field.clone()
-            };
-            let spread = choices.into_iter().flat_map(|(axes, fields)| {
-                let axis = &axis;
-                values.iter().map(move |value| {
-                    let (mut axes, mut fields) = (axes.clone(), fields.clone());
-                    axes.insert(axis.clone(), word(value));
-                    fields.insert(field.clone(), value.clone());
-                    (axes, fields)
-                })
-            });
-            choices = spread.collect();
-            self.limit(choices.len())?;
-        }
-        let mut instances = Vec::new();
-        for (axes, fields) in choices {
-            let mut states: Vec<StateRef> = Vec::new();
-            for _ in 0..cycles {
-                let mut fields = fields.clone();
-                if let Some(before) = states.last() {
-                    fields.insert("from".to_owned(), json!(before));
-                }
-                states.push(self.add(fields, &axes)?);
-            }
-            for &epoch in &keep {
-                let id = states.last().expect("a node has a cycle").id.clone();
-                let none = |_| Problem::at("keep", format!("has no epoch {epoch} to keep"));
-                self.read.recipe.keep(&StateRef { id, epoch }).map_err(none)?;
-            }
-            instances.push(Instance { axes, states });
-        }
-        Ok(instances)
-    }
-
-    /// The ways to choose the states that a node's references name: those of one instance go together.
-    fn parents(&self, fields: &Fields) -> Result<Vec<Choice>, Problem> {
-        let named: Vec<&str> = REFERENCES
-            .into_iter()
-            .filter(|field| fields.contains_key(*field))
-            .collect();
-        if named.is_empty() && !self.seeds.is_empty() && !fields.contains_key("seed") {
-            let one = |seed: &u64| {
-                (
-                    Axes::from([("seed".to_owned(), seed.to_string())]),
-                    fields.clone(),
-                )
-            };
-            return Ok(self.seeds.iter().map(one).collect());
-        }
-        let mut choices = vec![(Axes::new(), fields.clone())];
-        for field in named {
-            let text = fields[field].as_str();
-            let text = text.ok_or_else(|| Problem::at(field, "is no name of a node".to_owned()))?;
-            let at = |detail| Problem::at(field, detail);
-            let reference = self.known.reference(text).map_err(at)?;
-            let (mut joined, mut without) = (Vec::new(), None);
-            for (axes, fields) in choices {
-                match self.known.beside(&reference, &axes) {
-                    Ok(states) => joined.extend(states.into_iter().map(|(axes, state)| {
-                        let mut fields = fields.clone();
-                        fields.insert(field.to_owned(), json!(state));
-                        (axes, fields)
-                    })),
-                    Err(detail) => without = Some(detail),
-                }
-            }
-            if let (true, Some(detail)) = (joined.is_empty(), without) {
-                return Err(at(detail));
-            }
-            self.limit(joined.len())?;
-            choices = joined;
-        }
-        Ok(choices)
-    }
-
-    /// Steps gone through once a density, each from where the one before ended.
-    fn repeat(&mut self, table: &Table) -> Result<Vec<Instance>, Problem> {
-        let from = table.field("from").and_then(|field| field.value.as_str());
-        let from = from.ok_or_else(|| Problem::Text("a repeat has a `from`".to_owned()))?;
-        let densities = table
-            .field("density")
-            .and_then(|field| field.value.as_array())
-            .cloned();
-        let densities =
-            densities.ok_or_else(|| Problem::Text("a repeat has a list of `density`".to_owned()))?;
-        let steps = table.field("steps").map_or(&[][..], |field| &field.tables);
-        if steps.is_empty() {
-            return Err(Problem::Text(
-                "a repeat has `steps`, tables of nodes without names".to_owned(),
-            ));
-        }
-        for field in &table.fields {
-            if !["name", "kind", "from", "density", "steps"].contains(&field.name.as_str()) {
-                let detail = format!("unknown field `{}` of a repeat", field.name);
-                return Err(Problem::Field(field.name.clone(), detail));
-            }
-        }
-        let reference = self.known.reference(from).map_err(|e| Problem::at("from", e))?;
-        let starts = self
-            .known
-            .beside(&reference, &Axes::new())
-            .map_err(|e| Problem::at("from", e))?;
-        self.limit(starts.len() * densities.len() * steps.len())?;
-        let mut instances = Vec::new();
-        for (axes, start) in starts {
-            if axes.contains_key("density") {
-                return Err(Problem::at("from", "has an axis `density` already".to_owned()));
-            }
-            let mut state = start;
-            for density in &densities {
-                for step in steps {
-                    state = self.step(step, &axes, density, state)?;
-                }
-                let mut axes = axes.clone();
-                axes.insert("density".to_owned(), word(density));
-                let states = vec![state.clone()];
-                instances.push(Instance { axes, states });
-            }
-        }
-        Ok(instances)
-    }
-
-    fn step(
-        &mut self,
-        step: &Table,
-        axes: &Axes,
-        density: &Value,
-        before: StateRef,
-    ) -> Result<StateRef, Problem> {
-        let mut fields = fields_of(step, &[]);
-        for field in REFERENCES {
-            let Some(text) = fields.get(field).map(|value| value.as_str().map(str::to_owned)) else {
-                continue;
-            };
-            let at = |detail: String| Problem::at("steps", format!("{field}: {detail}"));
-            let text = text.ok_or_else(|| at("is no name of a node".to_owned()))?;
-            let reference = self.known.reference(&text).map_err(at)?;
-            let states = self.known.beside(&reference, axes).map_err(at)?;
-            let [(_, state)] = states.as_slice() else {
-                return Err(at(format!("{text:?} are {} states; say which", states.len())));
-            };
-            fields.insert(field.to_owned(), json!(state));
-        }
-        let own = match fields.get("kind").and_then(Value::as_str) {
-            Some("combine") => "mask_from",
-            _ => "from",
-        };
-        fields.entry(own).or_insert_with(|| json!(before));
-        if fields.get("kind").and_then(Value::as_str) == Some("prune") {
-            fields.entry("density").or_insert_with(|| density.clone());
-        }
-        self.add(fields, axes).map_err(|problem| match problem {
-            Problem::Field(_, detail) | Problem::Text(detail) => Problem::at("steps", detail),
-            Problem::Error(error) => Problem::Error(error),
-        })
-    }
-
-    fn add(&mut self, fields: Fields, axes: &Axes) -> Result<StateRef, Problem> {
-        let seed = axes.get("seed").and_then(|seed| seed.parse().ok());
-        let node = self.usual.node(fields, seed.unwrap_or(1))?;
-        let added = self.read.recipe.try_add(node, self.threads);
-        self.limit(self.read.recipe.len())?;
-        added.map_err(|error| match error {
-            ExperimentError::OutOfRange { field, .. } => Problem::Field(field.to_owned(), error.to_string()),
-            error => Problem::Text(error.to_string()),
-        })
-    }
-
-    fn limit(&self, n: usize) -> Result<(), Problem> {
-        if n > MAX_NODES {
-            return Err(Problem::Text(format!("stands for more than {MAX_NODES} nodes")));
-        }
-        Ok(())
-    }
-}
-
-/// The table's fields but for these, which are no node's.
-fn fields_of(table: &Table, without: &[&str]) -> Fields {
-    let fields = table.fields.iter();
-    fields
-        .filter(|field| !without.contains(&field.name.as_str()))
-        .map(|field| (field.name.clone(), field.value.clone()))
-        .collect()
-}
-
-/// Further epochs whose state is kept.
-fn keep(table: &Table) -> Result<Vec<u32>, Problem> {
-    let Some(field) = table.field("keep") else {
-        return Ok(Vec::new());
-    };
-    serde_json::from_value(field.value.clone()).map_err(|e| Problem::at("keep", e.to_string()))
-}
-
-/// How often a Train node is gone through, each time from where the last one ended.
-fn cycles(table: &Table, kind: Option<&Value>) -> Result<u32, Problem> {
-    let Some(field) = table.field("cycles") else {
-        return Ok(1);
-    };
-    match (kind.and_then(Value::as_str), field.value.as_u64()) {
-        (Some("train"), Some(n @ 1..=1000)) => Ok(n as u32),
-        (Some("train"), _) => Err(Problem::at(
-            "cycles",
-            format!("is {}, not in 1..=1000", field.value),
-        )),
-        _ => Err(Problem::at("cycles", "only training has cycles".to_owned())),
     }
 }

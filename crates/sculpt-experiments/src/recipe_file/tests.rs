@@ -1,5 +1,10 @@
 use super::read_user_recipe;
-use crate::{Criterion, DataFolder, Node, Overrides, PanelName, Preset, PresetName, UserRecipe};
+use crate::{
+    Criterion, DataFolder, Node, Overrides, PanelName, Preset, PresetName, StateRef, Store, UserRecipe,
+};
+use sculpt_checkpoints::write_mask;
+use sculpt_masks::Mask;
+use sculpt_models::ModelSpec;
 use std::collections::BTreeSet;
 use std::fs;
 use tempfile::TempDir;
@@ -249,4 +254,101 @@ fn documented_recipes_are_recipes() {
         let path = file.unwrap().path();
         read_user_recipe(&path, &DataFolder::default()).unwrap_or_else(|e| panic!("{e}"));
     }
+}
+
+/// Masks and weights of two files of the same content are one node, whatever the files are called; a train goes on from them.
+#[test]
+fn files_are_their_content() {
+    let dir = TempDir::new().unwrap();
+    let model = ModelSpec::named("resnet8", 10, Some(8), None).unwrap();
+    let layout = model.layout();
+    let n = layout.n_prunable();
+    let mask = Mask::from_bools((0..n).map(|i| i % 4 == 0).collect());
+    write_mask(&dir.path().join("a.safetensors"), &layout, &mask).unwrap();
+    write_mask(&dir.path().join("b.safetensors"), &layout, &mask).unwrap();
+    write_mask(&dir.path().join("full.safetensors"), &layout, &Mask::full(n)).unwrap();
+    write_mask(
+        &dir.path().join("none.safetensors"),
+        &layout,
+        &Mask::from_bools(vec![false; n]),
+    )
+    .unwrap();
+    let text = r#"
+like = "demo/a"
+seeds = [1, 2]
+[[node]]
+name = "dense"
+kind = "init"
+[[node]]
+name = "mine"
+kind = "load-mask"
+file = ["a.safetensors", "b.safetensors", "full.safetensors"]
+[[node]]
+name = "start"
+kind = "combine"
+mask_from = "mine"
+weights_from = "dense"
+[[node]]
+name = "cyclic"
+kind = "train"
+from = "start"
+epochs = 1
+"#;
+    let path = dir.path().join("r.toml");
+    let read = |text: &str| {
+        fs::write(&path, text).unwrap();
+        read_user_recipe(&path, &DataFolder::default())
+    };
+    let user = read(text).unwrap();
+    // Two seeds of an init, two masks in three files, and two seeds of a combination and a cycle of each mask.
+    assert_eq!((user.recipe.len(), user.loaded.len()), (2 + 2 + 2 * 2 * 2, 2));
+    let state = |name: &str| &user.names.iter().find(|(other, _)| other == name).unwrap().1;
+    let last = state("cyclic[file=a.safetensors,seed=2]");
+    assert_eq!(last, state("cyclic[file=b.safetensors,seed=2]"));
+    let entry = user.recipe.get(&last.id).unwrap();
+    assert_eq!(
+        (entry.density, &entry.model),
+        (n.div_ceil(4) as f64 / n as f64, &model)
+    );
+    let store = Store::new(dir.path().join("runs"));
+    for (id, state) in &user.loaded {
+        let entry = user.recipe.get(id).unwrap();
+        for _ in 0..2 {
+            store.keep_loaded(id, entry, state).unwrap();
+        }
+        let at = StateRef {
+            id: id.clone(),
+            epoch: 0,
+        };
+        assert_eq!(store.load(&at).unwrap().state, *state);
+    }
+    // Weights: the state that a mask loaded is a checkpoint like any other.
+    let (id, _) = user.loaded.first_key_value().unwrap();
+    let file = sculpt_store::paths::checkpoint_at(&store.node_folder(id), 0);
+    let weights = format!(
+        "like = \"demo/a\"\n[[node]]\nname = \"w\"\nkind = \"load-weights\"\nfile = {:?}\n",
+        file
+    );
+    let loaded = read(&weights).unwrap();
+    assert_eq!(loaded.loaded.values().next().unwrap(), &user.loaded[id]);
+    let refused = |text: String, says: &str| {
+        let error = read(&text).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    };
+    refused(
+        text.replace("a.safetensors", "none.safetensors"),
+        "keeps no weight",
+    );
+    refused(
+        text.replace("a.safetensors", "absent.safetensors"),
+        "line 10, column 1: node \"mine\": file: ",
+    );
+    refused(
+        text.replace("load-mask\"", "load-mask\"\nseed = 1"),
+        "unknown field `seed`",
+    );
+    refused(
+        weights.replace("like = \"demo/a\"", "threads = 1"),
+        "missing field `model`",
+    );
 }

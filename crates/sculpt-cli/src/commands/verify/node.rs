@@ -37,7 +37,7 @@ fn everything(folder: &Path, findings: &mut Findings) {
     let describe = |id: &_| store.node(id);
     let context = Context {
         expected: Expected::of(&file.node, &describe),
-        parent_mask: parent_mask(&store, &file.node),
+        due_mask: due_mask(&store, &file.node),
         file: &file,
     };
     let states = states(folder, Some(last), findings);
@@ -219,7 +219,7 @@ struct Context<'a> {
     file: &'a NodeFile,
     expected: Expected,
     /// What the mask must be, where nothing is pruned.
-    parent_mask: Option<String>,
+    due_mask: Option<String>,
 }
 
 impl Context<'_> {
@@ -236,21 +236,21 @@ impl Context<'_> {
         for difference in self.expected.differences(meta, model, epoch) {
             findings.say(path, PlaceKind::Chain, difference);
         }
-        if let Some(due) = self
-            .parent_mask
-            .as_deref()
-            .filter(|due| *due != meta.mask_sha256())
-        {
-            let detail = format!("has mask {}, its parent has {due}", meta.mask_sha256());
+        if let Some(due) = self.due_mask.as_deref().filter(|due| *due != meta.mask_sha256()) {
+            let detail = format!(
+                "has mask {}, not the {due} that its node says or its parent has",
+                meta.mask_sha256()
+            );
             findings.say(path, PlaceKind::Chain, detail);
         }
     }
 }
 
-/// The mask that a node must keep: of whom it trains, or joins the mask of.
-fn parent_mask(store: &Store, node: &Node) -> Option<String> {
+/// The mask that a node must have: of whom it trains, or joins the mask of; the one that it loads.
+fn due_mask(store: &Store, node: &Node) -> Option<String> {
     let parent: &StateRef = match node {
-        Node::Init(_) | Node::Prune(_) => return None,
+        Node::Init(_) | Node::Prune(_) | Node::LoadWeights(_) => return None,
+        Node::LoadMask(load) => return Some(load.sha256.clone()),
         Node::Train(train) => &train.from,
         Node::Combine(combine) => &combine.mask_from,
     };

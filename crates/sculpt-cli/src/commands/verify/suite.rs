@@ -152,7 +152,16 @@ fn published(folder: &Path, entry: &ManifestEntry, findings: &mut Findings) {
             );
             findings.say(&path, PlaceKind::Chain, detail);
         }
-        Node::Init(_) | Node::Train(_) | Node::Prune(_) | Node::Combine(_) => {}
+        Node::LoadWeights(load) | Node::LoadMask(load) if load.model != model => {
+            let detail = format!("is of {model}, its node loads {}", load.model);
+            findings.say(&path, PlaceKind::Model, detail);
+        }
+        Node::Init(_)
+        | Node::Train(_)
+        | Node::Prune(_)
+        | Node::Combine(_)
+        | Node::LoadWeights(_)
+        | Node::LoadMask(_) => {}
     }
 }
 
