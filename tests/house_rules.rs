@@ -27,6 +27,7 @@ const TOP_LEVEL: [&str; 23] = [
     "EXTENDING.md",
     "LICENSE",
     "README.md",
+    "RECIPES.md",
     "crates",
     "data",
     "reports",
