@@ -244,6 +244,8 @@ fn documented_recipes_are_recipes() {
         .split("```toml\n")
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap());
+    // One of them wants files of its reader's.
+    let blocks = blocks.filter(|block| !block.contains("file = "));
     let n_nodes: Vec<_> = blocks
         .map(|block| read(block).unwrap_or_else(|e| panic!("{e}")).recipe.len())
         .collect();
