@@ -59,7 +59,7 @@ fn the_published_artefacts_are_what_their_checkpoints_give() {
             .unwrap();
         let outcomes = json(&output);
         let artefacts = outcomes["artefacts"].as_array().unwrap();
-        assert_eq!(artefacts.len(), 18 + 4 + 2, "{time}");
+        assert_eq!(artefacts.len(), 19 + 4 + 3, "{time}");
         for outcome in artefacts {
             let differences = outcome["differences"].as_array().map(Vec::len);
             assert_eq!(differences, Some(0), "{time}: {outcome}");
@@ -127,7 +127,7 @@ fn what_is_not_there_is_said_in_one_sentence() {
     check_failure(
         &run(&["figure", "99"]),
         2,
-        &["figure 99 is not available", "figure 1 to 18"],
+        &["figure 99 is not available", "figure 1 to 19"],
     );
     check_failure(&run(&["figure", "five"]), 2, &["\"five\" is no artefact"]);
     check_failure(&run(&["figure", "5"]), 1, &["data/published/default", "--suite"]);

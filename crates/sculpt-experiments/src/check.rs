@@ -111,6 +111,11 @@ fn check_prune(prune: &Prune, model: &ModelSpec, before: f64) -> Result<(), Expe
         return Err(out_of_range("density", after, allowed));
     }
     prune.density.n_kept(model.layout().n_prunable())?;
+    if let (Criterion::Random { .. }, true) = (&prune.criterion, before < 1.0) {
+        return Err(ExperimentError::AlreadyMasked {
+            id: Node::Prune(prune.clone()).id(),
+        });
+    }
     let Criterion::Scored(scored) = &prune.criterion else {
         return Ok(());
     };
@@ -296,6 +301,8 @@ mod tests {
             assert!(error.contains(says), "{error}");
         };
         refused(0.6, r#""magnitude""#, "density is 0.6, not at most 0.5");
+        let random = r#"{"random":{"allocation":"balanced","rule":"exact","seed":1}}"#;
+        refused(0.1, random, "draws a random mask for a state that has a mask");
         refused(1e-9, r#""magnitude""#, "0.000000001");
         let snip = |n| format!(r#"{{"snip":{{"data":DATA,"split":"all","images":{n},"seed":1}}}}"#);
         refused(0.1, &snip("0"), "0");

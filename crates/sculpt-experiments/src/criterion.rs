@@ -85,6 +85,19 @@ impl Criterion {
     }
 }
 
+impl Criterion {
+    /// The data that it looks at.
+    pub fn data(&self) -> Option<&DataRef> {
+        match self {
+            Self::Scored(scored) => match scored.on() {
+                ScoredOn::Images(on) => Some(&on.data),
+                ScoredOn::Size { .. } => None,
+            },
+            Self::Magnitude | Self::RandomSubset { .. } | Self::Random { .. } => None,
+        }
+    }
+}
+
 impl Scored {
     /// A score of images, or, where it looks at none, of their rows and columns alone.
     pub fn new(by: Score, images: Scoring, side: u32) -> Self {

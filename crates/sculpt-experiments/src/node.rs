@@ -217,6 +217,15 @@ impl Node {
         }
     }
 
+    /// The data that it reads: what it trains on, or scores on.
+    pub fn data(&self) -> Option<&DataRef> {
+        match self {
+            Node::Train(train) => Some(&train.data),
+            Node::Prune(prune) => prune.criterion.data(),
+            Node::Init(_) | Node::Combine(_) | Node::LoadWeights(_) | Node::LoadMask(_) => None,
+        }
+    }
+
     /// The parent whose training goes on: what epochs are counted along.
     pub fn trunk(&self) -> Option<&StateRef> {
         match self {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{Criterion, Init, Node, Prune, StateRef, Version};
-use sculpt_masks::{Allocation, Density, Rule};
+use sculpt_masks::Density;
 use sculpt_models::{InitRule, ModelSpec};
 use std::cell::RefCell;
 
@@ -22,11 +22,7 @@ fn recipe() -> (Recipe, [[NodeId; 3]; 2]) {
             let prune = Prune {
                 v: Version,
                 from: from.clone(),
-                criterion: Criterion::Random {
-                    allocation: Allocation::Erk,
-                    rule: Rule::Exact,
-                    seed,
-                },
+                criterion: Criterion::Magnitude,
                 density: Density::new(density).unwrap(),
             };
             recipe.add(Node::Prune(prune), 1)

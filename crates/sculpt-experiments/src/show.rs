@@ -33,6 +33,8 @@ pub enum At {
     Sparse90,
     /// The level of about 93 % sparsity.
     Sparse93,
+    /// The levels nearest to 0.2, 0.1, 0.05 and 0.02: 80 to 98 % sparsity.
+    Costs,
     /// Those whose masks are interpolated.
     Landscape,
     /// Those at which SCULPT's criteria are compared.
@@ -134,6 +136,12 @@ impl At {
             At::Sparse67 => vec![setup.sparse_67],
             At::Sparse90 => vec![setup.sparse_90],
             At::Sparse93 => vec![setup.sparse_93],
+            At::Costs => {
+                let nominal = [0.2, 0.1, 0.05, 0.02].map(|value| Density::new(value).expect("a density"));
+                let mut densities = nominal.map(|nominal| setup.level_near(nominal)).to_vec();
+                densities.dedup();
+                densities
+            }
             At::Landscape => setup.landscape_densities.clone(),
             At::CriterionTargets => setup.criterion_targets.clone(),
         }

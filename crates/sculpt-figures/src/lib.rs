@@ -7,6 +7,7 @@ mod landscapes;
 mod schedules;
 mod schematic;
 mod summary;
+mod tradeoffs;
 
 pub use accuracies::{Guide, Over, Plot, Shown, accuracy_panels};
 pub use caption::{Caption, STATISTIC};
@@ -17,3 +18,4 @@ pub use draw::{
 pub use landscapes::{PanelRows, curvature_panel, letter, line_panels};
 pub use schedules::schedule_panel;
 pub use schematic::schematic_panel;
+pub use tradeoffs::tradeoff_panel;

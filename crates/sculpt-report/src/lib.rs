@@ -24,6 +24,7 @@ mod session;
 mod setup_table;
 mod shows;
 mod sign_table;
+mod tradeoffs;
 mod words;
 
 pub use artefact::{Artefact, programme};

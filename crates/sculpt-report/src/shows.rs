@@ -80,6 +80,16 @@ pub(crate) static SCULPTING: &[Show] = &[
     SCULPT_FROM_STARTS[4],
 ];
 
+/// Figure 19: LRR, masks found at initialisation, and SCULPT, at the densities whose costs are compared.
+pub(crate) static AT_EQUAL_COST: &[Show] = &[
+    Show::last(&[&DENSE_CYCLIC], At::Dense),
+    Show::last(&[&LRR, &RANDOM_CYCLIC], At::Costs),
+    Show::last(
+        &[&SCULPT_20, &SCULPT_50, &SCULPT_70, &SCULPT_80, &SCULPT_90],
+        At::Costs,
+    ),
+];
+
 /// Figure 8 (b), (c): SCULPT from each of the preset's starts to every density below it, with LRR.
 pub(crate) static SCULPTING_AGAINST_LRR: &[Show] = SCULPTING.split_at(2).1;
 

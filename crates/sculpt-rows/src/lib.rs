@@ -18,6 +18,7 @@ mod schedule;
 mod setup;
 mod sign;
 mod stretch;
+mod tradeoff;
 mod verdict;
 mod words;
 
@@ -37,5 +38,6 @@ pub use schedule::ScheduleRow;
 pub use setup::SetupRow;
 pub use sign::SignRow;
 pub use stretch::StretchRow;
+pub use tradeoff::{Price, TradeoffRow};
 pub use verdict::Verdict;
 pub use words::sparsity;

@@ -111,7 +111,7 @@ fn probe_help() -> String {
             .join(", ")
     };
     format!(
-        "safetensors file with images F32 [n, 3, h, w], normalised, and labels I64 [n]; needed by {}; for the images' size \
+        "safetensors or PyTorch file with images f32 [n, 3, h, w], normalised, and integer labels [n]; needed by {}; for the images' size \
          alone of use to {}",
         words(&needing),
         words(&others)

@@ -74,6 +74,21 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     });
     let wanted: Vec<StateRef> = states.collect();
     let needed = user.recipe.needed(&wanted, |state| store.has(state));
+    let absent = |state: &StateRef| {
+        let entry = needed.get(&state.id).filter(|_| !store.has(state))?;
+        let of = entry.node.data()?;
+        let at_hand = data.is_at_hand(of);
+        (!matches!(at_hand, Ok(true))).then_some((of, at_hand))
+    };
+    let mut named = user.names.iter();
+    if let Some((name, (of, at_hand))) = named.find_map(|(name, state)| Some((name, absent(state)?))) {
+        at_hand?;
+        bail!(
+            "{name} needs the data {:?}, which are not at hand: {}",
+            of.name,
+            of.spec()?.how()
+        );
+    }
     places::warn_of_unreadable(&store);
     let finished = jobs::run(&needed, &store, &data, global, words.jobs)?;
     if let Some((id, why)) = finished.failed.first() {

@@ -57,7 +57,11 @@ struct Row {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = places::store(global);
-    let (id, _) = address::find(&store, &words.id)?;
+    let (id, epoch) = address::find(&store, &words.id)?;
+    if epoch.is_some() {
+        // An epoch that is not there is said so.
+        address::place(&store, &id, epoch)?;
+    }
     let suite = store.suite_of(&id);
     let (node, environment) = match suite.and_then(|suite| suite.node(&id)) {
         Some(node) => (node.clone(), None),

@@ -111,6 +111,8 @@ impl Overrides {
                 });
             }
             setup.data.train_images = Some(n);
+            // A score cannot look at more images than there are.
+            setup.scoring_images = setup.scoring_images.min(n);
         }
         if let Some(densities) = &self.densities {
             let mut levels = vec![density(1.0)];
@@ -127,7 +129,7 @@ impl Overrides {
                 });
             }
             setup.levels = levels;
-            let near = |nominal| nearest(&setup.levels, nominal);
+            let near = |nominal| setup.level_near(nominal);
             (setup.sparse_67, setup.sparse_90, setup.sparse_93) = (
                 near(setup.sparse_67),
                 near(setup.sparse_90),
@@ -149,15 +151,4 @@ impl Overrides {
         setup.warm_up_epochs()?;
         Ok(setup)
     }
-}
-
-/// The level whose ratio to `nominal` is nearest to 1; of two as near, the denser.
-fn nearest(levels: &[Density], nominal: Density) -> Density {
-    let ratio = |level: &Density| {
-        let (a, b) = (level.get(), nominal.get());
-        a.max(b) / a.min(b)
-    };
-    let sparse = levels.iter().skip(1).copied();
-    let nearest = sparse.min_by(|a, b| ratio(a).total_cmp(&ratio(b)));
-    nearest.unwrap_or(Density::DENSE)
 }

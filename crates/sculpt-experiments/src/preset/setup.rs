@@ -112,6 +112,17 @@ impl Setup {
         self.data.shape().expect("a setup's data are the registry's").1
     }
 
+    /// The level below 1 whose ratio to `nominal` is nearest to 1; of two as near, the denser. 1 where there is no other.
+    pub fn level_near(&self, nominal: Density) -> Density {
+        let ratio = |level: &Density| {
+            let (a, b) = (level.get(), nominal.get());
+            a.max(b) / a.min(b)
+        };
+        let sparse = self.levels.iter().skip(1).copied();
+        let nearest = sparse.min_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+        nearest.unwrap_or(Density::DENSE)
+    }
+
     /// One cycle of standard training from a state.
     pub fn cycle(&self, from: StateRef, seed: u64) -> Train {
         Train {

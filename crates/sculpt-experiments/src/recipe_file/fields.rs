@@ -265,7 +265,11 @@ impl Usual<'_> {
             return Err(Problem::at("data", detail));
         }
         let mut found = DataRef {
-            train_images: raw.train_images.or(found.train_images),
+            // All of the registry's are what an id leaves out.
+            train_images: raw
+                .train_images
+                .filter(|n| u64::from(*n) < n_train)
+                .or(found.train_images),
             ..found
         };
         if let Some(pool) = raw.average_pool {
@@ -301,13 +305,15 @@ fn spec(value: Value) -> Result<ModelSpec, String> {
 fn typed(fields: Map<String, Value>) -> Result<Node, Problem> {
     let read = |fields: &Map<String, Value>| {
         let node = serde_json::from_value::<Node>(Value::Object(fields.clone()));
-        node.map_err(|e| e.to_string())
+        // What version a kind has is nobody's field.
+        node.map_err(|e| e.to_string().replace("`v`, ", ""))
     };
     let error = match read(&fields) {
         Ok(node) => return Ok(node),
         Err(error) => error,
     };
-    for field in fields.keys() {
+    // Without its kind a table is no node at all, whatever else is wrong.
+    for field in fields.keys().filter(|field| *field != "kind") {
         let mut fewer = fields.clone();
         fewer.remove(field);
         if read(&fewer).err().is_none_or(|other| other != error) {

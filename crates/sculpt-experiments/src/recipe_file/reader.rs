@@ -6,6 +6,7 @@ use super::place::{Table, Text};
 use super::{Choice, Fields, MAX_NODES, Problem, UserRecipe};
 use crate::{ExperimentError, StateRef};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Turns tables into nodes, one after the other.
 pub(super) struct Reader<'a> {
@@ -23,10 +24,16 @@ impl Reader<'_> {
         let Some(name) = name else {
             return Err(self.text.error(&table.at, "a node has no `name`"));
         };
-        let made = if table.field("kind").and_then(|f| f.value.as_str()) == Some("repeat") {
-            self.repeat(table)
-        } else {
-            self.node(name, table)
+        let kind = table.field("kind").and_then(|field| field.value.as_str());
+        let made = match kind {
+            Some("repeat") => self.repeat(table),
+            Some("init" | "train" | "prune" | "combine" | "load-mask" | "load-weights") => {
+                self.node(name, table)
+            }
+            Some(_) | None => Err(Problem::at(
+                "kind",
+                "is none of init, train, prune, combine, load-mask, load-weights, repeat".to_owned(),
+            )),
         };
         let instances = made.map_err(|problem| self.located(name, table, problem))?;
         let is_name = !name.contains(['@', '[', ']', '=', ',']) && !name.is_empty();
@@ -73,9 +80,8 @@ impl Reader<'_> {
             let Value::Array(values) = value else {
                 continue;
             };
-            if values.is_empty() {
-                return Err(Problem::at(field, "is an empty list".to_owned()));
-            }
+            distinct(field, values)?;
+            self.limit(choices.len().saturating_mul(values.len()))?;
             let taken = choices.iter().any(|(axes, _)| axes.contains_key(field));
             let axis = if taken {
                 format!("{name}.{field}")
@@ -92,8 +98,8 @@ impl Reader<'_> {
                 })
             });
             choices = spread.collect();
-            self.limit(choices.len())?;
         }
+        self.limit(choices.len().saturating_mul(cycles as usize))?;
         let mut instances = Vec::new();
         for (axes, fields) in choices {
             let mut states: Vec<StateRef> = Vec::new();
@@ -165,6 +171,7 @@ impl Reader<'_> {
             .cloned();
         let densities =
             densities.ok_or_else(|| Problem::Text("a repeat has a list of `density`".to_owned()))?;
+        distinct("density", &densities)?;
         let steps = table.field("steps").map_or(&[][..], |field| &field.tables);
         if steps.is_empty() {
             return Err(Problem::Text(
@@ -247,6 +254,13 @@ impl Reader<'_> {
         }
         added.map_err(|error| match error {
             ExperimentError::OutOfRange { field, .. } => Problem::Field(field.to_owned(), error.to_string()),
+            ExperimentError::UnknownParent { id, epoch } => {
+                let named = self.read.names.iter().rfind(|(_, state)| state.id == id);
+                let (name, last) = named.map_or(("a state", 0), |(name, state)| (name.as_str(), state.epoch));
+                Problem::Text(format!(
+                    "{name:?} has no state after epoch {epoch}, but up to {last}"
+                ))
+            }
             error => Problem::Text(error.to_string()),
         })
     }
@@ -256,6 +270,18 @@ impl Reader<'_> {
             return Err(Problem::Text(format!("stands for more than {MAX_NODES} nodes")));
         }
         Ok(())
+    }
+}
+
+/// A list of a grid: something, and nothing twice.
+fn distinct(field: &str, values: &[Value]) -> Result<(), Problem> {
+    if values.is_empty() {
+        return Err(Problem::at(field, "is an empty list".to_owned()));
+    }
+    let mut words = BTreeSet::new();
+    match values.iter().find(|value| !words.insert(word(value))) {
+        Some(twice) => Err(Problem::at(field, format!("has {} twice", word(twice)))),
+        None => Ok(()),
     }
 }
 

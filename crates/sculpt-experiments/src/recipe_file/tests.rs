@@ -158,6 +158,30 @@ density = [0.4, 0.2]
 
 #[test]
 fn errors_say_line_and_column() {
+    for (field, word) in [
+        ("precision", "f16"),
+        ("schedule", "cosin"),
+        ("split", "some"),
+        ("augmentation", "much"),
+    ] {
+        let text = GRID.replace("cycles = 3", &format!("{field} = {word:?}"));
+        refused(&text, &format!("line 20, column 1: node \"cyclic\": {field}: "));
+    }
+    refused(
+        &GRID.replace("cycles = 3", "label_noise = { rate = 2.0 }"),
+        "line 20, column 1: node \"cyclic\": label_noise: rate 2",
+    );
+    let many: Vec<_> = (1..1000).map(|n| format!("{}.5", n)).collect();
+    let wide = format!("lr = [{0}]\nmomentum = [{0}]", many.join(","));
+    refused(&GRID.replace("cycles = 3", &wide), "more than 100000 nodes");
+    refused(
+        &GRID.replace("[0.3, 0.1]", "[0.3, 0.30]"),
+        "line 14, column 1: node \"mask\": density: has 0.3 twice",
+    );
+    refused(
+        &GRID.replace("kind = \"prune\"", "kind = \"mask\""),
+        "line 11, column 1: node \"mask\": kind: is none of init",
+    );
     refused("threads = 1\nnode = 3", "line 1, column 1: missing field `node`");
     refused(
         "threads = 1\n  lke = \"demo/a\"",
@@ -191,7 +215,7 @@ fn errors_say_line_and_column() {
     );
     refused(
         &GRID.replace("from = \"mask\"", "from = \"mask@7\""),
-        "names epoch 7",
+        "\"mask[criterion=random,density=0.3,seed=1]\" has no state after epoch 7, but up to 0",
     );
     refused(
         &GRID.replace("cycles = 3", "cycles = 0"),
@@ -249,9 +273,9 @@ fn documented_recipes_are_recipes() {
     let n_nodes: Vec<_> = blocks
         .map(|block| read(block).unwrap_or_else(|e| panic!("{e}")).recipe.len())
         .collect();
-    // Three seeds of an initialisation and six masks of four cycles; an init, a dense cycle, two rounds of two nodes, and two
+    // Three seeds of an initialisation and six masks of four cycles; one dense cycle; an init, a dense cycle, two rounds of two nodes, and two
     // masks over its warm-up with four cycles.
-    assert_eq!(n_nodes, [3 * (1 + 6 * (1 + 4)), 1 + 1 + 4 + 2 * (1 + 4)]);
+    assert_eq!(n_nodes, [3 * (1 + 6 * (1 + 4)), 2, 1 + 1 + 4 + 2 * (1 + 4)]);
     for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes")).unwrap() {
         let path = file.unwrap().path();
         read_user_recipe(&path, &DataFolder::default()).unwrap_or_else(|e| panic!("{e}"));
@@ -353,4 +377,21 @@ epochs = 1
         weights.replace("like = \"demo/a\"", "threads = 1"),
         "missing field `model`",
     );
+}
+
+/// As many images as there are is nothing said.
+#[test]
+fn all_images_are_the_usual_ones() {
+    let with = |n: u32| {
+        let text = GRID.replace("cycles = 3", &format!("data = {{ train_images = {n} }}"));
+        read(&text).unwrap().names.pop().unwrap().1
+    };
+    let usual = read(&GRID.replace("cycles = 3\n", ""))
+        .unwrap()
+        .names
+        .pop()
+        .unwrap()
+        .1;
+    assert_eq!(with(1280), usual);
+    assert_ne!(with(1279), usual);
 }
