@@ -150,7 +150,10 @@ mod tests {
         let mut x = array![2.0, 5.0, 10.0];
         let c = space.orthogonalise(&basis, &mut x);
         assert!((c[0] - 2.0).abs() < 1e-15 && (c[1] - 11.0).abs() < 1e-14, "{c:?}");
-        assert!((&x - array![0.0, -1.6, 1.2]).iter().all(|d| d.abs() < 1e-14), "{x}");
+        assert!(
+            (&x - array![0.0, -1.6, 1.2]).iter().all(|d| d.abs() < 1e-14),
+            "{x}"
+        );
         assert_eq!(space.combine(&basis, &[2.0, 5.0]), array![2.0, 3.0, 4.0]);
         assert_eq!(norm(&space, &array![2.0, 3.0, 6.0]), 7.0);
     }
