@@ -4,6 +4,10 @@
 /// What EXTENDING.md shows: parts of one's own, through the public interfaces.
 mod extending;
 
+/// READMEs: what they show, in a package of its own.
+mod fresh_crate;
+mod libtorch_readmes;
+
 /// Training against PyTorch, masks that hold, networks made of closures.
 mod training;
 

@@ -187,6 +187,35 @@ fn every_analysis_is_reused_on_its_own() {
     }
 }
 
+/// What crates.io and docs.rs show of a crate, and what its licence asks for, is in its package.
+#[test]
+fn a_package_has_its_licence_and_its_documentation() {
+    let licence = read("LICENSE");
+    for folder in crate_folders() {
+        assert!(
+            read(&format!("crates/{folder}/LICENSE")) == licence,
+            "crates/{folder}/LICENSE is not that of the root: link it"
+        );
+        let manifest = read(&format!("crates/{folder}/Cargo.toml"));
+        let line = format!("\ndocumentation = \"https://docs.rs/{folder}\"\n");
+        assert!(
+            manifest.contains(&line),
+            "crates/{folder}/Cargo.toml lacks `{}`",
+            line.trim()
+        );
+        let needs_libtorch = manifest.contains("\ndoc-only = [");
+        let has_docs = manifest.contains("\n[package.metadata.docs.rs]\nfeatures = [\"doc-only\"]\n");
+        assert_eq!(
+            has_docs, needs_libtorch,
+            "crates/{folder}/Cargo.toml: docs.rs has no libtorch"
+        );
+        assert!(
+            needs_libtorch || !all_dependencies(&folder).iter().any(|name| name == "tch"),
+            "crates/{folder} depends on tch without a feature `doc-only`"
+        );
+    }
+}
+
 #[test]
 fn the_readme_of_a_crate_is_its_documentation() {
     for folder in crate_folders() {

@@ -1,6 +1,6 @@
 //! A Lanczos run on a sparse matrix of somebody else: `sculpt-lanczos` alone, with the matrix of `sprs`.
 
-use sculpt_lanczos::{Eigen, NdarraySpace, Seed, Space, Which, eigenpairs, hutchinson};
+use sculpt_lanczos::{Eigen, Seed, VecSpace, Which, eigenpairs, hutchinson};
 use sprs::{CsMat, TriMat, prod::mul_acc_mat_vec_csr};
 use std::f64::consts::PI;
 
@@ -28,10 +28,10 @@ fn laplacian() -> CsMat<f64> {
 /// are two copies of one.
 #[test]
 fn spectrum_of_a_grid() {
-    let (matrix, space) = (laplacian(), NdarraySpace::new(SIDE * SIDE));
-    let product = |x: &<NdarraySpace as Space>::Vector| {
-        let mut y = space.vector(&[0.0; SIDE * SIDE]);
-        mul_acc_mat_vec_csr(matrix.view(), x.as_slice().unwrap(), y.as_slice_mut().unwrap());
+    let (matrix, space) = (laplacian(), VecSpace::new(SIDE * SIDE));
+    let product = |x: &Vec<f64>| {
+        let mut y = vec![0.0; SIDE * SIDE];
+        mul_acc_mat_vec_csr(matrix.view(), x.as_slice(), &mut y);
         y
     };
     let params = Eigen::new(3, Which::LargestAlgebraic, 1e-8, 1_000, 60, Seed(1)).unwrap();

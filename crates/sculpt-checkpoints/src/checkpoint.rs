@@ -96,6 +96,24 @@ pub(crate) fn bits_name(name: &str) -> String {
     format!("{name}.mask_bits")
 }
 
+/// The packed bits of one mask of `n`; without them there is a fault more.
+pub(crate) fn read_bits(
+    archive: &mut Archive,
+    name: &str,
+    n: usize,
+    faults: &mut Vec<Fault>,
+) -> Result<Option<Vec<bool>>, CheckpointError> {
+    let Some(entry) = archive.take(name, &[Dtype::U8], &[&[n.div_ceil(8)]], faults) else {
+        return Ok(None);
+    };
+    let unpacked = unpack_bits(&archive.bytes(&entry)?, n).ok();
+    if unpacked.is_none() {
+        let tensor = name.to_owned();
+        faults.push(Fault::MaskPadding { tensor, n });
+    }
+    Ok(unpacked)
+}
+
 /// The whole file against the layout: a value, or faults, all of them.
 pub(crate) fn inspect(
     archive: &mut Archive,
@@ -116,17 +134,7 @@ pub(crate) fn inspect(
             continue;
         };
         let (name, n) = (bits_name(param.name()), range.len());
-        let unpacked = match archive.take(&name, &[Dtype::U8], &[&[n.div_ceil(8)]], faults) {
-            Some(entry) => {
-                let unpacked = unpack_bits(&archive.bytes(&entry)?, n).ok();
-                if unpacked.is_none() {
-                    faults.push(Fault::MaskPadding { tensor: name, n });
-                }
-                unpacked
-            }
-            None => None,
-        };
-        match unpacked {
+        match read_bits(archive, &name, n, faults)? {
             Some(unpacked) => bits[range].copy_from_slice(&unpacked),
             None => mask_is_whole = false,
         }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod any_network;
 mod archive;
 mod checkpoint;
 mod dialects;
@@ -24,6 +25,7 @@ mod torch_file;
 mod torch_write;
 pub mod verify;
 
+pub use any_network::{read_any_weights, read_layout};
 pub use checkpoint::{checkpoint_bytes, read_checkpoint, read_meta, write_checkpoint};
 pub use dialects::{DIALECTS, Dialect};
 pub use error::{CheckpointError, Fault};
@@ -37,3 +39,6 @@ pub use published::{read_published, write_published};
 pub use state::{State, Weights};
 pub use state_dict::{write_state_dict, write_state_dict_as};
 pub use tensors::{TensorData, Tensors, read_tensors, tensors_bytes, write_tensors};
+// What a caller needs who has nothing else of ours.
+pub use sculpt_layout::{Layout, LayoutBuilder, LayoutError, ParamKind};
+pub use sculpt_masks::{Density, Mask, MaskError, magnitude};

@@ -215,7 +215,7 @@ impl Names {
 }
 
 /// The masks that stand beside a weight: form, and the weight's name as if it had not been pruned.
-fn find_masks<'a>(names: &BTreeSet<&'a str>) -> BTreeMap<&'a str, (MaskForm, String)> {
+pub(crate) fn find_masks<'a>(names: &BTreeSet<&'a str>) -> BTreeMap<&'a str, (MaskForm, String)> {
     let mut masks = BTreeMap::new();
     for &name in names {
         let of = if let Some(weight) = name.strip_suffix("_mask") {
@@ -251,7 +251,7 @@ fn in_a_dictionary<'a>(weight: &str, prefix: &str, names: &BTreeSet<&'a str>) ->
 }
 
 /// Where dictionaries of weights lie in a file: dotted paths, with a dot behind.
-fn containers(names: &BTreeSet<String>) -> Vec<String> {
+pub(crate) fn containers(names: &BTreeSet<String>) -> Vec<String> {
     let (mut found, mut level) = (Vec::new(), vec![String::new()]);
     for _ in 0..DEPTH {
         let mut next = Vec::new();

@@ -30,7 +30,8 @@ pub use sets::{ALL, CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, IMAGENET, data_se
 pub use spec::{DataSpec, DigestRule, Origin, Shape};
 pub use split::Split;
 
-use sculpt_random::Seed;
+/// The seed of a loader's order and augmentation.
+pub use sculpt_random::Seed;
 use tch::Device;
 
 /// Training and test examples of one kind, in memory.

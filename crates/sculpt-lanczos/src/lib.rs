@@ -3,6 +3,9 @@
 mod density;
 mod eigen;
 mod error;
+// Its tests compile it without the feature.
+#[cfg(any(test, feature = "ndarray"))]
+mod ndarray_space;
 mod operator;
 mod projection;
 mod space;
@@ -13,5 +16,11 @@ pub use density::{Density, SpectralDensity, density};
 pub use eigen::{Eigen, Eigenpairs, Which, eigenpairs, eigenpairs_from};
 pub use error::LanczosError;
 pub use sculpt_random::Seed;
-pub use space::{NdarraySpace, Space};
+pub use space::{Space, VecSpace};
 pub use trace::{Trace, hutch_plus_plus, hutchinson};
+
+/// The version of ndarray whose vectors [`NdarraySpace`] takes: 0.16. A crate's own may be another.
+#[cfg(feature = "ndarray")]
+pub use ndarray;
+#[cfg(any(test, feature = "ndarray"))]
+pub use ndarray_space::NdarraySpace;

@@ -1,5 +1,3 @@
-use ndarray::Array1;
-
 /// A real inner-product space: where the vectors live (host memory, a GPU) and how they are added.
 ///
 /// Vectors may be kept in single precision; inner products are returned as `f64` and are best summed as such.
@@ -52,44 +50,57 @@ pub trait Space {
     }
 }
 
-/// ℝⁿ in host memory: ndarray's `Array1<f64>` with the usual inner product.
+/// ℝⁿ in host memory: `Vec<f64>` with the usual inner product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NdarraySpace {
+pub struct VecSpace {
     dimension: usize,
 }
 
-impl NdarraySpace {
+impl VecSpace {
     /// ℝⁿ for `n = dimension`.
     pub fn new(dimension: usize) -> Self {
         Self { dimension }
     }
 }
 
-impl Space for NdarraySpace {
-    type Vector = Array1<f64>;
+/// Sums that an inner product is split into, so that it is computed in vector registers.
+const LANES: usize = 8;
+
+impl Space for VecSpace {
+    type Vector = Vec<f64>;
 
     fn dimension(&self) -> usize {
         self.dimension
     }
 
-    fn vector(&self, coordinates: &[f64]) -> Array1<f64> {
-        Array1::from(coordinates.to_vec())
+    fn vector(&self, coordinates: &[f64]) -> Vec<f64> {
+        coordinates.to_vec()
     }
 
-    fn copy(&self, x: &Array1<f64>) -> Array1<f64> {
+    fn copy(&self, x: &Vec<f64>) -> Vec<f64> {
         x.clone()
     }
 
-    fn dot(&self, x: &Array1<f64>, y: &Array1<f64>) -> f64 {
-        x.dot(y)
+    fn dot(&self, x: &Vec<f64>, y: &Vec<f64>) -> f64 {
+        assert_eq!(x.len(), y.len(), "vectors of one space have one length");
+        let ((x, x_rest), (y, y_rest)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+        let mut sums = [0.0; LANES];
+        for (x, y) in x.iter().zip(y) {
+            for lane in 0..LANES {
+                sums[lane] += x[lane] * y[lane];
+            }
+        }
+        let rest: f64 = x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum();
+        sums.iter().sum::<f64>() + rest
     }
 
-    fn axpy(&self, a: f64, x: &Array1<f64>, y: &mut Array1<f64>) {
-        y.scaled_add(a, x);
+    fn axpy(&self, a: f64, x: &Vec<f64>, y: &mut Vec<f64>) {
+        assert_eq!(x.len(), y.len(), "vectors of one space have one length");
+        y.iter_mut().zip(x).for_each(|(y, x)| *y += a * x);
     }
 
-    fn scale(&self, a: f64, x: &mut Array1<f64>) {
-        *x *= a;
+    fn scale(&self, a: f64, x: &mut Vec<f64>) {
+        x.iter_mut().for_each(|x| *x *= a);
     }
 }
 
@@ -101,13 +112,41 @@ pub(crate) fn norm<S: Space>(space: &S, x: &S::Vector) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NdarraySpace;
     use ndarray::array;
 
     #[test]
     fn provided_methods() {
+        let space = VecSpace::new(3);
+        let basis = [vec![1.0, 0.0, 0.0], vec![0.0, 0.6, 0.8]];
+        // ⟨b₁, x⟩ = 2, ⟨b₂, x⟩ = 0.6·5 + 0.8·10 = 11; x − 2b₁ − 11b₂ = (0, 5 − 6.6, 10 − 8.8).
+        let mut x = vec![2.0, 5.0, 10.0];
+        let c = space.orthogonalise(&basis, &mut x);
+        assert!((c[0] - 2.0).abs() < 1e-15 && (c[1] - 11.0).abs() < 1e-14, "{c:?}");
+        let differences = x.iter().zip([0.0, -1.6, 1.2]).map(|(x, e)| (x - e).abs());
+        assert!(differences.into_iter().all(|d| d < 1e-14), "{x:?}");
+        // 2b₁ + 5b₂ = (2, 3, 4).
+        assert_eq!(space.combine(&basis, &[2.0, 5.0]), [2.0, 3.0, 4.0]);
+        assert_eq!(norm(&space, &vec![2.0, 3.0, 6.0]), 7.0);
+    }
+
+    /// 1 + 2 + … + 19 = 190, and of the squares 2,470: two chunks of eight and three beyond.
+    #[test]
+    fn every_coordinate_counts() {
+        let space = VecSpace::new(19);
+        let x: Vec<f64> = (1..=19).map(f64::from).collect();
+        assert_eq!(space.dot(&x, &vec![1.0; 19]), 190.0);
+        let mut y = x.clone();
+        space.axpy(1.0, &x, &mut y);
+        space.scale(0.5, &mut y);
+        assert_eq!(space.dot(&x, &y), 2_470.0);
+    }
+
+    /// The same, of ndarray's vectors.
+    #[test]
+    fn both_spaces_are_one() {
         let space = NdarraySpace::new(3);
         let basis = [array![1.0, 0.0, 0.0], array![0.0, 0.6, 0.8]];
-        // ⟨b₁, x⟩ = 2, ⟨b₂, x⟩ = 0.6·5 + 0.8·10 = 11; x − 2b₁ − 11b₂ = (0, 5 − 6.6, 10 − 8.8).
         let mut x = array![2.0, 5.0, 10.0];
         let c = space.orthogonalise(&basis, &mut x);
         assert!((c[0] - 2.0).abs() < 1e-15 && (c[1] - 11.0).abs() < 1e-14, "{c:?}");
@@ -115,7 +154,6 @@ mod tests {
             (&x - array![0.0, -1.6, 1.2]).iter().all(|d| d.abs() < 1e-14),
             "{x}"
         );
-        // 2b₁ + 5b₂ = (2, 3, 4).
         assert_eq!(space.combine(&basis, &[2.0, 5.0]), array![2.0, 3.0, 4.0]);
         assert_eq!(norm(&space, &array![2.0, 3.0, 6.0]), 7.0);
     }

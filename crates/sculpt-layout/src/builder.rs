@@ -36,15 +36,11 @@ impl LayoutBuilder {
     }
 
     /// A BatchNorm over `n` channels: `.weight`, `.bias`, `.running_mean`, `.running_var`.
-    pub fn batch_norm(mut self, name: &str, n: usize) -> Self {
-        self = self
-            .param(&format!("{name}.weight"), &[n], ParamKind::BatchNormScale)
-            .param(&format!("{name}.bias"), &[n], ParamKind::BatchNormShift);
-        self.buffers
-            .push((format!("{name}.running_mean"), n, BufferKind::RunningMean));
-        self.buffers
-            .push((format!("{name}.running_var"), n, BufferKind::RunningVar));
-        self
+    pub fn batch_norm(self, name: &str, n: usize) -> Self {
+        self.param(&format!("{name}.weight"), &[n], ParamKind::BatchNormScale)
+            .param(&format!("{name}.bias"), &[n], ParamKind::BatchNormShift)
+            .buffer(&format!("{name}.running_mean"), n, BufferKind::RunningMean)
+            .buffer(&format!("{name}.running_var"), n, BufferKind::RunningVar)
     }
 
     /// Any tensor under its full `state_dict` name, which no mask touches.
@@ -55,6 +51,12 @@ impl LayoutBuilder {
     /// Any tensor under its full `state_dict` name, whose entries a mask may remove.
     pub fn prunable(self, name: &str, shape: &[usize], kind: ParamKind) -> Self {
         self.push(name, shape, kind, true)
+    }
+
+    /// A running statistic of `n` numbers, under its full `state_dict` name.
+    pub fn buffer(mut self, name: &str, n: usize, kind: BufferKind) -> Self {
+        self.buffers.push((name.to_owned(), n, kind));
+        self
     }
 
     fn push(mut self, name: &str, shape: &[usize], kind: ParamKind, prunable: bool) -> Self {

@@ -24,6 +24,20 @@ pub fn magnitude(
     )
 }
 
+/// The mask of the `round(d · n)` largest `|w|` of `n` weights: [`magnitude`] of a bare slice, without a layout.
+///
+/// With `within`, nothing pruned comes back.
+///
+/// # Errors
+/// No survivors, a NaN among the weights, or fewer candidates than survivors.
+///
+/// # Panics
+/// When `within` is not of the weights' length.
+pub fn largest(weights: &[f32], density: Density, within: Option<&Mask>) -> Result<Mask, MaskError> {
+    let scores: Vec<f32> = weights.iter().map(|weight| weight.abs()).collect();
+    keep_top(&scores, density.n_kept(weights.len())?, within)
+}
+
 /// `|θ|` of all prunable weights.
 pub(crate) fn scores(layout: &Layout, theta: &[f32]) -> Vec<f32> {
     assert_eq!(
@@ -68,6 +82,18 @@ mod tests {
                 available: 3
             })
         );
+        assert!(matches!(of(0.05, None), Err(MaskError::NothingKept { n: 6, .. })));
+    }
+
+    /// The prunable weights of the test above, without their layout.
+    #[test]
+    fn of_a_bare_slice() {
+        let weights = [0.1, -5.0, 0.2, -3.0, 4.0, 0.0];
+        let of = |density, within: Option<&Mask>| largest(&weights, Density::new(density).unwrap(), within);
+        let half = of(0.5, None).unwrap();
+        assert_eq!(half.as_slice(), [false, true, false, true, true, false]);
+        let third = of(1.0 / 3.0, Some(&half)).unwrap();
+        assert_eq!(third.as_slice(), [false, true, false, false, true, false]);
         assert!(matches!(of(0.05, None), Err(MaskError::NothingKept { n: 6, .. })));
     }
 }

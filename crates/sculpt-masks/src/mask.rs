@@ -173,6 +173,21 @@ impl Mask {
         }
     }
 
+    /// Sets the pruned ones of these weights to `+0.0`: [`Mask::apply`] to a bare slice, one weight a bit.
+    ///
+    /// # Panics
+    /// When there are not as many weights as bits.
+    pub fn apply_to(&self, weights: &mut [f32]) {
+        assert_eq!(
+            weights.len(),
+            self.len(),
+            "there must be one weight for each bit of the mask"
+        );
+        for (weight, &kept) in weights.iter_mut().zip(&self.bits) {
+            *weight = if kept { *weight } else { 0.0 };
+        }
+    }
+
     /// The first place in `theta` that is pruned, and yet not `+0.0` bit for bit.
     ///
     /// # Panics
@@ -274,6 +289,12 @@ mod tests {
         let mut theta = [f32::NAN, f32::INFINITY, 1.0, 1.0, f32::NEG_INFINITY, 1.0, 1.0];
         mask.apply(&layout, &mut theta);
         assert_eq!(theta, [0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+        let mut weights = [f32::NAN, -f32::INFINITY, -2.0, -3.0];
+        mask.apply_to(&mut weights);
+        assert_eq!(
+            weights.map(f32::to_bits),
+            [0.0f32, 0.0, 0.0, -3.0].map(f32::to_bits)
+        );
     }
 
     #[test]

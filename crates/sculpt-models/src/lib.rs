@@ -16,3 +16,7 @@ pub use flops::training_flops;
 pub use init::{InitRule, initialise};
 pub use planned::Precision;
 pub use spec::ModelSpec;
+// What a caller needs who has nothing else of ours.
+pub use sculpt_layout::Layout;
+pub use sculpt_network::{Mode, Network};
+pub use sculpt_random::Seed;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
-use sculpt_layout::Layout;
+// What a network of one's own needs, so that this crate alone will do.
+pub use sculpt_layout::{Layout, LayoutBuilder, LayoutError, ParamKind};
 
 /// A network as a function of its flat parameter vector, over tensors of type `T`.
 pub trait Network<T> {

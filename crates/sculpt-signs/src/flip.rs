@@ -1,8 +1,10 @@
-use crate::tensors::tensors;
+use crate::tensors::{check_kept, check_slice, tensors};
 use crate::{Fraction, SignsError};
 use sculpt_layout::Layout;
 use sculpt_masks::Mask;
 use sculpt_random::{Purpose, Seed, Stream};
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 /// Which surviving signs are flipped.
 const SIGN_FLIPS: Purpose = Purpose::new(b"signs---");
@@ -27,20 +29,66 @@ pub fn flip(
     for tensor in tensors(layout, mask, &[("theta", theta)])? {
         tensor.check_numbers("theta", theta)?;
     }
-    let n_flips = fraction.of(mask.n_kept());
-    let chosen = Stream::new(seed, SIGN_FLIPS, 0).choose(n_flips, mask.n_kept());
-    let mut chosen = chosen.into_iter().peekable();
-    let mut place = 0;
+    let mut flips = Flips::new(fraction.of(mask.n_kept()), mask.n_kept(), seed);
     for tensor in tensors(layout, mask, &[("theta", theta)])? {
         let weights = theta[tensor.range].iter_mut().zip(tensor.kept);
-        for (weight, _) in weights.filter(|(_, kept)| **kept) {
-            if chosen.next_if_eq(&place).is_some() {
-                *weight = 0.0 - *weight;
-            }
-            place += 1;
+        weights
+            .filter(|(_, kept)| **kept)
+            .for_each(|(weight, _)| flips.pass(weight));
+    }
+    Ok(flips.n)
+}
+
+/// [`flip`] of a bare slice, without a layout: of all of `weights`, or of those that are `kept`.
+///
+/// # Errors
+/// As many `kept` as weights there must be; a NaN, kept or not. `weights` are then as they were.
+///
+/// # Panics
+/// When more than `u32::MAX` weights survive.
+pub fn flip_slice(
+    weights: &mut [f32],
+    kept: Option<&[bool]>,
+    fraction: Fraction,
+    seed: Seed,
+) -> Result<usize, SignsError> {
+    check_kept(weights.len(), kept)?;
+    check_slice("weights", weights)?;
+    let is_kept = |i: usize| kept.is_none_or(|kept| kept[i]);
+    let n_kept = (0..weights.len()).filter(|i| is_kept(*i)).count();
+    let mut flips = Flips::new(fraction.of(n_kept), n_kept, seed);
+    for (i, weight) in weights.iter_mut().enumerate() {
+        if is_kept(i) {
+            flips.pass(weight);
         }
     }
-    Ok(n_flips)
+    Ok(flips.n)
+}
+
+/// Which of the survivors, as they come, are flipped.
+struct Flips {
+    n: usize,
+    chosen: Peekable<IntoIter<u32>>,
+    place: u32,
+}
+
+impl Flips {
+    fn new(n: usize, n_kept: usize, seed: Seed) -> Self {
+        let chosen = Stream::new(seed, SIGN_FLIPS, 0).choose(n, n_kept);
+        Self {
+            n,
+            chosen: chosen.into_iter().peekable(),
+            place: 0,
+        }
+    }
+
+    /// The next survivor.
+    fn pass(&mut self, weight: &mut f32) {
+        if self.chosen.next_if_eq(&self.place).is_some() {
+            *weight = 0.0 - *weight;
+        }
+        self.place += 1;
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +131,30 @@ mod tests {
 
     const GOLDEN_FIFTH: [usize; 2] = [0, 4];
     const GOLDEN_HALF: [usize; 5] = [0, 4, 5, 8, 9];
+
+    /// The weights of the test above without their layout, and without the one that is pruned.
+    #[test]
+    fn bare_slices_are_flipped_alike() {
+        let (_, mask) = layout_and_mask();
+        let fifth = Fraction::new(0.2).unwrap();
+        let mut weights = [1.0; 10];
+        assert_eq!(
+            flip_slice(&mut weights, Some(mask.as_slice()), fifth, Seed(42)),
+            Ok(2)
+        );
+        let flipped: Vec<usize> = (0..10).filter(|&i| weights[i] == -1.0).collect();
+        assert_eq!(flipped, GOLDEN_FIFTH);
+        // Place 3 of the survivors is weight 4.
+        let mut survivors = [1.0; 9];
+        assert_eq!(flip_slice(&mut survivors, None, fifth, Seed(42)), Ok(2));
+        assert_eq!(survivors, [-1.0, 1.0, 1.0, -1.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
+
+        let error = flip_slice(&mut survivors, Some(&[true]), fifth, Seed(1)).unwrap_err();
+        assert_eq!(error.to_string(), "the mask has 1 bits, not 9");
+        let mut nan = [1.0, f32::NAN];
+        let error = flip_slice(&mut nan, Some(&[true, false]), fifth, Seed(1)).unwrap_err();
+        assert_eq!(error.to_string(), "number 1 of weights is NaN");
+    }
 
     #[test]
     fn none_and_all() {

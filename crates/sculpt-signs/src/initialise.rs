@@ -1,5 +1,5 @@
 use crate::SignsError;
-use crate::tensors::tensors;
+use crate::tensors::{check_kept, check_length, check_slice, tensors};
 use sculpt_layout::Layout;
 use sculpt_masks::Mask;
 
@@ -32,15 +32,49 @@ pub fn signs_only(
         tensor.check_numbers("signs", signs)?;
         let of_tensor = theta[tensor.range.clone()].iter_mut();
         for ((weight, &sign), &kept) in of_tensor.zip(&signs[tensor.range]).zip(tensor.kept) {
-            let has_sign = sign != 0.0;
-            n_zero_signs += usize::from(kept & !has_sign);
-            // Chosen rather than multiplied: ∞ · 0 would be NaN, and 0 · −1 be −0.
-            let magnitude = weight.abs();
-            let signed = if sign < 0.0 { 0.0 - magnitude } else { magnitude };
-            *weight = if kept & has_sign { signed } else { 0.0 };
+            n_zero_signs += usize::from(kept & (sign == 0.0));
+            *weight = if kept { signed(*weight, sign) } else { 0.0 };
         }
     }
     Ok(SignsOnly { theta, n_zero_signs })
+}
+
+/// [`signs_only`] of bare slices, without a layout: `|weights| · sign(signs)`, on all or on those that are `kept`, and `+0.0`
+/// on the others.
+///
+/// # Errors
+/// Different lengths, or a NaN, kept or not.
+pub fn signs_only_slice(
+    weights: &[f32],
+    signs: &[f32],
+    kept: Option<&[bool]>,
+) -> Result<SignsOnly, SignsError> {
+    check_length("signs", weights.len(), signs.len())?;
+    check_kept(weights.len(), kept)?;
+    check_slice("weights", weights)?;
+    check_slice("signs", signs)?;
+    let is_kept = |i: usize| kept.is_none_or(|kept| kept[i]);
+    let pairs = || weights.iter().zip(signs).enumerate();
+    Ok(SignsOnly {
+        theta: pairs()
+            .map(|(i, (&weight, &sign))| if is_kept(i) { signed(weight, sign) } else { 0.0 })
+            .collect(),
+        n_zero_signs: pairs()
+            .filter(|&(i, (_, &sign))| is_kept(i) && sign == 0.0)
+            .count(),
+    })
+}
+
+/// `|weight| · sign(sign)`. Chosen rather than multiplied: ∞ · 0 would be NaN, and 0 · −1 be −0.
+fn signed(weight: f32, sign: f32) -> f32 {
+    let magnitude = weight.abs();
+    if sign < 0.0 {
+        0.0 - magnitude
+    } else if sign > 0.0 {
+        magnitude
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
@@ -69,6 +103,31 @@ mod tests {
             [-1.0f32, 0.0, 0.0, -4.0, 5.0, 0.0, 7.0, 0.0, 0.0, -10.0].map(f32::to_bits)
         );
         assert_eq!(result.n_zero_signs, 2);
+
+        // The same numbers without the layout, and without BatchNorm and bias.
+        let prunable = |v: &[f32; 10]| [&v[..3], &v[5..9]].concat();
+        let bare = signs_only_slice(&prunable(&weights), &prunable(&signs), Some(mask.as_slice())).unwrap();
+        assert_eq!(
+            bare.theta.iter().map(|x| x.to_bits()).collect::<Vec<_>>(),
+            [-1.0f32, 0.0, 0.0, 0.0, 7.0, 0.0, 0.0].map(f32::to_bits)
+        );
+        assert_eq!(bare.n_zero_signs, 2);
+        let all = signs_only_slice(&[1.0, -2.0], &[-1.0, 0.0], None).unwrap();
+        assert_eq!((all.theta, all.n_zero_signs), (vec![-1.0, 0.0], 1));
+    }
+
+    #[test]
+    fn refusals_of_bare_slices() {
+        let refused = |weights: &[f32], signs: &[f32], kept| {
+            signs_only_slice(weights, signs, kept).unwrap_err().to_string()
+        };
+        assert_eq!(refused(&[1.0], &[1.0, 2.0], None), "signs has 2 numbers, not 1");
+        assert_eq!(refused(&[1.0], &[1.0], Some(&[])), "the mask has 0 bits, not 1");
+        assert_eq!(
+            refused(&[f32::NAN], &[1.0], Some(&[false])),
+            "number 0 of weights is NaN"
+        );
+        assert_eq!(refused(&[1.0], &[f32::NAN], None), "number 0 of signs is NaN");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use crate::SignsError;
-use crate::tensors::{check_length, check_mask, tensors};
+use crate::tensors::{check_kept, check_length, tensors};
 use sculpt_layout::Layout;
 use sculpt_masks::Mask;
 use serde::Serialize;
@@ -72,9 +72,7 @@ pub fn overlap(layout: &Layout, mask: &Mask, a: &[f32], b: &[f32]) -> Result<Ove
 /// Different lengths, or a NaN, kept or not.
 pub fn compare(a: &[f32], b: &[f32], kept: Option<&[bool]>) -> Result<SignCount, SignsError> {
     check_length("b", a.len(), b.len())?;
-    if let Some(kept) = kept {
-        check_mask(a.len(), kept.len())?;
-    }
+    check_kept(a.len(), kept)?;
     count(a, b, kept).map_err(|nan| SignsError::Nan {
         vector: nan.vector,
         index: nan.index,

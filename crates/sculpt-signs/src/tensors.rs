@@ -43,6 +43,19 @@ pub(crate) fn check_mask(expected: usize, found: usize) -> Result<(), SignsError
     }
 }
 
+/// Whether there is a bit for each number, where there are bits.
+pub(crate) fn check_kept(n: usize, kept: Option<&[bool]>) -> Result<(), SignsError> {
+    kept.map_or(Ok(()), |kept| check_mask(n, kept.len()))
+}
+
+/// Refuses a NaN in a bare slice.
+pub(crate) fn check_slice(vector: &'static str, numbers: &[f32]) -> Result<(), SignsError> {
+    match numbers.iter().position(|number| number.is_nan()) {
+        Some(index) => Err(SignsError::Nan { vector, index }),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn check_length(vector: &'static str, expected: usize, found: usize) -> Result<(), SignsError> {
     if expected == found {
         Ok(())

@@ -13,3 +13,8 @@ pub use evaluate::{Evaluation, evaluate};
 pub use sgd::Sgd;
 pub use state::State;
 pub use train::{EpochMetrics, Flow, Observer, Outcome, Position, Step, Training};
+// What a caller needs who has nothing else of ours.
+pub use sculpt_layout::{Layout, LayoutBuilder, LayoutError, ParamKind};
+pub use sculpt_masks::{Density, Mask};
+pub use sculpt_network::{FromFn, Mode, Network};
+pub use sculpt_schedules::{Kind, Schedule, ScheduleError};

@@ -1,7 +1,7 @@
 //! Diagonals like the spectrum of a network's Hessian: few outliers, a bulk, single precision, good and bad starts.
 
 use crate::*;
-use sculpt_lanczos::{Space, eigenpairs_from};
+use sculpt_lanczos::eigenpairs_from;
 
 /// A diagonal like the spectrum of a network's Hessian: these eigenvalues, and the bulk of them in [−2, 5].
 /// (To Lanczos from a uniform start, the basis of eigenvectors is as good as any other.)

@@ -4,9 +4,14 @@
 
 mod dense;
 mod like_a_hessian;
+// Compiled here too, so that all this runs without the feature `ndarray`.
+#[path = "../../src/ndarray_space.rs"]
+#[expect(unreachable_pub, reason = "it is public in the library")]
+mod ndarray_space;
 
-use ndarray::{Array1, Array2};
-use sculpt_lanczos::{Eigen, Eigenpairs, NdarraySpace, Seed, Which, eigenpairs};
+use ndarray::{Array1, Array2, ArrayView1};
+use ndarray_space::NdarraySpace;
+use sculpt_lanczos::{Eigen, Eigenpairs, Seed, Space, VecSpace, Which, eigenpairs};
 use sculpt_random::{Purpose, Stream};
 
 /// `QΛQᵀ`, `Q` a product of Householder reflections at random vectors.
@@ -80,4 +85,18 @@ fn check(values: &[f64], params: &Eigen, expected: &[f64]) -> Eigenpairs<Array1<
         assert!((found - expected).abs() < 1e-8, "{:?}", pairs.values);
     }
     pairs
+}
+
+/// Bare vectors find what ndarray's find, in as many products.
+#[test]
+fn vectors_without_ndarray() {
+    let values: Vec<f64> = evenly(-1.0, 1.0, 80).into_iter().chain([3.0, 2.5]).collect();
+    let (a, params) = (symmetric(&values, 3), params(2, Which::LargestAlgebraic));
+    let product = |x: &Vec<f64>| a.dot(&ArrayView1::from(x)).to_vec();
+    let pairs = eigenpairs(&VecSpace::new(82), product, &params).unwrap();
+    let with_ndarray = solve(&a, &params);
+    assert!(pairs.converged && pairs.products == with_ndarray.products);
+    for (value, exact) in pairs.values.iter().zip([3.0, 2.5]) {
+        assert!((value - exact).abs() < 1e-12, "{:?}", pairs.values);
+    }
 }

@@ -1,0 +1,34 @@
+//! Every example in the README of a crate that links libtorch builds as it stands, pasted into a fresh package.
+
+use crate::fresh_crate::{cargo, examples, paste, target};
+
+/// Whose examples these are: all that link libtorch, but for those of this project's own runs; and downloads, which
+/// `sculpt-datasets` is made of.
+const CRATES: [&str; 7] = [
+    "sculpt-downloads",
+    "sculpt-models",
+    "sculpt-scores",
+    "sculpt-connectivity",
+    "sculpt-hessian",
+    "sculpt-trainers",
+    "sculpt-datasets",
+];
+
+/// What they are made of.
+const BENEATH: [&str; 7] = [
+    "sculpt-layout",
+    "sculpt-random",
+    "sculpt-schedules",
+    "sculpt-lanczos",
+    "sculpt-masks",
+    "sculpt-store",
+    "sculpt-network",
+];
+
+#[test]
+fn examples_with_libtorch_can_be_pasted() {
+    let examples = examples(CRATES);
+    assert!(examples.len() >= CRATES.len(), "only {} examples", examples.len());
+    let folder = paste("readmes-libtorch", BENEATH.into_iter().chain(CRATES), &examples);
+    cargo(&folder, &target(), &["check", "--release", "--quiet"]);
+}
