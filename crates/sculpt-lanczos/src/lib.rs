@@ -1,9 +1,4 @@
-// Its second example needs the feature; `tests/readmes.rs` runs both as they stand, whatever is on here.
-#![cfg_attr(feature = "ndarray", doc = include_str!("../README.md"))]
-#![cfg_attr(
-    not(feature = "ndarray"),
-    doc = "Eigenpairs, spectral density and trace of symmetric operators, by products alone: the README, whole with feature `ndarray`."
-)]
+#![doc = include_str!("../README.md")]
 
 mod density;
 mod eigen;
