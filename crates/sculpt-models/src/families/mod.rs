@@ -59,7 +59,7 @@ pub(crate) fn names_in_use() -> impl Iterator<Item = String> {
     let cifar = cifar_resnet::DEPTHS_IN_USE.map(|depth| format!("resnet{depth}"));
     let others = [cifar_resnet::NAMES, resnet::NAMES, vgg::NAMES].map(|names| {
         let words = names
-            .split([',', ' '])
+            .split([',', ' ', ';', '(', ')'])
             .filter(|word| Architecture::named(word).is_some());
         words.map(str::to_owned).collect::<Vec<_>>()
     });
