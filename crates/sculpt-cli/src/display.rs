@@ -158,7 +158,7 @@ impl Display {
 
 /// At the speed so far, once there is one.
 fn to_go(seconds: f64, epochs: f64, epochs_total: u64) -> String {
-    if epochs > 0.0 {
+    if epochs >= 0.5 {
         let left = seconds / epochs * (epochs_total as f64 - epochs);
         format!(", about {} to go", duration(left.max(0.0)))
     } else {

@@ -244,8 +244,38 @@ fn cut_off_and_started_again_the_numbers_are_the_same() {
         assert!(path.metadata().unwrap().len() > 100, "{}", path.display());
     }
 
-    // Published and read back from the published suite alone.
+    // A suite that lacks a state is published when that is asked for, and goes on from what it has.
     let name = outcome["artefacts"][0]["suite"].as_str().unwrap();
+    let table = csv(&whole);
+    let last = String::from_utf8(table.clone()).unwrap();
+    let node = last
+        .lines()
+        .last()
+        .unwrap()
+        .split(',')
+        .find(|cell| cell.len() == 64)
+        .unwrap();
+    let runs = whole.path().join("runs");
+    fs::remove_dir_all(runs.join(&node[..2]).join(node)).unwrap();
+    let publish = ["publish", "--suite", name, "--json"];
+    let output = sculpt(whole.path(), &publish).output().unwrap();
+    check_failure(&output, 1, &["1 of the 27 checkpoints", "--unfinished"]);
+    let unfinished = [&publish[..], &["--unfinished"]].concat();
+    let published = json(&sculpt(whole.path(), &unfinished).output().unwrap());
+    assert_eq!(
+        published["artefacts"].as_array().map(Vec::len),
+        Some(0),
+        "{published}"
+    );
+    fs::remove_dir_all(&runs).unwrap();
+    let output = sculpt(whole.path(), &SMALL).output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("1 nodes run"),
+        "{output:?}"
+    );
+    assert_eq!(csv(&whole), table);
+
+    // Published and read back from the published suite alone.
     json(
         &sculpt(cut.path(), &["publish", "--suite", name, "--default", "--json"])
             .output()

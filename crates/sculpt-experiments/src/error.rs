@@ -188,7 +188,7 @@ pub enum ExperimentError {
     },
     /// A suite that has not been trained whole.
     #[error(
-        "{missing} of the {needed} checkpoints of suite {suite:?} are missing; run its `reproduce` to the end"
+        "{missing} of the {needed} checkpoints of suite {suite:?} are missing; run its `reproduce` to the end, or publish what there is with --unfinished"
     )]
     SuiteUnfinished {
         /// The suite.

@@ -3,6 +3,7 @@
 use crate::store::Example;
 use crate::verify::violations;
 use crate::*;
+use sculpt_experiments::{DataFolder, Store, read_user_recipe};
 use sculpt_store::paths;
 use std::collections::BTreeMap;
 use std::fs;
@@ -116,6 +117,28 @@ fn damaged_nodes_are_set_aside_and_made_again() {
     let example = example.run();
     assert_eq!(fs::read(&path).unwrap(), bytes);
     assert!(violations(&example.folder, "runs").is_empty());
+}
+
+/// An epoch that a finished node is asked for later is a wish that may never come true: nothing is damaged, and nothing set aside.
+#[test]
+fn a_wish_for_an_epoch_more_is_no_damage() {
+    let folder = Folder::new();
+    let file = folder.join("r.toml");
+    fs::write(&file, RECIPE).unwrap();
+    ok(&folder, "run r.toml --runs runs");
+    fs::write(&file, format!("{RECIPE}keep = [1]\n")).unwrap();
+    let user = read_user_recipe(&file, &DataFolder::default()).unwrap();
+    let (_, trained) = user.names.last().unwrap();
+    let store = Store::new(folder.join("runs"));
+    store
+        .describe(&trained.id, user.recipe.get(&trained.id).unwrap())
+        .unwrap();
+    assert!(violations(&folder, "runs").is_empty());
+    let output = sculpt(&folder, "verify runs --repair");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = [text(&output.stdout), text(&output.stderr)].concat();
+    assert!(said.contains("the node keeps epoch 1"), "{said}");
+    assert!(store.has(trained));
 }
 
 /// The state is looked at by its id, once in the store and once in a published suite that has nothing else.

@@ -41,7 +41,7 @@ struct RawModel {
 }
 
 /// The fields of a kind that may have a usual value.
-fn fields_of(kind: &str) -> &'static [&'static str] {
+pub(super) fn fields_of(kind: &str) -> &'static [&'static str] {
     match kind {
         "init" => &["model", "rule", "seed", "draw"],
         "train" => &[
@@ -190,11 +190,7 @@ impl Usual<'_> {
             *data = to_json(&self.data(data)?);
         }
         let Some(setup) = self.setup else {
-            return Ok(if given.is_empty() {
-                json!(word)
-            } else {
-                json!({ word: given })
-            });
+            return Ok(as_it_stands(word, given));
         };
         let by = match word.as_str() {
             "magnitude" => Some(By::Magnitude),
@@ -211,13 +207,7 @@ impl Usual<'_> {
                 rule: setup.rule,
                 seed,
             },
-            (None, _) => {
-                return Ok(if given.is_empty() {
-                    json!(word)
-                } else {
-                    json!({ word: given })
-                });
-            }
+            (None, _) => return Ok(as_it_stands(word, given)),
         };
         Ok(match to_json(&usual) {
             Value::Object(mut usual) => {
@@ -244,16 +234,25 @@ impl Usual<'_> {
         }
         let text = |e: &dyn std::fmt::Display| Problem::at("data", e.to_string());
         let raw: RawData = serde_json::from_value(value.clone()).map_err(|e| text(&e))?;
-        let found = match (&raw.name, self.setup) {
+        // What is meant, and the whole of it: a preset may use the first images alone.
+        let (found, whole) = match (&raw.name, self.setup) {
             (Some(name), _) => {
                 let key = if name == "demo" { DEMO_A.key } else { name };
                 let spec = data_set(key).map_err(|e| text(&e))?;
-                self.data.find(spec).map_err(Problem::Error)?.0
+                let (found, _title) = self.data.find(spec).map_err(Problem::Error)?;
+                (found.clone(), found)
             }
-            (None, Some(setup)) => setup.data.clone(),
+            (None, Some(setup)) => {
+                let spec = setup.data.spec().map_err(Problem::Error)?;
+                let whole = self
+                    .data
+                    .find_or_plan(spec)
+                    .map_or_else(|_| setup.data.clone(), |(whole, _)| whole);
+                (setup.data.clone(), whole)
+            }
             (None, None) => return Err(text(&"missing field `name`")),
         };
-        let n_train = found.shape().map_err(Problem::Error)?.0;
+        let n_train = whole.shape().map_err(Problem::Error)?.0;
         if raw
             .train_images
             .is_some_and(|n| !(1..=n_train).contains(&u64::from(n)))
@@ -265,11 +264,12 @@ impl Usual<'_> {
             return Err(Problem::at("data", detail));
         }
         let mut found = DataRef {
-            // All of the registry's are what an id leaves out.
-            train_images: raw
-                .train_images
-                .filter(|n| u64::from(*n) < n_train)
-                .or(found.train_images),
+            train_images: match raw.train_images {
+                None => found.train_images,
+                // As an id has all of them.
+                Some(n) if u64::from(n) == n_train => whole.train_images,
+                fewer => fewer,
+            },
             ..found
         };
         if let Some(pool) = raw.average_pool {
@@ -279,6 +279,15 @@ impl Usual<'_> {
             Some(normalisation) => found.normalised(normalisation).map_err(Problem::Error),
             None => Ok(found),
         }
+    }
+}
+
+/// A criterion that nothing is added to.
+fn as_it_stands(word: String, given: Map<String, Value>) -> Value {
+    if given.is_empty() {
+        json!(word)
+    } else {
+        json!({ word: given })
     }
 }
 

@@ -395,3 +395,54 @@ fn all_images_are_the_usual_ones() {
     assert_eq!(with(1280), usual);
     assert_ne!(with(1279), usual);
 }
+
+/// What a recipe may leave out are the node's own fields, so that a field that is added to a node is one that recipes know.
+#[test]
+fn the_fields_of_a_kind_are_the_nodes() {
+    let user = read(GRID).unwrap();
+    let node = |kind: &str| {
+        let mut all = user.recipe.iter().map(|(_, entry)| &entry.node);
+        serde_json::to_value(all.find(|node| node.kind() == kind).unwrap()).unwrap()
+    };
+    let check = |kind: &str, also: &[&str]| {
+        let not = ["kind", "v", "from"];
+        let node = node(kind);
+        let own = node
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .filter(|field| !not.contains(field));
+        let own: BTreeSet<&str> = own.chain(also.iter().copied()).collect();
+        assert_eq!(
+            own,
+            super::fields::fields_of(kind).iter().copied().collect(),
+            "{kind}"
+        );
+    };
+    check("init", &[]);
+    check("train", &["label_noise"]);
+    check("prune", &[]);
+}
+
+/// A preset that uses the first images is no bound, and a folder with fewer is all used.
+#[test]
+fn a_recipe_may_use_more_images_than_its_preset() {
+    let quarter = |n: &str| {
+        let text = GRID
+            .replace("demo/a", "quarter/a")
+            .replace("cycles = 3", &format!("data = {{ {n} }}"));
+        let user = read(&text).unwrap();
+        let (_, state) = user.names.last().unwrap();
+        let Node::Train(train) = &user.recipe.get(&state.id).unwrap().node else {
+            panic!("no training");
+        };
+        (
+            train.data.train_images,
+            train.data.average_pool.map(|pool| pool.k()),
+        )
+    };
+    assert_eq!(quarter(""), (Some(25_000), Some(2)));
+    assert_eq!(quarter("train_images = 30000"), (Some(30_000), Some(2)));
+    assert_eq!(quarter("train_images = 50000"), (None, Some(2)));
+}
