@@ -11,7 +11,7 @@ use std::fs;
 use std::process::Command;
 
 /// All that are published and need no libtorch, but for what downloads: it alone would take half of the time.
-const CRATES: [&str; 14] = [
+const CRATES: [&str; 15] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -21,6 +21,7 @@ const CRATES: [&str; 14] = [
     "sculpt-signs",
     "sculpt-label-noise",
     "sculpt-store",
+    "sculpt-parquet",
     "sculpt-checkpoints",
     "sculpt-network",
     "sculpt-rows",

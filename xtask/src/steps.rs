@@ -87,7 +87,7 @@ fn step(name: &'static str, tool: Tool, words: Vec<OsString>) -> Step {
     }
 }
 
-/// All other members, in release, the one profile that libtorch and polars are compiled in.
+/// All other members, in release, the one profile that libtorch is compiled in.
 fn heavy(name: &'static str, tool: Tool, command: &[&str], light: &[String], rest: &[OsString]) -> Step {
     let mut all = words(command);
     all.extend(words(&["--release", "--workspace"]));

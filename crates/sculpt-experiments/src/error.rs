@@ -4,6 +4,7 @@ use sculpt_datasets::DatasetError;
 use sculpt_label_noise::LabelNoiseError;
 use sculpt_masks::MaskError;
 use sculpt_models::ModelError;
+use sculpt_parquet::ParquetError;
 use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
 use sculpt_signs::SignsError;
@@ -264,13 +265,13 @@ pub enum ExperimentError {
         /// The words allowed.
         allowed: String,
     },
-    /// A metrics frame cannot be read or written.
+    /// A table of metrics or timings cannot be read or written.
     #[error("{path}: {source}")]
-    Frame {
+    Table {
         /// The file.
         path: PathBuf,
-        /// What polars says.
-        source: polars_core::error::PolarsError,
+        /// What is wrong with it.
+        source: ParquetError,
     },
     /// The file system refused.
     #[error("{path}: {source}")]

@@ -50,7 +50,7 @@ pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;
 pub use manifest::{Manifest, ManifestEntry, WholeManifest};
 pub use methods::{Method, UnknownMethod};
-pub use metrics::{Metrics, MetricsRow, read_metrics, write_metrics, write_parquet};
+pub use metrics::{Metrics, MetricsRow, read_metrics, write_metrics};
 pub use node::{Combine, Init, LabelNoise, Load, Node, NodeId, Perturb, Prune, StateRef, Train, Version};
 pub use node_file::{NodeEnvironment, NodeFile};
 pub use plan::{Plan, Work, plan};

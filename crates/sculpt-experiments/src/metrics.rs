@@ -1,10 +1,9 @@
 use crate::ExperimentError;
-use polars_core::prelude::{Column, DataFrame};
-use polars_io::prelude::{ParquetCompression, ParquetReader, ParquetWriter, SerReader};
+use sculpt_parquet::{Column, Table};
 use sculpt_store::atomic;
 use sculpt_trainers::{EpochMetrics, Evaluation};
 use serde::{Deserialize, Serialize};
-use std::{fs::File, path::Path};
+use std::{fs, path::Path};
 
 /// One epoch of a node's `metrics.parquet`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,49 +22,50 @@ pub type Metrics = Vec<(String, MetricsRow)>;
 /// test_correct, test_images. Equal rows give equal bytes.
 ///
 /// # Errors
-/// What polars or the file system refuses.
+/// What the file system refuses.
 pub fn write_metrics(path: &Path, rows: &[(String, MetricsRow)]) -> Result<(), ExperimentError> {
-    let frame_error = |source| ExperimentError::Frame {
+    let numbers =
+        |f: &dyn Fn(&MetricsRow) -> Option<f64>| Column::Number(rows.iter().map(|(_, r)| f(r)).collect());
+    let counts =
+        |f: &dyn Fn(&MetricsRow) -> Option<u32>| Column::Count(rows.iter().map(|(_, r)| f(r)).collect());
+    let columns = [
+        ("node", Column::text(rows.iter().map(|(id, _)| Some(id.as_str())))),
+        ("epoch", counts(&|r| Some(r.training.epoch))),
+        ("learning_rate", numbers(&|r| Some(r.training.learning_rate))),
+        ("train_loss", numbers(&|r| Some(r.training.train_loss))),
+        ("train_accuracy", numbers(&|r| Some(r.training.train_accuracy))),
+        ("test_loss", numbers(&|r| r.test.map(|t| t.loss))),
+        ("test_correct", counts(&|r| r.test.map(|t| t.n_correct as u32))),
+        ("test_images", counts(&|r| r.test.map(|t| t.n as u32))),
+    ];
+    write_table(path, columns.into())
+}
+
+/// Writes columns as Parquet, whole or not at all.
+pub(crate) fn write_table(path: &Path, columns: Vec<(&str, Column)>) -> Result<(), ExperimentError> {
+    let table = |source| ExperimentError::Table {
         path: path.to_owned(),
         source,
     };
-    let column = |name: &str, f: &dyn Fn(&MetricsRow) -> Option<f64>| {
-        Column::new(name.into(), rows.iter().map(|(_, r)| f(r)).collect::<Vec<_>>())
-    };
-    let count = |name: &str, f: &dyn Fn(&MetricsRow) -> Option<u32>| {
-        Column::new(name.into(), rows.iter().map(|(_, r)| f(r)).collect::<Vec<_>>())
-    };
-    let columns = vec![
-        Column::new(
-            "node".into(),
-            rows.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(),
-        ),
-        count("epoch", &|r| Some(r.training.epoch)),
-        column("learning_rate", &|r| Some(r.training.learning_rate)),
-        column("train_loss", &|r| Some(r.training.train_loss)),
-        column("train_accuracy", &|r| Some(r.training.train_accuracy)),
-        column("test_loss", &|r| r.test.map(|t| t.loss)),
-        count("test_correct", &|r| r.test.map(|t| t.n_correct as u32)),
-        count("test_images", &|r| r.test.map(|t| t.n as u32)),
-    ];
-    let mut frame = DataFrame::new(rows.len(), columns).map_err(frame_error)?;
-    write_parquet(path, &mut frame)
+    let columns = columns
+        .into_iter()
+        .map(|(name, column)| (name.to_owned(), column));
+    let bytes = Table::new(columns.collect())
+        .and_then(|table| table.to_parquet())
+        .map_err(table)?;
+    Ok(atomic::write(path, &bytes)?)
 }
 
-/// Writes a frame as Parquet, whole or not at all.
-///
-/// # Errors
-/// What polars or the file system refuses.
-pub fn write_parquet(path: &Path, frame: &mut DataFrame) -> Result<(), ExperimentError> {
-    let mut bytes = Vec::new();
-    ParquetWriter::new(&mut bytes)
-        .with_compression(ParquetCompression::Snappy)
-        .finish(frame)
-        .map_err(|source| ExperimentError::Frame {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(atomic::write(path, &bytes)?)
+/// Reads what [`write_table`] wrote, or a stranger did.
+pub(crate) fn read_table(path: &Path) -> Result<Table, ExperimentError> {
+    let bytes = fs::read(path).map_err(|source| ExperimentError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Table::from_parquet(&bytes).map_err(|source| ExperimentError::Table {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Reads what [`write_metrics`] wrote.
@@ -73,30 +73,29 @@ pub fn write_parquet(path: &Path, frame: &mut DataFrame) -> Result<(), Experimen
 /// # Errors
 /// No such file, not Parquet, or other columns.
 pub fn read_metrics(path: &Path) -> Result<Metrics, ExperimentError> {
-    let frame_error = |source| ExperimentError::Frame {
+    let table = read_table(path)?;
+    let wrong = |source| ExperimentError::Table {
         path: path.to_owned(),
         source,
     };
-    let file = File::open(path).map_err(|source| ExperimentError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let frame = ParquetReader::new(file).finish().map_err(frame_error)?;
-    let node = frame.column("node").and_then(|c| c.str()).map_err(frame_error)?;
-    let float = |name: &str| frame.column(name).and_then(|c| c.f64()).map_err(frame_error);
-    let count = |name: &str| frame.column(name).and_then(|c| c.u32()).map_err(frame_error);
-    let (epoch, learning_rate) = (count("epoch")?, float("learning_rate")?);
-    let (train_loss, train_accuracy) = (float("train_loss")?, float("train_accuracy")?);
-    let (test_loss, test_correct, test_images) =
-        (float("test_loss")?, count("test_correct")?, count("test_images")?);
+    let node = table.texts("node").map_err(wrong)?;
+    let count = |name| table.counts(name).map_err(wrong);
+    let number = |name| table.numbers(name).map_err(wrong);
+    let (epoch, learning_rate) = (count("epoch")?, number("learning_rate")?);
+    let (train_loss, train_accuracy) = (number("train_loss")?, number("train_accuracy")?);
+    let (test_loss, test_correct, test_images) = (
+        number("test_loss")?,
+        count("test_correct")?,
+        count("test_images")?,
+    );
     let row = |i: usize| {
         let training = EpochMetrics {
-            epoch: epoch.get(i)?,
-            learning_rate: learning_rate.get(i)?,
-            train_loss: train_loss.get(i)?,
-            train_accuracy: train_accuracy.get(i)?,
+            epoch: epoch[i]?,
+            learning_rate: learning_rate[i]?,
+            train_loss: train_loss[i]?,
+            train_accuracy: train_accuracy[i]?,
         };
-        let test = match (test_loss.get(i), test_correct.get(i), test_images.get(i)) {
+        let test = match (test_loss[i], test_correct[i], test_images[i]) {
             (Some(loss), Some(n_correct), Some(n)) => Some(Evaluation {
                 loss,
                 n_correct: n_correct.into(),
@@ -104,9 +103,9 @@ pub fn read_metrics(path: &Path) -> Result<Metrics, ExperimentError> {
             }),
             _ => None,
         };
-        Some((node.get(i)?.to_owned(), MetricsRow { training, test }))
+        Some((node[i].as_ref()?.to_string(), MetricsRow { training, test }))
     };
-    (0..frame.height())
+    (0..table.n_rows())
         .map(|i| {
             row(i).ok_or_else(|| ExperimentError::BadFile {
                 path: path.to_owned(),

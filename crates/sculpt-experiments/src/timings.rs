@@ -1,11 +1,9 @@
 //! What every node of a published suite took, those too whose states nobody reads: `timings.parquet`.
 
-use crate::metrics::write_parquet;
+use crate::metrics::{read_table, write_table};
 use crate::{ExperimentError, NodeId, Timing};
-use polars_core::prelude::{Column, DataFrame, PolarsError};
-use polars_io::prelude::{ParquetReader, SerReader};
+use sculpt_parquet::Column;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 /// Timings by node.
@@ -14,30 +12,20 @@ pub(crate) type Timings = BTreeMap<NodeId, Timing>;
 /// Writes timings with the columns node, seconds, images, starts, peak_memory_bytes, sorted by node.
 pub(crate) fn write_timings(path: &Path, timings: &Timings) -> Result<(), ExperimentError> {
     let all = || timings.values();
-    let columns = vec![
-        Column::new(
-            "node".into(),
-            timings.keys().map(NodeId::as_str).collect::<Vec<_>>(),
+    // Counts are exact in f64 up to 2⁵³, and tables here have no 64-bit integers.
+    let images = all().map(|t| Some(t.images as f64));
+    let peaks = all().map(|t| t.peak_memory_bytes.map(|n| n as f64));
+    let columns = [
+        ("node", Column::text(timings.keys().map(|id| Some(id.as_str())))),
+        (
+            "seconds",
+            Column::Number(all().map(|t| Some(t.seconds)).collect()),
         ),
-        Column::new("seconds".into(), all().map(|t| t.seconds).collect::<Vec<_>>()),
-        // Counts are exact in f64 up to 2⁵³, and frames here have no 64-bit integers.
-        Column::new(
-            "images".into(),
-            all().map(|t| t.images as f64).collect::<Vec<_>>(),
-        ),
-        Column::new("starts".into(), all().map(|t| t.starts).collect::<Vec<_>>()),
-        Column::new(
-            "peak_memory_bytes".into(),
-            all()
-                .map(|t| t.peak_memory_bytes.map(|n| n as f64))
-                .collect::<Vec<_>>(),
-        ),
+        ("images", Column::Number(images.collect())),
+        ("starts", Column::Count(all().map(|t| Some(t.starts)).collect())),
+        ("peak_memory_bytes", Column::Number(peaks.collect())),
     ];
-    let mut frame = DataFrame::new(timings.len(), columns).map_err(|source| ExperimentError::Frame {
-        path: path.to_owned(),
-        source,
-    })?;
-    write_parquet(path, &mut frame)
+    write_table(path, columns.into())
 }
 
 /// Whether a `timings.parquet` can be read.
@@ -53,11 +41,8 @@ pub(crate) fn read_timings(path: &Path) -> Result<Timings, ExperimentError> {
     if !path.is_file() {
         return Ok(Timings::new());
     }
-    let file = File::open(path).map_err(|source| ExperimentError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    let frame_error = |source: PolarsError| ExperimentError::Frame {
+    let table = read_table(path)?;
+    let wrong = |source| ExperimentError::Table {
         path: path.to_owned(),
         source,
     };
@@ -65,29 +50,26 @@ pub(crate) fn read_timings(path: &Path) -> Result<Timings, ExperimentError> {
         path: path.to_owned(),
         detail: detail.to_owned(),
     };
-    let frame = ParquetReader::new(file).finish().map_err(frame_error)?;
-    let column = |name: &str| frame.column(name).map_err(frame_error);
-    let nodes = column("node")?.str().map_err(frame_error)?;
-    let numbers = |name| Ok::<_, ExperimentError>(column(name)?.f64().map_err(frame_error)?.clone());
+    let numbers = |name| table.numbers(name).map_err(wrong);
+    let nodes = table.texts("node").map_err(wrong)?;
     let (seconds, images, peaks) = (
         numbers("seconds")?,
         numbers("images")?,
         numbers("peak_memory_bytes")?,
     );
-    let starts = column("starts")?.u32().map_err(frame_error)?;
+    let starts = table.counts("starts").map_err(wrong)?;
     let mut timings = Timings::new();
-    for row in 0..frame.height() {
-        let id = nodes.get(row).and_then(|id| id.parse().ok());
+    for row in 0..table.n_rows() {
+        let id = nodes[row].as_ref().and_then(|id| id.parse().ok());
         let id = id.ok_or_else(|| bad("has a row without a node's id"))?;
-        let cells = (seconds.get(row), images.get(row), starts.get(row));
-        let (Some(seconds), Some(images), Some(starts)) = cells else {
+        let (Some(seconds), Some(images), Some(starts)) = (seconds[row], images[row], starts[row]) else {
             return Err(bad("has a row without its numbers"));
         };
         let timing = Timing {
             seconds,
             images: images as u64,
             starts,
-            peak_memory_bytes: peaks.get(row).map(|n| n as u64),
+            peak_memory_bytes: peaks[row].map(|n| n as u64),
         };
         timings.insert(id, timing);
     }

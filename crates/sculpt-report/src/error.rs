@@ -1,6 +1,7 @@
 use sculpt_experiments::{ExperimentError, NodeId, UnknownMethod};
 use sculpt_figures::DrawError;
 use sculpt_measures::MeasureError;
+use sculpt_parquet::ParquetError;
 use sculpt_rows::RowError;
 use sculpt_stats::StatsError;
 use sculpt_store::FileError;
@@ -58,8 +59,8 @@ pub enum ReportError {
     Frame {
         /// The file.
         path: PathBuf,
-        /// What polars says.
-        source: polars_core::error::PolarsError,
+        /// What is wrong with it.
+        source: ParquetError,
     },
     /// The file system refused.
     #[error("{path}: {source}")]

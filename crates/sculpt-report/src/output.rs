@@ -1,4 +1,4 @@
-use crate::data_frame::{read_frame, write_frame};
+use crate::frame_file::{read_frame, write_frame};
 use crate::provenance::{Provenance, Restyled};
 use crate::{Artefact, ReportError, Session};
 use sculpt_experiments::Suite;

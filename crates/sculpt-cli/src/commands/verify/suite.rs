@@ -216,7 +216,7 @@ fn extra_files(folder: &Path, known: &BTreeSet<PathBuf>, findings: &mut Findings
 pub(super) fn say(findings: &mut Findings, path: &Path, error: &ExperimentError) {
     let kind = match error {
         ExperimentError::Io { .. } => PlaceKind::Unreadable,
-        ExperimentError::Frame { .. } => PlaceKind::Metrics,
+        ExperimentError::Table { .. } => PlaceKind::Metrics,
         _ => PlaceKind::Description,
     };
     findings.say_error(path, kind, error);

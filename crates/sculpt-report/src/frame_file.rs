@@ -1,46 +1,42 @@
-//! Frames as Polars has them, and as Parquet and CSV.
+//! Frames as Parquet and CSV.
 
 use crate::ReportError;
-use polars_core::error::PolarsError;
-use polars_core::prelude::{Column, DataFrame, DataType};
-use polars_io::prelude::{ParquetReader, SerReader};
-use sculpt_experiments::write_parquet;
+use sculpt_parquet::{Column, ParquetError, Table};
 use sculpt_rows::{Cell, Frame};
 use sculpt_store::atomic;
-use std::fs::File;
+use std::fs;
 use std::path::Path;
 
-/// The frame as a Polars `DataFrame`: words are strings, counts `u32`, numbers `f64`, flags booleans, what is missing
-/// is null. A column without any value is one of numbers.
+/// The frame as a table: words are texts, what is missing is missing. A column without any value is one of numbers.
 ///
 /// # Errors
-/// What Polars refuses.
-pub fn to_data_frame(frame: &Frame) -> Result<DataFrame, PolarsError> {
+/// Never for a frame of ours, whose columns have one length and different names.
+pub fn to_table(frame: &Frame) -> Result<Table, ParquetError> {
     let columns = frame.columns().iter().map(|name| {
         let cells = || frame.column(name);
-        let place = (*name).into();
-        match cells().find(|cell| **cell != Cell::Missing) {
-            Some(Cell::Text(_)) => Column::new(place, cells().map(as_text).collect::<Vec<_>>()),
-            Some(Cell::Count(_)) => Column::new(place, cells().map(as_count).collect::<Vec<_>>()),
-            Some(Cell::Flag(_)) => Column::new(place, cells().map(as_flag).collect::<Vec<_>>()),
-            Some(Cell::Number(_) | Cell::Missing) | None => {
-                Column::new(place, cells().map(as_number).collect::<Vec<_>>())
-            }
-        }
+        let column = match cells().find(|cell| **cell != Cell::Missing) {
+            Some(Cell::Text(_)) => Column::text(cells().map(as_text)),
+            Some(Cell::Count(_)) => Column::Count(cells().map(as_count).collect()),
+            Some(Cell::Flag(_)) => Column::Flag(cells().map(as_flag).collect()),
+            Some(Cell::Number(_) | Cell::Missing) | None => Column::Number(cells().map(as_number).collect()),
+        };
+        ((*name).to_owned(), column)
     });
-    DataFrame::new(frame.len(), columns.collect())
+    Table::new(columns.collect())
 }
 
 /// Writes Parquet and CSV, each whole or not at all.
 ///
 /// # Errors
-/// What polars or the file system refuses.
+/// What the file system refuses.
 pub(crate) fn write_frame(frame: &Frame, parquet: &Path, csv: &Path) -> Result<(), ReportError> {
-    let mut columns = to_data_frame(frame).map_err(|source| ReportError::Frame {
-        path: parquet.to_owned(),
-        source,
-    })?;
-    write_parquet(parquet, &mut columns)?;
+    let bytes = to_table(frame)
+        .and_then(|table| table.to_parquet())
+        .map_err(|source| ReportError::Frame {
+            path: parquet.to_owned(),
+            source,
+        })?;
+    atomic::write(parquet, &bytes)?;
     Ok(atomic::write(csv, to_csv(frame, csv)?.as_bytes())?)
 }
 
@@ -49,32 +45,28 @@ pub(crate) fn write_frame(frame: &Frame, parquet: &Path, csv: &Path) -> Result<(
 /// # Errors
 /// No such file, other columns or other types.
 pub(crate) fn read_frame(parquet: &Path, columns: Vec<&'static str>) -> Result<Frame, ReportError> {
-    let io = |source| ReportError::Io {
+    let bytes = fs::read(parquet).map_err(|source| ReportError::Io {
         path: parquet.to_owned(),
         source,
-    };
-    let polars_error = |source| ReportError::Frame {
+    })?;
+    let table = Table::from_parquet(&bytes).map_err(|source| ReportError::Frame {
         path: parquet.to_owned(),
         source,
-    };
-    let bad = |detail: String| ReportError::BadFile {
-        path: parquet.to_owned(),
-        detail,
-    };
-    let read = ParquetReader::new(File::open(parquet).map_err(io)?)
-        .finish()
-        .map_err(polars_error)?;
-    let names: Vec<_> = read.columns().iter().map(|c| c.name().to_string()).collect();
+    })?;
+    let names: Vec<_> = table.columns().iter().map(|(name, _)| name.as_str()).collect();
     if names != columns {
-        return Err(bad(format!("has columns {names:?}, not {columns:?}")));
+        return Err(ReportError::BadFile {
+            path: parquet.to_owned(),
+            detail: format!("has columns {names:?}, not {columns:?}"),
+        });
     }
-    let mut cells = Vec::with_capacity(columns.len());
-    for column in read.columns() {
-        let kind = || bad(format!("column {:?} has type {}", column.name(), column.dtype()));
-        cells.push(cells_of(column).map_err(polars_error)?.ok_or_else(kind)?);
-    }
+    let cells: Vec<Vec<Cell>> = table
+        .columns()
+        .iter()
+        .map(|(_, column)| cells_of(column))
+        .collect();
     let row = |row: usize| cells.iter().map(|column| column[row].clone()).collect();
-    Ok(Frame::from_cells(columns, (0..read.height()).map(row).collect()))
+    Ok(Frame::from_cells(columns, (0..table.n_rows()).map(row).collect()))
 }
 
 fn to_csv(frame: &Frame, path: &Path) -> Result<String, ReportError> {
@@ -123,31 +115,17 @@ fn as_flag(cell: &Cell) -> Option<bool> {
     }
 }
 
-/// `None`: a type that no frame of ours has.
-fn cells_of(column: &Column) -> Result<Option<Vec<Cell>>, PolarsError> {
-    let n = column.len();
-    let cell = |value: Option<Cell>| value.unwrap_or(Cell::Missing);
-    Ok(Some(match column.dtype() {
-        DataType::String => {
-            let values = column.str()?;
-            (0..n)
-                .map(|i| cell(values.get(i).map(|text| Cell::Text(text.to_owned()))))
-                .collect()
-        }
-        DataType::UInt32 => {
-            let values = column.u32()?;
-            (0..n).map(|i| cell(values.get(i).map(Cell::Count))).collect()
-        }
-        DataType::Float64 => {
-            let values = column.f64()?;
-            (0..n).map(|i| cell(values.get(i).map(Cell::Number))).collect()
-        }
-        DataType::Boolean => {
-            let values = column.bool()?;
-            (0..n).map(|i| cell(values.get(i).map(Cell::Flag))).collect()
-        }
-        _ => return Ok(None),
-    }))
+fn cells_of(column: &Column) -> Vec<Cell> {
+    fn cells<T: Clone>(values: &[Option<T>], cell: impl Fn(T) -> Cell) -> Vec<Cell> {
+        let cell = |value: &Option<T>| value.clone().map_or(Cell::Missing, &cell);
+        values.iter().map(cell).collect()
+    }
+    match column {
+        Column::Text(values) => cells(values, |text| Cell::Text(text.to_string())),
+        Column::Count(values) => cells(values, Cell::Count),
+        Column::Number(values) => cells(values, Cell::Number),
+        Column::Flag(values) => cells(values, Cell::Flag),
+    }
 }
 
 #[cfg(test)]
@@ -194,16 +172,8 @@ mod tests {
 
     #[test]
     fn columns_have_the_types_of_their_cells() {
-        let frame = to_data_frame(&example()).unwrap();
-        let types: Vec<_> = frame
-            .columns()
-            .iter()
-            .map(|column| column.dtype().clone())
-            .collect();
-        let (text, number) = (DataType::String, DataType::Float64);
-        assert_eq!(
-            types,
-            [text, DataType::UInt32, number.clone(), DataType::Boolean, number]
-        );
+        let table = to_table(&example()).unwrap();
+        let kinds: Vec<_> = table.columns().iter().map(|(_, column)| column.kind()).collect();
+        assert_eq!(kinds, ["text", "counts", "numbers", "flags", "numbers"]);
     }
 }
