@@ -12,6 +12,36 @@ use std::path::{Path, PathBuf};
 /// Data are read in pieces of this many bytes, a multiple of every number's size.
 const PIECE: usize = 1 << 20;
 
+/// Forty times a ResNet-50, with its optimiser's state.
+const MOST_FILE_BYTES: u64 = 1 << 33;
+
+/// Below this, holes cost no time that anybody notices.
+const FEW_BYTES: u64 = 1 << 26;
+
+/// What is wrong with a file's size, before a byte of it is read. File systems that compress keep a very sparse network in a
+/// thirtieth of its length, and a thousandth is none.
+fn size_fault(bytes: u64, on_disk: Option<u64>) -> Option<Fault> {
+    if bytes > MOST_FILE_BYTES {
+        let most = MOST_FILE_BYTES;
+        return Some(Fault::TooLong { bytes, most });
+    }
+    let on_disk = on_disk.filter(|on_disk| bytes > FEW_BYTES && *on_disk < bytes / 1000)?;
+    Some(Fault::Holes { bytes, on_disk })
+}
+
+/// Bytes that a file takes on the disk, where the system tells.
+#[cfg(unix)]
+fn on_disk(found: &fs::Metadata) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    // In units of 512 bytes, whatever the file system's own are.
+    Some(found.blocks() * 512)
+}
+
+#[cfg(not(unix))]
+fn on_disk(_: &fs::Metadata) -> Option<u64> {
+    None
+}
+
 /// Types that stand for real numbers.
 pub(crate) const FLOATS: &[Dtype] = &[Dtype::F32, Dtype::F64, Dtype::F16, Dtype::BF16];
 
@@ -94,7 +124,12 @@ impl Archive {
             return Ok(None);
         }
         let mut file = File::open(path).map_err(failed("open"))?;
-        let n_file = file.metadata().map_err(failed("read"))?.len();
+        let found = file.metadata().map_err(failed("read"))?;
+        let n_file = found.len();
+        if let Some(fault) = size_fault(n_file, on_disk(&found)) {
+            faults.push(fault);
+            return Ok(None);
+        }
         let start = start_of(&mut file).map_err(failed("read"))?;
         if !start.is_safetensors() && torch_file::is_one(start.bytes()) {
             return Ok(

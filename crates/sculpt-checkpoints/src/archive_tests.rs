@@ -132,3 +132,32 @@ fn folders_and_missing_files() {
         format!("cannot open {}: there is no such file or folder", path.display())
     );
 }
+
+/// Eight gigabytes that a header describes rightly, and that nobody wrote: seconds of reading zeros.
+#[test]
+#[cfg(target_os = "linux")]
+fn files_of_holes_and_endless_ones_are_refused_unread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let file = |n: u64| {
+        let header = format!(
+            r#"{{"w":{{"dtype":"F32","shape":[{n}],"data_offsets":[0,{}]}}}}"#,
+            4 * n
+        );
+        let start = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+        fs::write(&path, &start).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(start.len() as u64 + 4 * n).unwrap();
+        let mut faults = Vec::new();
+        assert!(Archive::open(&path, &mut faults).unwrap().is_none());
+        faults
+    };
+    assert!(matches!(
+        file((1 << 31) - 100)[..],
+        [Fault::Holes {
+            on_disk: 0..=65536,
+            ..
+        }]
+    ));
+    assert!(matches!(file(1 << 32)[..], [Fault::TooLong { .. }]));
+}

@@ -33,6 +33,24 @@ pub enum Fault {
     /// A folder, device or pipe.
     #[error("is not a regular file")]
     NotAFile,
+    /// More bytes than any network here has.
+    #[error(
+        "has {bytes} bytes, and no file of tensors with more than {most} is read: a ResNet-50 has 102 MB"
+    )]
+    TooLong {
+        /// The file's length.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// A file that says to be large and is nearly nowhere on the disk: reading it would only count zeros.
+    #[error("has {bytes} bytes, of which {on_disk} are on the disk: the rest are holes, and no network")]
+    Holes {
+        /// The file's length.
+        bytes: u64,
+        /// What of it is stored.
+        on_disk: u64,
+    },
     /// No bytes at all.
     #[error("is empty")]
     Empty,

@@ -49,9 +49,12 @@ impl Fault {
     /// The kind of thing that is wrong.
     pub fn kind(&self) -> FaultKind {
         match self {
-            Fault::NotAFile | Fault::Empty | Fault::NotSafetensors { .. } | Fault::HeaderTooLong { .. } => {
-                FaultKind::NotSafetensors
-            }
+            Fault::NotAFile
+            | Fault::TooLong { .. }
+            | Fault::Holes { .. }
+            | Fault::Empty
+            | Fault::NotSafetensors { .. }
+            | Fault::HeaderTooLong { .. } => FaultKind::NotSafetensors,
             Fault::TorchBroken { .. }
             | Fault::TorchPickleTooLong { .. }
             | Fault::TorchCompressed { .. }
@@ -105,6 +108,8 @@ impl Fault {
             | Fault::MaskPadding { tensor, .. }
             | Fault::MaskValue { tensor, .. } => Some(tensor),
             Fault::NotAFile
+            | Fault::TooLong { .. }
+            | Fault::Holes { .. }
             | Fault::Empty
             | Fault::TorchBroken { .. }
             | Fault::TorchKind { .. }

@@ -2,6 +2,7 @@
 
 use crate::commands;
 use clap::{Args, Parser, Subcommand};
+use sculpt_experiments::limits;
 use std::path::PathBuf;
 
 /// A laboratory for sparse training: every figure of "PaI is getting competitive by training longer", and its
@@ -22,7 +23,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) runs: Option<PathBuf>,
     /// libtorch threads [default: all for a single command, the preset's or the recipe's for a node]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, global = true, value_name = "N", value_parser = |word: &str| limits::THREADS.parse(word))]
     pub(crate) threads: Option<u32>,
     /// Where to compute: cpu, or cuda:0
     #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]

@@ -1,16 +1,11 @@
 //! What a node cannot be, seen before anything is trained.
 
+use crate::limits::{self, Limit};
 use crate::{Criterion, Entry, ExperimentError, Node, NodeId, Prune, ScoredOn, Scoring, Train};
 use sculpt_datasets::Split;
 use sculpt_layout::ParamKind;
 use sculpt_models::ModelSpec;
 use std::collections::BTreeMap;
-
-/// More epochs than this is a slip of the keyboard: the paper's longest cycle has 2,000.
-const MAX_EPOCHS: u32 = 100_000;
-
-/// More images a step than this fit no machine's memory.
-const MAX_BATCH: u32 = 1_000_000;
 
 /// Checks a node whose parents are among `nodes`. `model` is the network of its chain.
 ///
@@ -45,19 +40,8 @@ fn check_train(node: &Node, train: &Train, model: &ModelSpec) -> Result<(), Expe
     in_range("momentum", train.momentum, below_1(train.momentum), "in [0, 1)")?;
     let decay = train.weight_decay;
     in_range("weight_decay", decay, below_1(decay), "in [0, 1)")?;
-    let counts = |n: u32, max| (1..=max).contains(&n);
-    in_range(
-        "epochs",
-        train.epochs,
-        counts(train.epochs, MAX_EPOCHS),
-        "in 1..=100000",
-    )?;
-    in_range(
-        "batch",
-        train.batch,
-        counts(train.batch, MAX_BATCH),
-        "in 1..=1000000",
-    )?;
+    within("epochs", train.epochs, &limits::EPOCHS)?;
+    within("batch", train.batch, &limits::BATCH)?;
     // Of data that nobody here knows nothing more can be said.
     let Ok(spec) = train.data.spec() else {
         return Ok(());
@@ -167,6 +151,11 @@ fn in_range(
         return Ok(());
     }
     Err(out_of_range(field, value, allowed.to_owned()))
+}
+
+/// A number against its limit.
+pub(crate) fn within(field: &'static str, n: u32, limit: &Limit) -> Result<(), ExperimentError> {
+    in_range(field, n, limit.contains(n.into()), &format!("in {limit}"))
 }
 
 fn out_of_range(field: &'static str, value: impl ToString, allowed: String) -> ExperimentError {

@@ -49,7 +49,7 @@ impl Done {
     /// A marker that is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>, ExperimentError> {
         let path = paths::done(folder);
-        let text = match fs::read(&path) {
+        let text = match sculpt_store::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ExperimentError::Io { path, source }),
@@ -88,12 +88,7 @@ impl Done {
     }
 
     pub(crate) fn save(&self, folder: &Path) -> Result<(), ExperimentError> {
-        let path = paths::done(folder);
-        let text = sealed::seal(self).map_err(|e| ExperimentError::BadFile {
-            path: path.clone(),
-            detail: e.to_string(),
-        })?;
-        Ok(atomic::write(&path, text.as_bytes())?)
+        write_sealed(&paths::done(folder), self)
     }
 
     /// What is recorded of a state.
@@ -128,6 +123,15 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
     }
     files.sort();
     Ok(files)
+}
+
+/// Writes JSON that carries its own SHA-256.
+pub(crate) fn write_sealed<T: Serialize>(path: &Path, value: &T) -> Result<(), ExperimentError> {
+    let text = sealed::seal(value).map_err(|e| ExperimentError::BadFile {
+        path: path.to_owned(),
+        detail: e.to_string(),
+    })?;
+    Ok(atomic::write(path, text.as_bytes())?)
 }
 
 /// Writes `timing.json` and its hash.

@@ -255,6 +255,23 @@ pub enum ExperimentError {
         /// What it may be.
         allowed: String,
     },
+    /// A batch that the machine's memory cannot hold.
+    #[error(
+        "a batch of {batch} images of {side} x {side} needs {needed_gb:.1} GB for the outputs of the layers of {model} alone, \
+         and {free_gb:.1} GB of memory are free: take a smaller batch"
+    )]
+    Memory {
+        /// Images of a step.
+        batch: u32,
+        /// Their rows and columns.
+        side: u32,
+        /// The network.
+        model: String,
+        /// The least that it can be, in 10⁹ bytes.
+        needed_gb: f64,
+        /// What this process may still take, in 10⁹ bytes.
+        free_gb: f64,
+    },
     /// Unknown word for a choice.
     #[error("{what} {value:?} is unknown; allowed are {allowed}")]
     UnknownWord {

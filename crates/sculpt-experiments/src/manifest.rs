@@ -6,7 +6,6 @@ use sculpt_store::digest::{Digest, write_sha256};
 use sculpt_store::{atomic, paths};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A published checkpoint, as the manifest lists it.
@@ -68,7 +67,7 @@ impl Manifest {
             path: path.clone(),
             detail,
         };
-        let text = match fs::read(&path) {
+        let text = match sculpt_store::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(bad("is missing".to_owned()));

@@ -1,6 +1,9 @@
-//! The most memory that this process has held, as Linux counts it; elsewhere unknown.
+//! Memory: the most that this process has held, and what it may still take, as Linux counts them; elsewhere unknown.
 
+use crate::ExperimentError;
+use sculpt_models::{ModelSpec, Precision};
 use std::fs;
+use tch::Device;
 
 /// Begins to count anew, so that one node's peak is not that of the node before it in the same process.
 pub(crate) fn forget_peak() {
@@ -10,12 +13,60 @@ pub(crate) fn forget_peak() {
 
 /// Bytes held at most since then: the resident set.
 pub(crate) fn peak() -> Option<u64> {
-    peak_in(&fs::read_to_string("/proc/self/status").ok()?)
+    kibibytes_of(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
+/// Whether a training step of so many images can be had: a backward pass keeps what every layer put out. What cannot is refused
+/// before libtorch asks for it, since a refused allocation there ends the process, and one that is granted and not there ends others.
+/// Of a GPU nothing is known.
+///
+/// # Errors
+/// Less free memory than the outputs of the layers take.
+pub fn check_memory(
+    model: &ModelSpec,
+    side: u32,
+    batch: u32,
+    precision: Precision,
+    device: Device,
+) -> Result<(), ExperimentError> {
+    let Some(free) = free().filter(|_| device == Device::Cpu) else {
+        return Ok(());
+    };
+    let bytes = match precision {
+        Precision::F32 => 4,
+        Precision::Bf16 => 2,
+    };
+    let needed = model
+        .activations(side, side)?
+        .saturating_mul(bytes)
+        .saturating_mul(batch.into());
+    if needed <= free {
+        return Ok(());
+    }
+    Err(ExperimentError::Memory {
+        batch,
+        side,
+        model: model.to_string(),
+        needed_gb: needed as f64 / 1e9,
+        free_gb: free as f64 / 1e9,
+    })
+}
+
+/// Bytes that this process may still take: what the machine has free, and what its control group allows.
+fn free() -> Option<u64> {
+    let machine = kibibytes_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
+    let number = |name: &str| -> Option<u64> {
+        let text = fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;
+        text.trim().parse().ok()
+    };
+    // A group without a limit says "max".
+    let group = number("memory.max").map(|most| most.saturating_sub(number("memory.current").unwrap_or(0)));
+    Some(group.map_or(machine, |group| group.min(machine)))
 }
 
 /// `VmHWM:     1234 kB`, where k is 1,024.
-fn peak_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn kibibytes_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -27,9 +78,9 @@ mod tests {
     #[test]
     fn the_high_water_mark_is_read() {
         let status = "VmPeak:\t  300 kB\nVmHWM:\t    123 kB\nVmRSS:\t 100 kB\n";
-        assert_eq!(peak_in(status), Some(123 * 1024));
-        assert_eq!(peak_in("VmRSS:\t 100 kB\n"), None);
-        assert_eq!(peak_in("VmHWM:\t many kB\n"), None);
+        assert_eq!(kibibytes_of(status, "VmHWM:"), Some(123 * 1024));
+        assert_eq!(kibibytes_of("VmRSS:\t 100 kB\n", "VmHWM:"), None);
+        assert_eq!(kibibytes_of("VmHWM:\t many kB\n", "VmHWM:"), None);
     }
 
     #[test]
@@ -37,5 +88,18 @@ mod tests {
     fn this_process_holds_memory() {
         forget_peak();
         assert!(peak().is_some_and(|bytes| bytes > 1 << 20));
+    }
+    /// A ResNet-20 puts out some 200,000 numbers for an image of CIFAR, 800 kB.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_batch_that_no_machine_holds_is_refused() {
+        let model = ModelSpec::named("resnet20", 10, None, None).unwrap();
+        let check = |batch, device| check_memory(&model, 32, batch, Precision::F32, device);
+        check(1, Device::Cpu).unwrap();
+        let n = model.activations(32, 32).unwrap();
+        let batch = u32::try_from((1u64 << 44) / n).unwrap();
+        let error = check(batch, Device::Cpu).unwrap_err().to_string();
+        assert!(error.contains("take a smaller batch"), "{error}");
+        check(batch, Device::Cuda(0)).unwrap();
     }
 }

@@ -3,7 +3,7 @@ use sculpt_parquet::{Column, Table};
 use sculpt_store::atomic;
 use sculpt_trainers::{EpochMetrics, Evaluation};
 use serde::{Deserialize, Serialize};
-use std::{fs, path::Path};
+use std::path::Path;
 
 /// One epoch of a node's `metrics.parquet`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub(crate) fn write_table(path: &Path, columns: Vec<(&str, Column)>) -> Result<(
 
 /// Reads what [`write_table`] wrote, or a stranger did.
 pub(crate) fn read_table(path: &Path) -> Result<Table, ExperimentError> {
-    let bytes = fs::read(path).map_err(|source| ExperimentError::Io {
+    let bytes = sculpt_store::read(path).map_err(|source| ExperimentError::Io {
         path: path.to_owned(),
         source,
     })?;

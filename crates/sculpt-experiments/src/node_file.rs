@@ -4,7 +4,6 @@ use crate::{Entry, Environment, ExperimentError, Node, NodeId, Store};
 use sculpt_store::{atomic, paths, sealed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 /// What `node.json` holds: the node, and beside it what is not its identity.
@@ -39,7 +38,7 @@ impl NodeFile {
     /// No such file, another JSON, or one of which a byte was changed.
     pub fn read(folder: &Path) -> Result<Self, ExperimentError> {
         let path = paths::node_json(folder);
-        let text = fs::read(&path).map_err(|source| ExperimentError::Io {
+        let text = sculpt_store::read(&path).map_err(|source| ExperimentError::Io {
             path: path.clone(),
             source,
         })?;

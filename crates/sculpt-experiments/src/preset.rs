@@ -269,7 +269,7 @@ mod tests {
                 seeds: Some(0),
                 ..Overrides::default()
             },
-            "--seeds 0 is not in 1..=1000",
+            "--seeds is 0, not in 1..=100 (the paper has 3",
         );
         let rising = Some([0.1, 0.5].map(density).to_vec());
         refused(

@@ -134,10 +134,11 @@ impl Recorder<'_> {
         position: Position,
     ) -> Result<(), ExperimentError> {
         if !position.loss_sum.is_finite() {
-            let (epoch, loss) = (position.epoch + 1, position.loss_sum);
+            // It may have come some steps before this save.
             return Err(TrainError::Diverged {
-                epoch,
-                loss,
+                epoch: position.epoch + 1,
+                step: position.step,
+                loss: position.loss_sum,
                 learning_rate: self.train.lr,
             }
             .into());

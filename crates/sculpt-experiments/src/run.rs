@@ -1,6 +1,7 @@
 //! Running nodes: from what they read to what they leave behind.
 
 use crate::done::{Done, ReadState};
+use crate::post_mortem::PostMortem;
 use crate::read::Loaded;
 use crate::{
     Combine, DataFolder, Environment, ExperimentError, Init, Node, NodeId, Perturb, Prune, Scoring, StateRef,
@@ -131,6 +132,7 @@ impl<'a> Runner<'a> {
         }
         tch::set_num_threads(file.environment.threads as i32);
         if !again {
+            PostMortem::remove(&work.folder)?;
             let here = Environment::here(self.device, file.environment.threads);
             let resumes = paths::progress_state(&work.folder).is_file();
             file.environment.machine = match file.environment.machine.take() {

@@ -263,7 +263,7 @@ impl Store {
     pub fn timing(&self, id: &NodeId) -> Result<Option<Timing>, ExperimentError> {
         let folder = self.node_folder(id);
         let path = paths::timing(&folder);
-        let bytes = match fs::read(&path) {
+        let bytes = match sculpt_store::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let known = self

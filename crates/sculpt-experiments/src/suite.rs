@@ -1,10 +1,10 @@
 //! What a suite is, and where it is described.
 
+use crate::done::write_sealed;
 use crate::{Environment, ExperimentError, Preset, Store};
-use sculpt_store::{atomic, paths, sealed};
+use sculpt_store::{paths, sealed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 /// What a suite is: a preset with its overrides and data, and the artefacts run of it.
@@ -55,11 +55,7 @@ impl Suite {
 
     /// Writes the suite's description.
     pub(crate) fn write(&self, path: &Path) -> Result<(), ExperimentError> {
-        let text = sealed::seal(self).map_err(|e| ExperimentError::BadFile {
-            path: path.to_owned(),
-            detail: e.to_string(),
-        })?;
-        Ok(atomic::write(path, text.as_bytes())?)
+        write_sealed(path, self)
     }
 }
 
@@ -67,7 +63,7 @@ fn read(path: &Path) -> Result<Option<Suite>, ExperimentError> {
     if !path.is_file() {
         return Ok(None);
     }
-    let text = fs::read(path).map_err(|source| ExperimentError::Io {
+    let text = sculpt_store::read(path).map_err(|source| ExperimentError::Io {
         path: path.to_owned(),
         source,
     })?;

@@ -1,5 +1,6 @@
 //! Running a Train node.
 
+use crate::post_mortem::{PostMortem, is_divergence};
 use crate::progress::{Found, Saved, SavedHeader};
 use crate::read::Loaded;
 use crate::recorder::Recorder;
@@ -57,6 +58,9 @@ impl Runner<'_> {
         if let Some(noise) = &train.label_noise {
             examples = noisy(&examples, noise, dataset.spec.n_classes)?;
         }
+        let images = (train.batch as usize).min(examples.len()) as u32;
+        let side = examples.height().max(examples.width()) as u32;
+        memory::check_memory(&model, side, images, train.precision, self.device)?;
         let loading = Loading {
             mean: dataset.mean,
             std: dataset.std,
@@ -133,8 +137,14 @@ impl Runner<'_> {
             sgd: Sgd::new(train.momentum, train.weight_decay)?,
             epochs_before: u64::from(meta.epochs_trained),
         }
-        .run(&mut state, header.position, &mut [&mut recorder])?;
-        match outcome {
+        .run(&mut state, header.position, &mut [&mut recorder]);
+        if let Err(error) = &outcome
+            && is_divergence(error)
+            && work.folder == self.store.node_folder(work.id)
+        {
+            PostMortem::write(&work.folder, work.id, error, &recorder.rows, layout, &state)?;
+        }
+        match outcome? {
             Outcome::Stopped(position) => {
                 recorder.save(&state, position)?;
                 Ok(Ended::Stopped)

@@ -7,7 +7,6 @@ use sculpt_store::{atomic, paths, sealed};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,7 +79,7 @@ impl Cache {
 
     /// What was measured under this key; none too where the file is not what was written.
     pub fn get<V: DeserializeOwned>(&self, key: &Key) -> Option<V> {
-        let bytes = fs::read(paths::measure(&self.folder, &key.sha256)).ok()?;
+        let bytes = sculpt_store::read(&paths::measure(&self.folder, &key.sha256)).ok()?;
         let (measure, is_sealed) = sealed::open::<Measure>(&bytes).ok()?;
         let is_own = is_sealed && measure.key == key.parts;
         let value = is_own
@@ -132,7 +131,7 @@ impl Key {
 
 /// Looks at a file of a cache, whose name is the SHA-256 of its key.
 pub fn check_measure(path: &Path) -> MeasureFile {
-    let bytes = match fs::read(path) {
+    let bytes = match sculpt_store::read(path) {
         Ok(bytes) => bytes,
         Err(error) => return MeasureFile::Damaged(error.to_string()),
     };
@@ -163,6 +162,7 @@ pub fn check_measure(path: &Path) -> MeasureFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn every_byte_of_a_measure_counts() {

@@ -4,7 +4,6 @@ use crate::ReportError;
 use sculpt_parquet::{Column, ParquetError, Table};
 use sculpt_rows::{Cell, Frame};
 use sculpt_store::atomic;
-use std::fs;
 use std::path::Path;
 
 /// The frame as a table: words are texts, what is missing is missing. A column without any value is one of numbers.
@@ -45,7 +44,7 @@ pub(crate) fn write_frame(frame: &Frame, parquet: &Path, csv: &Path) -> Result<(
 /// # Errors
 /// No such file, other columns or other types.
 pub(crate) fn read_frame(parquet: &Path, columns: Vec<&'static str>) -> Result<Frame, ReportError> {
-    let bytes = fs::read(parquet).map_err(|source| ReportError::Io {
+    let bytes = sculpt_store::read(parquet).map_err(|source| ReportError::Io {
         path: parquet.to_owned(),
         source,
     })?;

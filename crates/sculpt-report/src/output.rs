@@ -6,7 +6,6 @@ use sculpt_figures::{Figure, pdf, png, svg};
 use sculpt_rows::{Difference, Frame};
 use sculpt_store::atomic;
 use sculpt_store::paths::{self, ReportFile};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Dots per inch of PNGs: a paper's.
@@ -57,7 +56,7 @@ pub fn restyle(
         artefact: artefact.name.to_string(),
     })?;
     let path = paths::report(from, &artefact.name.stem(), ReportFile::Provenance);
-    let text = fs::read_to_string(&path).map_err(|source| ReportError::Io {
+    let text = sculpt_store::read_text(&path).map_err(|source| ReportError::Io {
         path: path.clone(),
         source,
     })?;

@@ -67,7 +67,10 @@ macro_rules! criteria {
                 density: Density,
             ) -> Result<Choice, ScoreError> {
                 match self {
-                    $(Self::$rule(rule) => rule.choose(point, images, density),)+
+                    $(Self::$rule(rule) => {
+                        rule.check()?;
+                        rule.choose(point, images, density)
+                    })+
                 }
             }
 

@@ -64,6 +64,15 @@ impl Digest {
     /// # Errors
     /// Another file, or one that cannot be read.
     pub fn check(&self, path: &Path) -> Result<(), Mismatch> {
+        // A length tells without reading: a file may be of any.
+        let length = fs::metadata(path).ok().filter(fs::Metadata::is_file);
+        if let Some(found) = length
+            .map(|found| found.len())
+            .filter(|found| *found != self.bytes)
+        {
+            let recorded = self.bytes;
+            return Err(Mismatch::Bytes { found, recorded });
+        }
         let found = Self::of_file(path)?;
         if found.bytes != self.bytes {
             return Err(Mismatch::Bytes {
@@ -94,7 +103,7 @@ pub fn write_sha256(path: &Path, sha256: &str) -> Result<(), FileError> {
 /// # Errors
 /// A file that cannot be read.
 pub fn read_sha256(path: &Path) -> Result<Option<String>, FileError> {
-    let content = fs::read(path).map_err(|refused| FileError {
+    let content = crate::read(path).map_err(|refused| FileError {
         path: path.to_owned(),
         doing: "read",
         refused,

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod atomic;
+mod bounded;
 pub mod canonical;
 pub mod digest;
 mod error;
@@ -9,5 +10,6 @@ mod number_check;
 pub mod paths;
 pub mod sealed;
 
+pub use bounded::{read, read_text};
 pub use error::FileError;
 pub use lock::{Lock, LockError};

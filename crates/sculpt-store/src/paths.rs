@@ -97,6 +97,11 @@ pub fn damaged_progress(node: &Path) -> PathBuf {
     node.join("progress-damaged")
 }
 
+/// How an unfinished node's training ended where it diverged.
+pub fn post_mortem(node: &Path) -> PathBuf {
+    node.join("post-mortem.json")
+}
+
 /// Lock file of a node, which keeps two processes off it, or of a store, which keeps `gc` off running recipes. It
 /// is empty.
 pub fn lock(folder: &Path) -> PathBuf {

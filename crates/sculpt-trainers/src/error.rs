@@ -14,13 +14,28 @@ pub enum TrainError {
     },
     /// The loss is no longer a number.
     #[error(
-        "the training loss is {loss} in epoch {epoch}, from learning rate {learning_rate}: training diverged; lower the rate"
+        "the training loss is {loss} from step {step} of epoch {epoch} on, at learning rate {learning_rate}: training diverged; lower the \
+         rate"
     )]
     Diverged {
         /// Epoch of the cycle, from 1.
         epoch: u32,
+        /// Step of the epoch, from 1.
+        step: u32,
         /// Mean loss of the epoch.
         loss: f64,
+        /// Rate of the epoch's last step.
+        learning_rate: f64,
+    },
+    /// The last step of an epoch made numbers that are none, after losses that were some.
+    #[error(
+        "{what} is no number after epoch {epoch}, at learning rate {learning_rate}: training diverged; lower the rate"
+    )]
+    Overflowed {
+        /// Epoch of the cycle, from 1.
+        epoch: u32,
+        /// The first of them: which vector, and which tensor of it.
+        what: String,
         /// Rate of the epoch's last step.
         learning_rate: f64,
     },

@@ -103,10 +103,28 @@ impl State {
         (to_vec(&self.theta), to_vec(&self.buffers), to_vec(&self.momentum))
     }
 
-    /// Whether θ and the momentum are numbers throughout.
-    pub(crate) fn is_finite(&self) -> bool {
-        let finite = |vector: &Tensor| vector.isfinite().all().int64_value(&[]) == 1;
-        finite(&self.theta) && finite(&self.momentum)
+    /// The first entry of θ, momentum or buffers that is no number: which vector, which tensor.
+    pub(crate) fn first_not_finite(&self, layout: &Layout) -> Option<String> {
+        let first = |vector: &Tensor| {
+            let finite = vector.isfinite();
+            // One number comes from the device as long as all is well.
+            let all = finite.all().int64_value(&[]) == 1;
+            (!all).then(|| finite.to_kind(Kind::Int64).argmin(0, false).int64_value(&[]) as usize)
+        };
+        for (what, vector) in [("a weight", &self.theta), ("the momentum", &self.momentum)] {
+            if let Some(index) = first(vector) {
+                return Some(format!("{what} of {}", tensor_at(layout, index)));
+            }
+        }
+        let index = first(&self.buffers)?;
+        let buffer = layout
+            .buffers()
+            .iter()
+            .find(|buffer| buffer.range().contains(&index));
+        Some(format!(
+            "the statistic {}",
+            buffer.map_or("of BatchNorm", |b| b.name())
+        ))
     }
 
     /// Asserts that every pruned weight and its momentum are `+0.0`, by bit pattern.

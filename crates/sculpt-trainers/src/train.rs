@@ -151,11 +151,10 @@ impl Training<'_> {
             }
             let metrics = sums.finish(epoch, learning_rate)?;
             // The last gradients of an epoch can overflow after losses that did not.
-            if !state.is_finite() {
-                let loss = f64::NAN;
-                return Err(TrainError::Diverged {
+            if let Some(what) = state.first_not_finite(self.network.layout()) {
+                return Err(TrainError::Overflowed {
                     epoch: epoch + 1,
-                    loss,
+                    what,
                     learning_rate,
                 }
                 .into());
@@ -226,6 +225,8 @@ fn notify<E>(
 /// Running sums of an epoch, on the device: reading them waits for it.
 struct Sums {
     loss: Tensor,
+    /// Steps after which the loss was still a number.
+    n_finite: Tensor,
     n_correct: Tensor,
     n_seen: u64,
 }
@@ -239,6 +240,7 @@ impl Sums {
         let device = state.theta.device();
         Self {
             loss: Tensor::from(position.loss_sum).to_device(device),
+            n_finite: Tensor::from(i64::from(position.step)).to_device(device),
             n_correct: Tensor::from(position.n_correct as i64).to_device(device),
             n_seen: position.n_seen,
         }
@@ -249,6 +251,7 @@ impl Sums {
         let _ = self
             .loss
             .g_add_(&(loss.detach().to_kind(Kind::Double) * n as f64));
+        let _ = self.n_finite.g_add_(&self.loss.isfinite().to_kind(Kind::Int64));
         let correct = logits
             .detach()
             .argmax(1, false)
@@ -268,6 +271,11 @@ impl Sums {
         }
     }
 
+    /// The step, from 1, whose loss was the first that is no number.
+    fn first_bad_step(&self) -> u32 {
+        self.n_finite.int64_value(&[]) as u32 + 1
+    }
+
     fn finish(&self, epoch: u32, learning_rate: f64) -> Result<EpochMetrics, TrainError> {
         let total = self.position(epoch, 0);
         let n = total.n_seen as f64;
@@ -275,6 +283,7 @@ impl Sums {
         if !loss.is_finite() {
             return Err(TrainError::Diverged {
                 epoch: epoch + 1,
+                step: self.first_bad_step(),
                 loss,
                 learning_rate,
             });

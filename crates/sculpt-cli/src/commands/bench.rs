@@ -5,6 +5,7 @@ use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
+use sculpt_experiments::{Limit, check_memory, limits};
 use sculpt_masks::{Allocation, Density, Mask, Rule, keep_top, random};
 use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
 use sculpt_random::{Purpose, Seed, Stream};
@@ -38,10 +39,10 @@ struct Train {
     #[command(flatten)]
     model: ModelWords,
     /// Images a step
-    #[arg(long, value_name = "N", default_value_t = 512, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = |word: &str| limits::BATCH.parse(word))]
     batch: u32,
     /// Steps timed, after two that are not
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = |word: &str| STEPS.parse(word))]
     steps: u32,
     /// In which numbers convolutions compute
     #[arg(long, value_name = "P", default_value = "f32")]
@@ -109,6 +110,9 @@ struct MaskReport {
     sha256: String,
 }
 
+/// Steps that are timed.
+const STEPS: Limit = Limit::from_1(100_000, "the median of six is steady to some percent");
+
 /// Steps before the timed ones: libtorch chooses kernels and fills its caches.
 const WARM_UP: u32 = 2;
 
@@ -146,6 +150,7 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
     };
     let device = device::of(global)?;
     let threads = device::set_threads(global);
+    check_memory(&model, size, words.batch, precision, device)?;
     let timed = time_steps(
         &model,
         size,

@@ -4,11 +4,19 @@ use crate::commands::{model::ModelWords, probe::Probe, weights};
 use crate::words::Global;
 use crate::{device, printing};
 use anyhow::Context;
-use clap::{Args, value_parser};
+use clap::Args;
 use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
+use sculpt_experiments::Limit;
 use sculpt_models::{ModelSpec, Precision};
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
+
+/// Places on a line.
+const POINTS: Limit = Limit {
+    least: 2,
+    most: 10_001,
+    why: "each is the whole probe once more, and the figures have 11",
+};
 
 /// Loss (mean cross-entropy) and error at (1 - alpha) a + alpha b, BatchNorm in evaluation mode, f32. barrier: the largest
 /// value minus the mean of the ends; chord: the largest value above the straight line between them.
@@ -26,7 +34,7 @@ pub(crate) struct Words {
     #[arg(long, value_name = "FILE")]
     probe: PathBuf,
     /// Places on the line, both ends among them
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = value_parser!(u32).range(2..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = |word: &str| POINTS.parse(word))]
     points: u32,
     /// BatchNorm statistics in between: interpolate, recalibrate (estimated anew on the probe, in the batches it is
     /// evaluated in), endpoint (the nearer end's)

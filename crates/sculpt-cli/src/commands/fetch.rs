@@ -166,7 +166,7 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
 /// A manifest of a stranger: every name in it is made of an id and an epoch, and every size is bounded.
 fn read_manifest(path: &Path, from: &Origin) -> anyhow::Result<Manifest> {
     let served = from.name_of(paths::MANIFEST);
-    let text = fs::read(path).with_context(at(path))?;
+    let text = sculpt_store::read(path).with_context(at(path))?;
     let hash = path.parent().map(paths::manifest_sha256).unwrap_or_default();
     if let Err(error) = check_against(path, &hash) {
         bail!(

@@ -2,7 +2,7 @@
 
 use crate::words::BadUsage;
 use clap::Args;
-use sculpt_experiments::{DataFolder, Overrides, Preset, PresetName};
+use sculpt_experiments::{DataFolder, ExperimentError, Overrides, Preset, PresetName};
 use sculpt_masks::Density;
 use sculpt_report::{ALL, Artefact, Name};
 use sculpt_store::paths;
@@ -64,7 +64,9 @@ impl PresetWords {
             train_images: self.train_images,
         };
         Preset::new(self.preset, overrides, &self.data.folder()).map_err(|error| match error {
-            sculpt_experiments::ExperimentError::BadValue { .. } => BadUsage(error.to_string()).into(),
+            ExperimentError::BadValue { .. } | ExperimentError::OutOfRange { .. } => {
+                BadUsage(error.to_string()).into()
+            }
             other => other.into(),
         })
     }

@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{device, jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{DataFolder, PanelName, Preset, Recipe, Source, Store, Suite};
+use sculpt_experiments::{DataFolder, PanelName, Preset, Recipe, Source, Store, Suite, limits};
 use sculpt_report::{Artefact, Name, Session, write_page};
 use sculpt_store::paths;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub(crate) struct Words {
     #[command(flatten)]
     preset: PresetWords,
     /// Nodes trained side by side
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |word: &str| limits::JOBS.parse(word))]
     jobs: u32,
     /// Where a finished node lacks a state that is asked for now, make it anew, and with it all finished nodes that follow:
     /// without this it is made again beside itself, and must come out the same

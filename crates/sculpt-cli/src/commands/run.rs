@@ -6,7 +6,7 @@ use crate::words::Global;
 use crate::{jobs, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Evaluation, Node, StateRef, Store, read_user_recipe};
+use sculpt_experiments::{Evaluation, Node, StateRef, Store, limits, read_user_recipe};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub(crate) struct Words {
     #[command(flatten)]
     data: DataWords,
     /// Nodes trained side by side
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = |word: &str| limits::JOBS.parse(word))]
     jobs: u32,
     /// Where a finished node lacks a state that is asked for now, make it anew, and with it all finished nodes that follow
     #[arg(long)]

@@ -33,6 +33,9 @@ pub(crate) struct Words {
     json: bool,
 }
 
+/// Rows of a file: half a gigabyte of them.
+const MOST_ROWS: u64 = 10_000_000;
+
 #[derive(Serialize)]
 struct Report {
     kind: Kind,
@@ -44,6 +47,15 @@ struct Report {
 pub(crate) fn run(words: &Words, _global: &Global) -> anyhow::Result<()> {
     let schedule = Schedule::new(words.kind, words.lr, words.epochs, words.steps_per_epoch)
         .map_err(|error| BadUsage(format!("{error} (--lr, --epochs, --steps-per-epoch)")))?;
+    let n_rows = u64::from(words.epochs) * u64::from(words.steps_per_epoch) * u64::from(words.cycles);
+    if n_rows > MOST_ROWS {
+        return Err(BadUsage(format!(
+            "{} cycles of {} epochs of {} steps are {n_rows} rows, and no more than {MOST_ROWS} are written: the paper's \
+             longest training has 196,000 steps (--cycles, --epochs, --steps-per-epoch)",
+            words.cycles, words.epochs, words.steps_per_epoch
+        ))
+        .into());
+    }
     let mut report = Report {
         kind: words.kind,
         rows: 0,

@@ -5,7 +5,9 @@ use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
 use sculpt_checkpoints::read_tensors;
-use sculpt_experiments::{Done, Expected, Node, NodeEnvironment, NodeId, ReadState, StateRef, Store};
+use sculpt_experiments::{
+    Done, Expected, Node, NodeEnvironment, NodeId, PostMortem, ReadState, StateRef, Store,
+};
 use sculpt_store::paths;
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,8 @@ struct Report {
     read: Vec<ReadState>,
     /// Where an unfinished node goes on.
     progress: Option<Position>,
+    /// How its last training ended, where it diverged.
+    post_mortem: Option<PostMortem>,
     /// Epochs whose state is there.
     states: Vec<u32>,
     metrics: Vec<Row>,
@@ -90,6 +94,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         epochs_before: expected.epochs_before,
         parents: node.parents().into_iter().cloned().collect(),
         progress: progress(&paths::progress_state(&store.node_folder(&id))),
+        post_mortem: PostMortem::read(&store.node_folder(&id))?,
         states: address::epochs(&store, &id),
         suite: suite.map(|suite| suite.name()),
         read: Done::read(&store.node_folder(&id))?.map_or_else(Vec::new, |done| done.parents),
@@ -161,6 +166,9 @@ fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
         (ls::Status::Unfinished, None) => "unfinished: states that it keeps are missing".to_owned(),
         (ls::Status::Described, None) => "not run yet".to_owned(),
     });
+    if let Some(post_mortem) = &report.post_mortem {
+        print_post_mortem(post_mortem);
+    }
     match &report.environment {
         Some(environment) => line(&format!(
             "states after epochs {:?}, keeps {:?}",
@@ -199,6 +207,33 @@ fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
         ));
     }
     Ok(())
+}
+
+fn print_post_mortem(post_mortem: &PostMortem) {
+    printing::line(&printing::plain(&post_mortem.why));
+    for epoch in &post_mortem.epochs {
+        printing::line(&format!(
+            "  epoch {} at rate {:.6}: training loss {:.4}, accuracy {:.2} %",
+            epoch.epoch,
+            epoch.learning_rate,
+            epoch.train_loss,
+            100.0 * epoch.train_accuracy
+        ));
+    }
+    let largest = |value: Option<f32>| value.map_or("none".to_owned(), |v| format!("{v:.3e}"));
+    for tensor in post_mortem
+        .tensors
+        .iter()
+        .filter(|tensor| tensor.n_not_finite > 0)
+    {
+        printing::line(&format!(
+            "  {}: {} entries are no numbers, the largest other one is {}, of its momentum {}",
+            tensor.name,
+            tensor.n_not_finite,
+            largest(tensor.largest),
+            largest(tensor.largest_momentum)
+        ));
+    }
 }
 
 /// Where a saved state stands, if there is one that can be read.

@@ -1,5 +1,7 @@
 use super::{Setup, density};
 use crate::ExperimentError;
+use crate::check::within;
+use crate::limits::{self, Limit};
 use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
 
@@ -13,16 +15,16 @@ type Word = (&'static str, String, Title);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overrides {
-    /// Epochs of a cycle, 1..=100,000.
+    /// Epochs of a cycle, in [`limits::EPOCHS`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle_epochs: Option<u32>,
-    /// Cycles of cyclic training, 1..=1000.
+    /// Cycles of cyclic training, in [`limits::CYCLES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<u32>,
     /// Densities of the levels and of the masks, falling; a 1 is left out, since the dense network is always the first level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub densities: Option<Vec<Density>>,
-    /// How many seeds, 1..=1000; they count from 1.
+    /// How many seeds, in [`limits::SEEDS`]; they count from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeds: Option<u32>,
     /// The first so many training images, at most those that there are.
@@ -75,34 +77,21 @@ impl Overrides {
     }
 
     pub(super) fn apply(&self, mut setup: Setup) -> Result<Setup, ExperimentError> {
-        let in_range = |what, value: Option<u32>, problem, max: u32| match value {
-            Some(n) if !(1..=max).contains(&n) => Err(ExperimentError::BadValue {
-                what,
-                value: n.to_string(),
-                problem,
-            }),
-            other => Ok(other),
-        };
-        if let Some(epochs) = in_range(
-            "--cycle-epochs",
-            self.cycle_epochs,
-            "is not in 1..=100000",
-            100_000,
-        )? {
+        if let Some(epochs) = self.cycle_epochs {
+            within("--cycle-epochs", epochs, &limits::EPOCHS)?;
             setup.cycle_epochs = epochs;
         }
-        if let Some(cycles) = in_range("--cycles", self.cycles, "is not in 1..=1000", 1000)? {
+        if let Some(cycles) = self.cycles {
+            within("--cycles", cycles, &limits::CYCLES)?;
             setup.cycles = cycles;
         }
-        if let Some(n) = in_range("--seeds", self.seeds, "is not in 1..=1000", 1000)? {
+        if let Some(n) = self.seeds {
+            within("--seeds", n, &limits::SEEDS)?;
             setup.seeds = (1..=u64::from(n)).collect();
         }
-        if let Some(n) = in_range(
-            "--train-images",
-            self.train_images,
-            "is not in the range from 1 to the size of the training set",
-            setup.data.shape()?.0 as u32,
-        )? {
+        if let Some(n) = self.train_images {
+            let there = Limit::from_1(setup.data.shape()?.0 as u32, "there are no more training images");
+            within("--train-images", n, &there)?;
             if n < setup.batch && setup.drop_last {
                 return Err(ExperimentError::BadValue {
                     what: "--train-images",
@@ -143,6 +132,14 @@ impl Overrides {
                 .copied()
                 .filter(|level| last_start.is_some_and(|start| *level < start))
                 .collect();
+        }
+        let grid = setup.seeds.len() as u64 * u64::from(setup.cycles) * setup.levels.len() as u64;
+        if !limits::GRID.contains(grid) {
+            return Err(ExperimentError::OutOfRange {
+                field: "seeds times cycles times densities",
+                value: grid.to_string(),
+                allowed: format!("in {}", limits::GRID),
+            });
         }
         let n_prunable = setup.model.layout().n_prunable();
         for level in &setup.levels {

@@ -7,6 +7,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+use crate::limits;
 use crate::{DataFolder, ExperimentError, NodeId, Overrides, PanelName, Preset, Recipe, Setup, StateRef};
 use fields::{Usual, may_have_default};
 use grid::{Axes, Known};
@@ -59,7 +60,7 @@ impl Problem {
 /// # Errors
 /// Text that is no such recipe, with line and column, the node and the field; data that are not at hand.
 pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, ExperimentError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ExperimentError::Io {
+    let text = sculpt_store::read_text(path).map_err(|source| ExperimentError::Io {
         path: path.to_owned(),
         source,
     })?;
@@ -166,9 +167,9 @@ fn threads(text: &Text<'_>, table: &Table, setup: Option<&Setup>) -> Result<u32,
         return setup.map(|setup| setup.threads).ok_or_else(missing);
     };
     match field.value.as_u64() {
-        Some(n @ 1..=1024) => Ok(n as u32),
+        Some(n) if limits::THREADS.contains(n) => Ok(n as u32),
         Some(_) | None => {
-            let detail = format!("threads is {}, not in 1..=1024", field.value);
+            let detail = format!("threads is {}, not in {}", field.value, limits::THREADS);
             Err(text.error(&field.at, &detail))
         }
     }

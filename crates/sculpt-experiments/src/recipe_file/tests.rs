@@ -195,7 +195,7 @@ fn errors_say_line_and_column() {
     );
     refused(
         &GRID.replace("like = \"demo/a\"", "threads = 0"),
-        "threads is 0, not in 1..=1024",
+        "threads is 0, not in 1..=256",
     );
     refused(
         &GRID.replace("[1, 2]", "[]"),

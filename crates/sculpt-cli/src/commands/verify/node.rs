@@ -3,7 +3,7 @@
 use super::{Findings, PlaceKind, file, records};
 use crate::places;
 use sculpt_checkpoints::{Meta, read_meta};
-use sculpt_experiments::{Done, Expected, ExperimentError, Node, NodeFile, StateRef, Store};
+use sculpt_experiments::{Done, Expected, ExperimentError, Node, NodeFile, PostMortem, StateRef, Store};
 use sculpt_models::ModelSpec;
 use sculpt_store::digest::Digest;
 use sculpt_store::paths;
@@ -73,6 +73,9 @@ fn everything(folder: &Path, findings: &mut Findings) {
             records::metrics(folder, &file, findings);
         }
         records::timing(folder, findings);
+    }
+    if let Err(error) = PostMortem::read(folder) {
+        findings.say_error(&paths::post_mortem(folder), PlaceKind::Checksum, &error);
     }
     if paths::progress_state(folder).exists() {
         records::progress(
@@ -182,6 +185,7 @@ fn other_files(folder: &Path, findings: &mut Findings) {
         paths::lock(folder),
         paths::progress_folder(folder),
         paths::damaged_progress(folder),
+        paths::post_mortem(folder),
         paths::again_folder(folder),
     ]
     .into();

@@ -7,7 +7,6 @@ use sculpt_masks::Mask;
 use sculpt_models::ModelSpec;
 use sculpt_store::paths;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 /// One row for every epoch in order, all of this node, with test scores at the kept epochs.
@@ -73,7 +72,7 @@ pub(super) fn timing(folder: &Path, findings: &mut Findings) {
     let path = paths::timing(folder);
     if path.exists() {
         findings.checked += 1;
-        let read = fs::read(&path).map_err(|e| e.to_string());
+        let read = sculpt_store::read(&path).map_err(|e| e.to_string());
         if let Err(detail) =
             read.and_then(|text| serde_json::from_slice::<Timing>(&text).map_err(|e| e.to_string()))
         {

@@ -6,7 +6,6 @@ use sculpt_experiments::{
 };
 use sculpt_store::paths;
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// A published or fetched suite: its lists, and each file that they name, and no other.
@@ -59,7 +58,7 @@ pub(super) fn manifest(folder: &Path, findings: &mut Findings) -> Option<Manifes
     }
     findings.checked += 1;
     findings.check_against(&path, &paths::manifest_sha256(folder));
-    let parsed = fs::read(&path)
+    let parsed = sculpt_store::read(&path)
         .map_err(|e| (PlaceKind::Unreadable, e.to_string()))
         .and_then(|text| Manifest::parse(&text).map_err(|e| (PlaceKind::Description, e.to_string())));
     let manifest = match parsed {

@@ -1,0 +1,123 @@
+//! `post-mortem.json`: how training that diverged went, for whoever asks why.
+
+use crate::done::write_sealed;
+use crate::metrics::MetricsRow;
+use crate::progress::remove_folder;
+use crate::{ExperimentError, NodeId};
+use sculpt_layout::Layout;
+use sculpt_store::{paths, sealed};
+use sculpt_trainers::{EpochMetrics, State, TrainError};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+/// The end of a training that diverged. Its node is unfinished, and trains from its beginning when it is asked for again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostMortem {
+    /// The node.
+    pub id: NodeId,
+    /// What became no number, when and at which learning rate.
+    pub why: String,
+    /// The epochs before.
+    pub epochs: Vec<EpochMetrics>,
+    /// The tensors as they were when it was noticed.
+    pub tensors: Vec<TensorEnd>,
+}
+
+/// What is left of a tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorEnd {
+    /// Its name.
+    pub name: String,
+    /// Entries that are no finite numbers.
+    pub n_not_finite: usize,
+    /// The largest absolute value of the others; none where there is none.
+    pub largest: Option<f32>,
+    /// The same of its momentum; none of a statistic.
+    pub largest_momentum: Option<f32>,
+}
+
+impl PostMortem {
+    /// The one in a node's folder, where its last training diverged.
+    ///
+    /// # Errors
+    /// A file that is damaged.
+    pub fn read(folder: &Path) -> Result<Option<Self>, ExperimentError> {
+        let path = paths::post_mortem(folder);
+        let text = match sculpt_store::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(ExperimentError::Io { path, source }),
+        };
+        match sealed::open(&text) {
+            Ok((read, _)) => Ok(Some(read)),
+            Err(error) => Err(ExperimentError::BadFile {
+                path,
+                detail: error.to_string(),
+            }),
+        }
+    }
+
+    /// Removes the one of an earlier attempt.
+    pub(crate) fn remove(folder: &Path) -> Result<(), ExperimentError> {
+        let path = paths::post_mortem(folder);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(ExperimentError::Io { path, source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Writes how it ended, and removes what was saved on the way: a state that leads here again.
+    pub(crate) fn write(
+        folder: &Path,
+        id: &NodeId,
+        error: &ExperimentError,
+        rows: &[MetricsRow],
+        layout: &Layout,
+        state: &State,
+    ) -> Result<(), ExperimentError> {
+        let (theta, buffers, momentum) = state.to_vecs();
+        let largest = |values: &[f32]| {
+            let finite = values
+                .iter()
+                .filter(|value| value.is_finite())
+                .map(|value| value.abs());
+            finite.reduce(f32::max)
+        };
+        let end = |name: &str, range: Range<usize>, of: &[f32], momentum: Option<&[f32]>| TensorEnd {
+            name: name.to_owned(),
+            n_not_finite: of[range.clone()]
+                .iter()
+                .filter(|value| !value.is_finite())
+                .count(),
+            largest: largest(&of[range.clone()]),
+            largest_momentum: momentum.and_then(|momentum| largest(&momentum[range])),
+        };
+        let params = layout.params().iter();
+        let params = params.map(|param| end(param.name(), param.range(), &theta, Some(&momentum)));
+        let statistics = layout.buffers().iter();
+        let statistics = statistics.map(|buffer| end(buffer.name(), buffer.range(), &buffers, None));
+        let post_mortem = Self {
+            id: id.clone(),
+            why: error.to_string(),
+            epochs: rows.iter().map(|row| row.training).collect(),
+            tensors: params.chain(statistics).collect(),
+        };
+        write_sealed(&paths::post_mortem(folder), &post_mortem)?;
+        remove_folder(&paths::progress_folder(folder))
+    }
+}
+
+/// Whether an error is that of a training that diverged, and not one of the machine or the data.
+pub(crate) fn is_divergence(error: &ExperimentError) -> bool {
+    matches!(
+        error,
+        ExperimentError::TestDiverged { .. }
+            | ExperimentError::Train(TrainError::Diverged { .. } | TrainError::Overflowed { .. })
+    )
+}
