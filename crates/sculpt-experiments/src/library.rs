@@ -10,8 +10,33 @@ use std::sync::OnceLock;
 /// Suites that a store reads on to, opened when the first state is looked for.
 #[derive(Debug, Default)]
 pub(crate) struct Library {
-    data: Option<PathBuf>,
+    /// The suites' folders, or those that they stand in.
+    folders: Folders,
     opened: OnceLock<Opened>,
+}
+
+#[derive(Debug, Default)]
+enum Folders {
+    #[default]
+    None,
+    /// All suites published in and fetched into a folder of data.
+    Of(PathBuf),
+    /// One suite.
+    One(PathBuf),
+}
+
+impl Folders {
+    fn all(&self) -> Vec<PathBuf> {
+        match self {
+            Folders::None => Vec::new(),
+            Folders::One(folder) => vec![folder.clone()],
+            Folders::Of(data) => [paths::published_folder(data), paths::fetched_folder(data)]
+                .iter()
+                .flat_map(|parent| folders_in(parent))
+                .filter(|folder| paths::manifest(folder).exists())
+                .collect(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,7 +50,15 @@ impl Library {
     /// The suites in `data/published` and `data/fetched`.
     pub(crate) fn of(data: &Path) -> Self {
         Self {
-            data: Some(data.to_owned()),
+            folders: Folders::Of(data.to_owned()),
+            opened: OnceLock::new(),
+        }
+    }
+
+    /// One suite.
+    pub(crate) fn of_suite(folder: &Path) -> Self {
+        Self {
+            folders: Folders::One(folder.to_owned()),
             opened: OnceLock::new(),
         }
     }
@@ -55,16 +88,10 @@ impl Library {
     fn opened(&self) -> &Opened {
         self.opened.get_or_init(|| {
             let mut opened = Opened::default();
-            let Some(data) = &self.data else { return opened };
-            for parent in [paths::published_folder(data), paths::fetched_folder(data)] {
-                for folder in folders_in(&parent) {
-                    if !paths::manifest(&folder).exists() {
-                        continue;
-                    }
-                    match PublishedSuite::open(&folder) {
-                        Ok(suite) => opened.suites.push(suite),
-                        Err(error) => opened.unreadable.push(error),
-                    }
+            for folder in self.folders.all() {
+                match PublishedSuite::open(&folder) {
+                    Ok(suite) => opened.suites.push(suite),
+                    Err(error) => opened.unreadable.push(error),
                 }
             }
             opened

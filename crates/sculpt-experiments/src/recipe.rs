@@ -94,6 +94,14 @@ impl Recipe {
         Ok(end)
     }
 
+    /// Takes a node over from another recipe as it stands there, whether its parents are here or not: for states that are read
+    /// elsewhere.
+    pub fn take(&mut self, id: &NodeId, entry: &Entry) {
+        if self.nodes.insert(id.clone(), entry.clone()).is_none() {
+            self.order.push(id.clone());
+        }
+    }
+
     /// Asks for a state to be kept.
     ///
     /// # Errors
@@ -184,12 +192,11 @@ impl Recipe {
         let mut needed = Recipe::default();
         for (id, entry) in self.iter() {
             if let Some(keep) = keep.remove(id) {
-                needed.order.push(id.clone());
                 let entry = Entry {
                     keep,
                     ..entry.clone()
                 };
-                needed.nodes.insert(id.clone(), entry);
+                needed.take(id, &entry);
             }
         }
         needed

@@ -48,6 +48,14 @@ impl Store {
         }
     }
 
+    /// The same store, where states of one published suite count as its own.
+    pub fn with_suite(self, folder: &Path) -> Self {
+        Self {
+            library: Arc::new(Library::of_suite(folder)),
+            ..self
+        }
+    }
+
     /// Its folder.
     pub fn runs(&self) -> &Path {
         &self.runs

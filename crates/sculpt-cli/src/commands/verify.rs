@@ -5,15 +5,18 @@ mod findings;
 mod node;
 mod records;
 mod repair;
+mod retrain;
 mod store;
 mod suite;
 
 use self::findings::{Findings, PlaceKind, Violation};
 use crate::commands::model::ModelWords;
+use crate::commands::preset::DataWords;
 use crate::printing;
 use crate::words::Global;
 use anyhow::bail;
 use clap::Args;
+use sculpt_experiments::Limit;
 use sculpt_models::{ModelSpec, Shortcut};
 use sculpt_store::paths;
 use std::fs;
@@ -42,7 +45,15 @@ pub(crate) struct Words {
     /// Set damaged nodes of a store aside, and remove damaged measures and strays: they are made again when they are needed
     #[arg(long)]
     repair: bool,
-    /// Print one JSON object: checked, violations, notes
+    /// Train N random nodes of a published suite again, and compare bytes, or accuracies where the suite was made in another environment
+    #[arg(long, value_name = "N", value_parser = |word: &str| RETRAINED.parse(word))]
+    retrain: Option<u32>,
+    /// Which ones are drawn
+    #[arg(long, value_name = "S", default_value_t = 1, requires = "retrain")]
+    seed: u64,
+    #[command(flatten)]
+    data: DataWords,
+    /// Print one JSON object: checked, violations, notes, retrained
     #[arg(long)]
     json: bool,
 }
@@ -75,6 +86,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     for path in &words.paths {
         verify(path, model.as_ref(), &mut findings)?;
     }
+    if let Some(n) = words.retrain {
+        let (seed, data) = (words.seed, words.data.folder());
+        let asked = retrain::Asked { n, seed, data };
+        for path in &words.paths {
+            retrain::retrain(path, &asked, global, &mut findings)?;
+        }
+    }
     let sound = findings.violations.is_empty();
     if words.json {
         printing::json(&findings)?;
@@ -105,6 +123,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Nodes trained again.
+const RETRAINED: Limit = Limit::from_1(1000, "each is trained, and often what it comes from");
 
 /// What a path is, its content says.
 fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> anyhow::Result<()> {

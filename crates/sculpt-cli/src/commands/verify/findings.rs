@@ -1,5 +1,6 @@
 //! What `verify` found.
 
+use super::retrain::Retrained;
 use sculpt_checkpoints::{FaultKind, verify};
 use sculpt_experiments::{ExperimentError, check_against};
 use sculpt_store::digest::{Digest, Mismatch};
@@ -16,6 +17,9 @@ pub(super) struct Findings {
     pub(super) violations: Vec<Violation>,
     /// What is no fault and yet should be known.
     pub(super) notes: Vec<String>,
+    /// Nodes that were trained again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) retrained: Vec<Retrained>,
     /// Whether notes tell what was not read.
     #[serde(skip)]
     pub(super) verbose: bool,
@@ -73,6 +77,8 @@ pub(super) enum PlaceKind {
     Size,
     /// A file that a killed process was writing.
     Stray,
+    /// A state that does not come out again.
+    Retrained,
 }
 
 impl Findings {
