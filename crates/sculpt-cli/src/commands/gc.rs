@@ -293,7 +293,7 @@ fn own(store: &Store) -> anyhow::Result<Option<Lock>> {
     }
     match store.own() {
         Err(ExperimentError::Lock(LockError::Held { .. })) => bail!(
-            "a recipe or node is running in {}; nothing is deleted meanwhile",
+            "a recipe, a node or another `gc` is at work in {}; nothing is deleted meanwhile",
             store.runs().display()
         ),
         lock => Ok(Some(lock?)),

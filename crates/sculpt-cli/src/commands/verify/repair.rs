@@ -21,7 +21,7 @@ pub(super) fn repair(findings: &Findings) -> anyhow::Result<()> {
         match Store::new(&runs).own() {
             Err(ExperimentError::Lock(LockError::Held { .. })) => {
                 bail!(
-                    "a recipe or node is running in {}; nothing is repaired meanwhile",
+                    "a recipe, a node or another `gc` is at work in {}; nothing is repaired meanwhile",
                     runs.display()
                 );
             }

@@ -1,0 +1,124 @@
+//! A fault at each call with which a node changes its folder.
+
+use crate::*;
+
+/// The library that makes calls fail.
+fn library(folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks/faults.c");
+    let library = folder.join("faults.so");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let output = Command::new(compiler)
+        .args(["-shared", "-fPIC", "-O1", "-w", "-o"])
+        .arg(&library)
+        .arg(source)
+        .args(["-ldl"])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    library
+}
+
+/// A store in which every node is described and none has run.
+fn described() -> (TempDir, Vec<String>) {
+    let (root, content) = reference();
+    let mut ids: Vec<(u8, String)> = Vec::new();
+    for (path, bytes) in &content {
+        let name = path.file_name().unwrap();
+        if name == "node.json" {
+            let node: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            let kind = node["node"]["kind"].as_str().unwrap();
+            let from_init = |v: &serde_json::Value| v["node"]["from"]["epoch"] == 0;
+            let order = match kind {
+                "init" => 0,
+                "prune" => 1,
+                _ if from_init(&node) => 2,
+                _ => 3,
+            };
+            ids.push((order, node["id"].as_str().unwrap().to_owned()));
+        } else {
+            fs::remove_file(root.path().join("runs").join(path)).unwrap();
+        }
+    }
+    for folder in ["timing.json", "timing.sha256"] {
+        for (_, id) in &ids {
+            let _ = fs::remove_file(root.path().join("runs").join(&id[..2]).join(id).join(folder));
+        }
+    }
+    ids.sort();
+    (root, ids.into_iter().map(|(_, id)| id).collect())
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_fault_at_any_call_costs_nothing() {
+    let tools = TempDir::new().unwrap();
+    let library = library(tools.path());
+    let log = tools.path().join("log");
+    let (_reference, expected) = reference();
+    let (start, ids) = described();
+    let node = |root: &Path, at: usize, fault: &str| {
+        let runs = root.canonicalize().unwrap().join("runs/");
+        let mut command = sculpt(root, ["node".to_owned()].into_iter().chain(ids.iter().cloned()));
+        command
+            .env("LD_PRELOAD", &library)
+            .env("FAULT_UNDER", runs)
+            .env("FAULT_AT", at.to_string())
+            .env("FAULT_AS", fault)
+            .env("FAULT_LOG", &log);
+        command.output().unwrap()
+    };
+    let fresh = || {
+        let root = root();
+        copy(&start.path().join("runs"), &root.path().join("runs"));
+        root
+    };
+    let whole = fresh();
+    good(&node(whole.path(), 0, "5"));
+    comes_out_the_same(whole.path(), &expected, "no fault");
+    let calls: Vec<String> = fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    assert!(calls.len() > 100, "{} calls", calls.len());
+    // EIO, ENOSPC, death; in the short form another one at each of some calls.
+    let faults = ["5", "28", "kill"];
+    let step = if hard() { 1 } else { 17 };
+    let mut n = 0;
+    for (at, call) in calls.iter().enumerate().step_by(step) {
+        let all = if hard() {
+            &faults[..]
+        } else {
+            &faults[(at / step) % 3..][..1]
+        };
+        for fault in all {
+            let root = fresh();
+            let output = node(root.path(), at + 1, fault);
+            let after = format!("{fault} at {call}");
+            if *fault == "kill" {
+                assert_eq!(output.status.code(), None, "{after}");
+            } else if !output.status.success() {
+                clean_failure(&output);
+            }
+            comes_out_the_same(root.path(), &expected, &after);
+            n += 1;
+        }
+    }
+    eprintln!("{n} faults at {} calls", calls.len());
+}
