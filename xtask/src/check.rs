@@ -13,12 +13,18 @@ use crate::steps::{self, Step, Tool};
 
 /// `cargo xtask check [--quick]`.
 pub(crate) fn run(quick: bool) -> Result<()> {
-    run_all(&steps::check(&light_crates()?, quick))
+    run_all(&steps::check(&light_crates()?, quick), &[])
 }
 
-/// `cargo xtask test [WORDS]`.
-pub(crate) fn test(words: &[OsString]) -> Result<()> {
-    run_all(&steps::test(&light_crates()?, words))
+/// What the tests with a long form look at.
+const HARD: [(&str, &str); 2] = [("RUN_SLOW_TESTS", "1"), ("PROPTEST_CASES", "20000")];
+
+/// `cargo xtask test [--hard] [WORDS]`.
+pub(crate) fn test(hard: bool, words: &[OsString]) -> Result<()> {
+    run_all(
+        &steps::test(&light_crates()?, words),
+        if hard { &HARD } else { &[] },
+    )
 }
 
 fn light_crates() -> Result<Vec<String>> {
@@ -35,7 +41,7 @@ fn light_crates() -> Result<Vec<String>> {
     Ok(light)
 }
 
-fn run_all(steps: &[Step]) -> Result<()> {
+fn run_all(steps: &[Step], environment: &[(&str, &str)]) -> Result<()> {
     for step in steps {
         if step.needs_libtorch {
             setup::ensure(false)?;
@@ -61,6 +67,7 @@ fn run_all(steps: &[Step]) -> Result<()> {
         let started = Instant::now();
         let status = command
             .args(&step.words)
+            .envs(environment.iter().copied())
             .status()
             .with_context(|| format!("cannot start the step `{}`", step.name))?;
         let seconds = started.elapsed().as_secs_f64();

@@ -12,6 +12,8 @@ Usage: cargo xtask <command>
                      --quick: seconds, without the tests and without what needs libtorch
   test [WORDS]       the tests: crates without libtorch first, then the others in release;
                      the words go to `cargo test`, as in `cargo xtask test mask -- --nocapture`
+  test --hard [..]   the same with the long forms: hours of killed processes, failing disks and
+                     damaged files (RUN_SLOW_TESTS; SCULPT_FUZZ_SECONDS a parser, else 600)
   help               this
 
 Any other word goes to `sculpt` as it stands, after libtorch and `sculpt` are in place:
@@ -26,7 +28,7 @@ pub(crate) enum Command {
     Help,
     Setup { cuda: bool },
     Check { quick: bool },
-    Test { words: Vec<OsString> },
+    Test { hard: bool, words: Vec<OsString> },
     Sculpt { words: Vec<OsString> },
 }
 
@@ -46,7 +48,11 @@ pub(crate) fn parse(mut words: Vec<OsString>) -> Result<Command, String> {
         ),
         Some("test") => {
             words.remove(0);
-            Ok(Command::Test { words })
+            let hard = words.first().is_some_and(|word| word == "--hard");
+            if hard {
+                words.remove(0);
+            }
+            Ok(Command::Test { hard, words })
         }
         Some(_) => Ok(Command::Sculpt { words }),
     }
@@ -98,10 +104,14 @@ mod tests {
         check("setup --help", Command::Help);
         check("check", Command::Check { quick: false });
         check("check --quick", Command::Check { quick: true });
-        check("test", Command::Test { words: vec![] });
+        let test = |hard, words| Command::Test { hard, words };
+        check("test", test(false, vec![]));
+        check("test --hard", test(true, vec![]));
+        check("test --hard kills", test(true, vec!["kills".into()]));
         check(
             "test mask -- --nocapture",
             Command::Test {
+                hard: false,
                 words: vec!["mask".into(), "--".into(), "--nocapture".into()],
             },
         );

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         }
         Command::Setup { cuda } => setup::run(cuda),
         Command::Check { quick } => check::run(quick),
-        Command::Test { words } => check::test(&words),
+        Command::Test { hard, words } => check::test(hard, &words),
         Command::Sculpt { words } => sculpt::run(&words),
     };
     match outcome {

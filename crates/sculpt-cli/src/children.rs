@@ -4,6 +4,7 @@ use crate::words::Global;
 use anyhow::Context;
 use sculpt_experiments::{DataFolder, JobNumber, NodeId, Report, Store, Worker};
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -66,6 +67,14 @@ impl<'a> Children<'a> {
     }
 }
 
+/// A flag and its value in one word, so that a value may begin with a dash.
+fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
+    let mut word = OsString::from(name);
+    word.push("=");
+    word.push(value);
+    word
+}
+
 impl Worker for Children<'_> {
     type Error = anyhow::Error;
 
@@ -75,14 +84,13 @@ impl Worker for Children<'_> {
             .arg("node")
             .args(chain.iter().map(NodeId::as_str))
             .arg("--supervised")
-            .arg("--runs")
-            .arg(self.store.runs())
-            .args(["--device", &self.global.device]);
+            .arg(flag("--runs", self.store.runs()))
+            .arg(flag("--device", &self.global.device));
         if let Some(folder) = &self.data.folder {
-            command.arg("--data").arg(folder);
+            command.arg(flag("--data", folder));
         }
         if let Some(name) = &self.data.name {
-            command.args(["--data-name", name]);
+            command.arg(flag("--data-name", name));
         }
         let mut child = command
             .stdin(Stdio::piped())

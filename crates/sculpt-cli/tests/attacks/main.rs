@@ -1,5 +1,5 @@
 //! Attacks on stores and suites: processes that are killed, file systems that fail, many commands at once, files of strangers. The
-//! short forms are part of every test run; `cargo xtask test --hard` (SCULPT_HARD) runs the long ones.
+//! short forms are part of every test run; `cargo xtask test --hard` (RUN_SLOW_TESTS) runs the long ones.
 #![expect(
     clippy::unwrap_used,
     reason = "a test ends where something is not as it should be"
@@ -45,7 +45,7 @@ keep = [1]
 
 /// Whether the long forms are asked for.
 fn hard() -> bool {
-    std::env::var_os("SCULPT_HARD").is_some()
+    std::env::var_os("RUN_SLOW_TESTS").is_some()
 }
 
 /// A folder that is a checkout, with the recipe in it.

@@ -119,6 +119,18 @@ fn commands_in_every_pair() {
     eprintln!("{n} pairs");
 }
 
+/// A folder whose name begins with a dash is a folder for the jobs too.
+#[test]
+fn stores_of_any_name() {
+    let root = root();
+    good(
+        &sculpt(root.path(), words("run r.toml --runs=-x"))
+            .output()
+            .unwrap(),
+    );
+    good(&sculpt(root.path(), words("verify ./-x")).output().unwrap());
+}
+
 #[test]
 fn three_that_publish_and_two_that_fetch_one_suite() {
     let root = root();
