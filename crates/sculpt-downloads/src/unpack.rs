@@ -97,6 +97,12 @@ pub(crate) fn checksums(archive: &Archive, folder: &Path) -> Result<Vec<String>,
 #[cfg(test)]
 mod tests {
     use crate::test_server::{Server, archive, good, listing, packed, refused};
+    use flate2::Compression;
+    use flate2::read::GzDecoder;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use std::fs;
+    use std::io::{Read, Write};
     use tar::EntryType::{Link, Regular, Symlink};
     use tempfile::TempDir;
 
@@ -133,5 +139,48 @@ mod tests {
         known.files[1].sha256 = Some("0".repeat(64));
         let says = ["partial: test.bin is not the published file"];
         refused(&known, dest.path(), &Server::whole(&packed), &says);
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever an archive has become: an error or its files, no panic, and nothing beside them.
+        #[test]
+        fn damaged_archives_are_survived(
+            flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+            inside in any::<bool>(),
+        ) {
+            let whole = good();
+            // Most damage to what is packed would only fail its check sum: the archive inside is damaged, and packed again.
+            let mut bytes = if inside { unpacked(&whole) } else { whole.clone() };
+            for (place, value) in flips {
+                let n = bytes.len();
+                bytes[place.index(n)] = value;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let bytes = if inside { repacked(&bytes) } else { bytes };
+            let dest = TempDir::new().unwrap();
+            let path = dest.path().join("a.tar.gz");
+            fs::write(&path, &bytes).unwrap();
+            let folder = dest.path().join("some-binary");
+            let unpacked = super::unpack(&archive(&whole), &path, &folder);
+            let mut expected = vec!["a.tar.gz"];
+            expected.extend(unpacked.is_ok().then_some("some-binary"));
+            prop_assert_eq!(listing(dest.path()), expected);
+        }
+    }
+
+    fn unpacked(packed: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn repacked(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
     }
 }

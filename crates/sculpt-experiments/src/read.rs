@@ -11,6 +11,10 @@ use sculpt_store::canonical::sha256_hex;
 use sculpt_store::digest::Digest;
 use std::path::PathBuf;
 
+/// What helps against a damaged file of a node.
+pub(crate) const MADE_AGAIN: &str =
+    "`sculpt verify --repair` on the store sets the node aside, and it is made again";
+
 /// Where a state lies, and what is recorded of its file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
@@ -151,9 +155,7 @@ impl Place {
             epoch: self.address.epoch,
             detail,
             remedy: match self.form {
-                Form::Checkpoint => {
-                    "`sculpt verify --repair` on the store sets the node aside, and it is made again"
-                }
+                Form::Checkpoint => MADE_AGAIN,
                 Form::Published => {
                     "bring the suite again: `sculpt fetch`, or `git checkout` where it is committed"
                 }

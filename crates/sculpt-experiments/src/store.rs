@@ -5,7 +5,7 @@ use crate::chain::Expected;
 use crate::done::{Done, check_against};
 use crate::library::Library;
 use crate::metrics::{MetricsRow, read_metrics};
-use crate::read::{Form, Loaded, Place};
+use crate::read::{Form, Loaded, MADE_AGAIN, Place};
 use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
 use sculpt_checkpoints::{Meta, State};
 use sculpt_layout::Layout;
@@ -229,7 +229,7 @@ impl Store {
         if let Some(recorded) = recorded {
             recorded.check(&path).map_err(|e| ExperimentError::BadFile {
                 path: path.clone(),
-                detail: e.to_string(),
+                detail: format!("{e}; {MADE_AGAIN}"),
             })?;
         }
         let rows = read_metrics(&path)?;
