@@ -157,7 +157,11 @@ fn a_pruned_weight_that_is_not_zero_is_refused() {
 #[test]
 fn divergence_is_an_error_that_names_the_epoch() {
     let error = train_at(1e38, &mut start(), Position::default(), &mut Watch::default()).unwrap_err();
-    assert!(error.to_string().contains("in epoch"), "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("of epoch 1 on") && said.contains("from step "),
+        "{said}"
+    );
 }
 
 /// A source that reads from a disk may fail in mid-epoch: training ends there and says where.

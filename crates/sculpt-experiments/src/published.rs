@@ -117,6 +117,8 @@ impl PublishedSuite {
             form: Form::Published,
             recorded: Some(entry.digest()),
             expected: Expected::of(&entry.description, &describe),
+            // The manifest's ids are hashes of its descriptions.
+            fault: None,
         })
     }
 

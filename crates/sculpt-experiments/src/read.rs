@@ -28,6 +28,8 @@ pub struct Place {
     pub recorded: Option<Digest>,
     /// What descriptions say of it.
     pub expected: Expected,
+    /// What is wrong with its node's own description, where that is there.
+    pub fault: Option<String>,
 }
 
 /// How a state is written.
@@ -75,6 +77,11 @@ impl Place {
     /// # Errors
     /// A damaged file, or one that cannot be read.
     pub fn sha256(&self) -> Result<String, ExperimentError> {
+        if let Some(fault) = &self.fault {
+            return Err(self.damaged(format!(
+                "is of a node whose description cannot be trusted ({fault})"
+            )));
+        }
         let found = Digest::of_file(&self.path)?;
         match &self.recorded {
             Some(recorded) if *recorded != found => Err(self.damaged(if recorded.bytes == found.bytes {

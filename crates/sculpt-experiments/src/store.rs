@@ -133,7 +133,22 @@ impl Store {
             form: Form::Checkpoint,
             recorded,
             expected: self.expected(&state.id),
+            fault: self.description_fault(&state.id),
         })
+    }
+
+    /// What is wrong with the description of a node that was run here.
+    fn description_fault(&self, id: &NodeId) -> Option<String> {
+        // One that was read was checked.
+        if self
+            .nodes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(id)
+        {
+            return None;
+        }
+        self.node_file(id).err().map(|error| error.to_string())
     }
 
     /// Whether a published suite's form of the state is of a checkpoint with this hash.

@@ -65,6 +65,35 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Whoever reads a state looks at its node's description too.
+#[test]
+fn an_empty_description_is_noticed_by_whoever_reads() {
+    let (root, content) = reference();
+    let node = content
+        .iter()
+        .find(|(path, bytes)| path.ends_with("node.json") && bytes.windows(6).any(|w| w == b"\"init\""))
+        .unwrap()
+        .0;
+    let id = node.parent().unwrap().file_name().unwrap().to_str().unwrap();
+    fs::write(root.path().join("runs").join(node), "").unwrap();
+    for command in [
+        format!("export {id} --torch x.safetensors"),
+        format!("eval --weights {id} --probe p"),
+    ] {
+        let said = clean_failure(&sculpt(root.path(), words(&command)).output().unwrap());
+        assert!(
+            said.contains("description") && said.contains("verify"),
+            "{command}: {said}"
+        );
+    }
+    let output = sculpt(root.path(), words("verify runs --repair"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    good(&sculpt(root.path(), words("run r.toml")).output().unwrap());
+    good(&sculpt(root.path(), words("verify runs")).output().unwrap());
+}
+
 #[test]
 fn a_fault_at_any_call_costs_nothing() {
     let tools = TempDir::new().unwrap();
