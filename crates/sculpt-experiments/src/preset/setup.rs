@@ -112,7 +112,7 @@ impl Setup {
         self.data.shape().expect("a setup's data are the registry's").1
     }
 
-    /// One cycle of standard training from a state.
+    /// A single cycle, standard training, from a state.
     pub fn cycle(&self, from: StateRef, seed: u64) -> Train {
         Train {
             v: Version,
