@@ -111,7 +111,7 @@ impl Content for Accuracies {
 impl Plot {
     /// The methods of its curves that have rows.
     fn methods(&self, rows: &[AccuracyRow]) -> Vec<&'static Method> {
-        let is_there = |id| {
+        let is_there = |id: &str| {
             rows.iter()
                 .any(|row| row.panel == self.source && row.method == id)
         };

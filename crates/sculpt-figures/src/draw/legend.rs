@@ -91,7 +91,10 @@ fn by_panel(panels: &[Panel]) -> String {
         })
     };
     let mut text = groups.iter().filter_map(group).collect::<Vec<_>>().join(", ");
-    if groups.iter().any(|(seeds, _)| seeds.least == 1) {
+    let mut curves = panels.iter().flat_map(|panel| &panel.curves);
+    let has_intervals = curves
+        .any(|curve| curve.seeds.is_empty() && curve.points.iter().any(|point| point.interval.is_some()));
+    if has_intervals && groups.iter().any(|(seeds, _)| seeds.least == 1) {
         text.push_str(" (a single seed has no interval)");
     }
     text
@@ -172,7 +175,7 @@ impl Seeds {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figure::{Point, XAxis, YAxis};
+    use super::super::figure::{Interval, Point, XAxis, YAxis};
     use super::super::method::Named;
     use super::super::method::examples::{LRR, WR};
     use super::*;
@@ -183,7 +186,10 @@ mod tests {
             let point = |&n| Point {
                 x: 0.5,
                 mean: 90.0,
-                interval: None,
+                interval: (n > 1).then_some(Interval {
+                    low: 89.0,
+                    high: 91.0,
+                }),
                 n,
                 converged: true,
             };

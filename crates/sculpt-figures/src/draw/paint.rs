@@ -249,6 +249,9 @@ fn block(picture: &Picture<'_>, corners: [(i32, i32); 2], step: Step) -> Result<
         Step::Pruning => PRUNING_COLOUR,
     };
     picture.draw(&Rectangle::new(corners, fill(inside)))?;
-    picture.draw(&Rectangle::new(corners, stroke(Rgb::BLACK, AXIS)))?;
+    // plotters gives the outline of a rectangle no width.
+    let [(x0, y0), (x1, y1)] = corners;
+    let around = vec![(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0), (x1, y0)];
+    picture.draw(&PathElement::new(around, stroke(Rgb::BLACK, AXIS)))?;
     Ok(())
 }
