@@ -11,6 +11,8 @@ mod error;
 mod fields;
 mod figures;
 mod landscapes;
+#[cfg(test)]
+mod looks_tests;
 mod output;
 mod page;
 #[cfg(test)]

@@ -3,13 +3,18 @@
 use super::error::DrawError;
 use super::figure::{Curve, Interval, Point, XAxis};
 use super::layout::{Chart, Rect};
-use super::look::Look;
-use super::marks::THIN;
+use super::look::{Dash, Look, Rgb};
+use super::marks::{THIN, strokes};
 use super::paint::{Context, Picture, colour, fill, stroke};
 use super::ticks;
 use plotters::prelude::{PathElement, Polygon, ShapeStyle};
 use plotters::style::Color;
 
+/// Width of a seed's line, and how much of the way to white it is.
+const SEED: u32 = 12;
+const LIGHTER: f64 = 0.4;
+/// Width of the edge where a band is cut off.
+const CUT: u32 = 45;
 /// Half a cap of an error bar.
 const CAP: i32 = 40;
 /// Most sideways shift from curve to curve.
@@ -22,6 +27,8 @@ pub(super) struct Placed {
     pub(super) look: Look,
     long: bool,
     points: Vec<PlacedPoint>,
+    /// What each seed gave, in the place of intervals.
+    seeds: Vec<Vec<(i32, i32)>>,
     /// Edges of the plot, where intervals end.
     top: i32,
     bottom: i32,
@@ -59,12 +66,24 @@ pub(super) fn curves_in_place(chart: &Chart<'_>, context: &Context<'_, '_>) -> V
             XAxis::Density => points.sort_by_key(|point| point.x),
             XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => {}
         }
+        let seed = |line: &Vec<(f64, f64)>| {
+            let at = |&(x, y): &(f64, f64)| {
+                let (x, y) = context.backend_coord(&(ticks::place(&panel.x, x), y));
+                (x + spread.shift(x, i), y)
+            };
+            let mut line: Vec<_> = line.iter().map(at).collect();
+            if panel.x == XAxis::Density {
+                line.sort_by_key(|point| point.0);
+            }
+            line
+        };
         let Rect { top, bottom, .. } = chart.plot;
         let first_marker = MARKER_SPACE * i as f64 / n;
         Placed {
             look: curve.look(),
             long: curve.is_long(),
             points,
+            seeds: curve.seeds.iter().map(seed).collect(),
             top,
             bottom,
             first_marker,
@@ -160,6 +179,9 @@ impl Placed {
     }
 
     pub(super) fn draw_intervals(&self, picture: &Picture<'_>) -> Result<(), DrawError> {
+        if !self.seeds.is_empty() {
+            return self.draw_seeds(picture);
+        }
         if self.long {
             return self.draw_band(picture);
         }
@@ -184,6 +206,20 @@ impl Placed {
         Ok(())
     }
 
+    /// Thin lines, lighter than the mean's; dotted where that is.
+    fn draw_seeds(&self, picture: &Picture<'_>) -> Result<(), DrawError> {
+        let dash = match self.look.dash {
+            Dash::Dotted => Dash::Dotted,
+            Dash::Solid | Dash::Dashed | Dash::LongDashed | Dash::DashDot | Dash::DashDotDot => Dash::Solid,
+        };
+        let light = self.look.colour.towards(Rgb(255, 255, 255), LIGHTER);
+        for seed in &self.seeds {
+            strokes(picture, seed, dash, stroke(light, SEED))?;
+        }
+        Ok(())
+    }
+
+    /// A band, with a thick edge where the axis cuts it off.
     fn draw_band(&self, picture: &Picture<'_>) -> Result<(), DrawError> {
         let ends = |point: &PlacedPoint| {
             let (high, low) = point.interval?;
@@ -201,6 +237,18 @@ impl Placed {
             };
             picture.draw(&Polygon::new(outline, style))?;
         }
+        let cut = |is_cut: &dyn Fn((i32, i32)) -> bool, edge: i32| -> Result<(), DrawError> {
+            for pair in self.points.windows(2) {
+                let both = pair[0].interval.zip(pair[1].interval);
+                if both.is_some_and(|(a, b)| is_cut(a) && is_cut(b)) {
+                    let piece = vec![(pair[0].x, edge), (pair[1].x, edge)];
+                    picture.draw(&PathElement::new(piece, stroke(self.look.colour, CUT)))?;
+                }
+            }
+            Ok(())
+        };
+        cut(&|(high, _)| high < self.top, self.top)?;
+        cut(&|(_, low)| low > self.bottom, self.bottom)?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use super::method::examples::{LRR, RANDOM, WR, first};
 use super::*;
 use resvg::tiny_skia::Pixmap;
 use resvg::usvg::{Group, Node, Rect};
+use sculpt_rows::IntervalOf;
 
 const DENSITIES: [f64; 7] = [1.0, 0.8, 0.5, 0.3, 0.1, 0.05, 0.02];
 
@@ -27,16 +28,12 @@ fn curve(series: impl Into<Series>, n: usize) -> Curve {
 }
 
 fn panel(curves: Vec<Curve>) -> Panel {
-    Panel {
-        title: "(a) CIFAR-10, ResNet-20".into(),
-        x: XAxis::Density,
-        y: YAxis {
-            label: "test accuracy (%)".into(),
-            within: Some((0.0, 100.0)),
-        },
-        curves,
-        references: Vec::new(),
-    }
+    let y = YAxis {
+        label: "test accuracy (%)".into(),
+        within: Some((0.0, 100.0)),
+    };
+    let title = "(a) CIFAR-10, ResNet-20";
+    Panel::new(title, XAxis::Density, y, curves, IntervalOf::LogitT)
 }
 
 fn figure(panels: Vec<Panel>) -> Figure {

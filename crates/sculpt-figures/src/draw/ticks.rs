@@ -117,9 +117,13 @@ pub(crate) fn x_extent(panel: &Panel) -> (f64, f64) {
 pub(crate) fn y_range(panel: &Panel) -> (f64, f64) {
     let points = || panel.curves.iter().flat_map(|curve| &curve.points);
     let references = panel.references.iter().flat_map(|reference| reference.values());
-    let (low, high) = extent(points().map(|point| point.mean).chain(references));
+    let seeds = panel.curves.iter().flat_map(|curve| curve.seeds.iter().flatten());
+    let shown = points().map(|point| point.mean).chain(seeds.map(|(_, y)| *y));
+    let (low, high) = extent(shown.chain(references));
     let ends = |point: &Point| point.interval.map_or([point.mean; 2], |i| [i.low, i.high]);
-    let (lowest, highest) = extent(points().flat_map(ends));
+    let with_intervals = panel.curves.iter().filter(|curve| curve.seeds.is_empty());
+    let drawn = with_intervals.flat_map(|curve| &curve.points).flat_map(ends);
+    let (lowest, highest) = extent(drawn.chain([low, high]));
     let span = if high > low { high - low } else { highest - lowest };
     let stretch = if high > low { MOST_STRETCH * span } else { span };
     let (least_mean, most_mean) = (low, high);
@@ -174,6 +178,7 @@ mod tests {
     use super::super::figure::{Curve, Interval, YAxis};
     use super::super::method::examples::LRR;
     use super::*;
+    use sculpt_rows::IntervalOf;
 
     #[track_caller]
     fn check_ticks(low: f64, high: f64, want: &[&str]) {
@@ -219,13 +224,7 @@ mod tests {
             within: Some((0.0, 100.0)),
         };
         let curves = vec![Curve::new(LRR, points)];
-        Panel {
-            title: String::new(),
-            x: XAxis::Density,
-            y,
-            curves,
-            references: Vec::new(),
-        }
+        Panel::new("", XAxis::Density, y, curves, IntervalOf::LogitT)
     }
 
     fn point(x: f64, mean: f64, half: f64) -> Point {
