@@ -87,6 +87,8 @@ pub(crate) struct Key {
 pub(crate) struct Layout<'a> {
     /// Width of a panel.
     panel: i32,
+    /// Of each column the width of its widest tick label, so that plots above each other begin at one place.
+    tick_widths: Vec<i32>,
     pub(crate) width: i32,
     pub(crate) height: i32,
     pub(crate) labels: Vec<Label>,
@@ -100,8 +102,16 @@ impl<'a> Layout<'a> {
         let columns = figure.columns.min(figure.panels.len());
         let panel = if columns > 2 { NARROW } else { PANEL };
         let width = panel * columns as i32;
+        let mut tick_widths = vec![0; columns];
+        for (i, panel) in figure.panels.iter().enumerate() {
+            for tick in y_ticks(panel, ticks::y_range(panel)) {
+                let width = &mut tick_widths[i % columns];
+                *width = Font::TICK.width(&tick.text)?.max(*width);
+            }
+        }
         let mut layout = Self {
             panel,
+            tick_widths,
             width,
             height: MARGIN,
             labels: Vec::new(),
@@ -171,28 +181,25 @@ impl<'a> Layout<'a> {
         for (i, (panel, title)) in panels.iter().zip(titles).enumerate() {
             let left = self.panel * i as i32;
             self.lines(title, Font::PANEL, Rgb::BLACK, left + MARGIN, self.height);
-            bottom = bottom.max(self.chart(panel, left, plot_top)?);
+            bottom = bottom.max(self.chart(panel, i, plot_top)?);
         }
         self.height = bottom;
         Ok(plot_top)
     }
 
-    /// One plot with its axes' texts; where those end.
-    fn chart(&mut self, panel: &'a Panel, left: i32, top: i32) -> Result<i32, DrawError> {
+    /// One plot of a column with its axes' texts; where those end.
+    fn chart(&mut self, panel: &'a Panel, column: usize, top: i32) -> Result<i32, DrawError> {
+        let left = self.panel * column as i32;
         let y = ticks::y_range(panel);
-        let (height, wanted) = match panel.height {
-            Height::Full => (5800, 7),
-            Height::Low => (4000, 5),
-            Height::Strip => (2400, 3),
+        let y_ticks = y_ticks(panel, y);
+        let height = match panel.height {
+            Height::Full => 5800,
+            Height::Low => 4000,
+            Height::Strip => 2400,
         };
-        let y_ticks = ticks::round_ticks(y.0, y.1, wanted);
-        let mut tick_width = 0;
-        for tick in &y_ticks {
-            tick_width = tick_width.max(Font::TICK.width(&tick.text)?);
-        }
         let title_x = left + MARGIN + baseline_offset(Font::AXIS);
         let plot = Rect {
-            left: title_x + 150 + tick_width + LABEL_GAP + TICK,
+            left: title_x + 150 + self.tick_widths[column] + LABEL_GAP + TICK,
             top,
             right: left + self.panel - 2 * MARGIN,
             bottom: top + height,
@@ -415,4 +422,14 @@ impl<'a> Layout<'a> {
             upwards: false,
         });
     }
+}
+
+/// The ticks of a plot of the panel's height.
+fn y_ticks(panel: &Panel, (low, high): (f64, f64)) -> Vec<Tick> {
+    let wanted = match panel.height {
+        Height::Full => 7,
+        Height::Low => 5,
+        Height::Strip => 3,
+    };
+    ticks::round_ticks(low, high, wanted)
 }

@@ -3,7 +3,7 @@
 use super::error::DrawError;
 use super::figure::{Curve, Interval, Point, XAxis};
 use super::layout::{Chart, Rect};
-use super::look::{Dash, Look, Rgb};
+use super::look::{Dash, Look, MarkerShape, Rgb};
 use super::marks::{THIN, strokes};
 use super::paint::{Context, Picture, colour, fill, stroke};
 use super::ticks;
@@ -17,8 +17,9 @@ const LIGHTER: f64 = 0.4;
 const CUT: u32 = 45;
 /// Half a cap of an error bar.
 const CAP: i32 = 40;
-/// Most sideways shift from curve to curve.
-const SPREAD: f64 = 42.0;
+/// Most sideways shift from curve to curve, and from the first to the last at one place.
+const STEP: f64 = 90.0;
+const SPREAD: f64 = 380.0;
 /// Space between the markers of a long curve.
 const MARKER_SPACE: f64 = 700.0;
 
@@ -99,9 +100,15 @@ pub(super) fn curves_in_place(chart: &Chart<'_>, context: &Context<'_, '_>) -> V
 
 /// How far points of one place are set apart, curve by curve.
 struct Spread {
-    /// Places in order; none if nothing is spread.
-    places: Vec<i32>,
-    n_curves: usize,
+    /// In order; none if nothing is spread.
+    places: Vec<Place>,
+}
+
+/// Where points of some curves stand.
+struct Place {
+    x: i32,
+    /// In order, each once.
+    curves: Vec<usize>,
 }
 
 impl Spread {
@@ -110,42 +117,58 @@ impl Spread {
 
     fn of(chart: &Chart<'_>, context: &Context<'_, '_>) -> Self {
         let panel = chart.panel;
-        let points = panel
-            .curves
-            .iter()
-            .flat_map(|curve| &curve.points)
-            .filter(|_| panel.is_spread());
-        let x = |point: &Point| {
+        // A line without markers hides none.
+        let marked = |curve: &Curve| panel.is_spread() && curve.look().marker.shape != MarkerShape::None;
+        let curves = panel.curves.iter().enumerate().filter(|(_, curve)| marked(curve));
+        let at = |point: &Point| {
             context
                 .backend_coord(&(ticks::place(&panel.x, point.x), point.mean))
                 .0
         };
-        let mut places: Vec<i32> = points.map(x).collect();
-        places.sort_unstable();
-        places.dedup_by(|next, kept| *next - *kept <= Self::SAME_PLACE);
-        Self {
-            places,
-            n_curves: panel.curves.len(),
-        }
+        let points = curves.flat_map(|(i, curve)| curve.points.iter().map(move |point| (at(point), i)));
+        Self::over(points.collect())
     }
 
-    /// Shift of curve `i` at `x`: all curves keep within 0.6 of the narrower gap to the next place.
+    /// From points of curves.
+    fn over(mut points: Vec<(i32, usize)>) -> Self {
+        points.sort_unstable();
+        let mut places: Vec<Place> = Vec::new();
+        for (x, curve) in points {
+            match places.last_mut() {
+                Some(last) if x - last.x <= Self::SAME_PLACE => last.curves.push(curve),
+                Some(_) | None => places.push(Place {
+                    x,
+                    curves: vec![curve],
+                }),
+            }
+        }
+        for place in &mut places {
+            place.curves.sort_unstable();
+            place.curves.dedup();
+        }
+        Self { places }
+    }
+
+    /// Shift of curve `i` at `x`, among those that stand there: all keep within 0.6 of the narrower gap to the next place, and one
+    /// alone stands where it is.
     fn shift(&self, x: i32, i: usize) -> i32 {
-        let Some(place) = self.places.partition_point(|&place| place <= x).checked_sub(1) else {
+        let nearest = self
+            .places
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, place)| (place.x - x).abs());
+        let Some((n, place)) = nearest else {
             return 0;
         };
-        let before = place
-            .checked_sub(1)
-            .map(|before| self.places[place] - self.places[before]);
-        let after = self.places.get(place + 1).map(|after| after - self.places[place]);
-        let steps = (self.n_curves - 1) as f64;
-        let room = before
-            .into_iter()
-            .chain(after)
-            .min()
-            .map(|gap| 0.6 * f64::from(gap) / steps);
-        let step = room.unwrap_or(SPREAD).min(SPREAD);
-        ((i as f64 - steps / 2.0) * step).round() as i32
+        let Ok(rank) = place.curves.binary_search(&i) else {
+            return 0;
+        };
+        let neighbours = [n.checked_sub(1), Some(n + 1)].into_iter().flatten();
+        let gaps = neighbours.filter_map(|other| Some((self.places.get(other)?.x - place.x).abs()));
+        let room = gaps.min().map_or(SPREAD, |gap| SPREAD.min(0.6 * f64::from(gap)));
+        let steps = place.curves.len() as f64 - 1.0;
+        let step = if steps > 0.0 { STEP.min(room / steps) } else { 0.0 };
+        ((rank as f64 - steps / 2.0) * step).round() as i32
     }
 }
 
@@ -250,5 +273,34 @@ impl Placed {
         cut(&|(high, _)| high < self.top, self.top)?;
         cut(&|(_, low)| low > self.bottom, self.bottom)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Curves 0, 1 and 2 at 1000 (with 10 and 30 of rounding), 1 and 2 at 1100, 2 alone at 3000. At 1000 three share the 60 of a gap of
+    /// 100, at 1100 two; alone nothing moves, nor does a curve that is not there.
+    #[test]
+    fn what_stands_at_one_place_is_set_apart() {
+        let points = [(1000, 0), (1010, 1), (1030, 2), (1100, 1), (1100, 2), (3000, 2)];
+        let spread = Spread::over(points.to_vec());
+        let shifts = |x: i32| [0, 1, 2].map(|i| spread.shift(x, i));
+        assert_eq!(shifts(1000), [-30, 0, 30]);
+        assert_eq!(shifts(1030), [-30, 0, 30]);
+        assert_eq!(shifts(1095), [0, -30, 30]);
+        assert_eq!(shifts(3000), [0, 0, 0]);
+        assert_eq!(Spread::over(Vec::new()).shift(5, 0), 0);
+    }
+
+    /// Two are 0.9 mm apart, ten 3.8 mm from the first to the last.
+    #[test]
+    fn few_are_set_farther_apart() {
+        let ends = |n: usize| {
+            let spread = Spread::over((0..n).map(|i| (0, i)).collect());
+            (spread.shift(0, 0), spread.shift(0, n - 1))
+        };
+        assert_eq!([ends(1), ends(2), ends(10)], [(0, 0), (-45, 45), (-190, 190)]);
     }
 }

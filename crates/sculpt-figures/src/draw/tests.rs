@@ -145,6 +145,26 @@ fn no_text_is_cut_or_covered() {
     }
 }
 
+/// A strip reads along the axis of the panel above it.
+#[test]
+fn plots_above_each_other_begin_and_end_at_one_place() {
+    let mut small = panel(eight());
+    for point in small.curves.iter_mut().flat_map(|curve| &mut curve.points) {
+        (point.mean, point.interval) = (point.mean / 1e5, None);
+    }
+    let figure = Figure {
+        columns: 1,
+        ..figure(vec![panel(eight()), small])
+    };
+    let layout = Layout::new(&figure).unwrap();
+    let ends: Vec<_> = layout
+        .charts
+        .iter()
+        .map(|chart| (chart.plot.left, chart.plot.right))
+        .collect();
+    assert_eq!(ends[0], ends[1]);
+}
+
 #[test]
 fn nothing_but_curves_stands_in_a_plot() {
     let figure = everything();
