@@ -116,7 +116,7 @@ impl Plot {
                 .any(|row| row.panel == self.source && row.method == id)
         };
         let ids = self.curves.iter().map(|shown| shown.method.id);
-        ids.filter(|id| is_there(*id))
+        ids.filter(|id| is_there(id))
             .filter_map(|id| Method::named(id).ok())
             .collect()
     }

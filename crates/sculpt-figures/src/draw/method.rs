@@ -239,7 +239,7 @@ impl Series {
                 }
             }
             Self::Front => Look {
-                colour: Rgb::GREY,
+                colour: Rgb::BLACK,
                 marker: Marker::open(Shape::None),
                 dash: Dash::Dotted,
             },
