@@ -264,6 +264,7 @@ mod figure {
             x: Over::Density,
             curves: &[last(&methods::LRR), last(&methods::RANDOM_CYCLIC)],
             guides: &[],
+            seeds: false,
         };
         let panels = accuracy_panels(&rows, &[plot]).unwrap();
         let points = panels[0].curves.iter().map(|curve| &curve.points);

@@ -234,7 +234,8 @@ fn cut_off_and_started_again_the_numbers_are_the_same() {
         fs::read(root.path().join("reports").join(suite).join("figure-5.csv")).unwrap()
     };
     assert_eq!(csv(&whole), csv(&cut));
-    for file in ["parquet", "svg", "png", "pdf", "json"] {
+    let beside = ["columns.json", "summary.parquet", "summary.csv"];
+    for file in ["parquet", "svg", "png", "pdf", "json"].into_iter().chain(beside) {
         let suite = outcome["artefacts"][0]["suite"].as_str().unwrap();
         let path = cut
             .path()

@@ -168,7 +168,7 @@ impl<'a> Grower<'a> {
         self.keep(&dense, epoch)
     }
 
-    /// Trains one cycle.
+    /// Trains a cycle.
     fn cycle(&mut self, from: StateRef) -> StateRef {
         self.train(from, self.setup.schedule, self.setup.cycle_epochs)
     }
@@ -184,7 +184,7 @@ impl<'a> Grower<'a> {
         states
     }
 
-    /// Trains once over `n · interval` epochs, up and down in one cycle, and returns the state after each interval.
+    /// Trains once over `n · interval` epochs, up and down once (one-cycle), and returns the state after each interval.
     fn one_cycle(&mut self, from: StateRef, interval: u32, n: u32) -> Vec<StateRef> {
         let end = self.train(from, Kind::OneCycle, n * interval);
         (1..=n).map(|i| self.keep(&end, i * interval)).collect()

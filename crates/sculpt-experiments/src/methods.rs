@@ -24,7 +24,7 @@ pub struct Method {
     pub flipped: bool,
     /// How it is trained.
     pub training: Training,
-    /// What follows training: SCULPT's pruning step and one cycle more (§6).
+    /// What follows training: SCULPT's pruning step and a cycle more (§6).
     pub last_step: Option<LastStep>,
 }
 
@@ -74,13 +74,13 @@ pub enum WeightSource {
 pub enum Training {
     /// Cycles of the preset's schedule, each from its beginning. Standard training is the first.
     Cyclic,
-    /// One cycle, up and down, over all epochs.
+    /// One-cycle: up once and down once, over all epochs. Never one of the short cycles, of which standard training is the first.
     OneCycle,
     /// Cosine cycles.
     Cosine,
 }
 
-/// A pruning step after cyclic training, and one cycle more.
+/// A pruning step after cyclic training, and a cycle more.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LastStep {
     /// Density of the mask before it.
@@ -193,10 +193,10 @@ table! {
     /// LRR's mask, signs of the warm-up, magnitudes of a new initialisation (figure 8 a).
     LRR_MASK_WARMUP_SIGNS =
         under_lrr("lrr-mask-warmup-signs", "LRR mask + warm-up signs", WeightSource::WarmUpSigns);
-    /// The same, one cycle over all epochs (A.1).
+    /// The same, one-cycle over all epochs (A.1).
     LRR_MASK_WARMUP_SIGNS_ONE_CYCLE = by(Training::OneCycle, under_lrr(
         "lrr-mask-warmup-signs-one-cycle",
-        "LRR mask + warm-up signs, one cycle",
+        "LRR mask + warm-up signs, one-cycle",
         WeightSource::WarmUpSigns,
     ));
     /// Signs of the warm-up, a fifth of them flipped (A.1).
@@ -205,10 +205,10 @@ table! {
         "LRR mask + 20 % flipped signs",
         WeightSource::WarmUpSigns,
     ));
-    /// The same, one cycle over all epochs (A.1).
+    /// The same, one-cycle over all epochs (A.1).
     LRR_MASK_FLIPPED_SIGNS_ONE_CYCLE = by(Training::OneCycle, flipped(under_lrr(
         "lrr-mask-flipped-signs-one-cycle",
-        "LRR mask + 20 % flipped signs, one cycle",
+        "LRR mask + 20 % flipped signs, one-cycle",
         WeightSource::WarmUpSigns,
     )));
     /// LRR's mask from the warm-up, a fifth of the surviving signs flipped (A.1).
@@ -217,20 +217,20 @@ table! {
         "LRR mask + warm-up init, 20 % signs flipped",
         WeightSource::WarmUp,
     ));
-    /// The same, one cycle over all epochs (A.1).
+    /// The same, one-cycle over all epochs (A.1).
     LRR_MASK_FLIPPED_WARMUP_INIT_ONE_CYCLE = by(Training::OneCycle, flipped(under_lrr(
         "lrr-mask-flipped-warmup-init-one-cycle",
-        "LRR mask + warm-up init, 20 % signs flipped, one cycle",
+        "LRR mask + warm-up init, 20 % signs flipped, one-cycle",
         WeightSource::WarmUp,
     )));
     /// A random mask (§4).
     RANDOM_CYCLIC = cyclic("random-cyclic", "random mask, cyclic", MaskSource::Random(None));
     /// A random mask whose layers get Erdős-Rényi-kernel densities (A.7).
     ERK_CYCLIC = cyclic("erk-cyclic", "ERK mask, cyclic", MaskSource::Random(Some(Allocation::Erk)));
-    /// A random mask, one cycle over all epochs (§4).
+    /// A random mask, one-cycle over all epochs (§4).
     RANDOM_ONE_CYCLE = by(
         Training::OneCycle,
-        cyclic("random-one-cycle", "random mask, one cycle", MaskSource::Random(None)),
+        cyclic("random-one-cycle", "random mask, one-cycle", MaskSource::Random(None)),
     );
     /// A random mask, cosine cycles (§4).
     RANDOM_COSINE = by(
@@ -239,9 +239,9 @@ table! {
     );
     /// The dense network (§3).
     DENSE_CYCLIC = cyclic("dense-cyclic", "dense, cyclic", MaskSource::Dense);
-    /// The dense network, one cycle over all epochs (§4).
+    /// The dense network, one-cycle over all epochs (§4).
     DENSE_ONE_CYCLE =
-        by(Training::OneCycle, cyclic("dense-one-cycle", "dense, one cycle", MaskSource::Dense));
+        by(Training::OneCycle, cyclic("dense-one-cycle", "dense, one-cycle", MaskSource::Dense));
     /// The dense network, cosine cycles (§4).
     DENSE_COSINE = by(Training::Cosine, cyclic("dense-cosine", "dense, cosine", MaskSource::Dense));
     /// SNIP's mask (§4).
@@ -345,6 +345,8 @@ mod tests {
         }
         let labels: BTreeSet<_> = ALL.iter().map(|method| method.label).collect();
         assert_eq!(labels.len(), ALL.len());
+        // "One-cycle" is the long schedule; one of the short cycles is "a cycle", or "the first".
+        assert!(labels.iter().all(|label| !label.contains("one cycle")));
         let unknown = Method::named("LRR").unwrap_err().to_string();
         assert!(unknown.starts_with("\"LRR\" is no method, known are lrr, wr, imp"));
     }

@@ -20,7 +20,7 @@ pub struct NodeId(String);
 pub enum Node {
     /// Draws θ: no mask, fresh buffers.
     Init(Init),
-    /// Trains one cycle.
+    /// Trains a cycle.
     Train(Train),
     /// Removes weights.
     Prune(Prune),
@@ -63,7 +63,7 @@ pub struct Init {
 ///
 /// | Name | Unit | Paper's value | Where |
 /// | --- | --- | --- | --- |
-/// | epochs | epochs of one cycle | 150 (CIFAR), 90 (ImageNet) | Table 1 |
+/// | epochs | epochs of a cycle | 150 (CIFAR), 90 (ImageNet) | Table 1 |
 /// | lr | – | 0.1 | Table 1 |
 /// | batch | images | 512 | Table 1 |
 /// | schedule | – | step-warmup | Table 1 |

@@ -48,7 +48,7 @@ pub enum Length {
     Cycles,
     /// As many cycles as iterative pruning has levels.
     Levels,
-    /// One cycle.
+    /// A single cycle.
     Once,
     /// The preset's long intervals (A.8).
     Long,

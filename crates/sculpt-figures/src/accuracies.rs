@@ -1,8 +1,8 @@
 //! Test accuracy: by density, by cycles, or by epochs.
 
-use crate::summary::mean_point;
+use crate::summary::fraction_point;
 use crate::{Curve, DrawError, Interval, Named, Panel, Point, Reference, Stroke, XAxis, YAxis};
-use sculpt_rows::{AccuracyRow, Part, of_method};
+use sculpt_rows::{AccuracyRow, IntervalOf, Part, of_method};
 use std::collections::BTreeMap;
 
 /// One panel as it is drawn.
@@ -18,6 +18,8 @@ pub struct Plot<'a> {
     pub curves: &'a [Shown],
     /// Values of other methods to compare with.
     pub guides: &'a [Guide],
+    /// Whether each seed is a thin line, where they are few, in the place of intervals.
+    pub seeds: bool,
 }
 
 /// The horizontal axis.
@@ -75,14 +77,6 @@ impl Shown {
         }
     }
 
-    /// Solid, as a method is where its dotted counterpart is beside it.
-    pub const fn solid(self) -> Self {
-        Self {
-            stroke: Stroke::Solid,
-            ..self
-        }
-    }
-
     const fn of(method: Named, part: Part) -> Self {
         Self {
             method,
@@ -102,25 +96,49 @@ impl Shown {
         }
     }
 
+    /// Where a state stands on the axis: a key that tells places apart, and the place.
+    fn place(&self, row: &AccuracyRow, x: Over) -> ((u32, u32, u32), f64) {
+        let cycles = self.cycles_trained(row);
+        match x {
+            Over::Density => (
+                (row.level, row.cycle, (1e9 * row.density_target) as u32),
+                row.density,
+            ),
+            Over::Cycles => ((cycles, 0, 0), f64::from(cycles)),
+            Over::Epochs => ((row.epochs, 0, 0), f64::from(row.epochs)),
+        }
+    }
+
     /// Means over seeds of what stands at one place of the axis.
     fn points(&self, rows: &[&AccuracyRow], x: Over) -> Result<Vec<Point>, DrawError> {
-        let place = |row: &AccuracyRow| match x {
-            Over::Density => (row.level, row.cycle, (1e9 * row.density_target) as u32),
-            Over::Cycles => (self.cycles_trained(row), 0, 0),
-            Over::Epochs => (row.epochs, 0, 0),
-        };
         let mut places: BTreeMap<_, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
         for row in rows {
-            let (xs, accuracies) = places.entry(place(row)).or_default();
-            xs.push(match x {
-                Over::Density => row.density,
-                Over::Cycles => f64::from(self.cycles_trained(row)),
-                Over::Epochs => f64::from(row.epochs),
-            });
-            accuracies.push(row.percent());
+            let (key, place) = self.place(row, x);
+            let (xs, accuracies) = places.entry(key).or_default();
+            xs.push(place);
+            accuracies.push(row.accuracy);
         }
-        let point = |(xs, accuracies): &(Vec<f64>, Vec<f64>)| mean_point(sculpt_stats::mean(xs)?, accuracies);
+        let n_images = rows.iter().map(|row| row.n_images).max().unwrap_or(0);
+        let point = |(xs, accuracies): &(Vec<f64>, Vec<f64>)| {
+            fraction_point(sculpt_stats::mean(xs)?, accuracies, n_images)
+        };
         places.values().map(point).collect()
+    }
+
+    /// What each seed gave, along the axis.
+    fn seeds(&self, rows: &[&AccuracyRow], x: Over) -> Vec<Vec<(f64, f64)>> {
+        let mut seeds: BTreeMap<u32, BTreeMap<_, (f64, f64)>> = BTreeMap::new();
+        for row in rows {
+            let (key, place) = self.place(row, x);
+            seeds
+                .entry(row.seed)
+                .or_default()
+                .insert(key, (place, row.accuracy));
+        }
+        seeds
+            .into_values()
+            .map(|line| line.into_values().collect())
+            .collect()
     }
 }
 
@@ -141,11 +159,20 @@ pub fn accuracy_panels(rows: &[AccuracyRow], plots: &[Plot<'_>]) -> Result<Vec<P
 
 impl Plot<'_> {
     fn draw(&self, rows: &[&AccuracyRow]) -> Result<Panel, DrawError> {
-        let mut curves = Vec::new();
+        let (mut curves, mut per_level) = (Vec::new(), Vec::new());
         for shown in self.curves {
-            let points = shown.points(&of_method(rows, shown.method.id, shown.part), self.x)?;
+            let own = of_method(rows, shown.method.id, shown.part);
+            let points = shown.points(&own, self.x)?;
             if !points.is_empty() {
-                let curve = Curve::new(shown.method, points).stroked(shown.stroke);
+                per_level.extend(shown.per_level.then_some(shown.method.label));
+                let seeds = if self.seeds {
+                    shown.seeds(&own, self.x)
+                } else {
+                    Vec::new()
+                };
+                let curve = Curve::new(shown.method, points)
+                    .stroked(shown.stroke)
+                    .beside_seeds(seeds);
                 curves.push(match shown.label {
                     Some(label) => curve.labelled(label),
                     None => curve,
@@ -156,23 +183,25 @@ impl Plot<'_> {
         for guide in self.guides {
             references.extend(guide.draw(rows)?);
         }
+        let x = match self.x {
+            Over::Density => XAxis::Density,
+            Over::Cycles => XAxis::Count {
+                label: match per_level.join(", ") {
+                    none if none.is_empty() => "cycles trained".to_owned(),
+                    methods => format!("cycles trained ({methods}: level + 1)"),
+                },
+            },
+            Over::Epochs => XAxis::Linear {
+                label: "epochs trained".to_owned(),
+            },
+        };
+        let y = YAxis {
+            label: "test accuracy (fraction)".to_owned(),
+            within: Some((0.0, 1.0)),
+        };
         Ok(Panel {
-            title: self.title.clone(),
-            x: match self.x {
-                Over::Density => XAxis::Density,
-                Over::Cycles => XAxis::Count {
-                    label: "cycles trained (LRR, WR: level + 1)".to_owned(),
-                },
-                Over::Epochs => XAxis::Linear {
-                    label: "epochs".to_owned(),
-                },
-            },
-            y: YAxis {
-                label: "test accuracy (%)".to_owned(),
-                within: Some((0.0, 100.0)),
-            },
-            curves,
             references,
+            ..Panel::new(self.title.clone(), x, y, curves, IntervalOf::LogitT)
         })
     }
 }
@@ -183,7 +212,7 @@ impl Guide {
             let own = of_method(rows, method, part).into_iter();
             let dense: Vec<f64> = own
                 .filter(|row| row.density_target == 1.0)
-                .map(AccuracyRow::percent)
+                .map(|row| row.accuracy)
                 .collect();
             match dense.is_empty() {
                 true => Ok(None),

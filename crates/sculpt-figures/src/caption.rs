@@ -1,7 +1,9 @@
+use crate::summary::statistic;
 use crate::{Figure, Panel};
 
-/// Points are means over seeds; A.2 does not say which 95 % interval it shows (reference §1.9).
-pub const STATISTIC: &str = "mean and 95 % Student-t interval over seeds";
+/// Points are means over seeds; A.2 does not say which 95 % interval it shows (reference §1.9). A picture says which of these it has.
+pub const STATISTIC: &str = "mean and 95 % interval over seeds: Student's t, of accuracies on the logit of the mean, of losses and \
+                             eigenvalues on its logarithm";
 
 /// What a picture says about itself in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +21,8 @@ pub struct Caption {
 impl Caption {
     /// The picture of means over seeds.
     pub fn of_means(self, panels: Vec<Panel>) -> Figure {
-        self.over(panels, Some(STATISTIC.to_owned()))
+        let statistic = statistic(&panels);
+        self.over(panels, Some(statistic))
     }
 
     /// The picture of what is not repeated.

@@ -12,10 +12,11 @@ mod tradeoffs;
 pub use accuracies::{Guide, Over, Plot, Shown, accuracy_panels};
 pub use caption::{Caption, STATISTIC};
 pub use draw::{
-    Curve, Dash, DrawError, Figure, Interval, Look, Marker, MarkerShape, Named, Panel, Point, Reference, Rgb,
-    Series, Stroke, XAxis, YAxis, look_of, pdf, png, svg,
+    Curve, Dash, DrawError, Figure, Height, Interval, Look, Marker, MarkerShape, Named, Panel, Point,
+    Reference, Rgb, Series, Step, Stroke, XAxis, YAxis, look_of, pdf, png, svg,
 };
 pub use landscapes::{PanelRows, curvature_panel, letter, line_panels};
 pub use schedules::schedule_panel;
 pub use schematic::schematic_panel;
+pub use summary::summary_rows;
 pub use tradeoffs::tradeoff_panel;

@@ -1,7 +1,7 @@
 //! The learning rate over epochs.
 
 use crate::{Curve, DrawError, Panel, Point, Series, XAxis, YAxis};
-use sculpt_rows::ScheduleRow;
+use sculpt_rows::{IntervalOf, ScheduleRow};
 
 /// The rates of the rows of the panel at `place`; a rate that stays through an epoch is a staircase.
 ///
@@ -20,18 +20,15 @@ pub fn schedule_panel(rows: &[ScheduleRow], place: &str, title: String) -> Resul
             points.push(Point::single(row.epoch, row.learning_rate));
         }
     }
-    Ok(Panel {
-        title,
-        x: XAxis::Linear {
-            label: "epochs trained".to_owned(),
-        },
-        y: YAxis {
-            label: "learning rate".to_owned(),
-            within: Some((0.0, f64::INFINITY)),
-        },
-        curves: vec![Curve::new(Series::Schedule(first.schedule), points)],
-        references: Vec::new(),
-    })
+    let x = XAxis::Linear {
+        label: "epochs trained".to_owned(),
+    };
+    let y = YAxis {
+        label: "learning rate".to_owned(),
+        within: Some((0.0, f64::INFINITY)),
+    };
+    let curves = vec![Curve::new(Series::Schedule(first.schedule), points)];
+    Ok(Panel::new(title, x, y, curves, IntervalOf::StudentT))
 }
 
 /// Adds an epoch of one rate: the level part of a staircase grows, or a new one begins.

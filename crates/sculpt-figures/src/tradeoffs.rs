@@ -1,8 +1,8 @@
 //! Accuracy against what it cost.
 
-use crate::summary::mean_point;
-use crate::{Curve, DrawError, Named, Panel, Point, Series, Stroke, XAxis, YAxis};
-use sculpt_rows::{Price, TradeoffRow};
+use crate::summary::fraction_point;
+use crate::{Curve, DrawError, Named, Panel, Point, Series, XAxis, YAxis};
+use sculpt_rows::{IntervalOf, Price, TradeoffRow};
 
 /// One panel: a curve a method through its densities, and the front that nothing lies beyond, dotted. None where no row has the
 /// price. `unit` is what the axis counts in, and `label` says so.
@@ -17,6 +17,7 @@ pub fn tradeoff_panel(
     methods: &[Named],
 ) -> Result<Option<Panel>, DrawError> {
     let (mut curves, mut front) = (Vec::new(), Vec::new());
+    let n_images = rows.iter().map(|row| row.n_images).max().unwrap_or(0);
     for method in methods {
         let own: Vec<_> = rows.iter().filter(|row| row.method == method.id).collect();
         let mut densities: Vec<f64> = own.iter().map(|row| row.density_target).collect();
@@ -26,22 +27,17 @@ pub fn tradeoff_panel(
         for density in densities {
             let here = own.iter().filter(|row| row.density_target == density);
             let priced: Vec<_> = here
-                .filter_map(|row| {
-                    Some((
-                        row.price(price)? / unit,
-                        100.0 * row.accuracy,
-                        row.is_on_front(price),
-                    ))
-                })
+                .filter_map(|row| Some((row.price(price)? / unit, row.accuracy, row.is_on_front(price))))
                 .collect();
             if priced.is_empty() {
                 continue;
             }
             let x = priced.iter().map(|(x, ..)| x).sum::<f64>() / priced.len() as f64;
             let accuracies: Vec<f64> = priced.iter().map(|(_, y, _)| *y).collect();
-            let point = mean_point(x, &accuracies)?;
+            let point = fraction_point(x, &accuracies, n_images)?;
             if priced.iter().all(|(.., on_front)| *on_front) {
-                front.push(Point::single(point.x, point.mean));
+                let interval = None;
+                front.push(Point { interval, ..point });
             }
             points.push(point);
         }
@@ -54,19 +50,14 @@ pub fn tradeoff_panel(
     }
     front.sort_by(|a, b| a.x.total_cmp(&b.x));
     if front.len() > 1 {
-        let front = Curve::new(Series::Stage(0), front).labelled("Pareto front");
-        curves.push(front.stroked(Stroke::Dotted));
+        curves.push(Curve::new(Series::Front, front));
     }
-    Ok(Some(Panel {
-        title,
-        x: XAxis::Linear {
-            label: label.to_owned(),
-        },
-        y: YAxis {
-            label: "test accuracy (%)".to_owned(),
-            within: Some((0.0, 100.0)),
-        },
-        curves,
-        references: Vec::new(),
-    }))
+    let x = XAxis::Linear {
+        label: label.to_owned(),
+    };
+    let y = YAxis {
+        label: "test accuracy (fraction)".to_owned(),
+        within: Some((0.0, 1.0)),
+    };
+    Ok(Some(Panel::new(title, x, y, curves, IntervalOf::LogitT)))
 }

@@ -71,11 +71,12 @@ pub fn stretch_rows(panel: &str, point: &Point, recipe: &Recipe) -> Vec<StretchR
 /// Steps an epoch of schedules that change by step: their shape, whatever the size of the training set.
 const STEPS: u32 = 10;
 
-/// Longer cycles are sampled once an epoch.
+/// Longer cycles are sampled once an epoch, and these once in ten.
 const LONG: u32 = 100;
+const VERY_LONG: u32 = 2500;
 
 /// The learning rate along the training behind a state: a row an epoch, and where the rate changes by step, ten an epoch of
-/// short cycles.
+/// short cycles; of cycles of thousands of epochs a row every tenth.
 ///
 /// # Errors
 /// A schedule out of range.
@@ -88,7 +89,12 @@ pub fn schedule_rows(
     for (cycle, stretch) in (1..).zip(trained(recipe, state)) {
         let train = &stretch.train;
         let steps = if train.schedule.is_by_epoch() { 1 } else { STEPS };
-        let every = if train.epochs < LONG { 1 } else { steps };
+        let every = match train.epochs {
+            0..LONG => 1,
+            LONG..VERY_LONG => steps,
+            VERY_LONG.. if train.schedule.is_by_epoch() => steps,
+            VERY_LONG.. => 10 * steps,
+        };
         let schedule = Schedule::new(train.schedule, train.lr, train.epochs, steps)?;
         for step in (0..schedule.n_steps()).step_by(every as usize) {
             rows.push(ScheduleRow {
@@ -117,7 +123,7 @@ mod tests {
         one_seed(preset.panel(PanelName::A).unwrap())
     }
 
-    /// SCULPT of the paper: eight cycles of 150 epochs at 30 % density, pruning, one cycle more at 0.8^10.
+    /// SCULPT of the paper: eight cycles of 150 epochs at 30 % density, pruning, a cycle more at 0.8^10.
     #[test]
     fn pruning_stands_between_cycles() {
         let (setup, mut recipe) = (setup(), Recipe::default());

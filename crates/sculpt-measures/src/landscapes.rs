@@ -53,6 +53,7 @@ impl Session {
                     for (set, profile) in ImageSet::ALL.into_iter().zip(profiles) {
                         for (i, alpha) in profile.alpha.iter().enumerate() {
                             rows.push(LineRow {
+                                panel: panel.letter.to_owned(),
                                 method: b.method.id.to_owned(),
                                 seed: b.seed as u32,
                                 density_target: b.density.get(),
@@ -92,6 +93,7 @@ impl Session {
             for (point, found) in points.iter().zip(self.sharpness(panel.panel, &states)?) {
                 let node = point.state.id.as_str();
                 rows.push(JumpRow {
+                    panel: panel.letter.to_owned(),
                     method: point.method.id.to_owned(),
                     seed: point.seed as u32,
                     density_target: point.density.get(),

@@ -39,6 +39,7 @@ impl Session {
                 let shared = overlap(&layout, &theirs.mask, &theirs.theta, &own.theta)?;
                 let (overlap_paper, accuracy_paper) = paper(method);
                 rows.push(SignRow {
+                    panel: panel.letter.to_owned(),
                     method: method.id.to_owned(),
                     seed: point.seed as u32,
                     density_target: point.density.get(),

@@ -29,12 +29,16 @@ pub(crate) struct Plot {
     /// Curves in the legend's order; those without rows are left out.
     pub(crate) curves: &'static [Shown],
     pub(crate) guides: &'static [Guide],
+    /// Whether each of a few seeds is shown in the place of intervals.
+    pub(crate) seeds: bool,
+    /// Whether the demo's result is not the paper's.
+    pub(crate) demo_differs: bool,
 }
 
 /// The gain of dense cyclic training over standard training.
-pub(crate) const GAIN: Guide = Guide::Gain(DENSE_CYCLIC.id, "dense, one cycle to cyclic");
+pub(crate) const GAIN: Guide = Guide::Gain(DENSE_CYCLIC.id, "dense, first cycle to last");
 /// The dense network after its first cycle: LRR's level 0.
-pub(crate) const ONE_CYCLE: Guide = Guide::Last(LRR.id, "dense, one cycle");
+pub(crate) const FIRST_CYCLE: Guide = Guide::Last(LRR.id, "dense, first cycle");
 /// The dense network after its last cycle.
 pub(crate) const CYCLIC: Guide = Guide::Last(DENSE_CYCLIC.id, "dense, cyclic");
 
@@ -85,12 +89,12 @@ impl Content for Accuracies {
             let source = self.sources.iter().find(|source| source.letter == plot.source);
             let source = source.expect("a plot names a source of its figure");
             let setup = preset.panel(source.panel)?;
-            training.push((plot.place, setup.cycle_epochs, setup.cycles));
-            plots.push(plot.titled(&setup));
+            plots.push(plot.titled(&setup, preset));
+            training.push((plot.place, setup, plot.methods(rows)));
         }
         let recorded = rows.iter().any(|row| !row.measured);
         let footnote = [
-            words::cycles(&training),
+            words::lengths(&training),
             "Density counts the weights of all convolutions and linear layers.".to_owned(),
             words::absent(&absent),
             if recorded { words::RECORDED } else { "" }.to_owned(),
@@ -105,7 +109,19 @@ impl Content for Accuracies {
 }
 
 impl Plot {
-    fn titled(&self, setup: &Setup) -> sculpt_figures::Plot<'_> {
+    /// The methods of its curves that have rows.
+    fn methods(&self, rows: &[AccuracyRow]) -> Vec<&'static Method> {
+        let is_there = |id: &str| {
+            rows.iter()
+                .any(|row| row.panel == self.source && row.method == id)
+        };
+        let ids = self.curves.iter().map(|shown| shown.method.id);
+        ids.filter(|id| is_there(id))
+            .filter_map(|id| Method::named(id).ok())
+            .collect()
+    }
+
+    fn titled(&self, setup: &Setup, preset: &Preset) -> sculpt_figures::Plot<'_> {
         let what = (self.what)(setup);
         let what = if what.is_empty() {
             what
@@ -114,10 +130,19 @@ impl Plot {
         };
         sculpt_figures::Plot {
             source: self.source,
-            title: format!("{} {}, {}{what}", self.place, setup.data_title, setup.model),
+            title: format!(
+                "{} {}, {}{what}{}",
+                self.place,
+                setup.data_title,
+                setup.model,
+                words::demo_differs(preset, self.demo_differs)
+            )
+            .trim_start()
+            .to_owned(),
             x: self.x,
             curves: self.curves,
             guides: self.guides,
+            seeds: self.seeds,
         }
     }
 }

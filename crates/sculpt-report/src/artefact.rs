@@ -2,7 +2,7 @@ use crate::{ReportError, Session};
 use sculpt_experiments::{Labels, PanelName, Preset, Recipe, Show, grow};
 use sculpt_figures::Figure;
 use sculpt_measures::{Needs, PanelNeeds};
-use sculpt_rows::{Difference, Frame, Name, Row, compare};
+use sculpt_rows::{Difference, Frame, Meaning, Name, Row, compare};
 use std::collections::BTreeSet;
 
 /// An artefact: one of the paper's figures and tables, or one of ours. Its halves are apart: a test looks at numbers
@@ -39,6 +39,7 @@ pub(crate) trait Content: Sync {
 pub(crate) trait AnyContent: Sync {
     fn panel_sources(&self) -> &'static [PanelSource];
     fn columns(&self) -> Vec<&'static str>;
+    fn meanings(&self) -> Vec<Meaning>;
     fn measure_frame(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError>;
     fn draw_frame(&self, frame: &Frame, preset: &Preset) -> Result<Option<Figure>, ReportError>;
     fn compare_frames(&self, computed: &Frame, published: &Frame) -> Result<Vec<Difference>, ReportError>;
@@ -51,6 +52,10 @@ impl<C: Content> AnyContent for C {
 
     fn columns(&self) -> Vec<&'static str> {
         C::Row::names()
+    }
+
+    fn meanings(&self) -> Vec<Meaning> {
+        C::Row::meanings()
     }
 
     fn measure_frame(&self, session: &Session, needs: &Needs) -> Result<Frame, ReportError> {

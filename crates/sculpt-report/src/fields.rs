@@ -144,7 +144,7 @@ pub(crate) const FIELDS: &[Field] = &[
     Field {
         name: "epochs of SCULPT",
         paper: "2000 on CIFAR, 540 on ImageNet (Table 2); 450 on ImageNet (section 6)",
-        harness: "cycles, pruning, one cycle more",
+        harness: "cycles, pruning, a cycle more",
         here: |here| {
             let epochs = |setup: &Setup| ((setup.cycles + 1) * setup.cycle_epochs).to_string();
             Ok(by_panel(here, epochs))

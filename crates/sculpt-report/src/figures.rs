@@ -1,12 +1,12 @@
 //! What each figure of accuracies and of losses between checkpoints shows, by the paper's numbers.
 
-use crate::accuracies::{Accuracies, CYCLIC, GAIN, ONE_CYCLE, Plot, all, last, standard};
+use crate::accuracies::{Accuracies, CYCLIC, FIRST_CYCLE, GAIN, Plot, all, last, standard};
 use crate::artefact::PanelSource;
 use crate::landscapes::Landscape;
 use crate::shows;
 use crate::words::named;
 use sculpt_experiments::{Labels, PanelName, Setup, Show, methods};
-use sculpt_figures::{Guide, Over, PanelRows, Shown, Stroke};
+use sculpt_figures::{Guide, Over, PanelRows, Shown};
 use sculpt_measures::Pairs;
 use sculpt_rows::{Along, JumpRow, LineRow, Name, sparsity};
 use std::marker::PhantomData;
@@ -49,6 +49,8 @@ const fn plot(source: &'static str, place: &'static str, x: Over, curves: &'stat
         x,
         curves,
         guides: &[],
+        seeds: false,
+        demo_differs: false,
     }
 }
 
@@ -58,6 +60,31 @@ const fn beside(plot: Plot, guides: &'static [Guide]) -> Plot {
 
 const fn about(plot: Plot, what: fn(&Setup) -> String) -> Plot {
     Plot { what, ..plot }
+}
+
+/// Each of a few seeds in the place of intervals.
+const fn each_seed(plot: Plot) -> Plot {
+    Plot { seeds: true, ..plot }
+}
+
+/// On the demo it comes out otherwise than in the paper.
+const fn unlike_the_paper(plot: Plot) -> Plot {
+    Plot {
+        demo_differs: true,
+        ..plot
+    }
+}
+
+fn sparse_90(setup: &Setup) -> String {
+    format!(", {}", sparsity(setup.sparse_90.get()))
+}
+
+fn sparse_90_and_dense(setup: &Setup) -> String {
+    format!("{}, in (c) also dense", sparse_90(setup))
+}
+
+fn data_and_sparse_90(setup: &Setup) -> String {
+    format!(": {}{}", setup.data_title, sparse_90(setup))
 }
 
 const ITERATIVE: &[Shown] = &[
@@ -104,24 +131,26 @@ pub(crate) static FIGURE_2: Accuracies = Accuracies {
 pub(crate) static FIGURE_3: Landscape<JumpRow> = Landscape {
     name: Name::Figure(3),
     title: "Insights on cyclic training",
+    what: sparse_90_and_dense,
+    demo_differs: true,
     sources: &[source("a", PanelName::A, shows::JUMPS)],
     along: Along::Cycles,
     pairs: Pairs::All,
     rows: PanelRows::Methods(&[&[named(&methods::RANDOM_CYCLIC), named(&methods::RANDOM_ONE_CYCLE)]]),
     curvature: &[
-        (named(&methods::RANDOM_CYCLIC), Stroke::Solid),
-        (named(&methods::RANDOM_ONE_CYCLE), Stroke::Solid),
-        (named(&methods::DENSE_CYCLIC), Stroke::Dashed),
-        (named(&methods::DENSE_ONE_CYCLE), Stroke::Dashed),
+        named(&methods::RANDOM_CYCLIC),
+        named(&methods::RANDOM_ONE_CYCLE),
+        named(&methods::DENSE_CYCLIC),
+        named(&methods::DENSE_ONE_CYCLE),
     ],
     rows_are: PhantomData,
 };
 
 const PRUNED_AT_INITIALISATION: &[Shown] = &[
     last(&methods::LRR),
-    last(&methods::RANDOM_CYCLIC).solid(),
-    last(&methods::SNIP_CYCLIC).solid(),
-    last(&methods::SYNFLOW_CYCLIC).solid(),
+    last(&methods::RANDOM_CYCLIC),
+    last(&methods::SNIP_CYCLIC),
+    last(&methods::SYNFLOW_CYCLIC),
     standard(&methods::RANDOM_CYCLIC, "random mask, standard"),
     standard(&methods::SNIP_CYCLIC, "SNIP, standard"),
     standard(&methods::SYNFLOW_CYCLIC, "SynFlow, standard"),
@@ -135,12 +164,15 @@ pub(crate) static FIGURE_4: Accuracies = Accuracies {
         source("b", PanelName::B, shows::PRUNED_AT_INITIALISATION),
         source("c", PanelName::C, shows::PRUNED_AT_INITIALISATION),
     ],
-    plots: &[
-        beside(plot("a", "(a)", Over::Density, PRUNED_AT_INITIALISATION), &[GAIN]),
-        beside(plot("b", "(b)", Over::Density, PRUNED_AT_INITIALISATION), &[GAIN]),
-        beside(plot("c", "(c)", Over::Density, PRUNED_AT_INITIALISATION), &[GAIN]),
-    ],
+    plots: &[pai("a", "(a)"), pai("b", "(b)"), pai("c", "(c)")],
 };
+
+const fn pai(source: &'static str, place: &'static str) -> Plot {
+    each_seed(beside(
+        plot(source, place, Over::Density, PRUNED_AT_INITIALISATION),
+        &[GAIN],
+    ))
+}
 
 const COUPLING: &[Shown] = &[
     last(&methods::LRR),
@@ -162,9 +194,9 @@ pub(crate) static FIGURE_5: Accuracies = Accuracies {
         source("c", PanelName::C, shows::COUPLING),
     ],
     plots: &[
-        beside(plot("a", "(a)", Over::Density, COUPLING), &[ONE_CYCLE]),
-        beside(plot("b", "(b)", Over::Density, COUPLING), &[ONE_CYCLE]),
-        beside(plot("c", "(c)", Over::Density, COUPLING), &[ONE_CYCLE]),
+        beside(plot("a", "(a)", Over::Density, COUPLING), &[FIRST_CYCLE]),
+        beside(plot("b", "(b)", Over::Density, COUPLING), &[FIRST_CYCLE]),
+        beside(plot("c", "(c)", Over::Density, COUPLING), &[FIRST_CYCLE]),
     ],
 };
 
@@ -176,6 +208,8 @@ const BASINS: PanelRows<'static> = PanelRows::Methods(&[
 pub(crate) static FIGURE_6: Landscape<LineRow> = Landscape {
     name: Name::Figure(6),
     title: "Linear mode connectivity of consecutive training cycles",
+    what: sparse_90,
+    demo_differs: false,
     sources: &[source("a", PanelName::A, shows::BASINS)],
     along: Along::Cycles,
     pairs: Pairs::All,
@@ -241,7 +275,7 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
         noisy(source("b", PanelName::A, shows::NOISY_LABELS)),
     ],
     plots: &[
-        about(
+        unlike_the_paper(about(
             plot(
                 "a",
                 "(a)",
@@ -265,7 +299,7 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
                     format!("SCULPT from {}", sparsity(start.get()))
                 })
             },
-        ),
+        )),
         beside(
             about(
                 plot(
@@ -288,7 +322,7 @@ pub(crate) static FIGURE_9: Accuracies = Accuracies {
 
 pub(crate) static FIGURE_10: Accuracies = Accuracies {
     name: Name::Figure(10),
-    title: "Recovery of signs, cyclic against one cycle",
+    title: "Recovery of signs, cyclic against one-cycle",
     sources: &[source("a", PanelName::A, shows::SIGN_RECOVERY)],
     plots: &[
         about(
@@ -324,7 +358,7 @@ pub(crate) static FIGURE_13: Accuracies = Accuracies {
     name: Name::Figure(13),
     title: "Random masks with different layerwise sparsities",
     sources: &[source("a", PanelName::C, shows::ALLOCATIONS)],
-    plots: &[plot(
+    plots: &[unlike_the_paper(plot(
         "a",
         "",
         Over::Density,
@@ -335,12 +369,14 @@ pub(crate) static FIGURE_13: Accuracies = Accuracies {
             },
             last(&methods::ERK_CYCLIC),
         ],
-    )],
+    ))],
 };
 
 pub(crate) static FIGURE_14: Landscape<LineRow> = Landscape {
     name: Name::Figure(14),
     title: "Linear mode connectivity of random networks after the first cycle",
+    what: nothing,
+    demo_differs: false,
     sources: &[source("a", PanelName::A, shows::RANDOM_MASKS)],
     along: Along::Cycles,
     pairs: Pairs::First,
@@ -352,6 +388,8 @@ pub(crate) static FIGURE_14: Landscape<LineRow> = Landscape {
 pub(crate) static FIGURE_15: Landscape<LineRow> = Landscape {
     name: Name::Figure(15),
     title: "Linear mode connectivity of random networks after repeated cyclic training",
+    what: nothing,
+    demo_differs: false,
     sources: &[source("a", PanelName::A, shows::RANDOM_MASKS)],
     along: Along::Cycles,
     pairs: Pairs::Last,
@@ -363,6 +401,8 @@ pub(crate) static FIGURE_15: Landscape<LineRow> = Landscape {
 pub(crate) static FIGURE_16: Landscape<LineRow> = Landscape {
     name: Name::Figure(16),
     title: "Linear mode connectivity between consecutive levels of iterative pruning",
+    what: nothing,
+    demo_differs: true,
     sources: &[source("a", PanelName::A, shows::LEVELS)],
     along: Along::Levels,
     pairs: Pairs::All,
@@ -378,7 +418,9 @@ pub(crate) static FIGURE_16: Landscape<LineRow> = Landscape {
 
 pub(crate) static FIGURE_17: Landscape<LineRow> = Landscape {
     name: Name::Figure(17),
-    title: "Linear mode connectivity with increased training, cosine cycles and one cycle",
+    title: "Linear mode connectivity with increased training, cosine cycles and one-cycle",
+    what: sparse_90,
+    demo_differs: false,
     sources: &[source("a", PanelName::A, shows::LONG_RUNS)],
     along: Along::Cycles,
     pairs: Pairs::All,
@@ -392,7 +434,9 @@ pub(crate) static FIGURE_17: Landscape<LineRow> = Landscape {
 
 pub(crate) static FIGURE_18: Landscape<LineRow> = Landscape {
     name: Name::Figure(18),
-    title: "Linear mode connectivity of consecutive training cycles, on the data of panel (b)",
+    title: "Linear mode connectivity of consecutive training cycles (CIFAR-100 in the paper)",
+    what: data_and_sparse_90,
+    demo_differs: false,
     sources: &[once("a", PanelName::B, shows::BASINS)],
     along: Along::Cycles,
     pairs: Pairs::All,

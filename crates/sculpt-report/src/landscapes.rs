@@ -2,8 +2,10 @@
 
 use crate::artefact::{Content, PanelSource};
 use crate::{ReportError, Session, words};
-use sculpt_experiments::{Method, Preset};
-use sculpt_figures::{Caption, Figure, Named, PanelRows, Stroke, curvature_panel, letter, line_panels};
+use sculpt_experiments::{Method, Preset, Setup};
+use sculpt_figures::{
+    Caption, Figure, Height, Named, Panel, PanelRows, curvature_panel, letter, line_panels,
+};
 use sculpt_measures::{Needs, Pairs};
 use sculpt_rows::{Along, JumpRow, LineRow, Name};
 use std::marker::PhantomData;
@@ -12,12 +14,16 @@ use std::marker::PhantomData;
 pub(crate) struct Landscape<R> {
     pub(crate) name: Name,
     pub(crate) title: &'static str,
+    /// What a picture's title adds to it; may be empty.
+    pub(crate) what: fn(&Setup) -> String,
+    /// Whether the demo's result is not the paper's: of the eigenvalues where there are any, else of all panels.
+    pub(crate) demo_differs: bool,
     pub(crate) sources: &'static [PanelSource],
     pub(crate) along: Along,
     pub(crate) pairs: Pairs,
     pub(crate) rows: PanelRows<'static>,
     /// Methods whose largest eigenvalues stand in a panel of their own.
-    pub(crate) curvature: &'static [(Named, Stroke)],
+    pub(crate) curvature: &'static [Named],
     pub(crate) rows_are: PhantomData<fn() -> R>,
 }
 
@@ -45,10 +51,19 @@ impl<R> Landscape<R> {
         };
         let footnote = format!(
             "Between whole numbers: the line from one {unit} to the next, at 11 points, BatchNorm statistics interpolated; \
-             the frame has them recalibrated too.{more}"
+             the frame has them recalibrated too. What lies above the straight line between two {unit}s is a barrier.{more}"
         );
         let subtitle = words::of_setup(&setup, preset);
-        Ok(words::caption((self.name, self.title), subtitle, footnote))
+        let title = format!("{}{}", self.title, (self.what)(&setup));
+        Ok(words::caption((self.name, &title), subtitle, footnote))
+    }
+
+    fn say_of_the_demo(&self, preset: &Preset, panels: &mut [Panel]) {
+        for panel in panels.iter_mut().filter(|panel| panel.height != Height::Strip) {
+            panel
+                .title
+                .push_str(words::demo_differs(preset, self.demo_differs));
+        }
     }
 }
 
@@ -64,7 +79,8 @@ impl Content for Landscape<LineRow> {
     }
 
     fn draw(&self, rows: &[LineRow], preset: &Preset) -> Result<Option<Figure>, ReportError> {
-        let mut panels = line_panels(rows, self.along, self.rows, self.curvature)?;
+        let mut panels = line_panels(rows, self.along, self.rows)?;
+        self.say_of_the_demo(preset, &mut panels);
         letter(&mut panels);
         Ok(Some(self.caption(preset, "")?.of_means(panels)))
     }
@@ -80,7 +96,7 @@ impl Content for Landscape<JumpRow> {
     fn measure(&self, session: &Session, needs: &Needs) -> Result<Vec<JumpRow>, ReportError> {
         let lines = self.lines(session, needs)?.into_iter();
         let mut rows: Vec<_> = lines.map(LineRow::into_jump).collect();
-        let curved = |method: &Method| self.curvature.iter().any(|(own, _)| own.id == method.id);
+        let curved = |method: &Method| self.curvature.iter().any(|own| own.id == method.id);
         rows.extend(session.measures().eigenvalue_rows(&needs.panels, curved)?);
         Ok(rows)
     }
@@ -88,8 +104,10 @@ impl Content for Landscape<JumpRow> {
     fn draw(&self, rows: &[JumpRow], preset: &Preset) -> Result<Option<Figure>, ReportError> {
         let lines: Vec<_> = rows.iter().filter_map(JumpRow::line).collect();
         let eigenvalues: Vec<_> = rows.iter().filter_map(JumpRow::eigenvalue).collect();
-        let mut panels = line_panels(&lines, self.along, self.rows, self.curvature)?;
-        panels.push(curvature_panel(&eigenvalues, self.curvature)?);
+        let mut panels = line_panels(&lines, self.along, self.rows)?;
+        let mut curvature = [curvature_panel(&eigenvalues, self.curvature)?];
+        self.say_of_the_demo(preset, &mut curvature);
+        panels.extend(curvature);
         letter(&mut panels);
         let open = eigenvalues.iter().filter(|found| !found.converged).count();
         let more = if open > 0 {

@@ -11,6 +11,8 @@ mod fields;
 mod figures;
 mod frame_file;
 mod landscapes;
+#[cfg(test)]
+mod looks_tests;
 mod output;
 mod page;
 #[cfg(test)]

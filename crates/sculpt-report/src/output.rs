@@ -2,10 +2,11 @@ use crate::frame_file::{read_frame, write_frame};
 use crate::provenance::{Provenance, Restyled};
 use crate::{Artefact, ReportError, Session};
 use sculpt_experiments::Suite;
-use sculpt_figures::{Figure, pdf, png, svg};
-use sculpt_rows::{Difference, Frame};
+use sculpt_figures::{Figure, pdf, png, summary_rows, svg};
+use sculpt_rows::{Difference, Frame, Meaning, Row, SummaryRow};
 use sculpt_store::atomic;
 use sculpt_store::paths::{self, ReportFile};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Dots per inch of PNGs: a paper's.
@@ -60,16 +61,26 @@ pub fn restyle(
         path: path.clone(),
         source,
     })?;
-    let mut provenance: Provenance = serde_json::from_str(&text).map_err(|error| ReportError::BadFile {
+    let provenance: Provenance = serde_json::from_str(&text).map_err(|error| ReportError::BadFile {
         path,
         detail: error.to_string(),
     })?;
-    provenance.restyled = Some(Restyled {
+    let by = Restyled {
         command: command.to_owned(),
         git_revision,
-    });
+    };
+    let provenance = provenance.redrawn(artefact, &figure, by);
     let written = write_files(artefact, &frame, Some(&figure), &provenance, folder)?;
     Ok((frame, written))
+}
+
+/// What the columns of an artefact's frames say.
+#[derive(Serialize)]
+struct Columns {
+    artefact: String,
+    frame: Vec<Meaning>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    summary: Vec<Meaning>,
 }
 
 fn write_files(
@@ -80,14 +91,29 @@ fn write_files(
     folder: &Path,
 ) -> Result<Written, ReportError> {
     let path = |file| paths::report(folder, &artefact.name.stem(), file);
-    let mut json = serde_json::to_string_pretty(provenance).map_err(|error| ReportError::BadFile {
-        path: path(ReportFile::Provenance),
-        detail: error.to_string(),
-    })?;
-    json.push('\n');
+    let summary = figure.map(summary_rows).filter(|rows| !rows.is_empty());
+    let columns = Columns {
+        artefact: artefact.name.to_string(),
+        frame: artefact.content.meanings(),
+        summary: summary
+            .as_ref()
+            .map(|_| SummaryRow::meanings())
+            .unwrap_or_default(),
+    };
     write_frame(frame, &path(ReportFile::Parquet), &path(ReportFile::Csv))?;
-    atomic::write(&path(ReportFile::Provenance), json.as_bytes())?;
-    let mut files = vec![ReportFile::Parquet, ReportFile::Csv, ReportFile::Provenance];
+    write_json(provenance, &path(ReportFile::Provenance))?;
+    write_json(&columns, &path(ReportFile::Columns))?;
+    let mut files = vec![
+        ReportFile::Parquet,
+        ReportFile::Csv,
+        ReportFile::Provenance,
+        ReportFile::Columns,
+    ];
+    if let Some(rows) = summary {
+        let (parquet, csv) = (ReportFile::SummaryParquet, ReportFile::SummaryCsv);
+        write_frame(&Frame::of(&rows), &path(parquet), &path(csv))?;
+        files.extend([parquet, csv]);
+    }
     if let Some(figure) = figure {
         let drawing = svg(figure)?;
         let (pixels, page) = (png(&drawing, DPI)?, pdf(&drawing)?);
@@ -100,6 +126,15 @@ fn write_files(
         files: files.into_iter().map(path).collect(),
         rows: frame.len(),
     })
+}
+
+fn write_json(what: &impl Serialize, path: &Path) -> Result<(), ReportError> {
+    let mut json = serde_json::to_string_pretty(what).map_err(|error| ReportError::BadFile {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    })?;
+    json.push('\n');
+    Ok(atomic::write(path, json.as_bytes())?)
 }
 
 impl Artefact {

@@ -116,7 +116,7 @@ fn noise_is_in_all_cycles_or_none() {
     );
 }
 
-/// SCULPT ends after one cycle more than its mask was trained for, at every density below its start: below 0.8 there are
+/// SCULPT ends after a cycle more than its mask was trained for, at every density below its start: below 0.8 there are
 /// 5 levels, below 0.5 4, below 0.3 3.
 #[test]
 fn sculpt_prunes_once() {

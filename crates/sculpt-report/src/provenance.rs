@@ -63,7 +63,7 @@ impl Provenance {
         let repeated = figure.filter(|figure| figure.statistic.is_some());
         Self {
             artefact: artefact.name.to_string(),
-            title: artefact.title.to_owned(),
+            title: title(artefact, figure),
             generated_by: artefact.comment(),
             command: command.to_owned(),
             git_revision,
@@ -71,13 +71,34 @@ impl Provenance {
             libtorch: LIBTORCH_VERSION.to_owned(),
             device: device_name(session.measures().device()),
             accuracies: accuracies(frame).map(str::to_owned),
-            statistic: STATISTIC.to_owned(),
+            statistic: statistic(figure),
             n: repeated.map_or((0, 0), runs_behind_points),
             rows: frame.len(),
             nodes: nodes(frame),
             restyled: None,
         }
     }
+
+    /// The same with another picture of the frame.
+    pub(crate) fn redrawn(self, artefact: &Artefact, figure: &Figure, by: Restyled) -> Self {
+        Self {
+            title: title(artefact, Some(figure)),
+            statistic: statistic(Some(figure)),
+            restyled: Some(by),
+            ..self
+        }
+    }
+}
+
+/// What a picture says on top, which has data and sparsity where the artefact's own title has not.
+fn title(artefact: &Artefact, figure: Option<&Figure>) -> String {
+    let drawn = figure.and_then(|figure| figure.title.split_once(". "));
+    drawn.map_or_else(|| artefact.title.to_owned(), |(_, title)| title.to_owned())
+}
+
+fn statistic(figure: Option<&Figure>) -> String {
+    let drawn = figure.and_then(|figure| figure.statistic.clone());
+    drawn.unwrap_or_else(|| STATISTIC.to_owned())
 }
 
 fn runs_behind_points(figure: &Figure) -> (usize, usize) {

@@ -68,6 +68,9 @@ mod tests {
             let columns = artefact.content.columns();
             let distinct: BTreeSet<_> = columns.iter().collect();
             assert_eq!(distinct.len(), columns.len(), "{}", artefact.name);
+            let meanings = artefact.content.meanings();
+            let unsaid = |meaning: &&sculpt_rows::Meaning| !meaning.meaning.ends_with('.');
+            assert_eq!(meanings.iter().find(unsaid), None, "{}", artefact.name);
         }
     }
 }

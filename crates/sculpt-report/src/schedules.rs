@@ -1,8 +1,11 @@
-//! Figures 11 and 12: the learning rate over epochs, from the Train nodes of the recipes.
+//! Figures 11 and 12: the learning rate over epochs, from the Train nodes of the recipes: those of the suite, and the paper's own
+//! numbers, which need nothing trained.
 
 use crate::artefact::Content;
 use crate::{ReportError, Session, shows, words};
-use sculpt_experiments::{Labels, PanelName, Preset, Recipe, Setup, StateRef, grow, methods};
+use sculpt_experiments::{
+    DataFolder, Labels, Overrides, PanelName, Preset, PresetName, Recipe, Setup, StateRef, grow, methods,
+};
 use sculpt_figures::{Figure, schedule_panel};
 use sculpt_measures::{Needs, one_seed, schedule_rows};
 use sculpt_rows::{Name, ScheduleRow};
@@ -12,8 +15,9 @@ pub(crate) struct Schedules {
     pub(crate) name: Name,
     pub(crate) title: &'static str,
     runs: fn(&Setup) -> (Recipe, Vec<Run>),
+    /// What each panel shows, in the paper's order, and in which of its places.
     panels: &'static [(&'static str, &'static str)],
-    footnote: fn(&Setup) -> String,
+    footnote: fn(&Setup, &Setup) -> String,
 }
 
 /// What one panel shows.
@@ -24,34 +28,44 @@ struct Run {
 
 pub(crate) static FIGURE_11: Schedules = Schedules {
     name: Name::Figure(11),
-    title: "Learning-rate schedules of one cycle, of cyclic training and of one cycle over all epochs",
+    title: "Learning-rate schedules of a single cycle, of cyclic training and of one-cycle",
     runs: cyclic_and_one_cycle,
     panels: &[
-        ("left", "one cycle"),
+        ("left", "a single cycle"),
         ("middle", "cyclic training"),
-        ("right", "one cycle over all epochs"),
+        ("right", "one-cycle, over all epochs"),
     ],
-    footnote: |setup| {
+    footnote: |setup, paper| {
+        let warm_up = |setup: &Setup| setup.warm_up_epochs().expect("a preset's schedule was checked");
         format!(
-            "Epochs of warm-up in a cycle: {}. The one cycle over all epochs has as many as the cyclic run, {}, \
-             and {} in figure 17; the paper's caption says 3000, A.1 and A.8 say 2000.",
-            setup.warm_up_epochs().expect("a preset's schedule was checked"),
+            "Epochs of warm-up in a cycle: {} above, {} in the paper. One-cycle has as many epochs as the cyclic run, {} above \
+             and {} in figure 17; below the {ONE_CYCLE_EPOCHS} of the paper's caption, where A.1 and A.8 say 2000.",
+            warm_up(setup),
+            warm_up(paper),
             setup.cycles * setup.cycle_epochs,
             setup.long_interval * setup.long_intervals,
         )
     },
 };
 
+/// Figure 11's caption; A.1 and A.8 say 2000.
+const ONE_CYCLE_EPOCHS: u32 = 3000;
+
+/// Before the name of a panel: the same in the paper's numbers.
+const PAPER: &str = "paper ";
+
 pub(crate) static FIGURE_12: Schedules = Schedules {
     name: Name::Figure(12),
     title: "Learning rate of LRR over its levels",
     runs: over_levels,
-    panels: &[("all", "LRR, one cycle a level")],
-    footnote: |setup| {
+    panels: &[("all", "LRR, a cycle a level")],
+    footnote: |setup, paper| {
         format!(
-            "{} levels of {} epochs: each begins with the schedule from its beginning.",
+            "{} levels of {} epochs, in the paper {} of {}: each begins with the schedule from its beginning.",
             setup.levels.len(),
-            setup.cycle_epochs
+            setup.cycle_epochs,
+            paper.levels.len(),
+            paper.cycle_epochs
         )
     },
 };
@@ -89,6 +103,12 @@ fn over_levels(setup: &Setup) -> (Recipe, Vec<Run>) {
     (recipe, vec![Run { panel: "all", end }])
 }
 
+/// The paper's own numbers.
+fn paper() -> Result<Setup, ReportError> {
+    let preset = Preset::new(PresetName::Paper, Overrides::default(), &DataFolder::default())?;
+    Ok(preset.panel(PanelName::A)?)
+}
+
 impl Schedules {
     fn rows(&self, setup: Setup) -> Result<Vec<ScheduleRow>, ReportError> {
         let (recipe, runs) = (self.runs)(&one_seed(setup));
@@ -98,40 +118,68 @@ impl Schedules {
         }
         Ok(rows)
     }
+
+    /// In the paper's numbers; one-cycle is as long as the caption says, which is more than the eight cycles beside it.
+    fn rows_of_the_paper(&self) -> Result<Vec<ScheduleRow>, ReportError> {
+        let setup = paper()?;
+        let long = Setup {
+            cycles: ONE_CYCLE_EPOCHS / setup.cycle_epochs,
+            ..setup.clone()
+        };
+        let is_long = |row: &ScheduleRow| row.panel == "right";
+        let mut rows = self.rows(setup)?;
+        rows.retain(|row| !is_long(row));
+        rows.extend(self.rows(long)?.into_iter().filter(is_long));
+        for row in &mut rows {
+            row.panel.insert_str(0, PAPER);
+        }
+        Ok(rows)
+    }
 }
 
 impl Content for Schedules {
     type Row = ScheduleRow;
 
     fn measure(&self, session: &Session, _: &Needs) -> Result<Vec<ScheduleRow>, ReportError> {
-        self.rows(session.suite().preset.panel(PanelName::A)?)
+        let mut rows = self.rows(session.suite().preset.panel(PanelName::A)?)?;
+        rows.extend(self.rows_of_the_paper()?);
+        Ok(rows)
     }
 
     fn draw(&self, rows: &[ScheduleRow], preset: &Preset) -> Result<Option<Figure>, ReportError> {
         let setup = preset.panel(PanelName::A)?;
         let mut panels = Vec::new();
-        for (place, what) in self.panels {
-            let title = match *place {
-                "all" => (*what).to_owned(),
-                place => format!("({place}) {what}"),
-            };
-            panels.push(schedule_panel(rows, place, title)?);
+        for (before, whose) in [("", ""), (PAPER, ", the paper's numbers")] {
+            for (place, what) in self.panels {
+                let title = match *place {
+                    "all" => format!("{what}{whose}"),
+                    place => format!("({place}) {what}{whose}"),
+                };
+                panels.push(schedule_panel(rows, &format!("{before}{place}"), title)?);
+            }
         }
         let subtitle = words::of_setup(&setup, preset);
-        let caption = words::caption((self.name, self.title), subtitle, (self.footnote)(&setup));
-        Ok(Some(caption.of_single(panels)))
+        let footnote = (self.footnote)(&setup, &paper()?);
+        let caption = words::caption((self.name, self.title), subtitle, footnote);
+        // The paper's panels side by side, in its order; figure 12 has one, beside which the paper's own stands.
+        let columns = self.panels.len().max(2);
+        Ok(Some(Figure {
+            columns,
+            ..caption.of_single(panels)
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sculpt_experiments::{DataFolder, Overrides, PresetName};
 
     /// (epoch, rate) of a panel under the paper's preset.
     fn rates(figure: &Schedules, panel: &str) -> Vec<(f64, f64)> {
-        let preset = Preset::new(PresetName::Paper, Overrides::default(), &DataFolder::default()).unwrap();
-        let rows = figure.rows(preset.panel(PanelName::A).unwrap()).unwrap();
+        rates_of(&figure.rows(paper().unwrap()).unwrap(), panel)
+    }
+
+    fn rates_of(rows: &[ScheduleRow], panel: &str) -> Vec<(f64, f64)> {
         let of_panel = rows.iter().filter(|row| row.panel == panel);
         of_panel.map(|row| (row.epoch, row.learning_rate)).collect()
     }
@@ -156,7 +204,7 @@ mod tests {
         }
     }
 
-    /// Eight cycles of 150 epochs, each like the first; the one cycle over all 1200 epochs peaks after a tenth,
+    /// Eight cycles of 150 epochs, each like the first; one-cycle over all 1200 epochs peaks after a tenth,
     /// 120, and is at half its peak in the middle of the way down, 120 + 540.
     #[test]
     fn all_cycles_of_the_paper() {
@@ -168,6 +216,19 @@ mod tests {
         let whole = rates(&FIGURE_11, "right");
         assert_eq!((whole.len(), whole[120]), (1200, (120.0, 0.1)));
         assert!((whole[0].1 - 0.01).abs() < 1e-15 && (whole[660].1 - 0.05).abs() < 1e-15);
+    }
+
+    /// Beside a suite's: one-cycle is 3000 epochs long, a row every tenth, with its peak after a tenth of them; the others are the
+    /// preset's.
+    #[test]
+    fn the_papers_numbers_need_no_suite() {
+        let rows = FIGURE_11.rows_of_the_paper().unwrap();
+        let whole = rates_of(&rows, "paper right");
+        assert_eq!((whole.len(), whole[30]), (300, (300.0, 0.1)));
+        assert_eq!(rates_of(&rows, "paper left"), rates(&FIGURE_11, "left"));
+        assert_eq!(rates_of(&rows, "paper middle").len(), 1200);
+        let levels = FIGURE_12.rows_of_the_paper().unwrap();
+        assert_eq!(rates_of(&levels, "paper all"), rates(&FIGURE_12, "all"));
     }
 
     /// 19 levels of 150 epochs.

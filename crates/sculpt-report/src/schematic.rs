@@ -1,4 +1,4 @@
-//! Figure 1: density over training epochs of three ways to a sparse network, walked along their recipes.
+//! Figure 1: training and pruning steps of three ways to a sparse network, walked along their recipes.
 
 use crate::artefact::Content;
 use crate::words::{self, named};
@@ -16,14 +16,14 @@ pub(crate) struct Schematic {
 
 pub(crate) static FIGURE_1: Schematic = Schematic {
     name: Name::Figure(1),
-    title: "SCULPT-ing schematic: density over training",
+    title: "SCULPT-ing schematic: training and pruning steps over density and cycle",
 };
 
 /// Panels from top to bottom, as the paper has them.
 const PANELS: [(&str, &str); 3] = [
     ("a", "iterative pruning"),
     ("b", "cyclic training of a random mask"),
-    ("c", "SCULPT: cyclic training, one pruning step, one cycle more"),
+    ("c", "SCULPT: cyclic training, one pruning step, a cycle more"),
 ];
 
 /// One row a Train node of each method's way to 90 % sparsity; SCULPT from its sparsest start that is denser.
@@ -55,14 +55,19 @@ impl Content for Schematic {
             panels.extend(schematic_panel(rows, panel, name)?);
         }
         let footnote = format!(
-            "Markers stand where cycles of {} epochs begin and end; each cycle runs the learning-rate schedule \
-             from its beginning. A step down is a pruning step. All end at {}.",
+            "A block of training is a cycle of {} epochs, as high as the network is dense; each runs the learning-rate schedule \
+             from its beginning. A block of pruning reaches from the density before to the one after; a mask at \
+             initialisation is one too. All end at {}.",
             setup.cycle_epochs,
             sparsity(setup.sparse_90.get())
         );
         let subtitle = words::of_setup(&setup, preset);
         let caption = words::caption((self.name, self.title), subtitle, footnote);
-        Ok(Some(caption.of_single(panels)))
+        // From top to bottom, as in the paper.
+        Ok(Some(Figure {
+            columns: 1,
+            ..caption.of_single(panels)
+        }))
     }
 }
 

@@ -16,14 +16,14 @@ pub(crate) static ITERATIVE_AGAINST_DENSE: &[Show] = &[
 /// Figure 2 (c): a random mask of 67 % sparsity after each cycle.
 pub(crate) static CYCLE_BY_CYCLE: &[Show] = &[Show::all(&[&RANDOM_CYCLIC], At::Sparse67)];
 
-/// Figure 2 (d): cyclic training, one cycle and cosine cycles over equal epochs, dense and at 90 % sparsity, as far
+/// Figure 2 (d): cyclic training, one-cycle and cosine cycles over equal epochs, dense and at 90 % sparsity, as far
 /// as each got after every cycle's epochs.
 pub(crate) static SCHEDULES_AT_EQUAL_EPOCHS: &[Show] = &[
     Show::all(&[&DENSE_CYCLIC, &DENSE_ONE_CYCLE, &DENSE_COSINE], At::Dense),
     Show::all(&[&RANDOM_CYCLIC, &RANDOM_ONE_CYCLE, &RANDOM_COSINE], At::Sparse90),
 ];
 
-/// Figure 3: cyclic training and one cycle over equal epochs, at 90 % sparsity and dense, after every cycle's epochs.
+/// Figure 3: cyclic training and one-cycle over equal epochs, at 90 % sparsity and dense, after every cycle's epochs.
 pub(crate) static JUMPS: &[Show] = &[
     Show::all(&[&RANDOM_CYCLIC, &RANDOM_ONE_CYCLE], At::Sparse90),
     Show::all(&[&DENSE_CYCLIC, &DENSE_ONE_CYCLE], At::Dense),
@@ -129,7 +129,7 @@ pub(crate) static NOISY_LABELS: &[Show] = &[
 ];
 
 /// Figure 10: the signs of the first warm-up, whole (left) and with a fifth flipped (right), trained cyclically and
-/// in one cycle over as many epochs, with LRR.
+/// one-cycle over as many epochs, with LRR.
 pub(crate) static SIGN_RECOVERY: &[Show] = &[
     LRR_LEVELS,
     Show::last(
@@ -162,7 +162,7 @@ pub(crate) static ALLOCATIONS: &[Show] = &[Show::last(&[&RANDOM_CYCLIC, &ERK_CYC
 /// Figures 14 and 15: random masks after every cycle, by sparsity.
 pub(crate) static RANDOM_MASKS: &[Show] = &[Show::all(&[&RANDOM_CYCLIC], At::Landscape)];
 
-/// Figure 16: the levels of iterative pruning, and LRR's masks from random init after one cycle.
+/// Figure 16: the levels of iterative pruning, and LRR's masks from random init after a single cycle.
 pub(crate) static LEVELS: &[Show] = &[
     LRR_LEVELS,
     Show::last(&[&WR], At::Levels),
@@ -170,7 +170,7 @@ pub(crate) static LEVELS: &[Show] = &[
     Show::last(&[&LRR_MASK_RANDOM_INIT], At::Sparse).over(Length::Once),
 ];
 
-/// Figure 17: a random mask of 90 % sparsity under one long cycle and under cosine cycles, interval by interval.
+/// Figure 17: a random mask of 90 % sparsity under one-cycle and under cosine cycles, interval by interval.
 pub(crate) static LONG_RUNS: &[Show] =
     &[Show::all(&[&RANDOM_ONE_CYCLE, &RANDOM_COSINE], At::Sparse90).over(Length::Long)];
 

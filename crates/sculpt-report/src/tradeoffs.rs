@@ -3,7 +3,7 @@
 use crate::artefact::{Content, PanelSource};
 use crate::words::{self, named};
 use crate::{ReportError, Session, shows};
-use sculpt_experiments::{Labels, PanelName, Preset};
+use sculpt_experiments::{Labels, Method, PanelName, Preset};
 use sculpt_figures::{Figure, Named, Panel, tradeoff_panel};
 use sculpt_measures::Needs;
 use sculpt_rows::{Name, Price, TradeoffRow};
@@ -75,12 +75,10 @@ impl Content for Tradeoffs {
     }
 
     fn draw(&self, rows: &[TradeoffRow], preset: &Preset) -> Result<Option<Figure>, ReportError> {
-        let methods: Vec<Named> = shows::AT_EQUAL_COST
-            .iter()
-            .flat_map(|show| show.methods)
-            .map(|method| named(method))
-            .collect();
+        let methods = || shows::AT_EQUAL_COST.iter().flat_map(|show| show.methods).copied();
+        let curves: Vec<Named> = methods().map(named).collect();
         let (mut panels, mut absent, mut training) = (Vec::<Panel>::new(), Vec::new(), Vec::new());
+        let mut columns = 1;
         for source in SOURCES {
             let own: Vec<_> = rows.iter().filter(|row| row.panel == source.letter).collect();
             let place = format!("({})", source.letter);
@@ -90,6 +88,7 @@ impl Content for Tradeoffs {
             }
             let setup = preset.panel(source.panel)?;
             let data = format!("{place} {}, {}", setup.data_title, setup.model);
+            let n_before = panels.len();
             for price in Price::ALL {
                 let axis = match price {
                     Price::Epochs => (1.0, "epochs of training".to_owned()),
@@ -108,22 +107,20 @@ impl Content for Tradeoffs {
                     price,
                     (unit, &label),
                     data.clone(),
-                    &methods,
+                    &curves,
                 )?);
             }
-            training.push((place, setup.cycle_epochs, setup.cycles));
+            columns = columns.max(panels.len() - n_before);
+            let is_there = |method: &&Method| own.iter().any(|row| row.method == method.id);
+            training.push((place, setup, methods().filter(is_there).collect()));
         }
-        let training: Vec<_> = training
-            .iter()
-            .map(|(place, e, c)| (place.as_str(), *e, *c))
-            .collect();
         let absent: Vec<_> = absent.iter().map(String::as_str).collect();
         let recorded = rows.iter().any(|row| !row.measured);
         let footnote = [
             "Each curve goes through the densities nearest to 0.2, 0.1, 0.05 and 0.02; what was trained on the way to a network is \
              part of its cost."
                 .to_owned(),
-            words::cycles(&training),
+            words::lengths(&training),
             words::absent(&absent),
             if recorded { words::RECORDED } else { "" }.to_owned(),
         ];
@@ -132,7 +129,11 @@ impl Content for Tradeoffs {
             words::subtitle(preset),
             words::sentences(&footnote),
         );
-        Ok(Some(caption.of_means(panels)))
+        // A row of panels a network, a column a price.
+        Ok(Some(Figure {
+            columns,
+            ..caption.of_means(panels)
+        }))
     }
 }
 

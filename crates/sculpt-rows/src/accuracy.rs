@@ -10,29 +10,29 @@ row! {
         /// Seed of the run.
         seed: u32,
         /// Densities of the preset above its own: of iterative pruning the level, from 0.
-        level: u32,
+        level: u32 as "levels",
         /// Cycle that the state ends, from 1; of a longer run the interval of as many epochs.
-        cycle: u32,
+        cycle: u32 as "cycles",
         /// Epochs trained since the initialisation of its weights.
-        epochs: u32,
+        epochs: u32 as "epochs",
         /// Density asked for, in (0, 1].
-        density_target: f64,
+        density_target: f64 as "fraction",
         /// Density of its mask.
-        density: f64,
+        density: f64 as "fraction",
         /// Node that holds the state.
         node: String,
         /// Epoch of the node, from its start.
-        epoch: u32,
+        epoch: u32 as "epochs",
         /// Fraction of the test images that it gets right.
-        accuracy: f64 [within |_, published| images(published.n_images) / f64::from(published.n_images) + f64::EPSILON],
+        accuracy: f64 as "fraction" [within |_, published| images(published.n_images) / f64::from(published.n_images) + f64::EPSILON],
         /// Test images that it gets right.
-        n_correct: u32 [within |_, published| images(published.n_images)],
+        n_correct: u32 as "images" [within |_, published| images(published.n_images)],
         /// Test images.
-        n_images: u32,
+        n_images: u32 as "images",
         /// Mean cross-entropy over them, in nats. Sums in f32 move in their last digits.
-        test_loss: f64 [within |_, _| 1e-3],
+        test_loss: f64 as "nats" [within |_, _| 1e-3],
         /// What training recorded as right.
-        recorded_n_correct: Option<u32>,
+        recorded_n_correct: Option<u32> as "images",
         /// Whether accuracy and loss were measured, or are what training recorded.
         measured: bool,
     }

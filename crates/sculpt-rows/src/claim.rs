@@ -42,21 +42,21 @@ row! {
         /// Which contrast is shown, and what it is the weakest of.
         contrast: String,
         /// Its mean over seeds, in the unit.
-        effect: Option<f64> [within |_, published| of_unit(published)],
+        effect: Option<f64> as "as in `unit`" [within |_, published| of_unit(published)],
         /// Lower end of the interval that decides, 90 % for one-sided tests at 5 %.
-        low: Option<f64> [within |_, published| INTERVAL * of_unit(published)],
+        low: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * of_unit(published)],
         /// Upper end.
-        high: Option<f64> [within |_, published| INTERVAL * of_unit(published)],
+        high: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * of_unit(published)],
         /// What the effect is measured in.
         unit: Option<Unit>,
         /// What is tested.
         test: Option<Test>,
         /// What the mean is tested against; of `within` at both sides of 0.
-        bound: Option<f64>,
+        bound: Option<f64> as "as in `unit`",
         /// The bound without its sign where it is a margin, a number that the paper does not give.
-        margin: Option<f64>,
+        margin: Option<f64> as "as in `unit`",
         /// Seeds; counts have none.
-        n: Option<u32>,
+        n: Option<u32> as "seeds",
         /// The largest p of the contrasts that have enough runs; none without spread, where the sign decides.
         p: Option<f64> [log_within log_p],
         /// The same adjusted for the number of claims, after Holm; it hangs on the p of the others too.
@@ -66,9 +66,9 @@ row! {
         /// The verdict at twice the margins.
         verdict_twice_margin: Option<Verdict>,
         /// The smallest effect that the contrast shown finds with 80 % power.
-        smallest_effect: Option<f64> [within |_, published| INTERVAL * of_unit(published)],
+        smallest_effect: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * of_unit(published)],
         /// Seeds with which what is undecided would be decided with 80 % power.
-        n_to_decide: Option<u32> [within |_, _| f64::INFINITY],
+        n_to_decide: Option<u32> as "seeds" [within |_, _| f64::INFINITY],
         /// The paper's numbers.
         paper: Option<String>,
     }

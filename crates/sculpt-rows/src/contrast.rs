@@ -67,7 +67,7 @@ row! {
         contrast: String,
         /// Artefact whose rows it comes from.
         artefact: String,
-        /// Its panel, as the rows have it; empty where they have none.
+        /// Its panel, as the rows have it; empty where the artefact has one alone.
         panel: String,
         /// What is compared of them.
         quantity: Quantity,
@@ -94,31 +94,31 @@ row! {
         /// Seeds, apart by blanks.
         seeds: String,
         /// One number a seed, apart by blanks, in the unit.
-        values: String [list_within |_, published| tolerance(published.unit)],
+        values: String as "as in `unit`" [list_within |_, published| tolerance(published.unit)],
         /// What the effect is measured in.
         unit: Unit,
         /// What is tested.
         test: Test,
         /// What the mean is tested against; of `within` at both sides of 0.
-        bound: Option<f64>,
+        bound: Option<f64> as "as in `unit`",
         /// The bound without its sign where it is a margin, a number that the paper does not give.
-        margin: Option<f64>,
+        margin: Option<f64> as "as in `unit`",
         /// The null hypothesis.
         null: String,
         /// Mean over seeds.
-        effect: Option<f64> [within |_, published| tolerance(published.unit)],
+        effect: Option<f64> as "as in `unit`" [within |_, published| tolerance(published.unit)],
         /// Lower end of the interval that decides: Student's t, of the level beside it.
-        low: Option<f64> [within |_, published| INTERVAL * tolerance(published.unit)],
+        low: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
         /// Upper end.
-        high: Option<f64> [within |_, published| INTERVAL * tolerance(published.unit)],
+        high: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
         /// Level of the interval: 0.9 goes with one-sided tests at 5 %, more with the best of several levels.
-        level: Option<f64>,
+        level: Option<f64> as "fraction",
         /// Sample standard deviation over seeds.
-        deviation: Option<f64> [within |_, published| INTERVAL * tolerance(published.unit)],
+        deviation: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
         /// Probability of the test; none without spread, where the sign decides.
         p: Option<f64> [log_within log_p],
         /// Seeds; counts have none.
-        n: Option<u32>,
+        n: Option<u32> as "seeds",
         /// What the test says.
         verdict: Verdict,
         /// The same at half the margin.
@@ -127,14 +127,14 @@ row! {
         verdict_twice_margin: Option<Verdict>,
         /// With so many seeds and this deviation, the distance from the bound that is found with 80 % power; of `within` the
         /// margin that is shown with it where there is no difference.
-        smallest_effect: Option<f64> [within |_, published| INTERVAL * tolerance(published.unit)],
+        smallest_effect: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
         /// Seeds with which an undecided contrast would be decided with 80 % power, were the mean and deviation the true ones;
         /// none above 10,000. It follows from them, and runs away where the mean nears the bound.
-        n_to_decide: Option<u32> [within |_, _| f64::INFINITY],
+        n_to_decide: Option<u32> as "seeds" [within |_, _| f64::INFINITY],
         /// Of a chord: the same mean with the mean of the ends in place of the straight line. It decides nothing.
-        mean_of_ends: Option<f64> [within |_, published| tolerance(published.unit)],
+        mean_of_ends: Option<f64> as "as in `unit`" [within |_, published| tolerance(published.unit)],
         /// The paper's number, in the unit.
-        paper: Option<f64>,
+        paper: Option<f64> as "as in `unit`",
         /// Of a count the arithmetic; what else must be known.
         note: Option<String>,
     }

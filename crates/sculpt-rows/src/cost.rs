@@ -8,23 +8,23 @@ row! {
         /// Id of the method.
         method: String,
         /// Density asked for.
-        density_target: f64,
+        density_target: f64 as "fraction",
         /// Seed of the run.
         seed: u32,
         /// Epochs, levels and cycles together.
-        epochs: u32,
+        epochs: u32 as "epochs",
         /// Operations of training as executed, on dense tensors.
-        flops_dense: f64,
+        flops_dense: f64 as "floating-point operations",
         /// Operations if pruned weights cost nothing.
-        flops_sparse_ideal: f64,
+        flops_sparse_ideal: f64 as "floating-point operations",
         /// Wall time of training and evaluation, in seconds, where every node has it.
-        seconds: Option<f64>,
+        seconds: Option<f64> as "seconds",
         /// Memory of the training process, where every node has it.
-        peak_memory_bytes: Option<f64>,
+        peak_memory_bytes: Option<f64> as "bytes",
         /// Weights, gradients and momenta that are not pruned, and the mask's bits, at the densest stage.
-        sparse_ideal_bytes: f64,
+        sparse_ideal_bytes: f64 as "bytes",
         /// The same of the dense network, which masked tensors take whatever the mask.
-        dense_bytes: f64,
+        dense_bytes: f64 as "bytes",
         /// Node that holds the state.
         node: String,
     }

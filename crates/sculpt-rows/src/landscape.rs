@@ -34,12 +34,14 @@ pub enum BatchNorm {
 row! {
     /// A point of the line between two checkpoints that follow each other.
     pub struct LineRow {
+        /// The paper's letter of the panel that the runs are of.
+        panel: String,
         /// Id of the method.
         method: String,
         /// Seed of the run.
         seed: u32,
         /// Density asked for, of the later checkpoint.
-        density_target: f64,
+        density_target: f64 as "fraction",
         /// Cycle or level that the earlier one ends.
         from: u32,
         /// Cycle or level that the later one ends.
@@ -49,31 +51,33 @@ row! {
         /// What BatchNorm's statistics are.
         batch_norm: BatchNorm,
         /// Place on the line, from 0, the earlier one, to 1.
-        alpha: f64,
+        alpha: f64 as "fraction",
         /// Mean cross-entropy in nats. Sums in f32 move in their last digits.
-        loss: f64 [within |_, published| loss(published.loss)],
+        loss: f64 as "nats" [within |_, published| loss(published.loss)],
         /// Fraction of the images that are wrong.
-        error: f64 [within |_, _| ERROR],
+        error: f64 as "fraction" [within |_, _| ERROR],
         /// Node of the earlier one.
         node_from: String,
         /// Its epoch.
-        epoch_from: u32,
+        epoch_from: u32 as "epochs",
         /// Node of the later one.
         node: String,
         /// Its epoch.
-        epoch: u32,
+        epoch: u32 as "epochs",
     }
 }
 
 row! {
     /// A point of a line, or a largest eigenvalue at a checkpoint: figure 3 has both.
     pub struct JumpRow {
+        /// The paper's letter of the panel that the runs are of.
+        panel: String,
         /// Id of the method.
         method: String,
         /// Seed of the run.
         seed: u32,
         /// Density asked for, of the later checkpoint.
-        density_target: f64,
+        density_target: f64 as "fraction",
         /// Cycle that the earlier one ends; of an eigenvalue both are the same.
         from: u32,
         /// Cycle that the later one ends.
@@ -83,23 +87,23 @@ row! {
         /// What BatchNorm's statistics are; of an eigenvalue its own.
         batch_norm: Option<BatchNorm>,
         /// Place on the line; none of an eigenvalue.
-        alpha: Option<f64>,
+        alpha: Option<f64> as "fraction",
         /// Mean cross-entropy in nats; none of an eigenvalue.
-        loss: Option<f64> [within |_, published| loss(published.loss.unwrap_or(0.0))],
+        loss: Option<f64> as "nats" [within |_, published| loss(published.loss.unwrap_or(0.0))],
         /// Fraction of the images that are wrong; none of an eigenvalue.
-        error: Option<f64> [within |_, _| ERROR],
+        error: Option<f64> as "fraction" [within |_, _| ERROR],
         /// Node of the earlier one.
         node_from: String,
         /// Its epoch.
-        epoch_from: u32,
+        epoch_from: u32 as "epochs",
         /// Node of the later one.
         node: String,
         /// Its epoch.
-        epoch: u32,
+        epoch: u32 as "epochs",
         /// Largest eigenvalue of the Hessian of the training loss, in nats; none of a line.
-        eigenvalue: Option<f64> [within eigenvalues],
+        eigenvalue: Option<f64> as "nats" [within eigenvalues],
         /// `‖Hv − λv‖` of the eigenvalue: an eigenvalue is no farther away.
-        residual: Option<f64> [within |_, published| SEARCH * published.eigenvalue.unwrap_or(0.0).abs()],
+        residual: Option<f64> as "nats" [within |_, published| SEARCH * published.eigenvalue.unwrap_or(0.0).abs()],
         /// Whether the residual is below a thousandth of the eigenvalue; else the search spent all its products.
         converged: Option<bool>,
     }
@@ -143,6 +147,7 @@ impl LineRow {
     /// The same in a frame that holds eigenvalues too.
     pub fn into_jump(self) -> JumpRow {
         JumpRow {
+            panel: self.panel,
             method: self.method,
             seed: self.seed,
             density_target: self.density_target,
@@ -168,6 +173,7 @@ impl JumpRow {
     /// The point of a line, if it is one.
     pub fn line(&self) -> Option<LineRow> {
         Some(LineRow {
+            panel: self.panel.clone(),
             method: self.method.clone(),
             seed: self.seed,
             density_target: self.density_target,
@@ -232,6 +238,7 @@ mod tests {
 
     fn line() -> LineRow {
         LineRow {
+            panel: "a".to_owned(),
             method: "wr".to_owned(),
             seed: 1,
             density_target: 0.1,
@@ -267,10 +274,10 @@ mod tests {
         assert_eq!(line().into_jump().line(), Some(line()));
         assert_eq!(line().into_jump().eigenvalue(), None);
         assert_eq!(eigenvalue(4.0, 0.0).line(), None);
-        assert_eq!(JumpRow::names()[..14], LineRow::names());
+        assert_eq!(JumpRow::names()[..15], LineRow::names());
         let cells = Frame::of(&[line()]).cells()[0].clone();
         assert_eq!(
-            cells[5..7].iter().map(ToString::to_string).collect::<Vec<_>>(),
+            cells[6..8].iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["train", "recalibrate"]
         );
     }

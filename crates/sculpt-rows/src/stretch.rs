@@ -10,13 +10,13 @@ row! {
         /// Seed of the run.
         seed: u32,
         /// The stretch, in its order, from 1.
-        cycle: u32,
+        cycle: u32 as "cycles",
         /// Epochs trained since initialisation, before it.
-        epoch_start: u32,
+        epoch_start: u32 as "epochs",
         /// And after it.
-        epoch_end: u32,
+        epoch_end: u32 as "epochs",
         /// Density asked for.
-        density: f64,
+        density: f64 as "fraction",
         /// The node.
         node: String,
     }

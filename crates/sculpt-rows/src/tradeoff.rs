@@ -9,23 +9,23 @@ row! {
         /// Id of the method.
         method: String,
         /// Density asked for.
-        density_target: f64,
+        density_target: f64 as "fraction",
         /// Seed of the run.
         seed: u32,
         /// Fraction of the test images that it gets right.
-        accuracy: f64 [within |_, published| images(published.n_images) / f64::from(published.n_images) + f64::EPSILON],
+        accuracy: f64 as "fraction" [within |_, published| images(published.n_images) / f64::from(published.n_images) + f64::EPSILON],
         /// Test images that it gets right.
-        n_correct: u32 [within |_, published| images(published.n_images)],
+        n_correct: u32 as "images" [within |_, published| images(published.n_images)],
         /// Test images.
-        n_images: u32,
+        n_images: u32 as "images",
         /// Whether accuracy was measured, or is what training recorded.
         measured: bool,
         /// Epochs of all training that it comes from.
-        epochs: u32,
+        epochs: u32 as "epochs",
         /// Operations of that training if pruned weights cost nothing, layer by layer.
-        flops_sparse_ideal: f64,
+        flops_sparse_ideal: f64 as "floating-point operations",
         /// Wall time of that training and its evaluation, in seconds, where every node has it.
-        seconds: Option<f64>,
+        seconds: Option<f64> as "seconds",
         /// Whether, in the mean over seeds, nothing of the panel took no more epochs and got at least as much right, one of the
         /// two strictly.
         pareto_epochs: bool,

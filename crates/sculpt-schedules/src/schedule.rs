@@ -10,7 +10,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// One cycle of `epochs` epochs of `steps_per_epoch` steps, with peak rate `lr`.
+    /// A cycle of `epochs` epochs of `steps_per_epoch` steps, with peak rate `lr`.
     ///
     /// # Errors
     /// A rate that is not finite and above 0, no epochs, no steps, or a cycle of 2³² steps or more.

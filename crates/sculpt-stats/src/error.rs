@@ -14,6 +14,22 @@ pub enum StatsError {
         /// The value.
         value: f64,
     },
+    /// A fraction that is none.
+    #[error("value {index} is {value}, not a fraction in [0, 1]")]
+    NoFraction {
+        /// Place of the first such value.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// Less than 0, of what is never negative.
+    #[error("value {index} is {value}, less than 0")]
+    Negative {
+        /// Place of the first such value.
+        index: usize,
+        /// The value.
+        value: f64,
+    },
     /// Finite values whose mean, standard deviation or interval is too large for an `f64`.
     #[error("the values are so large that their {quantity} is not a finite number")]
     Overflow {

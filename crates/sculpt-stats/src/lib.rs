@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bootstrap;
+mod bounded;
 mod equivalence;
 mod error;
 mod paired;
@@ -8,6 +9,7 @@ mod power;
 mod summary;
 
 pub use bootstrap::{Bootstrap, bootstrap, mean_bootstrap_interval};
+pub use bounded::{mean_log_interval, mean_logit_interval};
 pub use equivalence::{Equivalence, Tost, equivalence};
 pub use error::StatsError;
 pub use paired::{PairedDifference, TTest, paired_difference, t_test};

@@ -34,6 +34,16 @@ pub enum IntervalKind {
         /// Confidence level, a fraction in (0, 1).
         level: f64,
     },
+    /// The same about the logit of the mean, in whose unit the standard error is by the delta method: it stays in [0, 1].
+    LogitT {
+        /// Confidence level, a fraction in (0, 1).
+        level: f64,
+    },
+    /// The same about the logarithm of the mean: it is never negative.
+    LogT {
+        /// Confidence level, a fraction in (0, 1).
+        level: f64,
+    },
     /// The `(1 ± level) / 2` quantiles of a statistic over values drawn with replacement.
     Bootstrap {
         /// Confidence level, a fraction in (0, 1).
@@ -104,7 +114,7 @@ pub fn standard_deviation(values: &[f64]) -> Result<Option<f64>, StatsError> {
 }
 
 /// The `(1 + level) / 2` quantile of Student's t for `n` values; `None` for one value.
-fn t_quantile(n: usize, level: f64) -> Result<Option<f64>, StatsError> {
+pub(crate) fn t_quantile(n: usize, level: f64) -> Result<Option<f64>, StatsError> {
     check_level(level)?;
     Ok((n > 1).then(|| student_t(n - 1).inverse_cdf(0.5 + 0.5 * level)))
 }
@@ -147,6 +157,8 @@ impl fmt::Display for IntervalKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             IntervalKind::StudentT { level } => write!(f, "{} % Student t", percent(*level)),
+            IntervalKind::LogitT { level } => write!(f, "{} % Student t on the logit", percent(*level)),
+            IntervalKind::LogT { level } => write!(f, "{} % Student t on the logarithm", percent(*level)),
             IntervalKind::Bootstrap { level, resamples } => {
                 let (level, resamples) = (percent(*level), grouped(*resamples));
                 write!(f, "{level} % bootstrap ({resamples} resamples)")

@@ -268,17 +268,26 @@ pub enum ReportFile {
     Pdf,
     /// Where it comes from.
     Provenance,
+    /// What the columns of frame and summary say: name, unit, meaning.
+    Columns,
+    /// What the picture shows as numbers, types kept: mean, interval and seeds by point.
+    SummaryParquet,
+    /// The same for everybody.
+    SummaryCsv,
 }
 
 impl ReportFile {
     /// All of them.
-    pub const ALL: [ReportFile; 6] = [
+    pub const ALL: [ReportFile; 9] = [
         ReportFile::Parquet,
         ReportFile::Csv,
         ReportFile::Svg,
         ReportFile::Png,
         ReportFile::Pdf,
         ReportFile::Provenance,
+        ReportFile::Columns,
+        ReportFile::SummaryParquet,
+        ReportFile::SummaryCsv,
     ];
 
     /// End of the file name, without the dot.
@@ -290,6 +299,9 @@ impl ReportFile {
             ReportFile::Png => "png",
             ReportFile::Pdf => "pdf",
             ReportFile::Provenance => "json",
+            ReportFile::Columns => "columns.json",
+            ReportFile::SummaryParquet => "summary.parquet",
+            ReportFile::SummaryCsv => "summary.csv",
         }
     }
 }

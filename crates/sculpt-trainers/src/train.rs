@@ -4,7 +4,7 @@ use sculpt_schedules::Schedule;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Reduction, Tensor, no_grad};
 
-/// One cycle of training: what stays fixed while it runs.
+/// A cycle of training: what stays fixed while it runs.
 pub struct Training<'a> {
     /// The function to train.
     pub network: &'a dyn Network<Tensor>,

@@ -11,7 +11,7 @@ use sculpt_rows::{CostRow, Over, Quantity, Unit, sparsity};
 use std::collections::BTreeSet;
 
 /// Table 2's row of §6's example.
-const RESNET_50_ON_IMAGENET: &str = "ImageNet, ResNet-50";
+const RESNET_50_ON_IMAGENET: &str = "8c";
 
 pub(crate) fn sculpt_by_start(evidence: &Evidence) -> Contrasts {
     let (sculpt_20, sculpt_50, sculpt_70) = (

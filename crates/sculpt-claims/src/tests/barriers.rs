@@ -35,6 +35,7 @@ fn line(
     (alpha, loss): (f64, f64),
 ) -> LineRow {
     LineRow {
+        panel: "a".to_owned(),
         method: method.to_owned(),
         seed,
         density_target: 0.1,

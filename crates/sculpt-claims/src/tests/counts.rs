@@ -11,7 +11,7 @@ fn epochs_are_counted() {
     let evidence = |sculpt: u32| {
         let rows = [("lrr", 0.1, 200), ("lrr", 0.02, 300), ("sculpt-50", 0.1, sculpt)];
         let row = |(method, density, epochs): (&str, f64, u32)| EpochRow {
-            panel: "ImageNet, ResNet-50".to_owned(),
+            panel: "8c".to_owned(),
             data: String::new(),
             model: String::new(),
             sparsity: 1.0 - density,
@@ -19,6 +19,8 @@ fn epochs_are_counted() {
             method: method.to_owned(),
             epochs,
             epochs_paper: 0,
+            row_paper: String::new(),
+            epochs_paper_printed: 0,
             node: String::new(),
         };
         Evidence {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub(crate) struct Words {
     #[arg(long, value_name = "KIND", help = Kind::names())]
     kind: Kind,
-    /// Epochs of one cycle
+    /// Epochs of a cycle
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     epochs: u32,
     /// Steps of an epoch

@@ -123,7 +123,7 @@ impl Setup {
         nearest.unwrap_or(Density::DENSE)
     }
 
-    /// One cycle of standard training from a state.
+    /// A single cycle, standard training, from a state.
     pub fn cycle(&self, from: StateRef, seed: u64) -> Train {
         Train {
             v: Version,

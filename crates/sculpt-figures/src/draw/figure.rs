@@ -3,11 +3,14 @@
 use super::error::DrawError;
 use super::look::{Dash, Look};
 use super::method::Series;
+use sculpt_rows::IntervalOf;
 
 /// More curves in a panel than these are not told apart.
 const MOST_CURVES: usize = 10;
-const MOST_PANELS: usize = 12;
-const MOST_COLUMNS: usize = 4;
+const MOST_PANELS: usize = 60;
+const MOST_COLUMNS: usize = 3;
+/// Of so few seeds each can be shown.
+const FEW_SEEDS: usize = 5;
 /// A curve of more points has a band for its intervals, and markers only here and there.
 const MANY_POINTS: usize = 25;
 
@@ -18,12 +21,12 @@ pub struct Figure {
     pub title: String,
     /// Data, cut and preset; wraps.
     pub subtitle: String,
-    /// What mean and interval are, such as "mean and 95 % Student-t interval over seeds"; the number
+    /// What mean and interval are, such as "mean and 95 % interval over seeds (Student's t)"; the number
     /// of seeds is added from the points. None where nothing is repeated (a schedule): no n is shown.
     pub statistic: Option<String>,
-    /// Panels, row by row; at most 12.
+    /// Panels, row by row; at most 60.
     pub panels: Vec<Panel>,
-    /// Panels side by side, at most 4; each is 84 mm wide.
+    /// Panels side by side: one or two, each 84 mm wide, or three, each 56 mm. What the last row leaves empty holds the legend.
     pub columns: usize,
     /// Stands below the legend; wraps.
     pub footnote: String,
@@ -45,6 +48,22 @@ pub struct Panel {
     pub curves: Vec<Curve>,
     /// Values to compare with.
     pub references: Vec<Reference>,
+    /// How the intervals of its points were computed.
+    pub interval: IntervalOf,
+    /// How high its plot is.
+    pub height: Height,
+}
+
+/// How high a plot is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Height {
+    /// 58 mm.
+    #[default]
+    Full,
+    /// 40 mm: of many rows.
+    Low,
+    /// 24 mm: what belongs to the panel above.
+    Strip,
 }
 
 /// The horizontal axis.
@@ -92,6 +111,8 @@ pub struct Curve {
     pub stroke: Stroke,
     /// Its points; on a density axis in any order, otherwise in the order of drawing.
     pub points: Vec<Point>,
+    /// What each seed gave, as (x, y): thin lines in the place of intervals; empty where intervals are drawn.
+    pub seeds: Vec<Vec<(f64, f64)>>,
 }
 
 /// How a curve's line is broken.
@@ -100,11 +121,7 @@ pub enum Stroke {
     /// As the series says.
     #[default]
     Own,
-    /// Unbroken.
-    Solid,
-    /// Dashed.
-    Dashed,
-    /// Dotted.
+    /// Dotted: standard training where cyclic training of the same method stands beside it.
     Dotted,
 }
 
@@ -150,6 +167,57 @@ pub enum Reference {
         /// The legend's text.
         label: String,
     },
+    /// A step of a method, as a box over the axis below and between two heights.
+    Block {
+        /// From here to there on the axis below.
+        x: (f64, f64),
+        /// Lower and upper edge.
+        range: Interval,
+        /// What is done.
+        step: Step,
+        /// The legend's text.
+        label: String,
+    },
+}
+
+/// What a method does for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It trains.
+    Training,
+    /// It prunes.
+    Pruning,
+}
+
+impl Panel {
+    /// A panel with nothing to compare with, of full height.
+    pub fn new(
+        title: impl Into<String>,
+        x: XAxis,
+        y: YAxis,
+        curves: Vec<Curve>,
+        interval: IntervalOf,
+    ) -> Self {
+        Self {
+            title: title.into(),
+            x,
+            y,
+            curves,
+            references: Vec::new(),
+            interval,
+            height: Height::Full,
+        }
+    }
+}
+
+impl XAxis {
+    /// What it shows.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Linear { label } | Self::Count { label } | Self::Shared { label, .. } => label,
+            Self::Density => "density",
+        }
+    }
 }
 
 impl Curve {
@@ -160,6 +228,16 @@ impl Curve {
             label: None,
             stroke: Stroke::Own,
             points,
+            seeds: Vec::new(),
+        }
+    }
+
+    /// The same curve with what each seed gave in the place of intervals, if they are few.
+    pub fn beside_seeds(self, seeds: Vec<Vec<(f64, f64)>>) -> Self {
+        let few = (2..=FEW_SEEDS).contains(&seeds.len());
+        Self {
+            seeds: if few { seeds } else { Vec::new() },
+            ..self
         }
     }
 
@@ -181,14 +259,6 @@ impl Curve {
         let look = self.series.look();
         match self.stroke {
             Stroke::Own => look,
-            Stroke::Solid => Look {
-                dash: Dash::Solid,
-                ..look
-            },
-            Stroke::Dashed => Look {
-                dash: Dash::Dashed,
-                ..look
-            },
             Stroke::Dotted => Look {
                 dash: Dash::Dotted,
                 ..look
@@ -224,14 +294,14 @@ impl Reference {
     /// The legend's text.
     pub fn label(&self) -> &str {
         match self {
-            Self::Band { label, .. } | Self::Line { label, .. } => label,
+            Self::Band { label, .. } | Self::Line { label, .. } | Self::Block { label, .. } => label,
         }
     }
 
     /// The values an axis must show.
     pub(crate) fn values(&self) -> [f64; 2] {
         match self {
-            Self::Band { range, .. } => [range.low, range.high],
+            Self::Band { range, .. } | Self::Block { range, .. } => [range.low, range.high],
             Self::Line { y, .. } => [*y, *y],
         }
     }
@@ -257,7 +327,10 @@ impl Panel {
     /// Whether curves are moved sideways, so that none hides another's markers and intervals: where x
     /// takes few values, or where there are error bars.
     pub(crate) fn is_spread(&self) -> bool {
-        let bars = |curve: &Curve| !curve.is_long() && curve.points.iter().any(|p| p.interval.is_some());
+        let bars = |curve: &Curve| {
+            let has_interval = |point: &Point| point.interval.is_some();
+            !curve.is_long() && curve.seeds.is_empty() && curve.points.iter().any(has_interval)
+        };
         let few_values = match self.x {
             XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => false,
             XAxis::Density => true,
@@ -280,6 +353,20 @@ impl Panel {
                 return Err(DrawError::SameLook {
                     first: other.label(),
                     second: curve.label(),
+                });
+            }
+        }
+        for (curve, seed) in self
+            .curves
+            .iter()
+            .flat_map(|c| c.seeds.iter().map(move |s| (c, s)))
+        {
+            if let Some((_, value)) = seed.iter().find(|(x, y)| !x.is_finite() || !y.is_finite()) {
+                return Err(DrawError::OffAxis {
+                    panel: self.title.clone(),
+                    curve: curve.label(),
+                    what: "a seed's value",
+                    value: *value,
                 });
             }
         }

@@ -1,24 +1,25 @@
 //! Where everything stands: decided here, drawn elsewhere.
 
 use super::error::DrawError;
-use super::figure::{Figure, Panel, XAxis};
+use super::figure::{Figure, Height, Panel, XAxis};
 use super::legend::{self, Entry, Sample};
 use super::look::Rgb;
 use super::place::{LABEL_GAP, baseline_offset, half_digit, horizontal, inset, readable, vertical};
 use super::text::Font;
 use super::ticks::{self, DensityTick, Tick};
 
-/// Width of a panel: the paper's column.
+/// Width of a panel: the paper's column, and a third of two.
 const PANEL: i32 = 8400;
+const NARROW: i32 = 5600;
 /// Empty rim of the picture.
 const MARGIN: i32 = 150;
-const PLOT_HEIGHT: i32 = 5800;
 /// Length of a tick.
 pub(crate) const TICK: i32 = 80;
 const SAMPLE_TO_LABEL: i32 = 110;
 const COLUMN_GAP: i32 = 350;
 const SPREAD_NOTE: &str = "Markers at one x value are set side by side.";
-const CUT_NOTE: &str = "Where an interval ends in an arrow, it goes on beyond the axis.";
+const CUT_NOTE: &str =
+    "Where an interval ends in an arrow, or a band in a thick edge, it goes on beyond the axis.";
 
 /// Grey of what is read second; 7.5 to 1 on white.
 const QUIET: Rgb = Rgb(85, 85, 85);
@@ -66,7 +67,8 @@ pub(crate) struct Chart<'a> {
 impl Chart<'_> {
     /// Whether an interval goes on beyond the axis.
     fn cuts_an_interval(&self) -> bool {
-        let points = self.panel.curves.iter().flat_map(|curve| &curve.points);
+        let drawn = self.panel.curves.iter().filter(|curve| curve.seeds.is_empty());
+        let points = drawn.flat_map(|curve| &curve.points);
         points
             .filter_map(|point| point.interval)
             .any(|i| i.low < self.y.0 || i.high > self.y.1)
@@ -83,6 +85,10 @@ pub(crate) struct Key {
 /// The whole picture.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout<'a> {
+    /// Width of a panel.
+    panel: i32,
+    /// Of each column the width of its widest tick label, so that plots above each other begin at one place.
+    tick_widths: Vec<i32>,
     pub(crate) width: i32,
     pub(crate) height: i32,
     pub(crate) labels: Vec<Label>,
@@ -94,8 +100,18 @@ impl<'a> Layout<'a> {
     /// Places a checked figure.
     pub(crate) fn new(figure: &'a Figure) -> Result<Self, DrawError> {
         let columns = figure.columns.min(figure.panels.len());
-        let width = PANEL * columns as i32;
+        let panel = if columns > 2 { NARROW } else { PANEL };
+        let width = panel * columns as i32;
+        let mut tick_widths = vec![0; columns];
+        for (i, panel) in figure.panels.iter().enumerate() {
+            for tick in y_ticks(panel, ticks::y_range(panel)) {
+                let width = &mut tick_widths[i % columns];
+                *width = Font::TICK.width(&tick.text)?.max(*width);
+            }
+        }
         let mut layout = Self {
+            panel,
+            tick_widths,
             width,
             height: MARGIN,
             labels: Vec::new(),
@@ -106,10 +122,17 @@ impl<'a> Layout<'a> {
         layout.paragraph(&figure.title, Font::TITLE, Rgb::BLACK)?;
         layout.height += 40;
         layout.paragraph(&subtitle, Font::SUBTITLE, QUIET)?;
+        let mut last_row = layout.height;
         for row in figure.panels.chunks(columns) {
-            layout.row(row)?;
+            last_row = layout.row(row)?;
         }
-        layout.legend(entries)?;
+        // What the last row leaves empty is the legend's, unless that is all of the picture.
+        let left = match figure.panels.len() % columns {
+            0 => 0,
+            n => panel * n as i32,
+        };
+        let top = if left > 0 { last_row } else { layout.height + 160 };
+        layout.legend(entries, left, top)?;
         let spread = figure.panels.iter().any(Panel::is_spread);
         let cut = layout.charts.iter().any(Chart::cuts_an_interval);
         let notes = [
@@ -140,39 +163,46 @@ impl<'a> Layout<'a> {
         top
     }
 
-    /// Panels side by side, their plots at one height.
-    fn row(&mut self, panels: &'a [Panel]) -> Result<(), DrawError> {
+    /// Panels side by side, their plots at one height; where those begin.
+    fn row(&mut self, panels: &'a [Panel]) -> Result<i32, DrawError> {
         let mut titles = Vec::new();
         for panel in panels {
-            titles.push(Font::PANEL.wrap(&panel.title, PANEL - 2 * MARGIN)?);
+            titles.push(Font::PANEL.wrap(&panel.title, self.panel - 2 * MARGIN)?);
         }
         let title_lines = titles.iter().map(Vec::len).max().unwrap_or(0) as i32;
-        self.height += if self.charts.is_empty() { 120 } else { 320 };
+        let is_strip = panels.iter().all(|panel| panel.height == Height::Strip);
+        self.height += match (self.charts.is_empty(), is_strip) {
+            (true, _) => 120,
+            (false, true) => 150,
+            (false, false) => 320,
+        };
         let plot_top = self.height + title_lines * Font::PANEL.line_height() + 100;
         let mut bottom = plot_top;
         for (i, (panel, title)) in panels.iter().zip(titles).enumerate() {
-            let left = PANEL * i as i32;
+            let left = self.panel * i as i32;
             self.lines(title, Font::PANEL, Rgb::BLACK, left + MARGIN, self.height);
-            bottom = bottom.max(self.chart(panel, left, plot_top)?);
+            bottom = bottom.max(self.chart(panel, i, plot_top)?);
         }
         self.height = bottom;
-        Ok(())
+        Ok(plot_top)
     }
 
-    /// One plot with its axes' texts; where those end.
-    fn chart(&mut self, panel: &'a Panel, left: i32, top: i32) -> Result<i32, DrawError> {
+    /// One plot of a column with its axes' texts; where those end.
+    fn chart(&mut self, panel: &'a Panel, column: usize, top: i32) -> Result<i32, DrawError> {
+        let left = self.panel * column as i32;
         let y = ticks::y_range(panel);
-        let y_ticks = ticks::round_ticks(y.0, y.1, 7);
-        let mut tick_width = 0;
-        for tick in &y_ticks {
-            tick_width = tick_width.max(Font::TICK.width(&tick.text)?);
-        }
+        let y_ticks = y_ticks(panel, y);
+        let height = match panel.height {
+            Height::Full => 5800,
+            Height::Low => 4000,
+            Height::Strip => 2400,
+        };
         let title_x = left + MARGIN + baseline_offset(Font::AXIS);
         let plot = Rect {
-            left: title_x + 150 + tick_width + LABEL_GAP + TICK,
+            left: title_x + 150 + self.tick_widths[column] + LABEL_GAP + TICK,
             top,
-            right: left + PANEL - 2 * MARGIN,
-            bottom: top + PLOT_HEIGHT,
+            right: left + self.panel - 2 * MARGIN,
+            bottom: top + height,
         };
         for tick in &y_ticks {
             let baseline = vertical(tick.at, y, plot) + half_digit(Font::TICK);
@@ -187,15 +217,16 @@ impl<'a> Layout<'a> {
         }
         self.y_title(panel, title_x, plot)?;
 
+        let wanted = if self.panel < PANEL { 4 } else { 7 };
         let x = inset(ticks::x_extent(panel), plot);
         let (x_ticks, bottom) = match &panel.x {
             XAxis::Linear { label } | XAxis::Shared { label, .. } => {
-                let x_ticks = ticks::round_ticks(x.0, x.1, 7);
+                let x_ticks = ticks::round_ticks(x.0, x.1, wanted);
                 let bottom = self.linear_labels(&x_ticks, label, x, plot)?;
                 (x_ticks.iter().map(|tick| tick.at).collect(), bottom)
             }
             XAxis::Count { label } => {
-                let x_ticks = ticks::whole_ticks(x.0, x.1, 7);
+                let x_ticks = ticks::whole_ticks(x.0, x.1, wanted);
                 let bottom = self.linear_labels(&x_ticks, label, x, plot)?;
                 (x_ticks.iter().map(|tick| tick.at).collect(), bottom)
             }
@@ -220,9 +251,9 @@ impl<'a> Layout<'a> {
     /// The vertical axis' title, a little smaller where it is longer than the axis.
     fn y_title(&mut self, panel: &Panel, x: i32, plot: Rect) -> Result<(), DrawError> {
         let text = panel.y.label.clone();
-        // One line only: the margin has no room for a second. The axis is 58 mm, some 40 letters.
+        // One line only: the margin has no room for a second. An axis of 58 mm has room for some 40 letters.
         let mut font = Font::AXIS;
-        while font.points > 6.0 && font.width(&text)? > PLOT_HEIGHT {
+        while font.points > 6.0 && font.width(&text)? > plot.bottom - plot.top {
             font.points -= 0.25;
         }
         let (anchor, baseline) = (Anchor::Middle, (plot.top + plot.bottom) / 2);
@@ -329,10 +360,10 @@ impl<'a> Layout<'a> {
         Ok(top + Font::AXIS.line_height())
     }
 
-    /// The legend under all panels: as many columns as fit, read down each.
-    fn legend(&mut self, entries: Vec<Entry>) -> Result<(), DrawError> {
+    /// The legend, from `left` to the right rim: as many columns as fit, read down each.
+    fn legend(&mut self, entries: Vec<Entry>, left: i32, top: i32) -> Result<(), DrawError> {
         let sample = legend::SAMPLE_WIDTH + SAMPLE_TO_LABEL;
-        let room = self.width - 2 * MARGIN;
+        let room = self.width - left - 2 * MARGIN;
         let mut texts = Vec::new();
         for entry in &entries {
             let lines = Font::LEGEND.wrap(&entry.text, room - sample)?;
@@ -354,8 +385,7 @@ impl<'a> Layout<'a> {
             .unwrap_or(1);
         let (n_rows, widths) = (rows(n_columns), widths(n_columns));
 
-        let top = self.height + 160;
-        let mut left = (self.width - total(&widths)) / 2;
+        let mut left = left + (self.width - left - total(&widths)) / 2;
         let line = Font::LEGEND.line_height();
         let mut columns = entries.into_iter().zip(texts).peekable();
         for width in widths {
@@ -392,4 +422,14 @@ impl<'a> Layout<'a> {
             upwards: false,
         });
     }
+}
+
+/// The ticks of a plot of the panel's height.
+fn y_ticks(panel: &Panel, (low, high): (f64, f64)) -> Vec<Tick> {
+    let wanted = match panel.height {
+        Height::Full => 7,
+        Height::Low => 5,
+        Height::Strip => 3,
+    };
+    ticks::round_ticks(low, high, wanted)
 }

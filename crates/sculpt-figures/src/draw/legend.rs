@@ -1,7 +1,7 @@
 //! What a legend says: one entry a look, with its number of seeds where they differ.
 
 use super::error::DrawError;
-use super::figure::{Curve, Figure, Reference};
+use super::figure::{Curve, Figure, Panel, Reference, Step};
 use super::look::Look;
 
 /// Width of a sample: two periods of the longest dashes, and a marker.
@@ -13,6 +13,7 @@ pub(crate) enum Sample {
     Curve(Look),
     Band,
     Line,
+    Block(Step),
 }
 
 /// One entry.
@@ -37,6 +38,7 @@ pub(crate) fn read(figure: &Figure) -> Result<(String, Vec<Entry>), DrawError> {
         let sample = match reference {
             Reference::Band { .. } => Sample::Band,
             Reference::Line { .. } => Sample::Line,
+            Reference::Block { step, .. } => Sample::Block(*step),
         };
         add(&mut entries, sample, reference.label(), Seeds::NONE)?;
     }
@@ -47,8 +49,7 @@ pub(crate) fn read(figure: &Figure) -> Result<(String, Vec<Entry>), DrawError> {
         .map(|statistic| match (all.least, all.most) {
             (1, 1) => "one seed (n = 1), no interval".to_owned(),
             (least, most) if least == most => format!("{statistic}, n = {least}"),
-            (1, _) => format!("{statistic}; where n = 1, a single seed without interval"),
-            _ => statistic.clone(),
+            _ => format!("{statistic}; {}", by_panel(&figure.panels)),
         });
     let parts = [Some(figure.subtitle.clone()), statistic];
     let parts: Vec<String> = parts
@@ -57,7 +58,8 @@ pub(crate) fn read(figure: &Figure) -> Result<(String, Vec<Entry>), DrawError> {
         .filter(|part| !part.is_empty())
         .collect();
 
-    let shown = figure.statistic.is_some() && all.least != all.most;
+    let even = |panel: &Panel| Seeds::of_panel(panel).is_one_number();
+    let shown = figure.statistic.is_some() && !figure.panels.iter().all(even);
     let finished = |(entry, seeds): (Entry, Seeds)| match seeds.text() {
         Some(n) if shown => Entry {
             text: format!("{} ({n})", entry.text),
@@ -66,6 +68,36 @@ pub(crate) fn read(figure: &Figure) -> Result<(String, Vec<Entry>), DrawError> {
         Some(_) | None => entry,
     };
     Ok((parts.join("; "), entries.into_iter().map(finished).collect()))
+}
+
+/// `n = 3 in (a) and (b), n = 1 in (c), a single seed without interval`.
+fn by_panel(panels: &[Panel]) -> String {
+    let mut groups: Vec<(Seeds, Vec<&str>)> = Vec::new();
+    for panel in panels {
+        let seeds = Seeds::of_panel(panel);
+        // What belongs to a panel has its letter, or none.
+        let letter = panel.title.split(' ').next().filter(|word| word.starts_with('('));
+        match groups.iter_mut().find(|(own, _)| *own == seeds) {
+            Some((_, letters)) => letters.extend(letter.filter(|letter| !letters.contains(letter))),
+            None => groups.push((seeds, letter.into_iter().collect())),
+        }
+    }
+    let group = |(seeds, letters): &(Seeds, Vec<&str>)| {
+        let n = seeds.text()?;
+        Some(match letters.split_last() {
+            None => n,
+            Some((last, [])) => format!("{n} in {last}"),
+            Some((last, others)) => format!("{n} in {} and {last}", others.join(", ")),
+        })
+    };
+    let mut text = groups.iter().filter_map(group).collect::<Vec<_>>().join(", ");
+    let mut curves = panels.iter().flat_map(|panel| &panel.curves);
+    let has_intervals = curves
+        .any(|curve| curve.seeds.is_empty() && curve.points.iter().any(|point| point.interval.is_some()));
+    if has_intervals && groups.iter().any(|(seeds, _)| seeds.least == 1) {
+        text.push_str(" (a single seed has no interval)");
+    }
+    text
 }
 
 fn add(entries: &mut Vec<(Entry, Seeds)>, sample: Sample, text: &str, seeds: Seeds) -> Result<(), DrawError> {
@@ -110,6 +142,17 @@ impl Seeds {
         })
     }
 
+    fn of_panel(panel: &Panel) -> Self {
+        panel
+            .curves
+            .iter()
+            .fold(Self::NONE, |all, curve| all.and(Self::of(curve)))
+    }
+
+    fn is_one_number(self) -> bool {
+        self == Self::NONE || self.least == self.most
+    }
+
     fn and(self, other: Self) -> Self {
         Self {
             least: self.least.min(other.least),
@@ -132,17 +175,21 @@ impl Seeds {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figure::{Panel, Point, XAxis, YAxis};
+    use super::super::figure::{Interval, Point, XAxis, YAxis};
     use super::super::method::Named;
     use super::super::method::examples::{LRR, WR};
     use super::*;
+    use sculpt_rows::IntervalOf;
 
     fn figure(seeds: &[(Named, &[usize])]) -> Figure {
         let curve = |&(method, ns): &(Named, &[usize])| {
             let point = |&n| Point {
                 x: 0.5,
                 mean: 90.0,
-                interval: None,
+                interval: (n > 1).then_some(Interval {
+                    low: 89.0,
+                    high: 91.0,
+                }),
                 n,
                 converged: true,
             };
@@ -153,13 +200,7 @@ mod tests {
             within: None,
         };
         let curves = seeds.iter().map(curve).collect();
-        let panel = Panel {
-            title: String::new(),
-            x: XAxis::Density,
-            y,
-            curves,
-            references: Vec::new(),
-        };
+        let panel = Panel::new("(a) CIFAR-10", XAxis::Density, y, curves, IntervalOf::LogitT);
         Figure {
             title: "Figure 5".into(),
             subtitle: "CIFAR-10".into(),
@@ -193,9 +234,32 @@ mod tests {
         );
         check(
             &[(LRR, &[2, 3]), (WR, &[1])],
-            "CIFAR-10; mean; where n = 1, a single seed without interval",
+            "CIFAR-10; mean; n = 1 to 3 in (a) (a single seed has no interval)",
             &["LRR (n = 2 to 3)", "WR (n = 1)"],
         );
+    }
+
+    #[test]
+    fn panels_of_other_numbers_are_named() {
+        let mut three = figure(&[(LRR, &[3]), (WR, &[3])]);
+        let one = |title: &str| Panel {
+            title: title.into(),
+            ..figure(&[(LRR, &[1])]).panels[0].clone()
+        };
+        let second = Panel {
+            title: "(b) too".into(),
+            ..three.panels[0].clone()
+        };
+        three
+            .panels
+            .extend([second, one("(c) CIFAR-100"), one("below it")]);
+        let (text, entries) = read(&three).unwrap();
+        assert_eq!(
+            text,
+            "CIFAR-10; mean; n = 3 in (a) and (b), n = 1 in (c) (a single seed has no interval)"
+        );
+        let entries: Vec<_> = entries.iter().map(|entry| entry.text.as_str()).collect();
+        assert_eq!(entries, ["LRR", "WR"]);
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn line(picture: &Picture<'_>, path: &[(i32, i32)], look: Look) -> Re
     strokes(picture, path, look.dash, stroke(look.colour, LINE))
 }
 
-fn strokes(
+pub(super) fn strokes(
     picture: &Picture<'_>,
     path: &[(i32, i32)],
     dash: Dash,

@@ -1,7 +1,7 @@
 //! Draws a layout through plotters.
 
 use super::error::DrawError;
-use super::figure::{Figure, Interval, Reference};
+use super::figure::{Figure, Interval, Reference, Step};
 use super::layout::{Anchor, Chart, Key, Label, Layout, Rect, TICK};
 use super::legend::Sample;
 use super::look::Rgb;
@@ -23,6 +23,9 @@ const AXIS: u32 = 18;
 
 const GRID_COLOUR: Rgb = Rgb(226, 226, 226);
 const BAND_COLOUR: Rgb = Rgb(214, 232, 224);
+/// Blocks are outlined, so that they are told apart without their colours.
+const TRAINING_COLOUR: Rgb = Rgb(205, 223, 240);
+const PRUNING_COLOUR: Rgb = Rgb::VERMILLION;
 
 pub(super) type Picture<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub(super) type Context<'a, 'b> =
@@ -31,7 +34,7 @@ pub(super) type Context<'a, 'b> =
 /// The figure as a self-contained SVG: the same bytes for the same figure.
 ///
 /// # Errors
-/// What cannot be drawn honestly: no panel or more than 12, more than 4 columns; no curve or more than 10 in a panel, one without
+/// What cannot be drawn honestly: no panel or more than 60, more than 3 columns; no curve or more than 10 in a panel, one without
 /// points; a number that its axis has no place for; a mean of no seed; an interval that does not hold its mean; two legend
 /// entries drawn alike.
 pub fn svg(figure: &Figure) -> Result<String, DrawError> {
@@ -135,7 +138,7 @@ fn draw_chart(picture: &Picture<'_>, chart: &Chart<'_>) -> Result<(), DrawError>
                 let corners = [(chart.x.0, *high), (chart.x.1, *low)];
                 context.draw_series([Rectangle::new(corners, fill(BAND_COLOUR))])?;
             }
-            Reference::Line { .. } => {}
+            Reference::Line { .. } | Reference::Block { .. } => {}
         }
     }
     // plotters' own mesh cannot be told where its lines are on a continuous axis.
@@ -155,6 +158,16 @@ fn draw_chart(picture: &Picture<'_>, chart: &Chart<'_>) -> Result<(), DrawError>
             Reference::Line { y, .. } => {
                 let (_, y) = context.backend_coord(&(chart.x.0, *y));
                 reference_line(picture, plot.left, plot.right, y)?;
+            }
+            Reference::Block {
+                x: (from, to),
+                range: Interval { low, high },
+                step,
+                ..
+            } => {
+                let corners = [(*from, *high), (*to, *low)];
+                let corners = corners.map(|corner| context.backend_coord(&corner));
+                block(picture, corners, *step)?;
             }
         }
     }
@@ -219,5 +232,26 @@ fn draw_key(picture: &Picture<'_>, key: &Key) -> Result<(), DrawError> {
             Ok(())
         }
         Sample::Line => reference_line(picture, left, right, middle),
+        Sample::Block(step) => {
+            let (x, half) = ((left + right) / 2, (bottom - top) / 2);
+            let corners = match step {
+                Step::Training => [(left, top), (right, bottom)],
+                Step::Pruning => [(x - half, top), (x + half, bottom)],
+            };
+            block(picture, corners, step)
+        }
     }
+}
+
+fn block(picture: &Picture<'_>, corners: [(i32, i32); 2], step: Step) -> Result<(), DrawError> {
+    let inside = match step {
+        Step::Training => TRAINING_COLOUR,
+        Step::Pruning => PRUNING_COLOUR,
+    };
+    picture.draw(&Rectangle::new(corners, fill(inside)))?;
+    // plotters gives the outline of a rectangle no width.
+    let [(x0, y0), (x1, y1)] = corners;
+    let around = vec![(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0), (x1, y0)];
+    picture.draw(&PathElement::new(around, stroke(Rgb::BLACK, AXIS)))?;
+    Ok(())
 }

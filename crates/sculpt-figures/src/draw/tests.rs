@@ -5,6 +5,7 @@ use super::method::examples::{LRR, RANDOM, WR, first};
 use super::*;
 use resvg::tiny_skia::Pixmap;
 use resvg::usvg::{Group, Node, Rect};
+use sculpt_rows::IntervalOf;
 
 const DENSITIES: [f64; 7] = [1.0, 0.8, 0.5, 0.3, 0.1, 0.05, 0.02];
 
@@ -27,16 +28,12 @@ fn curve(series: impl Into<Series>, n: usize) -> Curve {
 }
 
 fn panel(curves: Vec<Curve>) -> Panel {
-    Panel {
-        title: "(a) CIFAR-10, ResNet-20".into(),
-        x: XAxis::Density,
-        y: YAxis {
-            label: "test accuracy (%)".into(),
-            within: Some((0.0, 100.0)),
-        },
-        curves,
-        references: Vec::new(),
-    }
+    let y = YAxis {
+        label: "test accuracy (%)".into(),
+        within: Some((0.0, 100.0)),
+    };
+    let title = "(a) CIFAR-10, ResNet-20";
+    Panel::new(title, XAxis::Density, y, curves, IntervalOf::LogitT)
 }
 
 fn figure(panels: Vec<Panel>) -> Figure {
@@ -146,6 +143,26 @@ fn no_text_is_cut_or_covered() {
             assert!(!meet(at, place), "{text:?} covers {other:?}");
         }
     }
+}
+
+/// A strip reads along the axis of the panel above it.
+#[test]
+fn plots_above_each_other_begin_and_end_at_one_place() {
+    let mut small = panel(eight());
+    for point in small.curves.iter_mut().flat_map(|curve| &mut curve.points) {
+        (point.mean, point.interval) = (point.mean / 1e5, None);
+    }
+    let figure = Figure {
+        columns: 1,
+        ..figure(vec![panel(eight()), small])
+    };
+    let layout = Layout::new(&figure).unwrap();
+    let ends: Vec<_> = layout
+        .charts
+        .iter()
+        .map(|chart| (chart.plot.left, chart.plot.right))
+        .collect();
+    assert_eq!(ends[0], ends[1]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Font {
     }
 
     /// Lines no wider than `width`, as few as can be: broken at spaces, after a comma or the like where
-    /// that is possible, and inside a word only if it is wider than a line.
+    /// that is possible, never before a per cent sign, and inside a word only if it is wider than a line.
     pub(crate) fn wrap(self, text: &str, width: i32) -> Result<Vec<String>, DrawError> {
         let mut best = self.wrap_greedily(text, width)?;
         if best.len() < 2 {
@@ -120,7 +120,7 @@ impl Font {
     fn wrap_greedily(self, text: &str, width: i32) -> Result<Vec<String>, DrawError> {
         let mut lines = Vec::new();
         let mut line = String::new();
-        for word in text.split_whitespace() {
+        for word in words(text) {
             let longer = if line.is_empty() {
                 word.to_owned()
             } else {
@@ -146,6 +146,21 @@ impl Font {
         }
         Ok(lines)
     }
+}
+
+/// What stands between blanks; a number and its per cent sign are one word.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match words.last_mut() {
+            Some(number) if word.starts_with('%') && number.ends_with(|c: char| c.is_ascii_digit()) => {
+                number.push(' ');
+                number.push_str(word);
+            }
+            Some(_) | None => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 /// Gives plotters the embedded font, once.
@@ -177,6 +192,14 @@ mod tests {
         };
         let width = font.width("0123456789").unwrap();
         assert!((1345..=1347).contains(&width), "{width}");
+    }
+
+    #[test]
+    fn a_number_keeps_its_per_cent_sign() {
+        assert_eq!(
+            words("from 70 % sparsity; % of 5 %, a"),
+            ["from", "70 %", "sparsity;", "%", "of", "5 %,", "a"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::figure::{Panel, Point, XAxis};
 
 /// Share of the range of means by which intervals may stretch an axis, below and above each: beyond,
 /// an interval ends in an arrow.
-const MOST_STRETCH: f64 = 0.2;
+const MOST_STRETCH: f64 = 0.5;
 
 /// A tick and its text.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,9 +117,13 @@ pub(crate) fn x_extent(panel: &Panel) -> (f64, f64) {
 pub(crate) fn y_range(panel: &Panel) -> (f64, f64) {
     let points = || panel.curves.iter().flat_map(|curve| &curve.points);
     let references = panel.references.iter().flat_map(|reference| reference.values());
-    let (low, high) = extent(points().map(|point| point.mean).chain(references));
+    let seeds = panel.curves.iter().flat_map(|curve| curve.seeds.iter().flatten());
+    let shown = points().map(|point| point.mean).chain(seeds.map(|(_, y)| *y));
+    let (low, high) = extent(shown.chain(references));
     let ends = |point: &Point| point.interval.map_or([point.mean; 2], |i| [i.low, i.high]);
-    let (lowest, highest) = extent(points().flat_map(ends));
+    let with_intervals = panel.curves.iter().filter(|curve| curve.seeds.is_empty());
+    let drawn = with_intervals.flat_map(|curve| &curve.points).flat_map(ends);
+    let (lowest, highest) = extent(drawn.chain([low, high]));
     let span = if high > low { high - low } else { highest - lowest };
     let stretch = if high > low { MOST_STRETCH * span } else { span };
     let (least_mean, most_mean) = (low, high);
@@ -174,6 +178,7 @@ mod tests {
     use super::super::figure::{Curve, Interval, YAxis};
     use super::super::method::examples::LRR;
     use super::*;
+    use sculpt_rows::IntervalOf;
 
     #[track_caller]
     fn check_ticks(low: f64, high: f64, want: &[&str]) {
@@ -219,13 +224,7 @@ mod tests {
             within: Some((0.0, 100.0)),
         };
         let curves = vec![Curve::new(LRR, points)];
-        Panel {
-            title: String::new(),
-            x: XAxis::Density,
-            y,
-            curves,
-            references: Vec::new(),
-        }
+        Panel::new("", XAxis::Density, y, curves, IntervalOf::LogitT)
     }
 
     fn point(x: f64, mean: f64, half: f64) -> Point {
@@ -241,23 +240,23 @@ mod tests {
         }
     }
 
-    /// Means 70 to 90: intervals stretch by at most 0.2 · 20 = 4, then 5 % of 28 as margin: 64.6 to 95.4.
+    /// Means 30 to 50: intervals stretch by at most 0.5 · 20 = 10, then 5 % of 40 as margin: 18 to 62.
     #[test]
     fn absurd_intervals_do_not_squeeze_the_means() {
-        let (low, high) = y_range(&panel(vec![point(1.0, 90.0, 50.0), point(0.5, 70.0, 50.0)]));
+        let (low, high) = y_range(&panel(vec![point(1.0, 50.0, 50.0), point(0.5, 30.0, 50.0)]));
         assert!(
-            (low - 64.6).abs() < 1e-9 && (high - 95.4).abs() < 1e-9,
+            (low - 18.0).abs() < 1e-9 && (high - 62.0).abs() < 1e-9,
             "{low} {high}"
         );
     }
 
-    /// Means 90 and 99, ends as far as 80 and 109: 90 − 1.8 and 99 + 1.8, with 5 % of 12.6 as margin 87.57
-    /// and 101.43. Above 100 is nothing: the axis ends there, but for a sliver, 2 % of 13.86.
+    /// Means 90 and 99, ends as far as 80 and 109: 90 − 4.5 and 99 + 4.5, with 5 % of 18 as margin 84.6 and 104.4.
+    /// Above 100 is nothing: the axis ends there, but for a sliver, 2 % of 19.8.
     #[test]
     fn an_axis_ends_where_values_end() {
         let (low, high) = y_range(&panel(vec![point(1.0, 99.0, 10.0), point(0.5, 90.0, 10.0)]));
-        assert!((87.5..87.6).contains(&low), "{low}");
-        assert!((high - 100.277_2).abs() < 1e-9, "{high}");
+        assert!((low - 84.6).abs() < 1e-9, "{low}");
+        assert!((high - 100.396).abs() < 1e-9, "{high}");
     }
 
     #[test]

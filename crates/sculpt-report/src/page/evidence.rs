@@ -23,6 +23,11 @@ impl Evidence {
         Ok(Self(value))
     }
 
+    /// What its picture says on top.
+    pub(super) fn title(&self) -> Option<String> {
+        self.text("/title")
+    }
+
     /// What points and intervals are, how many runs stand behind them, how accuracies came about.
     pub(super) fn statistic(&self) -> String {
         let mut sentences = Vec::new();

@@ -46,6 +46,12 @@ impl Files {
         }))
     }
 
+    /// What its picture says on top; else `title`.
+    pub(super) fn title_or(&self, title: &str) -> String {
+        let drawn = self.evidence.as_ref().and_then(Evidence::title);
+        drawn.unwrap_or_else(|| title.to_owned())
+    }
+
     /// How many runs, where from, and links to the files.
     pub(super) fn origin(&self) -> String {
         let mut html = match &self.evidence {
@@ -79,6 +85,9 @@ fn label(file: ReportFile) -> &'static str {
         ReportFile::Png => "PNG",
         ReportFile::Pdf => "PDF",
         ReportFile::Provenance => "JSON",
+        ReportFile::Columns => "columns (JSON)",
+        ReportFile::SummaryParquet => "summary (Parquet)",
+        ReportFile::SummaryCsv => "summary (CSV)",
     }
 }
 

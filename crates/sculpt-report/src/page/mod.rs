@@ -75,7 +75,7 @@ fn page(suite: &Suite, entries: &[Entry], folder: &Path) -> Result<String, Repor
         let contrasts = contrasts.map(|(_, files)| files);
         body.push_str(&claims::section(claims, contrasts, no_evidence(suite).is_some()));
     }
-    body.push_str(&contents(entries, &missing));
+    body.push_str(&contents(entries, &shown, &missing));
     for (entry, files) in &shown {
         body.push_str(&section(entry, files, suite));
     }
@@ -138,7 +138,7 @@ fn no_evidence(suite: &Suite) -> Option<String> {
 }
 
 /// Every artefact by its number, those without files too.
-fn contents(entries: &[Entry], missing: &[&Entry]) -> String {
+fn contents(entries: &[Entry], shown: &[(&Entry, Files)], missing: &[&Entry]) -> String {
     let mut html = String::from(
         "<nav id=\"contents\" aria-labelledby=\"contents-title\">\n<h2 id=\"contents-title\">Contents</h2>\n<ul>\n",
     );
@@ -148,12 +148,14 @@ fn contents(entries: &[Entry], missing: &[&Entry]) -> String {
         } else {
             ""
         };
+        let files = shown.iter().find(|(own, _)| own.stem == entry.stem);
+        let title = files.map_or_else(|| entry.title.clone(), |(_, files)| files.title_or(&entry.title));
         writeln!(
             html,
             "<li><a href=\"#{}\"><b>{}</b> {}</a>{note}</li>",
             entry.stem,
             Text(&capital(&entry.name)),
-            Text(&entry.title)
+            Text(&title)
         )
         .expect("a string takes what is written");
     }
@@ -162,12 +164,12 @@ fn contents(entries: &[Entry], missing: &[&Entry]) -> String {
 }
 
 fn section(entry: &Entry, files: &Files, suite: &Suite) -> String {
-    let name = capital(&entry.name);
+    let (name, title) = (capital(&entry.name), files.title_or(&entry.title));
     let mut html = format!(
         "<section id=\"{}\">\n<h2>{}. {}</h2>\n<figure>\n",
         entry.stem,
         Text(&name),
-        Text(&entry.title)
+        Text(&title)
     );
     if let Some(svg) = &files.svg {
         let numbers = if files.table.is_some() {
@@ -175,7 +177,7 @@ fn section(entry: &Entry, files: &Files, suite: &Suite) -> String {
         } else {
             ""
         };
-        let alt = format!("{name}: {}. {}.{numbers}", entry.title, suite.title);
+        let alt = format!("{name}: {title}. {}.{numbers}", suite.title);
         html.push_str(&picture::picture(svg, &alt));
     }
     writeln!(
@@ -268,7 +270,7 @@ mod tests {
         );
         put(
             "figure-2.json",
-            "{\"command\": \"sculpt figure 2\", \"n\": [3, 3], \"statistic\": \"mean\"}",
+            "{\"title\": \"Two <b>, drawn\", \"command\": \"sculpt figure 2\", \"n\": [3, 3], \"statistic\": \"mean\"}",
         );
         put("table-1.csv", "name\n</script>\n");
         folder
@@ -302,12 +304,12 @@ mod tests {
             &html,
             &[
                 "<h1>Sculpt report: s&lt;1&gt;</h1>",
-                "<li><a href=\"#figure-2\"><b>Figure 2</b> Two &lt;b&gt;</a></li>",
+                "<li><a href=\"#figure-2\"><b>Figure 2</b> Two &lt;b&gt;, drawn</a></li>",
                 "<li><a href=\"#figure-3\"><b>Figure 3</b> Three</a> <span class=\"absent\">(missing)</span></li>",
                 "<li><a href=\"#figure-10\">",
                 "<li><a href=\"#table-1\"><b>Table 1</b> One</a></li>",
                 "<section id=\"figure-2\">",
-                "alt=\"Figure 2: Two &lt;b&gt;. gratings &amp; more. The numbers are in the table that follows.\"",
+                "alt=\"Figure 2: Two &lt;b&gt;, drawn. gratings &amp; more. The numbers are in the table that follows.\"",
                 "<p><b>Figure 2</b>, gratings &amp; more.</p>",
                 "<p>Mean, n = 3.</p>",
                 "<p class=\"files\">Files: <a href=\"figure-2.csv\">CSV</a>, <a href=\"figure-2.svg\">SVG</a>, <a href=\"figure-2.json\">JSON</a></p>",
