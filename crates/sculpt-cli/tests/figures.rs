@@ -294,6 +294,41 @@ fn cut_off_and_started_again_the_numbers_are_the_same() {
         "{check}"
     );
 
+    // What was published comes out again, to the byte; what was not trained does not, whatever the lists say.
+    let suite = cut.path().join("data/published").join(name);
+    let retrain = format!("verify data/published/{name} --retrain 2 --json");
+    let retrain = || {
+        sculpt(cut.path(), &retrain.split(' ').collect::<Vec<_>>())
+            .output()
+            .unwrap()
+    };
+    let found = json(&retrain());
+    let again = found["retrained"].as_array().unwrap();
+    assert_eq!(again.len(), 2);
+    assert!(
+        again
+            .iter()
+            .all(|node| node["same"] == true && node["same_environment"] == true),
+        "{found}"
+    );
+    let honest = forge(&suite, again[0]["id"].as_str().unwrap(), &again[0]["epoch"]);
+    let forged = retrain();
+    assert_eq!(forged.status.code(), Some(1), "{forged:?}");
+    let found: Value = serde_json::from_slice(&forged.stdout).unwrap();
+    let kinds: Vec<_> = found["violations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v["kind"].clone())
+        .collect();
+    assert!(
+        kinds.contains(&"retrained".into()) && !kinds.contains(&"checksum".into()),
+        "{found}"
+    );
+    honest
+        .into_iter()
+        .for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+
     // A byte changed in a published checkpoint is found before it is shown.
     let folder = cut.path().join("data/published").join(name).join("checkpoints");
     let victim = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
@@ -307,6 +342,26 @@ fn cut_off_and_started_again_the_numbers_are_the_same() {
         1,
         &["SHA-256", victim.file_name().unwrap().to_str().unwrap()],
     );
+}
+
+/// Changes a weight of a published state, and makes all lists agree with it. Returns the files as they were.
+fn forge(suite: &Path, id: &str, epoch: &Value) -> Vec<(PathBuf, Vec<u8>)> {
+    let checkpoint = suite.join(format!("checkpoints/{id}-{epoch}.safetensors"));
+    let (manifest, hash) = (suite.join("manifest.json"), suite.join("manifest.sha256"));
+    let honest = [&checkpoint, &manifest, &hash].map(|path| (path.clone(), fs::read(path).unwrap()));
+    let mut bytes = honest[0].1.clone();
+    // The lowest bit of the first surviving weight.
+    let n_header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..8 + n_header]).unwrap();
+    let place = header["values"]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[8 + n_header + place] ^= 1;
+    fs::write(&checkpoint, &bytes).unwrap();
+    let sha256 = |bytes: &[u8]| sculpt_store::digest::Digest::of(bytes).sha256;
+    let text = String::from_utf8(honest[1].1.clone()).unwrap();
+    let text = text.replace(&sha256(&honest[0].1), &sha256(&bytes));
+    fs::write(&manifest, &text).unwrap();
+    fs::write(&hash, format!("{}\n", sha256(text.as_bytes()))).unwrap();
+    honest.into()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use self::findings::{Findings, PlaceKind, Violation};
 use crate::commands::model::ModelWords;
 use crate::commands::preset::DataWords;
 use crate::printing;
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::Limit;
@@ -90,7 +90,16 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let (seed, data) = (words.seed, words.data.folder());
         let asked = retrain::Asked { n, seed, data };
         for path in &words.paths {
-            retrain::retrain(path, &asked, global, &mut findings)?;
+            match retrain::retrain(path, &asked, global, &mut findings) {
+                Err(error) if error.is::<BadUsage>() => return Err(error),
+                // What is wrong with its files stands there already.
+                Err(error) => findings.say(
+                    path,
+                    PlaceKind::Retrained,
+                    format!("cannot be trained again: {error:#}"),
+                ),
+                Ok(()) => {}
+            }
         }
     }
     let sound = findings.violations.is_empty();
