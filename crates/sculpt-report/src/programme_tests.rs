@@ -2,7 +2,7 @@
 
 use crate::{programme, shows};
 use sculpt_experiments::{
-    DataFolder, Labels, ManifestEntry, Method, Node, NodeId, Overrides, PanelName, Point, Preset, PresetName,
+    DataFolder, Labels, Manifest, Method, Node, NodeId, Overrides, PanelName, Point, Preset, PresetName,
     Recipe, Setup, Show, StateRef, Suite, grow, methods,
 };
 use std::collections::BTreeSet;
@@ -253,10 +253,9 @@ fn a_suite_that_was_hashed_under_a_title_has_its_recipe() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/published/cifar10-first");
     let suite = Suite::in_folder(&folder).unwrap().unwrap();
     let recipe = programme(&suite.preset).unwrap();
-    let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
-    let manifest: Vec<ManifestEntry> = serde_json::from_str(&text).unwrap();
-    assert!(!manifest.is_empty());
-    for entry in manifest {
+    let manifest = Manifest::read(&folder).unwrap();
+    assert!(!manifest.checkpoints().is_empty());
+    for entry in manifest.checkpoints() {
         assert!(recipe.get(&entry.id).is_some(), "{}", entry.id);
     }
 }
