@@ -39,4 +39,6 @@ pub use registry::ALL;
 pub use session::Session;
 // What an artefact is called, needs, and gives.
 pub use sculpt_measures::{Needs, PanelNeeds};
-pub use sculpt_rows::{Cell, ClaimRow, ContrastRow, Difference, Frame, Name, Test, Unit, Verdict};
+pub use sculpt_rows::{
+    Cell, ClaimRow, ContrastRow, Difference, Frame, Name, SummaryRow, Test, Unit, Verdict,
+};

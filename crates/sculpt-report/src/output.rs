@@ -19,6 +19,8 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// Observations in the frame.
     pub rows: usize,
+    /// What the picture shows, a row a point; empty where there is no picture of means.
+    pub summary: Vec<SummaryRow>,
 }
 
 /// Draws a measured frame and writes all files of the artefact into `folder`.
@@ -109,9 +111,9 @@ fn write_files(
         ReportFile::Provenance,
         ReportFile::Columns,
     ];
-    if let Some(rows) = summary {
+    if let Some(rows) = &summary {
         let (parquet, csv) = (ReportFile::SummaryParquet, ReportFile::SummaryCsv);
-        write_frame(&Frame::of(&rows), &path(parquet), &path(csv))?;
+        write_frame(&Frame::of(rows), &path(parquet), &path(csv))?;
         files.extend([parquet, csv]);
     }
     if let Some(figure) = figure {
@@ -125,6 +127,7 @@ fn write_files(
     Ok(Written {
         files: files.into_iter().map(path).collect(),
         rows: frame.len(),
+        summary: summary.unwrap_or_default(),
     })
 }
 

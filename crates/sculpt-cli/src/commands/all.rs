@@ -1,6 +1,6 @@
 //! `all`: every artefact of a suite, and the page that shows them.
 
-use super::figure::{ShowWords, as_json, differing, outcome, page, report, session};
+use super::figure::{ShowWords, as_json, differing, open_page, outcome, page, report, session};
 use crate::words::Global;
 use crate::{places, printing};
 use anyhow::bail;
@@ -49,6 +49,7 @@ pub(crate) fn run(words: &ShowWords, global: &Global) -> anyhow::Result<()> {
         printing::json(&said)?;
     } else {
         report(&outcomes, page.as_deref(), false)?;
+        open_page(page.as_deref(), words)?;
     }
     if !failed.is_empty() {
         let n = failed.len() + outcomes.len();

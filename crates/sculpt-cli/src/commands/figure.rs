@@ -9,11 +9,12 @@ use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{PanelName, Source, Suite};
-use sculpt_report::{Artefact, Difference, Frame, Name, Session, write, write_page};
+use sculpt_report::{Artefact, Difference, Frame, Name, Session, SummaryRow, Written, write, write_page};
 use sculpt_store::paths::{self, ReportFile};
 use serde::Serialize;
 use std::{
     fs,
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -38,6 +39,9 @@ pub(crate) struct ShowWords {
     pub(crate) suite: Option<String>,
     #[command(flatten)]
     pub(crate) data: DataWords,
+    /// Open the page of the suite in a browser
+    #[arg(long, conflicts_with_all = ["check", "json"])]
+    pub(crate) open: bool,
     /// Compare with the published frames instead of writing
     #[arg(long)]
     pub(crate) check: bool,
@@ -62,6 +66,9 @@ pub(crate) struct Outcome {
     name: Name,
     #[serde(skip)]
     frame: Frame,
+    /// What the picture shows, for a terminal.
+    #[serde(skip)]
+    summary: Vec<SummaryRow>,
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
@@ -84,10 +91,11 @@ fn restyle(numbers: &[String], words: &ShowWords, global: &Global) -> anyhow::Re
         let from = if frame.is_file() { &published } else { &folder };
         let (frame, written) =
             sculpt_report::restyle(artefact, &suite, from, &folder, &command_line(), git_revision())?;
-        outcomes.push(Outcome::new(artefact, &suite, frame, written.files, None));
+        outcomes.push(Outcome::new(artefact, &suite, frame, Some(written), None));
     }
     let page = write_page(&suite, &folder)?;
-    report(&outcomes, Some(&page), words.json)
+    report(&outcomes, Some(&page), words.json)?;
+    open_page(Some(&page), words)
 }
 
 /// `figure 5 7` from `figure` and the numbers.
@@ -108,6 +116,10 @@ pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &G
     if !words.json && !words.check {
         for outcome in &outcomes {
             match outcome.name {
+                // Whoever reads the names of the files gets them alone.
+                Name::Figure(_) if std::io::stdout().is_terminal() => {
+                    printing::line(&table::of_picture(&outcome.summary));
+                }
                 Name::Figure(_) | Name::Contrasts => {}
                 Name::Table(_) | Name::Claims | Name::Differences => {
                     printing::line(&table::text(outcome.name, &outcome.frame)?);
@@ -116,7 +128,37 @@ pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &G
         }
     }
     report(&outcomes, page.as_deref(), words.json)?;
+    open_page(page.as_deref(), words)?;
     differing(&outcomes)
+}
+
+/// Shows the page in the browser that the user has, where that is asked for.
+pub(crate) fn open_page(page: Option<&Path>, words: &ShowWords) -> anyhow::Result<()> {
+    let Some(page) = page.filter(|_| words.open) else {
+        return Ok(());
+    };
+    let usual = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let program = std::env::var_os("BROWSER").unwrap_or_else(|| usual.into());
+    let page = fs::canonicalize(page).with_context(|| page.display().to_string())?;
+    // A browser may run as long as its user likes.
+    Command::new(&program)
+        .arg(&page)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map(drop)
+        .with_context(|| {
+            format!(
+                "{} cannot be started to show {}; BROWSER names another program",
+                program.display(),
+                page.display()
+            )
+        })
 }
 
 /// Opens the suite that is asked for.
@@ -169,7 +211,7 @@ pub(crate) fn measure_and_draw(
         artefact,
         session.suite(),
         frame,
-        written.files,
+        Some(written),
         None,
     ))
 }
@@ -195,7 +237,7 @@ fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
         artefact,
         session.suite(),
         frame,
-        Vec::new(),
+        None,
         Some(differences),
     ))
 }
@@ -205,9 +247,10 @@ impl Outcome {
         artefact: &Artefact,
         suite: &Suite,
         frame: Frame,
-        files: Vec<PathBuf>,
+        written: Option<Written>,
         differences: Option<Vec<Difference>>,
     ) -> Self {
+        let (files, summary) = written.map_or_else(Default::default, |w| (w.files, w.summary));
         Self {
             artefact: artefact.name.to_string(),
             suite: suite.name.clone(),
@@ -220,6 +263,7 @@ impl Outcome {
             },
             name: artefact.name,
             frame,
+            summary,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::figure::{ShowWords, show};
 use crate::words::Global;
 use clap::Args;
-use sculpt_report::{Cell, ClaimRow, Frame, Name};
+use sculpt_report::{Cell, ClaimRow, Frame, Name, SummaryRow};
 use sculpt_store::paths;
 
 #[derive(Args)]
@@ -29,6 +29,62 @@ pub(crate) fn text(name: Name, frame: &Frame) -> anyhow::Result<String> {
             aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>())
         }
     })
+}
+
+/// Places on the horizontal axis that a terminal has room for.
+const MOST_PLACES: usize = 8;
+
+/// A picture as tables: of each panel a row a curve, its means at some places of the horizontal axis, both ends among them.
+pub(crate) fn of_picture(points: &[SummaryRow]) -> String {
+    let mut tables = Vec::new();
+    for panel in points.chunk_by(|a, b| (&a.panel, &a.y_is, &a.x_is) == (&b.panel, &b.y_is, &b.x_is)) {
+        let mut places: Vec<f64> = panel.iter().map(|point| point.x).collect();
+        places.sort_by(f64::total_cmp);
+        places.dedup();
+        let last = places.len() - 1;
+        if last >= MOST_PLACES {
+            let kept: Vec<f64> = (0..MOST_PLACES)
+                .map(|i| places[i * last / (MOST_PLACES - 1)])
+                .collect();
+            places = kept;
+        }
+        let number = |value: f64| short(&Cell::Number(value));
+        let header = std::iter::once(panel[0].x_is.clone()).chain(places.iter().map(|&x| number(x)));
+        let mut rows = vec![header.collect::<Vec<_>>()];
+        for curve in panel.chunk_by(|a, b| a.label == b.label) {
+            let at = |&x: &f64| {
+                let point = curve.iter().find(|point| point.x == x);
+                point.map_or_else(String::new, |point| number(point.mean))
+            };
+            rows.push(
+                std::iter::once(curve[0].label.clone())
+                    .chain(places.iter().map(at))
+                    .collect(),
+            );
+        }
+        let seeds = |n: u32| {
+            if n == 1 {
+                "1 seed".to_owned()
+            } else {
+                format!("{n} seeds")
+            }
+        };
+        let (least, most) = panel
+            .iter()
+            .fold((u32::MAX, 0), |(a, b), point| (a.min(point.n), b.max(point.n)));
+        let seeds = if least == most {
+            seeds(most)
+        } else {
+            format!("{least} to {most} seeds")
+        };
+        tables.push(format!(
+            "{}\n{}, mean of {seeds}\n{}",
+            panel[0].panel,
+            panel[0].y_is,
+            aligned(&rows)
+        ));
+    }
+    tables.join("\n\n")
 }
 
 /// What a claim's verdict rests on: its weakest contrast with the interval that decides, margin, p, and p adjusted over all claims.
@@ -102,6 +158,39 @@ fn aligned(rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
     use sculpt_report::{Unit, Verdict};
+
+    #[test]
+    fn pictures_are_tables_too() {
+        let point = |label: &str, x: f64, mean, n| SummaryRow {
+            panel: "(a) demo".to_owned(),
+            series: label.to_lowercase(),
+            label: label.to_owned(),
+            x_is: "density".to_owned(),
+            x,
+            y_is: "accuracy".to_owned(),
+            mean,
+            low: None,
+            high: None,
+            interval: None,
+            n,
+        };
+        let points = [
+            point("LRR", 0.5, 0.91, 3),
+            point("LRR", 0.1, 0.9, 3),
+            point("IMP", 0.1, 0.85, 1),
+        ];
+        assert_eq!(
+            of_picture(&points),
+            "(a) demo\naccuracy, mean of 1 to 3 seeds\ndensity  0.1   0.5\nLRR      0.9   0.91\nIMP      0.85"
+        );
+        let many: Vec<_> = (0..100).map(|i| point("LRR", f64::from(i), 1.0, 3)).collect();
+        let first = of_picture(&many);
+        assert!(
+            first.contains("density  0  14  28  42  56  70  84  99"),
+            "{first}"
+        );
+        assert_eq!(of_picture(&[]), "");
+    }
 
     #[test]
     fn tables_are_aligned_and_numbers_short() {
