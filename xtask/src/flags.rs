@@ -18,6 +18,11 @@ Usage: cargo xtask <command>
 
 Any other word goes to `sculpt` as it stands, after libtorch and `sculpt` are in place:
 
+  show      figure table claims differences all list fetch
+  train     plan reproduce run recipe node show ls gc export publish verify data
+  analyse   eval mask hessian connect signs noise schedule
+  measure   bench
+
   cargo xtask figure 5
   cargo xtask figure --help
 ";

@@ -159,3 +159,27 @@ fn inputs_are_not_written_over() {
     let after = ["w", "p"].map(|file| std::fs::read(folder.join(file)).unwrap());
     assert!(before == after);
 }
+
+/// `cargo xtask --help` builds nothing, and so knows our commands as text only.
+#[test]
+fn xtask_lists_every_command() {
+    let folder = Folder::new();
+    let help = ok(&folder, "--help");
+    let (_, list) = help.split_once("Commands:\n").unwrap();
+    let of_sculpt: std::collections::BTreeSet<&str> = list
+        .lines()
+        .map_while(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| *word != "help")
+        .collect();
+    let flags = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/src/flags.rs");
+    let usage = std::fs::read_to_string(flags).unwrap();
+    let (_, list) = usage.split_once("are in place:\n\n").unwrap();
+    let listed: std::collections::BTreeSet<&str> = list
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .flat_map(|line| line.split_whitespace().skip(1))
+        .collect();
+    assert_eq!(listed, of_sculpt);
+}
