@@ -14,6 +14,7 @@ mod foreign;
 mod gc;
 mod help;
 mod mask;
+mod network;
 mod readme;
 mod schedule;
 mod states;

@@ -1,0 +1,335 @@
+//! Networks of other people, exported from PyTorch, through all commands: what PyTorch says of the modules themselves is in
+//! `goldens/networks/`, with the script that made it.
+
+use crate::*;
+use sculpt_checkpoints::{TensorData, read_mask, write_state_dict, write_tensors};
+use sculpt_layout::{BufferKind, Layout, ParamKind};
+use sculpt_models::ModelSpec;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// MobileNetV3-Small, a vision transformer, an MLP, and GroupNorm with LayerNorm.
+const NETWORKS: [&str; 4] = ["mobilenet", "vit", "mlp", "norms"];
+const N: usize = 24;
+
+#[derive(Deserialize)]
+struct Golden {
+    names: Vec<String>,
+    loss: f64,
+    accuracy: f64,
+    /// Of the first three images.
+    logits: Vec<f64>,
+    masks: BTreeMap<String, Kept>,
+    eigenvalues: Vec<f64>,
+    curves: BTreeMap<String, Curve>,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    n_kept: usize,
+    n_undecided: usize,
+    kept: String,
+    undecided: String,
+}
+
+#[derive(Deserialize)]
+struct Curve {
+    loss: Vec<f64>,
+    error: Vec<f64>,
+}
+
+fn goldens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/networks")
+}
+
+/// `n` numbers in [-1, 1): a multiplicative hash of the index, as in `make_logits.py`.
+fn value(n: usize, salt: u64) -> impl Iterator<Item = f64> {
+    (0..n as u64).map(move |i| {
+        let mut h = (i * 2_654_435_761 + salt * 40_503) & 0xffff_ffff;
+        h = ((h ^ (h >> 15)) * 2_246_822_519) & 0xffff_ffff;
+        h ^= h >> 13;
+        h as f64 / 2_147_483_648.0 - 1.0
+    })
+}
+
+/// As `filled` of `make_networks.py`.
+fn filled(layout: &Layout, salt: u64) -> (Vec<f32>, Vec<f32>) {
+    let (mut theta, mut buffers) = (Vec::new(), Vec::new());
+    let mut salt = salt;
+    let mut fill = |to: &mut Vec<f32>, n: usize, (scale, shift): (f64, f64)| {
+        to.extend(value(n, salt).map(|v| (shift + scale * v) as f32));
+        salt += 1;
+    };
+    for param in layout.params() {
+        let law = match param.kind() {
+            ParamKind::Conv | ParamKind::Linear => ((6.0 / param.fan_in() as f64).sqrt(), 0.0),
+            ParamKind::NormScale => (0.25, 1.0),
+            ParamKind::Bias | ParamKind::NormShift | ParamKind::Other => (0.25, 0.0),
+        };
+        fill(&mut theta, param.len(), law);
+    }
+    for buffer in layout.buffers() {
+        let law = match buffer.kind() {
+            BufferKind::RunningMean => (0.25, 0.0),
+            BufferKind::RunningVar => (0.25, 1.0),
+        };
+        fill(&mut buffers, buffer.range().len(), law);
+    }
+    (theta, buffers)
+}
+
+/// The network `net.pt`, weights `a` and `b`, and the probe `p`, as PyTorch had them.
+fn place(folder: &Folder, name: &str) -> (ModelSpec, Golden) {
+    fs::copy(goldens().join(format!("{name}.pt")), folder.join("net.pt")).unwrap();
+    let model = ModelSpec::exported(&folder.join("net.pt")).unwrap();
+    for (file, salt) in [("a", 1), ("b", 2001)] {
+        let (theta, buffers) = filled(&model.layout(), salt);
+        write_state_dict(&folder.join(file), &model.layout(), &theta, &buffers).unwrap();
+    }
+    let colours: Vec<f64> = value(N * 3, 9002).collect();
+    let pixels = value(N * 768, 9001).enumerate();
+    let images = pixels.map(|(i, v)| (v + 2.0 * colours[i / 256]) as f32).collect();
+    let labels = (0..N as i64).map(|i| i % 10).collect();
+    let tensors = [
+        ("images", TensorData::F32(vec![N, 3, 16, 16], images)),
+        ("labels", TensorData::I64(vec![N], labels)),
+    ];
+    write_tensors(&folder.join("p"), &tensors, None).unwrap();
+    let golden = fs::read_to_string(goldens().join(format!("{name}.json"))).unwrap();
+    (model, serde_json::from_str(&golden).unwrap())
+}
+
+#[track_caller]
+fn near(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, expected) in found.iter().zip(expected) {
+        let apart = (found - expected).abs();
+        assert!(
+            apart <= tolerance * expected.abs().max(1.0),
+            "{what}: {found} is not {expected}"
+        );
+    }
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .collect()
+}
+
+/// Bits in hexadecimal, eight a byte, the first the lowest.
+fn bits(text: &str, n: usize) -> Vec<bool> {
+    let byte = |i: usize| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap();
+    (0..n).map(|i| byte(i / 8) >> (i % 8) & 1 == 1).collect()
+}
+
+#[test]
+fn evaluation_is_pytorchs() {
+    for name in NETWORKS {
+        let folder = Folder::new();
+        let (model, golden) = place(&folder, name);
+        let layout = model.layout();
+        let params = layout.params().iter().map(|param| param.name());
+        let names: Vec<_> = params
+            .chain(layout.buffers().iter().map(|buffer| buffer.name()))
+            .collect();
+        assert_eq!(names, golden.names, "{name}");
+        let report = json(&folder, "eval --network net.pt --weights a --probe p --out logits");
+        let found = [&report["loss"], &report["accuracy"]].map(|v| v.as_f64().unwrap());
+        near(name, &found, &[golden.loss, golden.accuracy], 1e-5);
+        let mut written = sculpt_checkpoints::read_tensors(&folder.join("logits")).unwrap();
+        let (shape, logits) = written.take_f32("logits").unwrap();
+        assert_eq!(shape, [N, 10]);
+        let logits: Vec<f64> = logits[..30].iter().map(|&v| f64::from(v)).collect();
+        near(name, &logits, &golden.logits, 1e-5);
+    }
+}
+
+/// Beside the threshold, in whose neighbourhood f32 may decide otherwise, every weight is kept that PyTorch keeps in f64.
+#[test]
+fn masks_are_pytorchs() {
+    for name in NETWORKS {
+        let folder = Folder::new();
+        let (model, golden) = place(&folder, name);
+        let layout = model.layout();
+        for (method, expected) in &golden.masks {
+            let line = format!(
+                "mask --network net.pt --weights a --probe p --method {method} --density 0.3 --out m"
+            );
+            let report = json(&folder, &line);
+            assert_eq!(
+                report["n_kept"].as_u64(),
+                Some(expected.n_kept as u64),
+                "{name}: {method}"
+            );
+            assert!(
+                expected.n_undecided * 100 <= expected.n_kept * 2,
+                "{name}: {method}: {} of {} are undecided, a test of nothing",
+                expected.n_undecided,
+                expected.n_kept
+            );
+            let layers: Vec<_> = report["layers"].as_array().unwrap().iter().collect();
+            let prunable: Vec<_> = layout.prunable().map(|param| param.name()).collect();
+            let named: Vec<_> = layers.iter().map(|layer| layer["name"].as_str().unwrap()).collect();
+            assert_eq!(named, prunable, "{name}: {method}");
+            let mask = read_mask(&folder.join("m"), &layout).unwrap();
+            let kept = bits(&expected.kept, mask.len());
+            let undecided = bits(&expected.undecided, mask.len());
+            let wrong = (0..mask.len()).filter(|&i| mask.as_slice()[i] != kept[i] && !undecided[i]);
+            assert_eq!(
+                wrong.count(),
+                0,
+                "{name}: {method}: weights that PyTorch decides otherwise"
+            );
+        }
+        // These have no reference but their counts.
+        for method in ["random", "wood-fisher"] {
+            let line = format!(
+                "mask --network net.pt --weights a --probe p --method {method} --density 0.3 --out m"
+            );
+            let n_kept = (0.3 * layout.n_prunable() as f64).round() as u64;
+            assert_eq!(
+                json(&folder, &line)["n_kept"].as_u64(),
+                Some(n_kept),
+                "{name}: {method}"
+            );
+        }
+    }
+}
+
+/// Of differences of first derivatives: nothing of the export's double backward is in the reference.
+#[test]
+fn eigenvalues_are_pytorchs() {
+    for name in NETWORKS {
+        let folder = Folder::new();
+        let (_, golden) = place(&folder, name);
+        let report = json(&folder, "hessian --network net.pt --weights a --probe p --top 3");
+        assert_eq!(report["converged"], true, "{name}");
+        let found = numbers(&report["eigenvalues"]);
+        near(name, &found, &golden.eigenvalues, 1e-3);
+    }
+}
+
+#[test]
+fn lines_and_signs_are_pytorchs() {
+    for name in NETWORKS {
+        let folder = Folder::new();
+        let (model, golden) = place(&folder, name);
+        assert_eq!(golden.curves.len(), 3);
+        for (rule, expected) in &golden.curves {
+            let line = format!("connect --network net.pt --a a --b b --probe p --points 5 --bn {rule}");
+            let report = json(&folder, &line);
+            let what = format!("{name}: {rule}");
+            near(&what, &numbers(&report["loss"]), &expected.loss, 1e-5);
+            near(&what, &numbers(&report["error"]), &expected.error, 1e-5);
+        }
+        let layout = model.layout();
+        let ((a, _), (b, _)) = (filled(&layout, 1), filled(&layout, 2001));
+        let places = layout.prunable().flat_map(|param| param.range());
+        let equal = places.filter(|&i| (a[i] > 0.0) == (b[i] > 0.0)).count();
+        let report = json(&folder, "signs --network net.pt --a a --b b");
+        let overlap = equal as f64 / layout.n_prunable() as f64;
+        near(name, &[report["overlap"].as_f64().unwrap()], &[overlap], 1e-12);
+    }
+}
+
+/// Two rounds of learning-rate rewinding, and SNIP's mask trained for two cycles.
+const RECIPE: &str = r#"
+like = "demo/a"
+defaults = { model = { network = "net.pt" }, epochs = 2, data = { train_images = 256 } }
+
+[[node]]
+name = "init"
+kind = "init"
+[[node]]
+name = "dense"
+kind = "train"
+from = "init"
+[[node]]
+name = "lrr"
+kind = "repeat"
+from = "dense"
+density = [0.5, 0.2]
+steps = [{ kind = "prune", criterion = "magnitude" }, { kind = "train" }]
+[[node]]
+name = "mask"
+kind = "prune"
+from = "init"
+criterion = "snip"
+density = 0.2
+[[node]]
+name = "cyclic"
+kind = "train"
+from = "mask"
+cycles = 2
+"#;
+
+/// Every state of a store, by its place in it.
+fn states(runs: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let folders = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let nodes = folders(runs)
+        .filter(|path| path.is_dir() && path.file_name().unwrap().len() == 2)
+        .flat_map(|path| folders(&path).collect::<Vec<_>>());
+    let files = nodes.flat_map(|node| folders(&node).collect::<Vec<_>>());
+    files
+        .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
+        .map(|path| (path.strip_prefix(runs).unwrap().to_owned(), fs::read(&path).unwrap()))
+        .collect()
+}
+
+/// And once its file has gone: the store has it. A run that is cut off ends in the same bytes.
+#[test]
+fn recipes_train_it() {
+    for name in NETWORKS {
+        let folder = Folder::new();
+        place(&folder, name);
+        fs::write(folder.join("r.toml"), RECIPE).unwrap();
+        let run = |runs: &str| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_sculpt"));
+            command
+                .args(["run", "r.toml", "--runs", runs, "--jobs", "1"])
+                .current_dir(folder.path());
+            command
+        };
+        let output = run("whole").output().unwrap();
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        let whole = states(&folder.join("whole"));
+        assert_eq!(whole.len(), 9, "{name}: init, dense, twice two, mask, two cycles");
+
+        let mut child = run("cut").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // Until it trains: initialised, and something under way.
+        while states_of(&folder.join("cut")) < 1 {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Command::new("kill")
+            .args(["-TERM", &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{name}: it was cut off");
+        assert!(states_of(&folder.join("cut")) < whole.len(), "{name}");
+        let output = run("cut").output().unwrap();
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        assert!(whole == states(&folder.join("cut")), "{name}: other bytes");
+
+        fs::remove_file(folder.join("net.pt")).unwrap();
+        let trained = whole.keys().filter(|path| path.ends_with("checkpoint-2.safetensors"));
+        let id = trained.last().unwrap().parent().unwrap().file_name().unwrap();
+        let line = format!("eval --weights {} --probe p --runs whole", id.to_str().unwrap());
+        assert_eq!(json(&folder, &line)["n"], N, "{name}");
+        let verified = json(&folder, "verify whole");
+        assert_eq!(verified["violations"].as_array().unwrap().len(), 0, "{verified}");
+    }
+}
+
+fn states_of(runs: &Path) -> usize {
+    if runs.is_dir() { states(runs).len() } else { 0 }
+}
