@@ -174,7 +174,8 @@ def largest(module, x, y, n_steps):
         return torch.cat([g.flatten() for g in gradients(loss, params)])
 
     def product(v):
-        step = 1e-5 / v.abs().max()
+        # So small that hardly any ReLU changes sides.
+        step = 1e-8 / v.abs().max()
         return (gradient(start + step * v) - gradient(start - step * v)) / (2 * step)
 
     v = torch.from_numpy(value(len(start), 7))
