@@ -91,7 +91,13 @@ def prepared(module):
     """A copy on the CPU in double precision, which nothing that is done here reaches back from."""
     if not isinstance(module, nn.Module):
         raise Refused(f"{type(module).__name__} is no torch.nn.Module")
-    network = copy.deepcopy(module).to("cpu")
+    for name, _ in module.named_buffers():
+        if name.endswith("_mask") and name.removesuffix("_mask") + "_orig" in dict(module.named_parameters()):
+            raise Refused(f"{name} is a mask of torch.nn.utils.prune: make it permanent with prune.remove")
+    try:
+        network = copy.deepcopy(module).to("cpu")
+    except RuntimeError as error:
+        raise Refused(f"the module cannot be copied: {last_line(error)}") from error
     for name, tensor in network.state_dict(keep_vars=True).items():
         if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
             raise Refused(f"{name} has no shape yet: run the network once before it is exported")
@@ -149,8 +155,8 @@ class Tensors:
                     self.buffers.append((name, local.replace("_", "-"), tensor))
                 elif name in persistent:
                     raise Refused(
-                        f"{name} is a buffer of the state_dict that is no running statistic: a constant is registered with "
-                        f"persistent=False, and a mask of torch.nn.utils.prune made permanent by prune.remove"
+                        f"{name} is a buffer of the state_dict that is no running statistic: register a constant with "
+                        f"persistent=False"
                     )
                 else:
                     self.constants.append((name, tensor))
@@ -364,6 +370,13 @@ class Watch(TorchDispatchMode):
             self.normalised = area if self.normalised is None else min(area, self.normalised)
         return out
 
+    def enter(self, name):
+        self.inside.append(name)
+
+    def leave(self):
+        # What a hook returned would stand in for the module's answer.
+        self.inside.pop()
+
     def count(self, name, args, out):
         """Multiply-accumulates of each parameter; sums over its images."""
         if name == "convolution":
@@ -407,15 +420,23 @@ def watch(network, tensors, images):
         named = {**tensors.named(tensors.flat(tensors.params), tensors.flat(tensors.buffers)), **own}
         hooks = []
         for name, child in network.named_modules():
-            hooks.append(child.register_forward_pre_hook(lambda *_, name=name: seen.inside.append(name)))
-            hooks.append(child.register_forward_hook(lambda *_: seen.inside.pop() and None))
+            hooks.append(child.register_forward_pre_hook(lambda *_, name=name: seen.enter(name)))
+            hooks.append(child.register_forward_hook(lambda *_: seen.leave()))
         network.train(mode == "learn")
         try:
             with torch.no_grad(), Mathematical(), swapped(network, named), seen:
-                network(images)
+                logits = network(images)
+        except Refused:
+            raise
+        except Exception as error:
+            shape = " x ".join(str(n) for n in images.shape[1:])
+            raise Refused(f"the module itself fails on images of {shape} in double precision: {last_line(error)}") from error
         finally:
             for hook in hooks:
                 hook.remove()
+        if not (isinstance(logits, torch.Tensor) and logits.dim() == 2 and len(logits) == len(images)):
+            found = list(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
+            raise Refused(f"the network makes {found} of {len(images)} images, not logits [{len(images)}, classes]")
     return seen
 
 
@@ -457,9 +478,6 @@ def compare(program, given, network, tensors, images):
         for n in (1, 2, 3):
             x = images(n)
             logits = given.eval()(x)
-            if not (isinstance(logits, torch.Tensor) and logits.dim() == 2 and len(logits) == n):
-                shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-                raise Refused(f"the network makes {shape} of {n} images, not logits [{n}, classes]")
             classes = logits.shape[1]
             near("evaluation", n, call(program, "evaluate", theta, buffers, x)[0], logits)
         for n in (2, 3):
@@ -483,7 +501,7 @@ def call(program, method, theta, buffers, images):
 
 
 def near(what, n, found, expected):
-    bound = 1e-9 * (1.0 + expected.abs().max().item() if expected.numel() else 1.0)
+    bound = 1e-9 * (1.0 + (expected.abs().max().item() if expected.numel() else 0.0))
     if found.shape != expected.shape or not bool(((found - expected).abs() <= bound).all()):
         raise Refused(
             f"recorded with 2 images, the network's {what} differs from the module's with {n}: something in it depends on the "
@@ -493,11 +511,13 @@ def near(what, n, found, expected):
 
 def differentiate(program, tensors, images):
     """A Hessian-vector product in each precision, as the criteria and the spectra need."""
-    for dtype in (torch.float64, torch.float32):
+    for dtype in (torch.float64, torch.float32):  # what SynFlow computes in, and all others
         theta = tensors.flat(tensors.params).to(dtype).requires_grad_(True)
         buffers = tensors.flat(tensors.buffers).to(dtype)
         try:
             logits, _ = program("evaluate", theta, buffers, images.to(dtype))
+            if logits.dtype != dtype:
+                raise Refused(f"something in the network is of {logits.dtype}, whatever its parameters are of")
             loss = F.cross_entropy(logits, torch.zeros(len(images), dtype=torch.int64))
             (gradient,) = torch.autograd.grad(loss, theta, create_graph=True)
             torch.autograd.grad(gradient.square().sum(), theta)
