@@ -1,5 +1,5 @@
 //! Networks of other people, exported from PyTorch, through all commands: what PyTorch says of the modules themselves is in
-//! `goldens/networks/`, with the script that made it.
+//! `crates/sculpt-models/goldens/networks/`, with the script that made it.
 
 use crate::*;
 use sculpt_checkpoints::{TensorData, read_mask, write_state_dict, write_tensors};
@@ -45,7 +45,7 @@ struct Curve {
 }
 
 fn goldens() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/networks")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../sculpt-models/goldens/networks")
 }
 
 /// `n` numbers in [-1, 1): a multiplicative hash of the index, as in `make_logits.py`.
@@ -143,7 +143,10 @@ fn evaluation_is_pytorchs() {
             .chain(layout.buffers().iter().map(|buffer| buffer.name()))
             .collect();
         assert_eq!(names, golden.names, "{name}");
-        let report = json(&folder, "eval --network net.pt --weights a --probe p --out logits");
+        let report = json(
+            &folder,
+            "eval --network net.pt --weights a --probe p --out logits",
+        );
         let found = [&report["loss"], &report["accuracy"]].map(|v| v.as_f64().unwrap());
         near(name, &found, &[golden.loss, golden.accuracy], 1e-5);
         let mut written = sculpt_checkpoints::read_tensors(&folder.join("logits")).unwrap();
@@ -179,7 +182,10 @@ fn masks_are_pytorchs() {
             );
             let layers: Vec<_> = report["layers"].as_array().unwrap().iter().collect();
             let prunable: Vec<_> = layout.prunable().map(|param| param.name()).collect();
-            let named: Vec<_> = layers.iter().map(|layer| layer["name"].as_str().unwrap()).collect();
+            let named: Vec<_> = layers
+                .iter()
+                .map(|layer| layer["name"].as_str().unwrap())
+                .collect();
             assert_eq!(named, prunable, "{name}: {method}");
             let mask = read_mask(&folder.join("m"), &layout).unwrap();
             let kept = bits(&expected.kept, mask.len());
@@ -282,54 +288,162 @@ fn states(runs: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = nodes.flat_map(|node| folders(&node).collect::<Vec<_>>());
     files
         .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
-        .map(|path| (path.strip_prefix(runs).unwrap().to_owned(), fs::read(&path).unwrap()))
+        .map(|path| {
+            (
+                path.strip_prefix(runs).unwrap().to_owned(),
+                fs::read(&path).unwrap(),
+            )
+        })
         .collect()
 }
 
-/// And once its file has gone: the store has it. A run that is cut off ends in the same bytes.
 #[test]
-fn recipes_train_it() {
-    for name in NETWORKS {
-        let folder = Folder::new();
-        place(&folder, name);
-        fs::write(folder.join("r.toml"), RECIPE).unwrap();
-        let run = |runs: &str| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_sculpt"));
-            command
-                .args(["run", "r.toml", "--runs", runs, "--jobs", "1"])
-                .current_dir(folder.path());
-            command
-        };
-        let output = run("whole").output().unwrap();
-        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
-        let whole = states(&folder.join("whole"));
-        assert_eq!(whole.len(), 9, "{name}: init, dense, twice two, mask, two cycles");
+fn recipes_train_a_mobilenet() {
+    recipe_trains("mobilenet");
+}
 
-        let mut child = run("cut").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Until it trains: initialised, and something under way.
-        while states_of(&folder.join("cut")) < 1 {
-            thread::sleep(Duration::from_millis(20));
-        }
-        Command::new("kill")
-            .args(["-TERM", &child.id().to_string()])
-            .status()
-            .unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1), "{name}: it was cut off");
-        assert!(states_of(&folder.join("cut")) < whole.len(), "{name}");
-        let output = run("cut").output().unwrap();
-        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
-        assert!(whole == states(&folder.join("cut")), "{name}: other bytes");
+#[test]
+fn recipes_train_a_transformer() {
+    recipe_trains("vit");
+}
 
-        fs::remove_file(folder.join("net.pt")).unwrap();
-        let trained = whole.keys().filter(|path| path.ends_with("checkpoint-2.safetensors"));
-        let id = trained.last().unwrap().parent().unwrap().file_name().unwrap();
-        let line = format!("eval --weights {} --probe p --runs whole", id.to_str().unwrap());
-        assert_eq!(json(&folder, &line)["n"], N, "{name}");
-        let verified = json(&folder, "verify whole");
-        assert_eq!(verified["violations"].as_array().unwrap().len(), 0, "{verified}");
+#[test]
+fn recipes_train_an_mlp() {
+    recipe_trains("mlp");
+}
+
+#[test]
+fn recipes_train_other_norms() {
+    recipe_trains("norms");
+}
+
+/// And know the network once its file has gone: the store has it. A run that is cut off ends in the same bytes.
+fn recipe_trains(name: &str) {
+    let folder = Folder::new();
+    place(&folder, name);
+    fs::write(folder.join("r.toml"), RECIPE).unwrap();
+    let run = |runs: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sculpt"));
+        command
+            .args(["run", "r.toml", "--runs", runs, "--jobs", "1"])
+            .current_dir(folder.path());
+        command
+    };
+    let output = run("whole").output().unwrap();
+    assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+    let whole = states(&folder.join("whole"));
+    assert_eq!(whole.len(), 9, "{name}: init, dense, twice two, mask, two cycles");
+
+    let mut child = run("cut")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Until it trains: initialised, and something under way.
+    while states_of(&folder.join("cut")) < 1 {
+        thread::sleep(Duration::from_millis(20));
     }
+    Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{name}: it was cut off");
+    assert!(states_of(&folder.join("cut")) < whole.len(), "{name}");
+    let output = run("cut").output().unwrap();
+    assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+    assert!(whole == states(&folder.join("cut")), "{name}: other bytes");
+
+    fs::remove_file(folder.join("net.pt")).unwrap();
+    let trained = whole
+        .keys()
+        .filter(|path| path.ends_with("checkpoint-2.safetensors"));
+    let id = trained.last().unwrap().parent().unwrap().file_name().unwrap();
+    let line = format!("eval --weights {} --probe p --runs whole", id.to_str().unwrap());
+    assert_eq!(json(&folder, &line)["n"], N, "{name}");
+    let verified = json(&folder, "verify whole");
+    assert_eq!(verified["violations"].as_array().unwrap().len(), 0, "{verified}");
+    kept_and_gone(&folder, id.to_str().unwrap());
 }
 
 fn states_of(runs: &Path) -> usize {
     if runs.is_dir() { states(runs).len() } else { 0 }
+}
+
+/// The network stays as long as a node is of it; a damaged one is noticed, by whoever would compute with it too.
+fn kept_and_gone(folder: &Folder, id: &str) {
+    let networks = folder.join("whole/networks");
+    let network = fs::read_dir(&networks).unwrap().next().unwrap().unwrap().path();
+    let strays = |line: &str| json(folder, line)["strays"].as_array().unwrap().len();
+    fs::copy(goldens().join("mlp.pt"), folder.join("net.pt")).unwrap();
+    let content = fs::read(&network).unwrap();
+    if content != fs::read(folder.join("net.pt")).unwrap() {
+        // The recipe with another network needs none of these nodes.
+        assert_eq!(strays("gc --runs whole --keep r.toml"), 1);
+    }
+    fs::write(folder.join("net.pt"), &content).unwrap();
+    assert_eq!(strays("gc --runs whole --keep r.toml"), 0);
+
+    let mut damaged = content;
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&network, &damaged).unwrap();
+    let verified = sculpt(folder, "verify whole --json");
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(
+        text(&verified.stdout).contains("networks"),
+        "{}",
+        text(&verified.stdout)
+    );
+    let line = format!("eval --weights {id} --probe p --runs whole");
+    refused(folder, &line, 1, &["network"]);
+    fs::remove_file(&network).unwrap();
+    refused(folder, &line, 1, &["--network FILE"]);
+    let by_file = format!("{line} --network net.pt");
+    assert_eq!(json(folder, &by_file)["n"], N);
+}
+
+#[test]
+fn words_that_do_not_go_together() {
+    let folder = Folder::new();
+    let (model, _) = place(&folder, "norms");
+    let line = "eval --network net.pt --model resnet20 --weights a --probe p";
+    refused(&folder, line, 2, &["--network", "--model"]);
+    refused(&folder, "eval --weights a --probe p", 2, &["--network FILE"]);
+    refused(
+        &folder,
+        "eval --network a --weights a --probe p",
+        1,
+        &["a is no network of python/export_network.py"],
+    );
+    // A probe of another size, and weights of another network.
+    write_probe(&folder.join("q"), 6);
+    refused(
+        &folder,
+        "eval --network net.pt --weights a --probe q",
+        1,
+        &["q: tensor images has shape [6, 3, 6, 5]", "[3, 16, 16]"],
+    );
+    fs::copy(goldens().join("vit.pt"), folder.join("vit.pt")).unwrap();
+    refused(&folder, "signs --network vit.pt --a a --b b", 1, &["class_token"]);
+    // bf16 is the preset's.
+    let recipe = r#"
+        like = "short/a"
+        defaults = { model = { network = "net.pt" }, data = { name = "demo" } }
+        [[node]]
+        name = "init"
+        kind = "init"
+        [[node]]
+        name = "dense"
+        kind = "train"
+        from = "init"
+    "#;
+    fs::write(folder.join("r.toml"), recipe).unwrap();
+    refused(&folder, "recipe show r.toml", 1, &["f32 alone"]);
+    fs::write(
+        folder.join("r.toml"),
+        recipe.replace("\"net.pt\"", "\"net.pt\", classes = 10"),
+    )
+    .unwrap();
+    refused(&folder, "recipe show r.toml", 1, &["`network` stands alone"]);
+    assert_eq!(model.classes(), 10);
 }

@@ -23,7 +23,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[3] / "python"))
-sys.path.insert(0, str(HERE.parents[2] / "sculpt-models" / "goldens"))
+sys.path.insert(0, str(HERE.parent))
 from export_network import export  # noqa: E402
 from make_logits import value  # noqa: E402
 from networks import NETWORKS  # noqa: E402
