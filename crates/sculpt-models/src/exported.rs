@@ -15,7 +15,7 @@ use sculpt_store::canonical::sha256_hex;
 use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tch::{CModule, Device, IValue, Kind, TchError, Tensor, no_grad};
 
 /// A network that is known by its file's content. All but its program stands in its JSON, so that whoever has a description can
@@ -25,7 +25,7 @@ pub(crate) struct Exported {
     sha256: String,
     description: Description,
     layout: Layout,
-    program: Option<Arc<Program>>,
+    content: Option<Arc<Vec<u8>>>,
 }
 
 /// What stands in JSON of it.
@@ -53,7 +53,7 @@ impl Exported {
             sha256: sha256_hex(&content),
             description,
             layout,
-            program: Some(Arc::new(Program::new(content))),
+            content: Some(Arc::new(content)),
         })
     }
 
@@ -79,7 +79,7 @@ impl Exported {
 
     /// The file's content, where it was read.
     pub(crate) fn content(&self) -> Option<&[u8]> {
-        self.program.as_ref().map(|program| program.content.as_slice())
+        self.content.as_ref().map(|content| content.as_slice())
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -92,13 +92,16 @@ impl Exported {
 
     /// The network, after a trial of its program: a file from a stranger need not do what it says.
     pub(crate) fn network(&self) -> Result<ExportedNetwork, ModelError> {
-        let program = self.program.as_ref();
-        let program = program.ok_or_else(|| self.error(NetworkFault::NoProgram))?;
-        let tried = program.tried.get_or_init(|| self.try_program(program));
-        tried.clone().map_err(|fault| self.error(fault))?;
+        let content = self.content.as_ref();
+        let content = content.ok_or_else(|| self.error(NetworkFault::NoProgram))?;
+        let program = Program {
+            content: Arc::clone(content),
+            loaded: Mutex::default(),
+        };
+        self.try_program(&program).map_err(|fault| self.error(fault))?;
         Ok(ExportedNetwork {
             layout: self.layout.clone(),
-            program: Arc::clone(program),
+            program,
         })
     }
 
@@ -185,7 +188,7 @@ impl TryFrom<RawExported> for Exported {
             layout: raw.description.layout().map_err(at)?,
             sha256: raw.sha256,
             description: raw.description,
-            program: None,
+            content: None,
         })
     }
 }
@@ -202,20 +205,11 @@ impl From<&Exported> for RawExported {
 /// A program as read, and as loaded on the devices where it was used.
 #[derive(Debug)]
 struct Program {
-    content: Vec<u8>,
-    tried: OnceLock<Result<(), NetworkFault>>,
+    content: Arc<Vec<u8>>,
     loaded: Mutex<Vec<(Device, Arc<CModule>)>>,
 }
 
 impl Program {
-    fn new(content: Vec<u8>) -> Self {
-        Self {
-            content,
-            tried: OnceLock::new(),
-            loaded: Mutex::default(),
-        }
-    }
-
     fn on(&self, device: Device) -> Result<Arc<CModule>, NetworkFault> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, module)) = loaded.iter().find(|(on, _)| *on == device) {
@@ -272,10 +266,10 @@ fn failed(doing: &'static str) -> impl Fn(TchError) -> NetworkFault {
 }
 
 /// A program as a function of its flat parameter vector.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ExportedNetwork {
     layout: Layout,
-    program: Arc<Program>,
+    program: Program,
 }
 
 impl Network<Tensor> for ExportedNetwork {

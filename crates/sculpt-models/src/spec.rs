@@ -129,9 +129,12 @@ impl ModelSpec {
         let with = |shortcut| {
             families::names_in_use().filter_map(move |name| Self::named(&name, classes, width, shortcut).ok())
         };
-        let mut all: Vec<_> = with(None).chain(with(Some(Shortcut::Identity))).collect();
-        let mut seen = std::collections::HashSet::new();
-        all.retain(|model| seen.insert(model.clone()));
+        let mut all: Vec<ModelSpec> = Vec::new();
+        for model in with(None).chain(with(Some(Shortcut::Identity))) {
+            if !all.contains(&model) {
+                all.push(model);
+            }
+        }
         all
     }
 

@@ -354,10 +354,16 @@ fn recipe_trains(name: &str) {
     assert!(whole == states(&folder.join("cut")), "{name}: other bytes");
 
     fs::remove_file(folder.join("net.pt")).unwrap();
-    let trained = whole
+    let mut trained = whole
         .keys()
         .filter(|path| path.ends_with("checkpoint-2.safetensors"));
-    let id = trained.last().unwrap().parent().unwrap().file_name().unwrap();
+    let id = trained
+        .next_back()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .file_name()
+        .unwrap();
     let line = format!("eval --weights {} --probe p --runs whole", id.to_str().unwrap());
     assert_eq!(json(&folder, &line)["n"], N, "{name}");
     let verified = json(&folder, "verify whole");
