@@ -15,6 +15,7 @@ mod gc;
 mod help;
 mod mask;
 mod network;
+mod network_recipes;
 mod readme;
 mod schedule;
 mod states;
