@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// All that may stand in the root.
-const TOP_LEVEL: [&str; 24] = [
+const TOP_LEVEL: [&str; 25] = [
     ".cargo",
     ".ci",
     ".clippy.toml",
@@ -30,6 +30,7 @@ const TOP_LEVEL: [&str; 24] = [
     "RECIPES.md",
     "crates",
     "data",
+    "python",
     "reports",
     "rust-toolchain.toml",
     "tests",

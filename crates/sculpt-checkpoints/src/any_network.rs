@@ -154,9 +154,9 @@ fn layout_of(tensors: &[Tensor], faults: &mut Vec<Fault>) -> Option<Layout> {
         builder = match (word, shape) {
             ("running_mean", [n]) => builder.buffer(name, *n, BufferKind::RunningMean),
             ("running_var", [n]) => builder.buffer(name, *n, BufferKind::RunningVar),
-            ("weight", [_]) => builder.param(name, shape, ParamKind::BatchNormScale),
+            ("weight", [_]) => builder.param(name, shape, ParamKind::NormScale),
             ("bias", [_]) if is_vector(&format!("{module}.weight")) => {
-                builder.param(name, shape, ParamKind::BatchNormShift)
+                builder.param(name, shape, ParamKind::NormShift)
             }
             (_, [_, _]) if !is_bias => builder.prunable(name, shape, ParamKind::Linear),
             (_, [_, _, _, ..]) if !is_bias => builder.prunable(name, shape, ParamKind::Conv),
@@ -211,8 +211,8 @@ mod tests {
             [
                 ("h.bias", ParamKind::Bias),
                 ("h.proj", ParamKind::Conv),
-                ("ln.bias", ParamKind::BatchNormShift),
-                ("ln.weight", ParamKind::BatchNormScale),
+                ("ln.bias", ParamKind::NormShift),
+                ("ln.weight", ParamKind::NormScale),
                 ("wte.weight", ParamKind::Linear),
             ]
         );

@@ -202,7 +202,7 @@ fn modules(layout: &Layout) -> BTreeMap<String, Module> {
                     Module::Feature(feature(n_features - 1, place))
                 }
                 // Right behind its convolution.
-                (Ok(place), ParamKind::BatchNormScale) if n_features > 0 && place > 0 => {
+                (Ok(place), ParamKind::NormScale) if n_features > 0 && place > 0 => {
                     Module::FeatureNorm(feature(n_features - 1, place - 1))
                 }
                 _ => Module::Other,

@@ -129,7 +129,11 @@ pub(crate) fn shapes(param: &Param) -> Vec<Vec<usize>> {
             let with_one = [param.shape(), &[1]].concat();
             vec![shape, with_one]
         }
-        ParamKind::Conv | ParamKind::Bias | ParamKind::BatchNormScale | ParamKind::BatchNormShift => {
+        ParamKind::Conv
+        | ParamKind::Bias
+        | ParamKind::NormScale
+        | ParamKind::NormShift
+        | ParamKind::Other => {
             vec![shape]
         }
     }

@@ -25,7 +25,7 @@ fn interpolation(c: &mut Criterion) {
         [("resnet8", 8, 16, 1_000, 500), ("resnet20", 16, 32, 100, 50)]
     {
         let spec = ModelSpec::named(name, 10, Some(width), None).unwrap();
-        let network = spec.network(Precision::F32);
+        let network = spec.network(Precision::F32).unwrap();
         let [a, b] = [1, 2].map(|seed| {
             let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(seed));
             let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));

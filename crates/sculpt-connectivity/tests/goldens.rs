@@ -47,8 +47,8 @@ fn end(layout: &Layout, names: &[String], salt: u64, kind: Kind) -> End {
     for param in layout.params() {
         let (shift, scale) = match param.kind() {
             ParamKind::Conv | ParamKind::Linear => (0.0, (3.0 / param.fan_in() as f64).sqrt()),
-            ParamKind::BatchNormScale => (1.0, 0.25),
-            ParamKind::Bias | ParamKind::BatchNormShift => (0.0, 0.25),
+            ParamKind::NormScale => (1.0, 0.25),
+            ParamKind::Bias | ParamKind::NormShift | ParamKind::Other => (0.0, 0.25),
         };
         let values = value(param.len(), salt(param.name()));
         for (t, v) in theta[param.range()].iter_mut().zip(values) {
@@ -103,7 +103,7 @@ fn curves_equal_pytorchs() {
     let goldens: Goldens = serde_json::from_str(text).unwrap();
     assert_eq!(goldens.curves.len(), 3);
     let spec = ModelSpec::named("resnet20", 10, Some(8), None).unwrap();
-    let network = spec.network(Precision::F32);
+    let network = spec.network(Precision::F32).unwrap();
     for (kind, tolerance) in [(Kind::Double, 1e-10), (Kind::Float, 1e-5)] {
         let [a, b] = [1, 2001].map(|salt| end(network.layout(), &goldens.names, salt, kind));
         let labels = Tensor::from_slice(&goldens.labels);

@@ -3,7 +3,6 @@
 use crate::limits::{self, Limit};
 use crate::{Criterion, Entry, ExperimentError, Node, NodeId, Prune, ScoredOn, Scoring, Train};
 use sculpt_datasets::Split;
-use sculpt_layout::ParamKind;
 use sculpt_models::ModelSpec;
 use std::collections::BTreeMap;
 
@@ -42,6 +41,7 @@ fn check_train(node: &Node, train: &Train, model: &ModelSpec) -> Result<(), Expe
     in_range("weight_decay", decay, below_1(decay), "in [0, 1)")?;
     within("epochs", train.epochs, &limits::EPOCHS)?;
     within("batch", train.batch, &limits::BATCH)?;
+    model.check_precision(train.precision)?;
     // Of data that nobody here knows nothing more can be said.
     let Ok(spec) = train.data.spec() else {
         return Ok(());
@@ -56,7 +56,7 @@ fn check_train(node: &Node, train: &Train, model: &ModelSpec) -> Result<(), Expe
         });
     }
     let (n_images, side) = train.data.shape()?;
-    model.check_image(side, side)?;
+    model.check_image([3, side, side])?;
     let n_training = match train.split {
         Split::All => n_images,
         Split::HeldOut { n_validation } => n_images.saturating_sub(n_validation.into()),
@@ -78,7 +78,7 @@ fn check_train(node: &Node, train: &Train, model: &ModelSpec) -> Result<(), Expe
         n_training % batch
     };
     // One image is enough where it makes more than one value a channel.
-    if last == 1 && smallest_area(model, side)? == 1 {
+    if last == 1 && model.least_normalised([3, side, side])? == Some(1) {
         let allowed = format!(
             "a size whose last batch has 2 images or more: of {n_training} training images one is left over, and BatchNorm \
              has no variance of the one value a channel that {model} makes of it"
@@ -107,7 +107,7 @@ fn check_prune(prune: &Prune, model: &ModelSpec, before: f64) -> Result<(), Expe
         ScoredOn::Images(on) => check_scoring(on, model),
         ScoredOn::Size { side } => {
             in_range("side", *side, (1..=1024).contains(side), "in 1..=1024")?;
-            Ok(model.check_image(*side, *side)?)
+            Ok(model.check_image([3, *side, *side])?)
         }
     }
 }
@@ -117,7 +117,7 @@ fn check_scoring(on: &Scoring, model: &ModelSpec) -> Result<(), ExperimentError>
         return in_range("images", on.images, on.images > 0, "above 0");
     }
     let (n_images, side) = on.data.shape()?;
-    model.check_image(side, side)?;
+    model.check_image([3, side, side])?;
     let available = match on.split {
         Split::All => n_images,
         Split::HeldOut { n_validation } => n_images.saturating_sub(n_validation.into()),
@@ -129,16 +129,6 @@ fn check_scoring(on: &Scoring, model: &ModelSpec) -> Result<(), ExperimentError>
         });
     }
     Ok(())
-}
-
-/// Rows times columns where the convolutions' outputs are smallest: how many values a channel one image gives BatchNorm.
-fn smallest_area(model: &ModelSpec, side: u32) -> Result<u64, ExperimentError> {
-    let layout = model.layout();
-    let layers = layout.prunable().zip(model.multiply_accumulates(side, side)?);
-    let areas = layers
-        .filter(|(param, _)| param.kind() == ParamKind::Conv)
-        .map(|(param, macs)| macs / param.len() as u64);
-    Ok(areas.min().unwrap_or(1))
 }
 
 fn in_range(

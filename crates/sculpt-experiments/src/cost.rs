@@ -43,7 +43,7 @@ impl Cost {
             n_train
         };
         let images = per_epoch * u64::from(train.epochs);
-        let macs = entry.model.multiply_accumulates(side, side)?;
+        let macs = entry.model.multiply_accumulates([3, side, side])?;
         assert_eq!(macs.len(), densities.len(), "one density a prunable tensor");
         let flops = |densities: &[f64]| {
             let layers = macs.iter().copied().zip(densities.iter().copied());

@@ -257,14 +257,15 @@ pub enum ExperimentError {
     },
     /// A batch that the machine's memory cannot hold.
     #[error(
-        "a batch of {batch} images of {side} x {side} needs {needed_gb:.1} GB for the outputs of the layers of {model} alone, \
-         and {free_gb:.1} GB of memory are free: take a smaller batch"
+        "a batch of {batch} images of {} x {} needs {needed_gb:.1} GB for the outputs of the layers of {model} alone, \
+         and {free_gb:.1} GB of memory are free: take a smaller batch",
+        image[1], image[2]
     )]
     Memory {
         /// Images of a step.
         batch: u32,
-        /// Their rows and columns.
-        side: u32,
+        /// Channels, rows and columns of each.
+        image: [u32; 3],
         /// The network.
         model: String,
         /// The least that it can be, in 10⁹ bytes.

@@ -18,6 +18,7 @@ mod manifest;
 mod memory;
 pub mod methods;
 mod metrics;
+mod networks;
 mod node;
 mod node_file;
 mod plan;

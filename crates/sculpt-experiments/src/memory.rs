@@ -16,7 +16,7 @@ pub(crate) fn peak() -> Option<u64> {
     kibibytes_of(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// Whether a training step of so many images can be had: a backward pass keeps what every layer put out. What cannot is refused
+/// Whether a training step of so many images of these channels, rows and columns can be had: a backward pass keeps what every layer put out. What cannot is refused
 /// before libtorch asks for it, since a refused allocation there ends the process, and one that is granted and not there ends others.
 /// Of a GPU nothing is known.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn peak() -> Option<u64> {
 /// Less free memory than the outputs of the layers take.
 pub fn check_memory(
     model: &ModelSpec,
-    side: u32,
+    image: [u32; 3],
     batch: u32,
     precision: Precision,
     device: Device,
@@ -37,7 +37,7 @@ pub fn check_memory(
         Precision::Bf16 => 2,
     };
     let needed = model
-        .activations(side, side)?
+        .activations(image)?
         .saturating_mul(bytes)
         .saturating_mul(batch.into());
     if needed <= free {
@@ -45,7 +45,7 @@ pub fn check_memory(
     }
     Err(ExperimentError::Memory {
         batch,
-        side,
+        image,
         model: model.to_string(),
         needed_gb: needed as f64 / 1e9,
         free_gb: free as f64 / 1e9,
@@ -94,9 +94,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn a_batch_that_no_machine_holds_is_refused() {
         let model = ModelSpec::named("resnet20", 10, None, None).unwrap();
-        let check = |batch, device| check_memory(&model, 32, batch, Precision::F32, device);
+        let check = |batch, device| check_memory(&model, [3, 32, 32], batch, Precision::F32, device);
         check(1, Device::Cpu).unwrap();
-        let n = model.activations(32, 32).unwrap();
+        let n = model.activations([3, 32, 32]).unwrap();
         let batch = u32::try_from((1u64 << 44) / n).unwrap();
         let error = check(batch, Device::Cpu).unwrap_err().to_string();
         assert!(error.contains("take a smaller batch"), "{error}");

@@ -62,12 +62,14 @@ impl NodeFile {
 }
 
 impl Store {
-    /// Writes `node.json`, uniting the epochs to keep with those that stand there.
+    /// Writes `node.json`, uniting the epochs to keep with those that stand there, and keeps the file of an exported network.
     ///
     /// # Errors
     /// A `node.json` that is not this node's, one that must be changed while the node is run by another process, or
     /// what the file system refuses.
     pub fn describe(&self, id: &NodeId, entry: &Entry) -> Result<(), ExperimentError> {
+        // First, so that no node stands there whose network is not.
+        self.keep_network(&entry.model)?;
         if self.described(id, entry)?.is_none() {
             return Ok(());
         }

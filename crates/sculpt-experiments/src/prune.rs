@@ -44,7 +44,7 @@ pub(crate) fn mask(
                     Images::Probe(&probe)
                 }
                 ScoredOn::Size { side } => {
-                    model.check_image(*side, *side)?;
+                    model.check_image([3, *side, *side])?;
                     Images::Size([3, i64::from(*side), i64::from(*side)])
                 }
             };
@@ -62,9 +62,9 @@ fn by_score(
     device: Device,
 ) -> Result<Mask, ExperimentError> {
     let network = if score.prefers_folded() {
-        model.folded_network(Precision::F32)
+        model.folded_network(Precision::F32)?
     } else {
-        model.network(Precision::F32)
+        model.network(Precision::F32)?
     };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&state.theta), place(&state.buffers));
@@ -80,7 +80,7 @@ fn images(
     device: Device,
 ) -> Result<Probe, ExperimentError> {
     let train = &dataset.train;
-    model.check_image(train.height() as u32, train.width() as u32)?;
+    model.check_image([3, train.height() as u32, train.width() as u32])?;
     let examples = match scoring.data.train_images {
         None => dataset.train.clone(),
         Some(n) => dataset.train.first(n as usize)?,

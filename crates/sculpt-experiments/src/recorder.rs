@@ -72,6 +72,7 @@ impl Observer<ExperimentError> for Recorder<'_> {
             let (theta, buffers) = (step.state.theta(), step.state.buffers());
             evaluate_examples(self.model, theta, buffers, self.test)
         });
+        let test = test.transpose()?;
         if let Some(Evaluation { loss, .. }) = test
             && !loss.is_finite()
         {

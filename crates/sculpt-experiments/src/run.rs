@@ -10,7 +10,7 @@ use crate::{
 use sculpt_checkpoints::{Meta, State, write_checkpoint};
 use sculpt_datasets::Dataset;
 use sculpt_masks::Mask;
-use sculpt_models::{ModelSpec, initialise};
+use sculpt_models::ModelSpec;
 use sculpt_random::Seed;
 use sculpt_signs::{flip, signs_only};
 use sculpt_store::{atomic, paths};
@@ -202,7 +202,7 @@ impl<'a> Runner<'a> {
         let layout = init.model.layout();
         // Draws of one seed differ in the seed's upper half, which no run of ours uses otherwise.
         let seed = Seed(init.seed ^ (u64::from(init.draw) << 32));
-        let (theta, buffers) = initialise(&layout, init.rule, seed);
+        let (theta, buffers) = init.model.initialise(init.rule, seed);
         let mask = Mask::full(layout.n_prunable());
         write_end(work, &init.model, &State { theta, buffers, mask }, None, 0)
     }
@@ -212,6 +212,7 @@ impl<'a> Runner<'a> {
             state, meta, model, ..
         } = self.read_parent(work, &prune.from)?;
         let layout = model.layout();
+        let model = self.store.with_network(model)?;
         let load = |scoring: &Scoring| self.data.load(&scoring.data);
         let mask = prune::mask(work.id, prune, &state, &model, self.device, load)?;
         let mut theta = state.theta;

@@ -52,15 +52,15 @@ impl Runner<'_> {
             None => dataset.train.clone(),
             Some(n) => dataset.train.first(n as usize)?,
         };
-        model.check_image(examples.height() as u32, examples.width() as u32)?;
+        let image = [3, examples.height() as u32, examples.width() as u32];
+        model.check_image(image)?;
         let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
         let mut examples = examples.select(&training);
         if let Some(noise) = &train.label_noise {
             examples = noisy(&examples, noise, dataset.spec.n_classes)?;
         }
         let images = (train.batch as usize).min(examples.len()) as u32;
-        let side = examples.height().max(examples.width()) as u32;
-        memory::check_memory(&model, side, images, train.precision, self.device)?;
+        memory::check_memory(&model, image, images, train.precision, self.device)?;
         let loading = Loading {
             mean: dataset.mean,
             std: dataset.std,
@@ -71,7 +71,8 @@ impl Runner<'_> {
         };
         let loader = Loader::new(&examples, loading, self.device)?;
         let test = DeviceExamples::new(&dataset.test, dataset.mean, dataset.std, self.device)?;
-        let network = model.network(train.precision);
+        let model = self.store.with_network(model)?;
+        let network = model.network(train.precision)?;
         let layout = network.layout();
         let schedule = Schedule::new(
             train.schedule,
@@ -158,14 +159,22 @@ impl Runner<'_> {
 }
 
 /// Loss and accuracy as every record and every figure has them: f32, batches of [`EVALUATION_BATCH`].
+///
+/// # Errors
+/// An exported network without its file.
 pub fn evaluate_examples(
     model: &ModelSpec,
     theta: &Tensor,
     buffers: &Tensor,
     examples: &DeviceExamples,
-) -> Evaluation {
-    let network = model.network(Precision::F32);
-    evaluate(&network, theta, buffers, examples.batches(EVALUATION_BATCH))
+) -> Result<Evaluation, ExperimentError> {
+    let network = model.network(Precision::F32)?;
+    Ok(evaluate(
+        &network,
+        theta,
+        buffers,
+        examples.batches(EVALUATION_BATCH),
+    ))
 }
 
 /// The same images, some of whose labels are wrong.

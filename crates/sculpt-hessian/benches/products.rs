@@ -19,8 +19,8 @@ fn products(c: &mut Criterion) {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(2));
     let spec = ModelSpec::named("resnet20", 10, None, None).unwrap();
-    let plain = spec.network(Precision::F32);
-    let folded = spec.folded_network(Precision::F32);
+    let plain = spec.network(Precision::F32).unwrap();
+    let folded = spec.folded_network(Precision::F32).unwrap();
     let (theta, buffers) = initialise(plain.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let mut stream = Stream::new(Seed(1), Purpose::TEST, 0);

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 #[test]
 fn example() -> Result<(), Box<dyn std::error::Error>> {
     let spec = ModelSpec::named("resnet8", 10, Some(4), None)?;
-    let network = spec.folded_network(Precision::F32);
+    let network = spec.folded_network(Precision::F32)?;
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let images = Tensor::linspace(-1.0, 1.0, 20 * 3 * 8 * 8, (Kind::Float, Device::Cpu));
 

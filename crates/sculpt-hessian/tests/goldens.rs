@@ -53,8 +53,8 @@ impl<'a> Setting<'a> {
         for (place, param) in layout.params().iter().enumerate() {
             let (shift, scale) = match param.kind() {
                 ParamKind::Conv | ParamKind::Linear => (0.0, (3.0 / param.fan_in() as f64).sqrt()),
-                ParamKind::BatchNormScale => (1.0, 0.25),
-                ParamKind::Bias | ParamKind::BatchNormShift => (0.0, 0.25),
+                ParamKind::NormScale => (1.0, 0.25),
+                ParamKind::Bias | ParamKind::NormShift | ParamKind::Other => (0.0, 0.25),
             };
             let values = value(param.len(), place as u64 + 1);
             theta.extend(values.into_iter().map(|v| shift + v * scale));
@@ -242,7 +242,7 @@ fn tiny_trace_and_density() {
 #[test]
 fn resnet20_in_f32() {
     let spec = ModelSpec::named("resnet20", 10, None, None).unwrap();
-    let network = spec.folded_network(Precision::F32);
+    let network = spec.folded_network(Precision::F32).unwrap();
     for case in cases(include_str!("../goldens/resnet20.json")) {
         let setting = Setting::new(&network, case["masked"] == true, Kind::Float, [16, 32, 10]);
         let hessian = Hessian::new(setting.loss(), Product::DoubleBackward, 16, Graphs::Keep).unwrap();
@@ -279,7 +279,7 @@ fn resnet20_in_f32() {
 #[test]
 fn order_of_images_does_not_matter() {
     let spec = ModelSpec::named("resnet8", 3, Some(4), None).unwrap();
-    let network = spec.folded_network(Precision::F32);
+    let network = spec.folded_network(Precision::F32).unwrap();
     let setting = Setting::new(&network, false, Kind::Double, [12, 8, 3]);
     let order = Tensor::from_slice(&[7i64, 2, 11, 0, 5, 9, 1, 4, 10, 3, 8, 6]);
     let (images, labels) = (
@@ -304,7 +304,7 @@ fn order_of_images_does_not_matter() {
 #[test]
 fn written_out_and_differentiated_twice_are_equal() {
     let spec = ModelSpec::named("resnet8", 10, Some(4), None).unwrap();
-    let network = spec.folded_network(Precision::F32);
+    let network = spec.folded_network(Precision::F32).unwrap();
     let layout = network.layout().clone();
     let opaque = FromFn::new(layout, |theta: &Tensor, buffers: &Tensor, x: &Tensor, mode| {
         network.forward(theta, buffers, x, mode)

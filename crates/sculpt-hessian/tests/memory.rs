@@ -18,7 +18,7 @@ fn mebibytes(key: &str) -> f64 {
 fn products_leave_nothing_behind() {
     tch::set_num_threads(1);
     let spec = ModelSpec::named("resnet8", 10, Some(8), None).unwrap();
-    let network = spec.folded_network(Precision::F32);
+    let network = spec.folded_network(Precision::F32).unwrap();
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let n = 512;

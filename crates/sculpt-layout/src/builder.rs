@@ -37,8 +37,8 @@ impl LayoutBuilder {
 
     /// A BatchNorm over `n` channels: `.weight`, `.bias`, `.running_mean`, `.running_var`.
     pub fn batch_norm(self, name: &str, n: usize) -> Self {
-        self.param(&format!("{name}.weight"), &[n], ParamKind::BatchNormScale)
-            .param(&format!("{name}.bias"), &[n], ParamKind::BatchNormShift)
+        self.param(&format!("{name}.weight"), &[n], ParamKind::NormScale)
+            .param(&format!("{name}.bias"), &[n], ParamKind::NormShift)
             .buffer(&format!("{name}.running_mean"), n, BufferKind::RunningMean)
             .buffer(&format!("{name}.running_var"), n, BufferKind::RunningVar)
     }

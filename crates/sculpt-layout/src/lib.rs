@@ -21,16 +21,18 @@ pub struct Layout {
 /// What a slice of `θ` is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ParamKind {
-    /// Weight of a convolution, OIHW.
+    /// Weight of a convolution: OIHW, or with one or three dimensions in place of rows and columns.
     Conv,
     /// Weight of a linear layer, `[out, in]`.
     Linear,
     /// Bias of a convolution or a linear layer.
     Bias,
-    /// Scale `γ` of a BatchNorm.
-    BatchNormScale,
-    /// Shift `β` of a BatchNorm.
-    BatchNormShift,
+    /// Scale `γ` of a normalisation: by batch, layer, group or instance.
+    NormScale,
+    /// Shift `β` of a normalisation.
+    NormShift,
+    /// Anything else: a token, an embedding, a gate.
+    Other,
 }
 
 /// Which running statistic of a BatchNorm a buffer is.
@@ -120,7 +122,7 @@ impl Param {
         &self.name
     }
 
-    /// Shape, row-major: OIHW, `[out, in]` or `[n]`.
+    /// Shape, row-major: OIHW, `[out, in]` or `[n]`; of other kinds any.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }

@@ -66,7 +66,7 @@ impl Session {
                 let read = self.source().state(state, &model.layout())?;
                 let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
                 let (theta, buffers) = (place(&read.theta), place(&read.buffers));
-                let score = evaluate_examples(model, &theta, &buffers, &worker.test);
+                let score = evaluate_examples(model, &theta, &buffers, &worker.test)?;
                 Ok(Cached {
                     loss: score.loss,
                     n_correct: score.n_correct,

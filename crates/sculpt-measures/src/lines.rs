@@ -4,7 +4,7 @@ use crate::cache::Key;
 use crate::session::Worker;
 use crate::{MeasureError, Session};
 use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
-use sculpt_experiments::{EVALUATION_BATCH, Environment, PanelName, StateRef};
+use sculpt_experiments::{EVALUATION_BATCH, Environment, ExperimentError, PanelName, StateRef};
 use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -84,7 +84,8 @@ impl Session {
 
     fn line(&self, worker: &Worker, (a, b): &(StateRef, StateRef)) -> Result<Line, MeasureError> {
         let (model, _) = self.entry(a)?;
-        let (network, layout) = (model.network(Precision::F32), model.layout());
+        let network = model.network(Precision::F32).map_err(ExperimentError::from)?;
+        let layout = model.layout();
         let end = |state: &StateRef| -> Result<End, MeasureError> {
             let read = self.source().state(state, &layout)?;
             let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);

@@ -3,7 +3,7 @@
 use crate::cache::Key;
 use crate::session::Worker;
 use crate::{MeasureError, Session};
-use sculpt_experiments::{Environment, PanelName, StateRef};
+use sculpt_experiments::{Environment, ExperimentError, PanelName, StateRef};
 use sculpt_hessian::{Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
 use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,9 @@ impl Session {
     fn largest_eigenvalue(&self, worker: &Worker, state: &StateRef) -> Result<Sharpness, MeasureError> {
         let (model, _) = self.entry(state)?;
         let read = self.source().state(state, &model.layout())?;
-        let network = model.folded_network(Precision::F32);
+        let network = model
+            .folded_network(Precision::F32)
+            .map_err(ExperimentError::from)?;
         let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
         let (theta, buffers) = (place(&read.theta), place(&read.buffers));
         let (images, labels) = worker.training.whole();

@@ -1,3 +1,4 @@
+use crate::NetworkFault;
 use thiserror::Error;
 
 /// Why a model description is refused.
@@ -32,6 +33,27 @@ pub enum ModelError {
     ShortcutNotApplicable {
         /// The model.
         name: String,
+    },
+    /// A description that lacks a field, or has one too many.
+    #[error(
+        "a network is described by `architecture`, `width` and `classes`, or by `network`, and by nothing else"
+    )]
+    Fields,
+    /// An exported network that cannot be used.
+    #[error("{network} {fault}")]
+    Network {
+        /// Its file, or its title and SHA-256.
+        network: String,
+        /// What is wrong with it.
+        fault: NetworkFault,
+    },
+    /// Images of other than three channels.
+    #[error("{name} takes images of 3 channels, not of {channels}")]
+    Channels {
+        /// The model.
+        name: String,
+        /// Channels asked for.
+        channels: u32,
     },
     /// An image of which nothing is left on the way through the network.
     #[error("{name} halves images so often that nothing is left of {height} x {width} pixels")]

@@ -32,7 +32,7 @@ mod tests {
         let spec = ModelSpec::named(name, classes, None, None).unwrap();
         let (layout, density) = (spec.layout(), Density::new(density).unwrap());
         let mask = random(&layout, density, Allocation::Balanced, Rule::Exact, Seed(1)).unwrap();
-        let macs = spec.multiply_accumulates(side, side).unwrap();
+        let macs = spec.multiply_accumulates([3, side, side]).unwrap();
         let layers = mask.layers(&layout);
         let densities = layers.iter().map(|layer| layer.kept as f64 / layer.n as f64);
         let sparse = training_flops(macs.iter().copied().zip(densities));

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// Initial parameters; index: place of the tensor in the layout.
 const INIT: Purpose = Purpose::new(b"init----");
 
-/// How initial weights are drawn. BatchNorm starts at γ = 1, β = 0, running mean 0 and variance 1 under every
+/// How initial weights are drawn. A normalisation starts at γ = 1, β = 0, running mean 0 and variance 1 under every
 /// rule; a bias from PyTorch's default U(−1/√fan_in, 1/√fan_in).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -22,8 +22,19 @@ pub enum InitRule {
 }
 
 /// Draws `θ` and the fresh buffers. Each tensor has a stream of its own, so that equal layers at equal places
-/// start equal whatever stands before them.
+/// start equal whatever stands before them. Tensors of other kinds start at 0: only who made the network knows better, and
+/// [`ModelSpec::initialise`](crate::ModelSpec::initialise) asks.
 pub fn initialise(layout: &Layout, rule: InitRule, seed: Seed) -> (Vec<f32>, Vec<f32>) {
+    draw(layout, rule, seed, |_| Law::Constant(0.0))
+}
+
+/// As [`initialise`], where `other` gives the law of a tensor of another kind, by its place in the layout.
+pub(crate) fn draw(
+    layout: &Layout,
+    rule: InitRule,
+    seed: Seed,
+    other: impl Fn(usize) -> Law,
+) -> (Vec<f32>, Vec<f32>) {
     let mut theta = vec![0.0; layout.n_params()];
     let mut fan_in = 1;
     for (place, param) in layout.params().iter().enumerate() {
@@ -43,8 +54,9 @@ pub fn initialise(layout: &Layout, rule: InitRule, seed: Seed) -> (Vec<f32>, Vec
                 Law::Uniform(1.0 / square_root(param.fan_in() as f64))
             }
             (ParamKind::Bias, _) => Law::Uniform(1.0 / square_root(fan_in as f64)),
-            (ParamKind::BatchNormScale, _) => Law::Constant(1.0),
-            (ParamKind::BatchNormShift, _) => Law::Constant(0.0),
+            (ParamKind::NormScale, _) => Law::Constant(1.0),
+            (ParamKind::NormShift, _) => Law::Constant(0.0),
+            (ParamKind::Other, _) => other(place),
         };
         // A bias follows its own weight in every layout.
         if matches!(param.kind(), ParamKind::Conv | ParamKind::Linear) {
@@ -57,9 +69,15 @@ pub fn initialise(layout: &Layout, rule: InitRule, seed: Seed) -> (Vec<f32>, Vec
     (theta, layout.fresh_buffers())
 }
 
-enum Law {
+/// How a tensor's values are drawn.
+pub(crate) enum Law {
+    /// Of mean 0 and this deviation.
     Normal(f64),
+    /// From minus this to this.
     Uniform(f64),
+    /// Of this mean and deviation.
+    Around(f64, f64),
+    /// All equal.
     Constant(f32),
 }
 
@@ -68,6 +86,7 @@ impl Law {
         match *self {
             Law::Normal(deviation) => (deviation * stream.normal()) as f32,
             Law::Uniform(bound) => (bound * (2.0 * stream.uniform() - 1.0)) as f32,
+            Law::Around(mean, deviation) => (mean + deviation * stream.normal()) as f32,
             Law::Constant(value) => value,
         }
     }

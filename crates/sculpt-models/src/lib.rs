@@ -2,6 +2,7 @@
 
 mod convolution;
 mod error;
+mod exported;
 mod families;
 mod flops;
 mod init;
@@ -11,6 +12,7 @@ mod spec;
 
 pub use convolution::conv2d;
 pub use error::ModelError;
+pub use exported::NetworkFault;
 pub use families::{Shortcut, known_models};
 pub use flops::training_flops;
 pub use init::{InitRule, initialise};

@@ -1,28 +1,49 @@
+use crate::exported::{Exported, RawExported};
 use crate::families::{self, Architecture, Family, Shortcut};
+use crate::init::{self, InitRule, Law};
 use crate::plan::Plan;
 use crate::planned::PlannedNetwork;
-use crate::{ModelError, Precision};
+use crate::{ModelError, NetworkFault, Precision};
 use sculpt_layout::Layout;
 use sculpt_network::Network;
+use sculpt_random::Seed;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 use tch::Tensor;
 
 /// A checked description of a network; part of the identity of every run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "RawSpec", into = "RawSpec")]
-pub struct ModelSpec {
+pub struct ModelSpec(Form);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    Ours(Ours),
+    Exported(Arc<Exported>),
+}
+
+/// A network of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Ours {
     architecture: Architecture,
     width: u32,
     classes: u32,
 }
 
+/// Either the first three, or `network`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSpec {
-    architecture: Architecture,
-    width: u32,
-    classes: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    architecture: Option<Architecture>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<RawExported>,
 }
 
 impl ModelSpec {
@@ -55,11 +76,43 @@ impl ModelSpec {
                 return Err(ModelError::OutOfRange { what, value, max });
             }
         }
-        Ok(Self {
+        Ok(Self(Form::Ours(Ours {
             architecture,
             width,
             classes,
-        })
+        })))
+    }
+
+    /// The network of a file that `python/export_network.py` made of a PyTorch module. libtorch interprets the program in it once
+    /// it is to compute: its size, its description and the functions that it calls are checked before, and what it answers. It
+    /// runs no Python, but a stranger's may still take long.
+    ///
+    /// # Errors
+    /// Another file, or one that describes no network.
+    pub fn exported(path: &Path) -> Result<Self, ModelError> {
+        Ok(Self(Form::Exported(Arc::new(Exported::read(path)?))))
+    }
+
+    /// Of an exported network, the SHA-256 of its file: its identity.
+    pub fn network_sha256(&self) -> Option<&str> {
+        self.as_exported().map(Exported::sha256)
+    }
+
+    /// The file of an exported network, where it was read and not only described.
+    pub fn network_file(&self) -> Option<&[u8]> {
+        self.as_exported()?.content()
+    }
+
+    /// An exported network that was described alone, with its file.
+    ///
+    /// # Errors
+    /// The file of another network, or a description that is not the file's.
+    ///
+    /// # Panics
+    /// Of a network of ours, which has no file.
+    pub fn with_network_file(&self, content: Vec<u8>) -> Result<Self, ModelError> {
+        let exported = self.as_exported().expect("only exported networks have a file");
+        Ok(Self(Form::Exported(Arc::new(exported.with_program(content)?))))
     }
 
     /// Number of classes that the model `name` is usually trained on.
@@ -76,106 +129,215 @@ impl ModelSpec {
         let with = |shortcut| {
             families::names_in_use().filter_map(move |name| Self::named(&name, classes, width, shortcut).ok())
         };
-        let mut all: Vec<_> = with(None).chain(with(Some(Shortcut::Identity))).collect();
-        let mut seen = std::collections::HashSet::new();
-        all.retain(|model| seen.insert(model.clone()));
+        let mut all: Vec<ModelSpec> = Vec::new();
+        for model in with(None).chain(with(Some(Shortcut::Identity))) {
+            if !all.contains(&model) {
+                all.push(model);
+            }
+        }
         all
     }
 
-    /// The name that [`ModelSpec::named`] takes.
+    /// The name that [`ModelSpec::named`] takes; of an exported network its title.
     pub fn name(&self) -> String {
-        self.family().name()
+        match &self.0 {
+            Form::Ours(ours) => ours.family().name(),
+            Form::Exported(exported) => exported.description().title.clone(),
+        }
     }
 
-    /// Channels of the first stage.
-    pub fn width(&self) -> u32 {
-        self.width
+    /// Channels of the first stage; an exported network has its widths in its tensors.
+    pub fn width(&self) -> Option<u32> {
+        match &self.0 {
+            Form::Ours(ours) => Some(ours.width),
+            Form::Exported(_) => None,
+        }
     }
 
     /// Number of classes.
     pub fn classes(&self) -> u32 {
-        self.classes
+        match &self.0 {
+            Form::Ours(ours) => ours.classes,
+            Form::Exported(exported) => exported.description().classes,
+        }
     }
 
     /// What joins blocks of different shapes, where the family has a choice.
     pub fn shortcut(&self) -> Option<Shortcut> {
-        self.family().shortcut()
+        match &self.0 {
+            Form::Ours(ours) => ours.family().shortcut(),
+            Form::Exported(_) => None,
+        }
     }
 
-    /// Rows, and columns, of the images that the model is usually trained on.
-    pub fn usual_side(&self) -> u32 {
-        self.family().usual_side()
+    /// Channels, rows and columns of the images that the model is usually trained on; of an exported network those that it
+    /// takes.
+    pub fn usual_image(&self) -> [u32; 3] {
+        match &self.0 {
+            Form::Ours(ours) => {
+                let side = ours.family().usual_side();
+                [3, side, side]
+            }
+            Form::Exported(exported) => exported.description().image,
+        }
     }
 
-    /// The tensors of the network, in torchvision's `state_dict` order.
+    /// The tensors of the network, in torchvision's `state_dict` order, or its own.
     pub fn layout(&self) -> Layout {
-        self.plan().0
+        match &self.0 {
+            Form::Ours(ours) => ours.plan().0,
+            Form::Exported(exported) => exported.layout().clone(),
+        }
+    }
+
+    /// Draws `θ` and the fresh buffers, as [`initialise`](crate::initialise) does; tensors of an exported network that have no
+    /// rule, such as tokens and embeddings, from a normal distribution like the values that they had when it was exported.
+    pub fn initialise(&self, rule: InitRule, seed: Seed) -> (Vec<f32>, Vec<f32>) {
+        let Form::Exported(exported) = &self.0 else {
+            return init::initialise(&self.layout(), rule, seed);
+        };
+        init::draw(exported.layout(), rule, seed, |place| {
+            let draw = exported.description().params[place].draw;
+            let draw = draw.expect("a tensor without a rule has a law of its own");
+            match draw.deviation {
+                0.0 => Law::Constant(draw.mean as f32),
+                deviation => Law::Around(draw.mean, deviation),
+            }
+        })
     }
 
     /// The network, computing in `precision`. It takes images of any size that [`ModelSpec::check_image`] accepts.
-    pub fn network(&self, precision: Precision) -> Box<dyn Network<Tensor>> {
-        let (layout, plan) = self.plan();
-        Box::new(PlannedNetwork::new(layout, plan, precision, false))
+    ///
+    /// # Errors
+    /// Of an exported network: a file that was not read, a program that fails or answers otherwise than described, or another
+    /// precision than it has.
+    pub fn network(&self, precision: Precision) -> Result<Box<dyn Network<Tensor>>, ModelError> {
+        self.planned(precision, false)
     }
 
     /// The same network, whose [`sculpt_network::Mode::Eval`] multiplies each BatchNorm into the convolution before it:
     /// `w·γ/√(σ² + ε)` and `β + (b − μ)·γ/√(σ² + ε)`. Logits differ by rounding only; derivatives of them cost less than
-    /// through `batch_norm`, and, in full precision, [`Network::linearise`] writes out the second ones.
-    pub fn folded_network(&self, precision: Precision) -> Box<dyn Network<Tensor>> {
-        let (layout, plan) = self.plan();
-        Box::new(PlannedNetwork::new(layout, plan, precision, true))
-    }
-
-    /// Whether something is left of an image of `height` × `width` pixels behind the last pooling.
+    /// through `batch_norm`, and, in full precision, [`Network::linearise`] writes out the second ones. An exported network
+    /// stays as it is.
     ///
     /// # Errors
-    /// An image that is too small.
-    pub fn check_image(&self, height: u32, width: u32) -> Result<(), ModelError> {
-        self.pixels(height, width).map(|_| ())
+    /// As [`ModelSpec::network`].
+    pub fn folded_network(&self, precision: Precision) -> Result<Box<dyn Network<Tensor>>, ModelError> {
+        self.planned(precision, true)
     }
 
-    /// Multiply-accumulates of one forward pass on one image of `height` × `width` pixels, for every prunable
+    fn planned(&self, precision: Precision, folded: bool) -> Result<Box<dyn Network<Tensor>>, ModelError> {
+        self.check_precision(precision)?;
+        match &self.0 {
+            Form::Ours(ours) => {
+                let (layout, plan) = ours.plan();
+                Ok(Box::new(PlannedNetwork::new(layout, plan, precision, folded)))
+            }
+            Form::Exported(exported) => Ok(Box::new(exported.network()?)),
+        }
+    }
+
+    /// Whether the network computes in `precision`.
+    ///
+    /// # Errors
+    /// An exported network, and not f32.
+    pub fn check_precision(&self, precision: Precision) -> Result<(), ModelError> {
+        match (&self.0, precision) {
+            (Form::Ours(_), _) | (Form::Exported(_), Precision::F32) => Ok(()),
+            (Form::Exported(exported), Precision::Bf16) => Err(exported.error(NetworkFault::Precision)),
+        }
+    }
+
+    /// Whether the network takes images of these channels, rows and columns: of ours three, and as many pixels as leave something
+    /// behind the last pooling; an exported one those of its example.
+    ///
+    /// # Errors
+    /// An image that it does not take.
+    pub fn check_image(&self, image: [u32; 3]) -> Result<(), ModelError> {
+        self.pixels(image).map(|_| ())
+    }
+
+    /// Multiply-accumulates of one forward pass on one image of these channels, rows and columns, for every prunable
     /// tensor in layout order: each weight counts once for every position at which it is used.
     ///
     /// # Errors
     /// As [`ModelSpec::check_image`].
-    pub fn multiply_accumulates(&self, height: u32, width: u32) -> Result<Vec<u64>, ModelError> {
-        let pixels = self.pixels(height, width)?;
+    pub fn multiply_accumulates(&self, image: [u32; 3]) -> Result<Vec<u64>, ModelError> {
+        let pixels = self.pixels(image)?;
         let layout = self.layout();
         let counts = layout.prunable().zip(pixels);
-        Ok(counts.map(|(param, n)| param.len() as u64 * n).collect())
+        Ok(counts
+            .map(|(param, n)| (param.len() as u64).saturating_mul(n))
+            .collect())
     }
 
-    /// Numbers that all convolutions and linear layers put out for one image of `height` × `width` pixels: what a
-    /// backward pass keeps is a small multiple of it.
+    /// Numbers that all convolutions and linear layers put out for one image of these channels, rows and columns, or of an
+    /// exported network all operations: what a backward pass keeps is a small multiple of it.
     ///
     /// # Errors
     /// As [`ModelSpec::check_image`].
-    pub fn activations(&self, height: u32, width: u32) -> Result<u64, ModelError> {
-        let pixels = self.pixels(height, width)?;
-        let layout = self.layout();
-        Ok(layout
-            .prunable()
-            .zip(pixels)
-            .map(|(param, n)| param.shape()[0] as u64 * n)
-            .sum())
+    pub fn activations(&self, image: [u32; 3]) -> Result<u64, ModelError> {
+        let pixels = self.pixels(image)?;
+        match &self.0 {
+            Form::Ours(ours) => {
+                let outputs = ours.plan().0;
+                let outputs = outputs.prunable().zip(pixels);
+                Ok(outputs.map(|(param, n)| param.shape()[0] as u64 * n).sum())
+            }
+            Form::Exported(exported) => Ok(exported.description().activations),
+        }
+    }
+
+    /// Values a channel that one image of these channels, rows and columns gives to the BatchNorm which has the fewest; none of
+    /// a network without BatchNorm.
+    ///
+    /// # Errors
+    /// As [`ModelSpec::check_image`].
+    pub fn least_normalised(&self, image: [u32; 3]) -> Result<Option<u64>, ModelError> {
+        let mut pixels = self.pixels(image)?;
+        match &self.0 {
+            Form::Ours(_) => {
+                // Behind each convolution there is one, behind the linear layer none.
+                pixels.pop();
+                Ok(pixels.into_iter().min())
+            }
+            Form::Exported(exported) => Ok(exported.description().normalised),
+        }
     }
 
     /// Positions at which each prunable tensor is used, in layout order.
-    fn pixels(&self, height: u32, width: u32) -> Result<Vec<u64>, ModelError> {
-        let mut pixels = self
-            .plan()
-            .1
-            .pixels(height, width)
-            .ok_or_else(|| ModelError::ImageTooSmall {
-                name: self.name(),
-                height,
-                width,
-            })?;
-        pixels.push(1);
-        Ok(pixels)
+    fn pixels(&self, image: [u32; 3]) -> Result<Vec<u64>, ModelError> {
+        match &self.0 {
+            Form::Ours(ours) => {
+                let [channels, height, width] = image;
+                let name = ours.family().name();
+                if channels != 3 {
+                    return Err(ModelError::Channels { name, channels });
+                }
+                let pixels = ours.plan().1.pixels(height, width);
+                let mut pixels = pixels.ok_or(ModelError::ImageTooSmall { name, height, width })?;
+                pixels.push(1);
+                Ok(pixels)
+            }
+            Form::Exported(exported) if exported.description().image == image => {
+                Ok(exported.description().positions())
+            }
+            Form::Exported(exported) => Err(exported.error(NetworkFault::ImageSize {
+                expected: exported.description().image,
+                found: image,
+            })),
+        }
     }
 
+    fn as_exported(&self) -> Option<&Exported> {
+        match &self.0 {
+            Form::Ours(_) => None,
+            Form::Exported(exported) => Some(exported),
+        }
+    }
+}
+
+impl Ours {
     fn plan(&self) -> (Layout, Plan) {
         self.family().plan(self.width as usize, self.classes as usize)
     }
@@ -193,11 +355,16 @@ fn find(name: &str) -> Result<Architecture, ModelError> {
 
 impl fmt::Display for ModelSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.family().title())?;
-        if self.width != self.family().usual_width() {
-            write!(f, " of width {}", self.width)?;
+        match &self.0 {
+            Form::Ours(ours) => {
+                f.write_str(&ours.family().title())?;
+                if ours.width != ours.family().usual_width() {
+                    write!(f, " of width {}", ours.width)?;
+                }
+                Ok(())
+            }
+            Form::Exported(exported) => f.write_str(&exported.description().title),
         }
-        Ok(())
     }
 }
 
@@ -205,150 +372,52 @@ impl TryFrom<RawSpec> for ModelSpec {
     type Error = ModelError;
 
     fn try_from(raw: RawSpec) -> Result<Self, ModelError> {
-        Self::new(raw.architecture, raw.width, raw.classes)
+        match raw {
+            RawSpec {
+                architecture: Some(architecture),
+                width: Some(width),
+                classes: Some(classes),
+                network: None,
+            } => Self::new(architecture, width, classes),
+            RawSpec {
+                architecture: None,
+                width: None,
+                classes: None,
+                network: Some(network),
+            } => Ok(Self(Form::Exported(Arc::new(network.try_into()?)))),
+            RawSpec {
+                architecture: _,
+                width: _,
+                classes: _,
+                network: _,
+            } => Err(ModelError::Fields),
+        }
     }
 }
 
 impl From<ModelSpec> for RawSpec {
     fn from(spec: ModelSpec) -> Self {
-        Self {
-            architecture: spec.architecture,
-            width: spec.width,
-            classes: spec.classes,
+        match spec.0 {
+            Form::Ours(Ours {
+                architecture,
+                width,
+                classes,
+            }) => Self {
+                architecture: Some(architecture),
+                width: Some(width),
+                classes: Some(classes),
+                network: None,
+            },
+            Form::Exported(exported) => Self {
+                architecture: None,
+                width: None,
+                classes: None,
+                network: Some(exported.as_ref().into()),
+            },
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn counts(name: &str, classes: u32, shortcut: Option<Shortcut>) -> (usize, usize, usize) {
-        let layout = ModelSpec::named(name, classes, None, shortcut).unwrap().layout();
-        (layout.n_params(), layout.n_prunable(), layout.prunable().count())
-    }
-
-    /// Reference §2.9, worked out there by hand and equal to torchvision's own counts.
-    #[test]
-    fn parameter_counts() {
-        assert_eq!(counts("resnet20", 10, None), (272_474, 270_896, 22));
-        let identity = counts("resnet20", 10, Some(Shortcut::Identity));
-        assert_eq!((identity.0, identity.1), (269_722, 268_336));
-        assert_eq!(counts("resnet18-cifar", 10, None), (11_173_962, 11_164_352, 21));
-        assert_eq!(counts("resnet18-cifar", 100, None), (11_220_132, 11_210_432, 21));
-        assert_eq!(counts("resnet18", 1000, None), (11_689_512, 11_678_912, 21));
-        assert_eq!(counts("resnet50-cifar", 100, None), (23_705_252, 23_652_032, 54));
-        assert_eq!(counts("resnet50", 1000, None), (25_557_032, 25_502_912, 54));
-    }
-
-    /// ResNet-18 on 224 × 224: 1,814,073,344 multiply-accumulates, the 1.81 GMac of torchvision's model table.
-    #[test]
-    fn multiply_accumulates_of_resnet18() {
-        let spec = ModelSpec::named("resnet18", 1000, None, None).unwrap();
-        let macs = spec.multiply_accumulates(224, 224).unwrap();
-        assert_eq!((macs.len(), macs.iter().sum::<u64>()), (21, 1_814_073_344));
-    }
-
-    /// Nine depths of the CIFAR family with two kinds of shortcuts, and resnet50-6n2; two ResNets with two stems; VGG-16.
-    #[test]
-    fn networks_in_use() {
-        let all = ModelSpec::in_use(10, Some(4));
-        assert_eq!(all.len(), 2 * 10 + 4 + 1);
-        assert!(
-            all.iter()
-                .all(|model| model.width() == 4 && model.classes() == 10)
-        );
-        for name in ["resnet20", "resnet50-6n2", "resnet18", "resnet50-cifar", "vgg16"] {
-            assert!(all.iter().any(|model| model.name() == name), "{name}");
-        }
-    }
-
-    #[test]
-    fn unknown_models_are_refused() {
-        for name in [
-            "resnet",
-            "resnet21",
-            "vgg19",
-            "resnet34",
-            "",
-            "resnet-20",
-            "resnet020",
-            "resnet050",
-            "resnet+20",
-            "resnet20-6n2",
-            "resnet99999999999",
-        ] {
-            let error = ModelSpec::named(name, 10, None, None).unwrap_err();
-            assert_eq!(error, ModelError::UnknownName { name: name.into() });
-        }
-        assert!(ModelSpec::named("resnet20", 0, None, None).is_err());
-        assert!(ModelSpec::named("resnet20", 10, Some(0), None).is_err());
-        assert!(ModelSpec::named("resnet18", 10, None, Some(Shortcut::Identity)).is_err());
-    }
-
-    /// torchvision's and He et al.'s of depth 6 · 8 + 2.
-    #[test]
-    fn two_networks_of_depth_50_have_two_names() {
-        let of = |name| ModelSpec::named(name, 10, None, None).unwrap();
-        let (torchvision, cifar) = (of("resnet50"), of("resnet50-6n2"));
-        assert_ne!(torchvision, cifar);
-        assert_eq!(
-            (torchvision.to_string(), cifar.to_string()),
-            ("ResNet-50".to_owned(), "ResNet-50 (6n + 2)".to_owned())
-        );
-        let json = r#"{"architecture":{"cifar-resnet":{"depth":50,"shortcut":"projection"}},"width":16,"classes":10}"#;
-        assert_eq!(serde_json::to_string(&cifar).unwrap(), json);
-        assert_eq!(serde_json::from_str::<ModelSpec>(json).unwrap(), cifar);
-    }
-
-    fn any_name() -> impl Strategy<Value = String> {
-        let cifar = (1u32..=200).prop_map(|n| format!("resnet{}", 6 * n + 2));
-        let others = [
-            "resnet18",
-            "resnet50",
-            "resnet18-cifar",
-            "resnet50-cifar",
-            "resnet50-6n2",
-            "vgg16",
-        ];
-        prop_oneof![
-            cifar,
-            proptest::sample::select(others.to_vec()).prop_map(str::to_owned)
-        ]
-    }
-
-    proptest! {
-        /// No two descriptions share a name, and a description survives its name, its words and its JSON.
-        #[test]
-        fn named_by_its_name_it_is_itself(
-            name in any_name(), width in 1u32..=1024, classes in 1u32..=100_000, identity: bool,
-        ) {
-            let spec = ModelSpec::named(&name, classes, Some(width), None).unwrap();
-            let other = spec.shortcut().filter(|_| identity).map(|_| Shortcut::Identity);
-            let spec = ModelSpec::named(&name, classes, Some(width), other).unwrap();
-            prop_assert_eq!(spec.name(), name);
-            let again = ModelSpec::named(&spec.name(), spec.classes(), Some(spec.width()), spec.shortcut());
-            prop_assert_eq!(again.as_ref(), Ok(&spec));
-            let json = serde_json::to_string(&spec).unwrap();
-            prop_assert_eq!(&serde_json::from_str::<ModelSpec>(&json).unwrap(), &spec);
-        }
-
-        /// Also from JSON, through which a depth may come that only one family has a name for.
-        #[test]
-        fn read_from_json_it_has_a_name_of_its_own(depth in 0u32..1300, cifar: bool, stem: bool, identity: bool) {
-            let architecture = if cifar {
-                let shortcut = if identity { "identity" } else { "projection" };
-                serde_json::json!({ "cifar-resnet": { "depth": depth, "shortcut": shortcut } })
-            } else {
-                let stem = if stem { "cifar" } else { "imagenet" };
-                serde_json::json!({ "resnet": { "depth": depth % 60, "stem": stem } })
-            };
-            let json = serde_json::json!({ "architecture": architecture, "width": 4, "classes": 3 });
-            if let Ok(spec) = serde_json::from_value::<ModelSpec>(json) {
-                let again = ModelSpec::named(&spec.name(), 3, Some(4), spec.shortcut());
-                prop_assert_eq!(again, Ok(spec));
-            }
-        }
-    }
-}
+#[path = "spec_tests.rs"]
+mod tests;

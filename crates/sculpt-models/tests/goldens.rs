@@ -51,8 +51,8 @@ fn fill(layout: &Layout, names: &[String]) -> (Tensor, Tensor) {
         let values = value(param.len(), salt(param.name()));
         let (shift, scale) = match param.kind() {
             ParamKind::Conv | ParamKind::Linear => (0.0, (3.0 / param.fan_in() as f64).sqrt()),
-            ParamKind::BatchNormScale => (1.0, 0.25),
-            ParamKind::Bias | ParamKind::BatchNormShift => (0.0, 0.25),
+            ParamKind::NormScale => (1.0, 0.25),
+            ParamKind::Bias | ParamKind::NormShift | ParamKind::Other => (0.0, 0.25),
         };
         for (t, v) in theta[param.range()].iter_mut().zip(values) {
             *t = (shift + v * scale) as f32;
@@ -77,7 +77,7 @@ fn state_dict_names(layout: &Layout) -> Vec<String> {
     let mut names = Vec::new();
     for param in layout.params() {
         names.push(param.name().to_owned());
-        if let (ParamKind::BatchNormShift, Some(stem)) = (param.kind(), param.name().strip_suffix(".bias")) {
+        if let (ParamKind::NormShift, Some(stem)) = (param.kind(), param.name().strip_suffix(".bias")) {
             let own = |b: &&sculpt_layout::Buffer| b.name().rsplit_once('.').map(|(s, _)| s) == Some(stem);
             names.extend(layout.buffers().iter().filter(own).map(|b| b.name().to_owned()));
         }
@@ -104,8 +104,8 @@ fn floats(tensor: &Tensor) -> Vec<f64> {
 
 /// Folding BatchNorm changes neither logits nor gradients nor Hessian-vector products: in f64 to rounding.
 fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor, images: &Tensor) {
-    let plain = spec.network(Precision::F32);
-    let folded = spec.folded_network(Precision::F32);
+    let plain = spec.network(Precision::F32).unwrap();
+    let folded = spec.folded_network(Precision::F32).unwrap();
     let in_f32 = |network: &dyn Network<Tensor>| floats(&network.forward(theta, buffers, images, Mode::Eval));
     check_close("folded logits", case, &in_f32(&folded), &in_f32(&plain), 1e-5);
 
@@ -152,7 +152,7 @@ fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor,
         &floats(&gauss_newton),
         1e-10,
     );
-    for other in [plain, spec.folded_network(Precision::Bf16)] {
+    for other in [plain, spec.folded_network(Precision::Bf16).unwrap()] {
         assert!(
             other
                 .linearise(&theta, &double(buffers), &double(images))
@@ -173,7 +173,7 @@ fn networks_equal_pytorchs() {
             .filter(|s| *s == "identity")
             .map(|s| s.parse().unwrap());
         let spec = ModelSpec::named(&case.model, case.classes, Some(case.width), shortcut).unwrap();
-        let network = spec.network(Precision::F32);
+        let network = spec.network(Precision::F32).unwrap();
         let layout = network.layout();
         assert_eq!(
             (layout.n_params(), state_dict_names(layout)),
@@ -181,7 +181,7 @@ fn networks_equal_pytorchs() {
         );
         let (height, width) = (case.height as u32, case.image_width as u32);
         assert_eq!(
-            spec.multiply_accumulates(height, width).unwrap(),
+            spec.multiply_accumulates([3, height, width]).unwrap(),
             case.multiply_accumulates
         );
         let (theta, buffers) = fill(layout, &case.names);
@@ -207,6 +207,7 @@ fn networks_equal_pytorchs() {
         // The bf16 path has 8 bits of mantissa: the same logits to some percent.
         let low = spec
             .network(Precision::Bf16)
+            .unwrap()
             .forward(&theta, &buffers, &images, Mode::Eval);
         assert_eq!(low.kind(), Kind::Float);
         check_close("bf16 logits", case, &floats(&low), &floats(&logits), 0.05);

@@ -123,8 +123,8 @@ fn grid(model: &str, widths: Vec<u32>, sizes: &[i64]) -> Vec<Case> {
 fn derive(case: &Case) {
     tch::set_num_threads(1);
     let spec = ModelSpec::named(&case.model, 10, Some(case.width), None).unwrap();
-    let plain = spec.network(case.precision);
-    let folded = spec.folded_network(case.precision);
+    let plain = spec.network(case.precision).unwrap();
+    let folded = spec.folded_network(case.precision).unwrap();
     let (theta, buffers) = initialise(plain.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let on_cpu = (Kind::Float, Device::Cpu);

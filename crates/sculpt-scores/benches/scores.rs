@@ -26,7 +26,7 @@ fn scores(c: &mut Criterion) {
         .measurement_time(Duration::from_secs(1));
 
     let spec = ModelSpec::named("resnet50", 1000, None, None).unwrap();
-    let network = spec.network(Precision::F32);
+    let network = spec.network(Precision::F32).unwrap();
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanOut, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let point = Point::new(&network, &theta, &buffers, None).unwrap();
@@ -41,7 +41,7 @@ fn scores(c: &mut Criterion) {
     });
 
     let spec = ModelSpec::named("resnet20", 10, None, None).unwrap();
-    let network = spec.folded_network(Precision::F32);
+    let network = spec.folded_network(Precision::F32).unwrap();
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let point = Point::new(&network, &theta, &buffers, None).unwrap();

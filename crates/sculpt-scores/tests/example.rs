@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 #[test]
 fn example() -> Result<(), Box<dyn std::error::Error>> {
-    let network = ModelSpec::named("resnet8", 10, Some(4), None)?.folded_network(Precision::F32);
+    let network = ModelSpec::named("resnet8", 10, Some(4), None)?.folded_network(Precision::F32)?;
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(1));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let point = Point::new(&network, &theta, &buffers, None)?;

@@ -151,9 +151,9 @@ fn check(case: &Case, folded: bool) {
     tch::set_num_threads(1);
     let spec = ModelSpec::named(&case.model, case.classes, Some(case.width), None).unwrap();
     let network = if folded {
-        spec.folded_network(Precision::F32)
+        spec.folded_network(Precision::F32).unwrap()
     } else {
-        spec.network(Precision::F32)
+        spec.network(Precision::F32).unwrap()
     };
     let layout = network.layout();
     let (mut theta, buffers) = fill(layout);

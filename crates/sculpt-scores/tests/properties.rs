@@ -176,7 +176,7 @@ proptest! {
 #[test]
 fn nothing_handed_in_changes() {
     let spec = ModelSpec::named("resnet8", 10, Some(4), None).unwrap();
-    let network = spec.network(Precision::F32);
+    let network = spec.network(Precision::F32).unwrap();
     let (theta, buffers) = initialise(network.layout(), InitRule::KaimingNormalFanIn, Seed(3));
     let (theta, buffers) = (Tensor::from_slice(&theta), Tensor::from_slice(&buffers));
     let bits = |tensor: &Tensor| -> Vec<u32> {

@@ -17,6 +17,19 @@ pub const MANIFEST_SHA256: &str = "manifest.sha256";
 /// Name of [`suite_json`].
 pub const SUITE_JSON: &str = "suite.json";
 
+/// Behind the folder that PyTorch's archives have, the description in a network's file.
+pub const NETWORK_DESCRIPTION: &str = "/extra/sculpt.json";
+
+/// Folder of the networks that users exported, each under the SHA-256 of its content.
+pub fn networks_folder(runs: &Path) -> PathBuf {
+    runs.join("networks")
+}
+
+/// An exported network.
+pub fn network(runs: &Path, sha256: &str) -> PathBuf {
+    networks_folder(runs).join(format!("{sha256}.pt"))
+}
+
 /// Whether a file's name is that of a table.
 pub fn is_parquet(file_name: &str) -> bool {
     file_name.ends_with(".parquet")

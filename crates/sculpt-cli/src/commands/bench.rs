@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use sculpt_experiments::{Limit, check_memory, limits};
 use sculpt_masks::{Allocation, Density, Mask, Rule, keep_top, random};
-use sculpt_models::{InitRule, ModelSpec, Precision, initialise};
+use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
@@ -140,9 +140,9 @@ pub(crate) fn throughput(
 
 fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
     let model = words.model.spec()?;
-    let size = words.size.unwrap_or(model.usual_side());
+    let size = words.size.unwrap_or(model.usual_image()[1]);
     model
-        .check_image(size, size)
+        .check_image([3, size, size])
         .map_err(|error| BadUsage(format!("--size: {error}")))?;
     let precision = match words.precision {
         PrecisionWord::F32 => Precision::F32,
@@ -150,7 +150,7 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
     };
     let device = device::of(global)?;
     let threads = device::set_threads(global);
-    check_memory(&model, size, words.batch, precision, device)?;
+    check_memory(&model, [3, size, size], words.batch, precision, device)?;
     let timed = time_steps(
         &model,
         size,
@@ -252,7 +252,7 @@ fn time_steps(
     let layout = model.layout();
     let mask = random(&layout, density, Allocation::Balanced, Rule::Exact, SEED)
         .map_err(|error| BadUsage(format!("--density: {error}")))?;
-    let (mut theta, buffers) = initialise(&layout, InitRule::KaimingNormalFanIn, SEED);
+    let (mut theta, buffers) = model.initialise(InitRule::KaimingNormalFanIn, SEED);
     mask.apply(&layout, &mut theta);
     let mut state = State::new(&layout, &theta, &buffers, &mask, device)?;
     let resident = Resident::new(model, side, batch, warm_up + steps, device);
@@ -264,7 +264,7 @@ fn time_steps(
         left: warm_up + steps,
     };
     let outcome = Training {
-        network: &model.network(precision),
+        network: &model.network(precision)?,
         batches: &resident,
         schedule: &Schedule::new(Kind::Constant, 0.1, 1, resident.steps_per_epoch() as u32)?,
         epochs: 1,

@@ -52,7 +52,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     device::set_threads(global);
     let weights = weights::read(&words.weights, &model, global)?;
     let probe = Probe::read(&words.probe, &model, device)?;
-    let network = model.network(Precision::F32);
+    let network = model.network(Precision::F32)?;
     let (theta, buffers) = (place(&weights.theta, device), place(&weights.buffers, device));
 
     let seen = RefCell::new(Vec::new());

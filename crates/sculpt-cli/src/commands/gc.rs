@@ -252,8 +252,13 @@ fn look(store: &Store, needed: &BTreeSet<NodeId>) -> anyhow::Result<Found> {
             found.progress.push(Item { id, kind, bytes });
         }
     }
+    found.strays.extend(unused_networks(store, needed)?);
     let measures = subfolders(&paths::measures_folder(store.runs()));
-    for folder in measures.iter().chain([&paths::suites_folder(store.runs())]) {
+    let others = [
+        paths::suites_folder(store.runs()),
+        paths::networks_folder(store.runs()),
+    ];
+    for folder in measures.iter().chain(&others) {
         found.strays.extend(strays(folder));
     }
     for path in subfolders(&paths::damaged_folder(store.runs())) {
@@ -261,6 +266,40 @@ fn look(store: &Store, needed: &BTreeSet<NodeId>) -> anyhow::Result<Found> {
         found.strays.push(Stray { path, bytes });
     }
     Ok(found)
+}
+
+/// Exported networks that no node is of which stays, nor one that cannot be read.
+fn unused_networks(store: &Store, needed: &BTreeSet<NodeId>) -> anyhow::Result<Vec<Stray>> {
+    let files = store.networks()?;
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut used = BTreeSet::new();
+    for id in store.ids()? {
+        match store.node(&id) {
+            Some(_) if needed.contains(&id) => {
+                let Some(model) = store.expected(&id).model else {
+                    // What it is of is not known.
+                    return Ok(Vec::new());
+                };
+                used.extend(model.network_sha256().map(str::to_owned));
+            }
+            Some(_) => {}
+            None if paths::node_json(&store.node_folder(&id)).exists() => return Ok(Vec::new()),
+            None => {}
+        }
+    }
+    let used = |path: &Path| {
+        let kept = |sha256: &String| *path == paths::network(store.runs(), sha256);
+        used.iter().any(kept)
+    };
+    let unused = files.into_iter().filter(|path| !used(path));
+    Ok(unused
+        .map(|path| Stray {
+            bytes: path.metadata().map_or(0, |found| found.len()),
+            path,
+        })
+        .collect())
 }
 
 /// Files of a folder that a killed process was writing.

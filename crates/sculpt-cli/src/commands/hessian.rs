@@ -105,12 +105,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let probe = Probe::read(&words.probe, &model, device)?;
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));
-    let network = model.folded_network(Precision::F32);
+    let network = model.folded_network(Precision::F32)?;
 
     let started = Instant::now();
     let (images, labels) = probe.whole();
-    let (height, width) = probe.size();
-    let bytes = BYTES_PER_ACTIVATION * model.activations(height, width)?;
+    let bytes = BYTES_PER_ACTIVATION * model.activations(probe.image())?;
     let (n, at_once) = (probe.len() as u64, (GRAPH_BYTES / bytes).max(1));
     let graphs = if n <= at_once {
         Graphs::Keep

@@ -246,15 +246,14 @@ fn scored_mask(
             Images::Probe(&pieces)
         }
         (_, false) => {
-            let usual = || (model.usual_side(), model.usual_side());
-            let (height, width) = probe.as_ref().map_or_else(usual, Probe::size);
-            Images::Size([3, i64::from(height), i64::from(width)])
+            let image = probe.as_ref().map_or_else(|| model.usual_image(), Probe::image);
+            Images::Size(image.map(i64::from))
         }
     };
     let network = if criterion.prefers_folded() {
-        model.folded_network(Precision::F32)
+        model.folded_network(Precision::F32)?
     } else {
-        model.network(Precision::F32)
+        model.network(Precision::F32)?
     };
     let place = |values: &[f32]| Tensor::from_slice(values).to_device(device);
     let (theta, buffers) = (place(&weights.theta), place(&weights.buffers));

@@ -1,12 +1,13 @@
 //! The flags that name a network.
 
 use crate::commands::{address::Input, weights};
+use crate::places;
 use crate::words::{BadUsage, Global};
 use clap::Args;
 use sculpt_models::{ModelError, ModelSpec, Shortcut, known_models};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// `--model`, `--classes`, `--width`, `--shortcut`.
+/// `--model`, `--classes`, `--width`, `--shortcut`; or `--network`.
 #[derive(Args)]
 pub(crate) struct ModelWords {
     #[arg(long, value_name = "M", help = known_models())]
@@ -20,14 +21,21 @@ pub(crate) struct ModelWords {
     /// What joins blocks of different shapes in the CIFAR family: projection or identity [default: projection]
     #[arg(long)]
     pub(crate) shortcut: Option<Shortcut>,
+    /// A network of your own: what python/export_network.py made of a PyTorch module, in place of the other four
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "classes", "width", "shortcut"])]
+    pub(crate) network: Option<PathBuf>,
 }
 
 impl ModelWords {
     /// The network, or what is wrong with the words.
     pub(crate) fn spec(&self) -> anyhow::Result<ModelSpec> {
+        if let Some(path) = &self.network {
+            return Ok(ModelSpec::exported(path)?);
+        }
         let Some(model) = &self.model else {
             return Err(BadUsage(
-                "--model M is needed: nothing else says what network this is of".to_owned(),
+                "--model M, or --network FILE, is needed: nothing else says what network this is of"
+                    .to_owned(),
             )
             .into());
         };
@@ -39,15 +47,16 @@ impl ModelWords {
         Ok(ModelSpec::named(model, classes, self.width, self.shortcut).map_err(bad)?)
     }
 
-    /// As [`ModelWords::spec`], but where `--model` is not given, what the first of these states or checkpoints says that
+    /// As [`ModelWords::spec`], but where neither `--model` nor `--network` is given, what the first of these states or checkpoints says that
     /// it is of.
     pub(crate) fn spec_or_of(&self, words: &[&Path], global: &Global) -> anyhow::Result<ModelSpec> {
-        if self.model.is_some() {
+        if self.model.is_some() || self.network.is_some() {
             return self.spec();
         }
         for word in words {
             if let Some(model) = Input::of(word, global)?.model() {
-                return Ok(model);
+                // Of an exported network a state has the description, and the store the program.
+                return Ok(places::store(global).with_network(model)?);
             }
         }
         let fitting = words

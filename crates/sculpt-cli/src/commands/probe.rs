@@ -19,12 +19,11 @@ pub(crate) struct Probe {
     labels: Tensor,
     batch: usize,
     n: usize,
-    height: u32,
-    width: u32,
+    image: [u32; 3],
 }
 
 impl Probe {
-    /// Reads `images` F32 `[n, 3, h, w]`, which the model takes, and `labels` `[n]` of any integer type, each one of its classes, and
+    /// Reads `images` F32 `[n, channels, h, w]`, which the model takes, and `labels` `[n]` of any integer type, each one of its classes, and
     /// nothing else.
     pub(crate) fn read(path: &Path, model: &ModelSpec, device: Device) -> anyhow::Result<Self> {
         let (name, classes) = (path.display(), model.classes());
@@ -32,16 +31,23 @@ impl Probe {
         let (shape, images) = tensors.take_f32("images")?;
         let (labels_shape, labels) = tensors.take_integers("labels")?;
         tensors.finish()?;
-        let [n, 3, height, width] = shape[..] else {
-            bail!("{name}: tensor images has shape {shape:?}, expected [n, 3, height, width]");
+        // One of ours takes any rows and columns, and says itself which are too few.
+        let expected = model.usual_image()[0];
+        let image = match shape[..] {
+            [n, channels, height, width] if channels == expected as usize => Some((n, height, width)),
+            _ => None,
         };
+        let Some((n, height, width)) = image else {
+            bail!("{name}: tensor images has shape {shape:?}, expected [n, {expected}, height, width]");
+        };
+        let image = [expected, height as u32, width as u32];
         if images.is_empty() {
             bail!(
                 "{name}: tensor images has shape {shape:?}, a probe needs at least one image and one pixel"
             );
         }
         model
-            .check_image(height as u32, width as u32)
+            .check_image(image)
             .with_context(|| format!("{name}: tensor images has shape {shape:?}"))?;
         if labels_shape != [n] {
             bail!("{name}: tensor labels has shape {labels_shape:?}, expected [{n}], one for each image");
@@ -60,8 +66,7 @@ impl Probe {
         Ok(Self {
             images: Tensor::from_slice(&images).view(&sizes[..]).to_device(device),
             labels: Tensor::from_slice(&labels).to_device(device),
-            height: height as u32,
-            width: width as u32,
+            image,
             batch: (MAX_BATCH_PIXELS / (height * width)).clamp(1, MAX_BATCH),
             n,
         })
@@ -77,9 +82,9 @@ impl Probe {
         self.n
     }
 
-    /// Rows and columns of an image.
-    pub(crate) fn size(&self) -> (u32, u32) {
-        (self.height, self.width)
+    /// Channels, rows and columns of an image.
+    pub(crate) fn image(&self) -> [u32; 3] {
+        self.image
     }
 
     /// All images and labels in order, in batches that fit into memory.

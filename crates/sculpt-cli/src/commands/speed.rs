@@ -85,7 +85,7 @@ impl Speeds {
             self.cache.put(&key, &speed)?;
             return Ok(Some(speed));
         }
-        let macs = work.model.multiply_accumulates(work.side, work.side)?;
+        let macs = work.model.multiply_accumulates([3, work.side, work.side])?;
         let step = f64::from(SMALL_BATCH) * training_flops(macs.into_iter().map(|n| (n, 1.0)));
         // One step to warm up, two that are timed.
         let longest = Duration::from_secs_f64(3.0 * step / SLOWEST);

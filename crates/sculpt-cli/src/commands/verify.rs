@@ -42,6 +42,9 @@ pub(crate) struct Words {
     /// Its shortcuts: projection or identity
     #[arg(long, requires = "model")]
     shortcut: Option<Shortcut>,
+    /// Network of all files that are given, made by python/export_network.py
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    network: Option<PathBuf>,
     /// Set damaged nodes of a store aside, and remove damaged measures and strays: they are made again when they are needed
     #[arg(long)]
     repair: bool,
@@ -59,21 +62,15 @@ pub(crate) struct Words {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let model = match words.model.clone() {
-        None => None,
-        model => {
-            let (classes, width, shortcut) = (words.classes, words.width, words.shortcut);
-            Some(
-                ModelWords {
-                    model,
-                    classes,
-                    width,
-                    shortcut,
-                }
-                .spec()?,
-            )
-        }
+    let model = ModelWords {
+        model: words.model.clone(),
+        classes: words.classes,
+        width: words.width,
+        shortcut: words.shortcut,
+        network: words.network.clone(),
     };
+    let is_named = model.model.is_some() || model.network.is_some();
+    let model = is_named.then(|| model.spec()).transpose()?;
     for path in &words.paths {
         if let Err(error) = fs::metadata(path) {
             bail!("{} cannot be verified: {error}", path.display());

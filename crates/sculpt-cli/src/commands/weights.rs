@@ -115,6 +115,10 @@ pub(crate) fn fitting(path: &Path, model: Option<&ModelSpec>) -> Option<ModelSpe
 
 /// A model as flags.
 pub(crate) fn flags(model: &ModelSpec) -> String {
+    let (Some(width), None) = (model.width(), model.network_sha256()) else {
+        let sha256 = model.network_sha256().unwrap_or_default();
+        return format!("--network FILE ({model}, SHA-256 {sha256})");
+    };
     let default = ModelSpec::named(&model.name(), model.classes(), None, None);
     let shortcut = match (model.shortcut(), default.ok().and_then(|model| model.shortcut())) {
         (Some(shortcut), usual) if Some(shortcut) != usual => format!(" --shortcut {}", shortcut.word()),
@@ -123,7 +127,7 @@ pub(crate) fn flags(model: &ModelSpec) -> String {
     format!(
         "--model {} --width {} --classes {}{shortcut}",
         model.name(),
-        model.width(),
+        width,
         model.classes()
     )
 }

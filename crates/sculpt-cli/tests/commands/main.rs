@@ -14,6 +14,8 @@ mod foreign;
 mod gc;
 mod help;
 mod mask;
+mod network;
+mod network_recipes;
 mod readme;
 mod schedule;
 mod states;

@@ -72,6 +72,18 @@ fn place(root: &Path) {
     for file in ["p.safetensors", "p.pt"] {
         write_tensors(&root.join(file), &tensors, None).unwrap();
     }
+    let network = checkout().join("crates/sculpt-models/goldens/networks/vit.pt");
+    fs::copy(&network, root.join("net.pt")).unwrap();
+    let model = ModelSpec::exported(&network).unwrap();
+    let (theta, buffers) = model.initialise(InitRule::KaimingNormalFanIn, Seed(1));
+    write_state_dict(&root.join("mine.pth"), &model.layout(), &theta, &buffers).unwrap();
+    let images = (0..n * 3 * 16 * 16).map(|i| ((i * 37 % 101) as f32 - 50.0) / 25.0);
+    let labels = (0..n as i64).map(|i| i % 10).collect();
+    let tensors = [
+        ("images", TensorData::F32(vec![n, 3, 16, 16], images.collect())),
+        ("labels", TensorData::I64(vec![n], labels)),
+    ];
+    write_tensors(&root.join("mine-p.pt"), &tensors, None).unwrap();
     let folder = root.join("data/cifar10/cifar-10-batches-bin");
     fs::create_dir_all(&folder).unwrap();
     for (i, file) in [

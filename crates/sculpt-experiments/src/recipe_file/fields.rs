@@ -12,7 +12,7 @@ use sculpt_models::{ModelSpec, Shortcut};
 use sculpt_scores::Criterion as Score;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Fields that name a state.
 pub(super) const REFERENCES: [&str; 5] = ["from", "mask_from", "weights_from", "signs_from", "norm_from"];
@@ -31,13 +31,15 @@ pub(super) struct Usual<'a> {
 /// Makes a node of a file.
 type Read = fn(&Path, ModelSpec) -> Result<(Node, State), ExperimentError>;
 
+/// A network by name, or the file of an exported one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawModel {
-    name: String,
-    classes: u32,
+    name: Option<String>,
+    classes: Option<u32>,
     width: Option<u32>,
     shortcut: Option<Shortcut>,
+    network: Option<PathBuf>,
 }
 
 /// The fields of a kind that may have a usual value.
@@ -92,7 +94,7 @@ impl Usual<'_> {
             .remove("model")
             .or_else(|| self.defaults.get("model").cloned());
         let model = match (given, self.setup) {
-            (Some(value), _) => spec(value).map_err(|e| Problem::at("model", e))?,
+            (Some(value), _) => self.spec(value).map_err(|e| Problem::at("model", e))?,
             (None, Some(setup)) => setup.model.clone(),
             (None, None) => return Err(Problem::Text("missing field `model`".to_owned())),
         };
@@ -120,8 +122,11 @@ impl Usual<'_> {
                 fields.insert(field.to_owned(), value.clone());
             }
         }
+        let mut given = None;
         if let Some(value) = fields.get_mut("model") {
-            *value = model(value.take()).map_err(|e| Problem::at("model", e))?;
+            let model = self.spec(value.take()).map_err(|e| Problem::at("model", e))?;
+            *value = to_json(&model);
+            given = Some(model);
         }
         if let Some(value) = fields.get_mut("data") {
             *value = to_json(&self.data(value)?);
@@ -133,7 +138,38 @@ impl Usual<'_> {
             self.fill(&mut fields, &kind, setup, seed);
         }
         fields.insert("v".to_owned(), json!(1));
-        typed(fields)
+        let mut node = typed(fields)?;
+        if let (Node::Init(init), Some(model)) = (&mut node, given) {
+            // In JSON it is without the file that it was read from.
+            init.model = model;
+        }
+        Ok(node)
+    }
+
+    /// A model as recipes write it.
+    fn spec(&self, value: Value) -> Result<ModelSpec, String> {
+        let raw: RawModel = serde_json::from_value(value).map_err(|e| e.to_string())?;
+        match raw {
+            RawModel {
+                name: None,
+                classes: None,
+                width: None,
+                shortcut: None,
+                network: Some(file),
+            } => ModelSpec::exported(&self.folder.join(file)).map_err(|e| e.to_string()),
+            RawModel {
+                name: Some(name),
+                classes: Some(classes),
+                width,
+                shortcut,
+                network: None,
+            } => ModelSpec::named(&name, classes, width, shortcut).map_err(|e| e.to_string()),
+            RawModel { network: Some(_), .. } => {
+                Err("`network` stands alone: the file says the rest".to_owned())
+            }
+            RawModel { name: None, .. } => Err("missing field `name`".to_owned()),
+            RawModel { classes: None, .. } => Err("missing field `classes`".to_owned()),
+        }
     }
 
     /// What a preset's panel says where neither the table nor the defaults do.
@@ -299,15 +335,6 @@ fn own_init(setup: &Setup, seed: u64) -> Init {
         seed,
         draw: 0,
     }
-}
-
-fn model(value: Value) -> Result<Value, String> {
-    spec(value).map(|spec| to_json(&spec))
-}
-
-fn spec(value: Value) -> Result<ModelSpec, String> {
-    let raw: RawModel = serde_json::from_value(value).map_err(|e| e.to_string())?;
-    ModelSpec::named(&raw.name, raw.classes, raw.width, raw.shortcut).map_err(|e| e.to_string())
 }
 
 /// Reads a node; serde does not say which field is wrong, but is silent of it once the field is gone.

@@ -1,5 +1,7 @@
 //! Recipes of users: the same nodes, in TOML, parents by name. `RECIPES.md` documents every field.
 
+#[cfg(test)]
+mod documented_tests;
 mod fields;
 mod grid;
 mod place;

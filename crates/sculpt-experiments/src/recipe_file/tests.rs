@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use tempfile::TempDir;
 
-fn read(text: &str) -> Result<UserRecipe, String> {
+pub(super) fn read(text: &str) -> Result<UserRecipe, String> {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("r.toml");
     fs::write(&path, text).unwrap();
@@ -258,28 +258,6 @@ fn errors_say_line_and_column() {
         &GRID.replace("[1, 2]", &format!("[{}]", seeds.join(","))),
         "more than 100000 nodes",
     );
-}
-
-/// The page's own recipes, and those beside the crate.
-#[test]
-fn documented_recipes_are_recipes() {
-    let page = include_str!("../../../../RECIPES.md");
-    let blocks = page
-        .split("```toml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap());
-    // One of them wants files of its reader's.
-    let blocks = blocks.filter(|block| !block.contains("file = "));
-    let n_nodes: Vec<_> = blocks
-        .map(|block| read(block).unwrap_or_else(|e| panic!("{e}")).recipe.len())
-        .collect();
-    // Three seeds of an initialisation and six masks of four cycles; one dense cycle; an init, a dense cycle, two rounds of two nodes, and two
-    // masks over its warm-up with four cycles.
-    assert_eq!(n_nodes, [3 * (1 + 6 * (1 + 4)), 2, 1 + 1 + 4 + 2 * (1 + 4)]);
-    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes")).unwrap() {
-        let path = file.unwrap().path();
-        read_user_recipe(&path, &DataFolder::default()).unwrap_or_else(|e| panic!("{e}"));
-    }
 }
 
 /// Masks and weights of two files of the same content are one node, whatever the files are called; a train goes on from them.

@@ -3,6 +3,7 @@
 use super::{Findings, PlaceKind, is_first_two, node, suite};
 use sculpt_experiments::{Store, Suite};
 use sculpt_measures::{MeasureFile, check_measure};
+use sculpt_models::ModelSpec;
 use sculpt_store::paths;
 use std::path::Path;
 
@@ -23,6 +24,9 @@ pub(super) fn verify(runs: &Path, findings: &mut Findings) {
         for path in findings.entries(&paths::suites_folder(runs)) {
             described(runs, &path, findings);
         }
+    }
+    if paths::networks_folder(runs).is_dir() {
+        networks(runs, findings);
     }
     if paths::measures_folder(runs).is_dir() {
         measures(&paths::measures_folder(runs), findings);
@@ -49,6 +53,36 @@ fn described(runs: &Path, path: &Path, findings: &mut Findings) {
             findings.say(path, PlaceKind::Description, detail);
         }
         Ok(Some(_) | None) => {}
+    }
+}
+
+/// Exported networks, each under the SHA-256 of its content.
+fn networks(runs: &Path, findings: &mut Findings) {
+    for path in findings.entries(&paths::networks_folder(runs)) {
+        if paths::is_temporary(paths::file_name(&path)) {
+            findings.stray(&path);
+            continue;
+        }
+        findings.checked += 1;
+        match ModelSpec::exported(&path) {
+            Err(error) => {
+                let text = error.to_string();
+                let detail = text
+                    .strip_prefix(&format!("{} ", path.display()))
+                    .unwrap_or(&text);
+                findings.say(&path, PlaceKind::Model, detail.to_owned());
+            }
+            Ok(model) => {
+                let sha256 = model.network_sha256().unwrap_or_default();
+                if path != paths::network(runs, sha256) {
+                    findings.say(
+                        &path,
+                        PlaceKind::Checksum,
+                        format!("has SHA-256 {sha256}, and is not named so"),
+                    );
+                }
+            }
+        }
     }
 }
 

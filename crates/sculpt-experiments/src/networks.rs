@@ -1,0 +1,50 @@
+//! Exported networks of users: a node names one by its content, and the store keeps it, so that files may move or go.
+
+use crate::store::entries;
+use crate::{ExperimentError, Store};
+use sculpt_models::ModelSpec;
+use sculpt_store::{atomic, paths};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+impl Store {
+    /// The model, an exported one with its file where the store has it.
+    ///
+    /// # Errors
+    /// A file that is not the one that was kept, or what the file system refuses.
+    pub fn with_network(&self, model: ModelSpec) -> Result<ModelSpec, ExperimentError> {
+        let (Some(sha256), None) = (model.network_sha256(), model.network_file()) else {
+            return Ok(model);
+        };
+        let path = paths::network(self.runs(), sha256);
+        match fs::read(&path) {
+            Ok(content) => Ok(model.with_network_file(content)?),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(model),
+            Err(source) => Err(ExperimentError::Io { path, source }),
+        }
+    }
+
+    /// Keeps the file of an exported network.
+    pub(crate) fn keep_network(&self, model: &ModelSpec) -> Result<(), ExperimentError> {
+        let (Some(sha256), Some(content)) = (model.network_sha256(), model.network_file()) else {
+            return Ok(());
+        };
+        let path = paths::network(self.runs(), sha256);
+        if path.is_file() {
+            return Ok(());
+        }
+        Ok(atomic::write(&path, content)?)
+    }
+
+    /// The files of exported networks that it keeps, sorted.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn networks(&self) -> Result<Vec<PathBuf>, ExperimentError> {
+        let mut found = entries(&paths::networks_folder(self.runs()))?;
+        found.retain(|path| !paths::is_temporary(paths::file_name(path)));
+        found.sort();
+        Ok(found)
+    }
+}

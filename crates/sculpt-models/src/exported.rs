@@ -1,0 +1,291 @@
+//! Networks of other people, exported from PyTorch by `python/export_network.py`: TorchScript of
+//! `(theta, buffers, images) -> (logits, buffers)`, and a description of its tensors beside it.
+
+mod description;
+mod fault;
+mod file;
+
+pub use fault::NetworkFault;
+
+use crate::ModelError;
+use description::Description;
+use sculpt_layout::Layout;
+use sculpt_network::{Mode, Network};
+use sculpt_store::canonical::sha256_hex;
+use serde::{Deserialize, Serialize};
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tch::{CModule, Device, IValue, Kind, TchError, Tensor, no_grad};
+
+/// A network that is known by its file's content. All but its program stands in its JSON, so that whoever has a description can
+/// plan, count and read states; to compute takes the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Exported {
+    sha256: String,
+    description: Description,
+    layout: Layout,
+    content: Option<Arc<Vec<u8>>>,
+}
+
+/// What stands in JSON of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawExported {
+    sha256: String,
+    description: Description,
+}
+
+impl Exported {
+    pub(crate) fn read(path: &Path) -> Result<Self, ModelError> {
+        let at = |fault| ModelError::Network {
+            network: path.display().to_string(),
+            fault,
+        };
+        let content = file::read(path).map_err(at)?;
+        Self::of(content).map_err(at)
+    }
+
+    fn of(content: Vec<u8>) -> Result<Self, NetworkFault> {
+        let description = file::description(&content)?;
+        let layout = description.layout()?;
+        Ok(Self {
+            sha256: sha256_hex(&content),
+            description,
+            layout,
+            content: Some(Arc::new(content)),
+        })
+    }
+
+    /// The same network with its program, which must be the one that it was described from.
+    pub(crate) fn with_program(&self, content: Vec<u8>) -> Result<Self, ModelError> {
+        let found = Self::of(content).map_err(|fault| self.error(fault))?;
+        if found.sha256 != self.sha256 {
+            return Err(self.error(NetworkFault::OtherContent {
+                found: found.sha256,
+                recorded: self.sha256.clone(),
+            }));
+        }
+        if found.description != self.description {
+            return Err(self.error(NetworkFault::OtherDescription));
+        }
+        Ok(found)
+    }
+
+    /// SHA-256 of the file.
+    pub(crate) fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The file's content, where it was read.
+    pub(crate) fn content(&self) -> Option<&[u8]> {
+        self.content.as_ref().map(|content| content.as_slice())
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The network, after a trial of its program: a file from a stranger need not do what it says.
+    pub(crate) fn network(&self) -> Result<ExportedNetwork, ModelError> {
+        let content = self.content.as_ref();
+        let content = content.ok_or_else(|| self.error(NetworkFault::NoProgram))?;
+        let program = Program {
+            content: Arc::clone(content),
+            loaded: Mutex::default(),
+        };
+        self.try_program(&program).map_err(|fault| self.error(fault))?;
+        Ok(ExportedNetwork {
+            layout: self.layout.clone(),
+            program,
+        })
+    }
+
+    /// Runs each method on images of zeros, in both precisions: no method may fail or answer in other shapes than described.
+    fn try_program(&self, program: &Program) -> Result<(), NetworkFault> {
+        let [channels, height, width] = self.description.image.map(i64::from);
+        let (n_params, n_buffers) = (self.layout.n_params() as i64, self.layout.n_buffers() as i64);
+        let tries = [
+            (Mode::Eval, 1, Kind::Float),
+            (Mode::Eval, 2, Kind::Float),
+            (Mode::Eval, 1, Kind::Double),
+            (Mode::Train, 2, Kind::Float),
+            (Mode::Calibrate, 2, Kind::Float),
+        ];
+        no_grad(|| {
+            for (mode, n, kind) in tries {
+                let zeros =
+                    |shape: &[i64]| Tensor::f_zeros(shape, (kind, Device::Cpu)).map_err(failed("try"));
+                let (theta, buffers) = (zeros(&[n_params])?, zeros(&[n_buffers])?);
+                let images = zeros(&[n, channels, height, width])?;
+                let (logits, after) = program.run(&theta, &buffers, &images, mode)?;
+                let expected = [vec![n, i64::from(self.description.classes)], vec![n_buffers]];
+                for (answer, expected) in [&logits, &after].into_iter().zip(expected) {
+                    if answer.size() != expected || answer.kind() != kind {
+                        return Err(NetworkFault::Answer {
+                            method: method(mode),
+                            found: answer.size(),
+                            found_kind: answer.kind(),
+                            expected,
+                            kind,
+                        });
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn error(&self, fault: NetworkFault) -> ModelError {
+        ModelError::Network {
+            network: format!(
+                "network {} of SHA-256 {}…",
+                self.description.title,
+                &self.sha256[..12]
+            ),
+            fault,
+        }
+    }
+}
+
+/// Whether the program is at hand is nothing of the network's.
+impl PartialEq for Exported {
+    fn eq(&self, other: &Self) -> bool {
+        self.sha256 == other.sha256 && self.description == other.description
+    }
+}
+
+/// No number of a description is NaN.
+impl Eq for Exported {}
+
+impl Hash for Exported {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sha256.hash(state);
+    }
+}
+
+impl TryFrom<RawExported> for Exported {
+    type Error = ModelError;
+
+    fn try_from(raw: RawExported) -> Result<Self, ModelError> {
+        let at = |fault| ModelError::Network {
+            network: "the network described".to_owned(),
+            fault,
+        };
+        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if raw.sha256.len() != 64 || !raw.sha256.bytes().all(is_hex) {
+            return Err(at(NetworkFault::Value {
+                what: "its SHA-256".to_owned(),
+                value: raw.sha256,
+                allowed: "64 hexadecimal digits",
+            }));
+        }
+        Ok(Self {
+            layout: raw.description.layout().map_err(at)?,
+            sha256: raw.sha256,
+            description: raw.description,
+            content: None,
+        })
+    }
+}
+
+impl From<&Exported> for RawExported {
+    fn from(exported: &Exported) -> Self {
+        Self {
+            sha256: exported.sha256.clone(),
+            description: exported.description.clone(),
+        }
+    }
+}
+
+/// A program as read, and as loaded on the devices where it was used.
+#[derive(Debug)]
+struct Program {
+    content: Arc<Vec<u8>>,
+    loaded: Mutex<Vec<(Device, Arc<CModule>)>>,
+}
+
+impl Program {
+    fn on(&self, device: Device) -> Result<Arc<CModule>, NetworkFault> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, module)) = loaded.iter().find(|(on, _)| *on == device) {
+            return Ok(Arc::clone(module));
+        }
+        let module = CModule::load_data_on_device(&mut self.content.as_slice(), device);
+        let module = Arc::new(module.map_err(failed("load"))?);
+        loaded.push((device, Arc::clone(&module)));
+        Ok(module)
+    }
+
+    /// Logits, and the running statistics after them.
+    fn run(
+        &self,
+        theta: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+        mode: Mode,
+    ) -> Result<(Tensor, Tensor), NetworkFault> {
+        // What libtorch's optimiser of programs makes has first derivatives only. The switch is the thread's.
+        tch::jit::f_set_graph_executor_optimize(false).map_err(failed("run"))?;
+        let module = self.on(theta.device())?;
+        let given = [theta, buffers, images].map(|tensor| IValue::Tensor(tensor.shallow_clone()));
+        let answer = module.method_is(method(mode), &given);
+        match answer.map_err(failed(method(mode)))? {
+            IValue::Tuple(parts) => match <[IValue; 2]>::try_from(parts) {
+                Ok([IValue::Tensor(logits), IValue::Tensor(after)]) => Ok((logits, after)),
+                _ => Err(NetworkFault::NoLogits { method: method(mode) }),
+            },
+            _ => Err(NetworkFault::NoLogits { method: method(mode) }),
+        }
+    }
+}
+
+fn method(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Train => "learn",
+        Mode::Calibrate => "calibrate",
+        Mode::Eval => "evaluate",
+    }
+}
+
+fn failed(doing: &'static str) -> impl Fn(TchError) -> NetworkFault {
+    move |error| {
+        // A backtrace of libtorch's follows, and of a program's failure where in it: its last line says why.
+        let text = error.to_string();
+        let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let why = lines().rfind(|line| line.contains("Error"));
+        NetworkFault::Failed {
+            doing,
+            reason: why.or_else(|| lines().next()).unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// A program as a function of its flat parameter vector.
+#[derive(Debug)]
+pub(crate) struct ExportedNetwork {
+    layout: Layout,
+    program: Program,
+}
+
+impl Network<Tensor> for ExportedNetwork {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// # Panics
+    /// When a length or shape does not fit the layout, or libtorch refuses an operation.
+    fn forward(&self, theta: &Tensor, buffers: &Tensor, images: &Tensor, mode: Mode) -> Tensor {
+        let answer = self.program.run(theta, buffers, images, mode);
+        let (logits, after) = answer.unwrap_or_else(|fault| panic!("the network {fault}"));
+        match mode {
+            Mode::Train | Mode::Calibrate => no_grad(|| buffers.shallow_clone().copy_(&after)),
+            Mode::Eval => {}
+        }
+        logits
+    }
+}

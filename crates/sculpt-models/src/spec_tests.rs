@@ -1,0 +1,131 @@
+use super::*;
+use proptest::prelude::*;
+
+fn counts(name: &str, classes: u32, shortcut: Option<Shortcut>) -> (usize, usize, usize) {
+    let layout = ModelSpec::named(name, classes, None, shortcut).unwrap().layout();
+    (layout.n_params(), layout.n_prunable(), layout.prunable().count())
+}
+
+/// Reference §2.9, worked out there by hand and equal to torchvision's own counts.
+#[test]
+fn parameter_counts() {
+    assert_eq!(counts("resnet20", 10, None), (272_474, 270_896, 22));
+    let identity = counts("resnet20", 10, Some(Shortcut::Identity));
+    assert_eq!((identity.0, identity.1), (269_722, 268_336));
+    assert_eq!(counts("resnet18-cifar", 10, None), (11_173_962, 11_164_352, 21));
+    assert_eq!(counts("resnet18-cifar", 100, None), (11_220_132, 11_210_432, 21));
+    assert_eq!(counts("resnet18", 1000, None), (11_689_512, 11_678_912, 21));
+    assert_eq!(counts("resnet50-cifar", 100, None), (23_705_252, 23_652_032, 54));
+    assert_eq!(counts("resnet50", 1000, None), (25_557_032, 25_502_912, 54));
+}
+
+/// ResNet-18 on 224 × 224: 1,814,073,344 multiply-accumulates, the 1.81 GMac of torchvision's model table.
+#[test]
+fn multiply_accumulates_of_resnet18() {
+    let spec = ModelSpec::named("resnet18", 1000, None, None).unwrap();
+    let macs = spec.multiply_accumulates([3, 224, 224]).unwrap();
+    assert_eq!((macs.len(), macs.iter().sum::<u64>()), (21, 1_814_073_344));
+}
+
+/// Nine depths of the CIFAR family with two kinds of shortcuts, and resnet50-6n2; two ResNets with two stems; VGG-16.
+#[test]
+fn networks_in_use() {
+    let all = ModelSpec::in_use(10, Some(4));
+    assert_eq!(all.len(), 2 * 10 + 4 + 1);
+    assert!(
+        all.iter()
+            .all(|model| model.width() == Some(4) && model.classes() == 10)
+    );
+    for name in ["resnet20", "resnet50-6n2", "resnet18", "resnet50-cifar", "vgg16"] {
+        assert!(all.iter().any(|model| model.name() == name), "{name}");
+    }
+}
+
+#[test]
+fn unknown_models_are_refused() {
+    for name in [
+        "resnet",
+        "resnet21",
+        "vgg19",
+        "resnet34",
+        "",
+        "resnet-20",
+        "resnet020",
+        "resnet050",
+        "resnet+20",
+        "resnet20-6n2",
+        "resnet99999999999",
+    ] {
+        let error = ModelSpec::named(name, 10, None, None).unwrap_err();
+        assert_eq!(error, ModelError::UnknownName { name: name.into() });
+    }
+    assert!(ModelSpec::named("resnet20", 0, None, None).is_err());
+    assert!(ModelSpec::named("resnet20", 10, Some(0), None).is_err());
+    assert!(ModelSpec::named("resnet18", 10, None, Some(Shortcut::Identity)).is_err());
+}
+
+/// torchvision's and He et al.'s of depth 6 · 8 + 2.
+#[test]
+fn two_networks_of_depth_50_have_two_names() {
+    let of = |name| ModelSpec::named(name, 10, None, None).unwrap();
+    let (torchvision, cifar) = (of("resnet50"), of("resnet50-6n2"));
+    assert_ne!(torchvision, cifar);
+    assert_eq!(
+        (torchvision.to_string(), cifar.to_string()),
+        ("ResNet-50".to_owned(), "ResNet-50 (6n + 2)".to_owned())
+    );
+    let json =
+        r#"{"architecture":{"cifar-resnet":{"depth":50,"shortcut":"projection"}},"width":16,"classes":10}"#;
+    assert_eq!(serde_json::to_string(&cifar).unwrap(), json);
+    assert_eq!(serde_json::from_str::<ModelSpec>(json).unwrap(), cifar);
+}
+
+fn any_name() -> impl Strategy<Value = String> {
+    let cifar = (1u32..=200).prop_map(|n| format!("resnet{}", 6 * n + 2));
+    let others = [
+        "resnet18",
+        "resnet50",
+        "resnet18-cifar",
+        "resnet50-cifar",
+        "resnet50-6n2",
+        "vgg16",
+    ];
+    prop_oneof![
+        cifar,
+        proptest::sample::select(others.to_vec()).prop_map(str::to_owned)
+    ]
+}
+
+proptest! {
+    /// No two descriptions share a name, and a description survives its name, its words and its JSON.
+    #[test]
+    fn named_by_its_name_it_is_itself(
+        name in any_name(), width in 1u32..=1024, classes in 1u32..=100_000, identity: bool,
+    ) {
+        let spec = ModelSpec::named(&name, classes, Some(width), None).unwrap();
+        let other = spec.shortcut().filter(|_| identity).map(|_| Shortcut::Identity);
+        let spec = ModelSpec::named(&name, classes, Some(width), other).unwrap();
+        prop_assert_eq!(spec.name(), name);
+        let again = ModelSpec::named(&spec.name(), spec.classes(), spec.width(), spec.shortcut());
+        prop_assert_eq!(again.as_ref(), Ok(&spec));
+        let json = serde_json::to_string(&spec).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<ModelSpec>(&json).unwrap(), &spec);
+    }
+
+    /// Also from JSON, through which a depth may come that only one family has a name for.
+    #[test]
+    fn read_from_json_it_has_a_name_of_its_own(depth in 0u32..1300, cifar: bool, stem: bool, identity: bool) {
+        let architecture = if cifar {
+            let shortcut = if identity { "identity" } else { "projection" };
+            serde_json::json!({ "cifar-resnet": { "depth": depth, "shortcut": shortcut } })
+        } else {
+            let stem = if stem { "cifar" } else { "imagenet" };
+            serde_json::json!({ "resnet": { "depth": depth % 60, "stem": stem } })
+        };
+        let json = serde_json::json!({ "architecture": architecture, "width": 4, "classes": 3 });
+        if let Ok(spec) = serde_json::from_value::<ModelSpec>(json) {
+            let again = ModelSpec::named(&spec.name(), 3, Some(4), spec.shortcut());
+            prop_assert_eq!(again, Ok(spec));
+        }
+    }
+}
