@@ -12,6 +12,14 @@ use std::path::{Path, PathBuf};
 /// Data are read in pieces of this many bytes, a multiple of every number's size.
 const PIECE: usize = 1 << 20;
 
+/// Names are looked for in every dialect, which takes a while for each.
+const MOST_TENSORS: usize = 5000;
+
+fn count_fault(found: usize) -> Option<Fault> {
+    let most = MOST_TENSORS;
+    (found > most).then_some(Fault::TooMany { found, most })
+}
+
 /// Forty times a ResNet-50, with its optimiser's state.
 const MOST_FILE_BYTES: u64 = 1 << 33;
 
@@ -133,7 +141,10 @@ impl Archive {
         let start = start_of(&mut file).map_err(failed("read"))?;
         if !start.is_safetensors() && torch_file::is_one(start.bytes()) {
             return Ok(
-                match torch_file::entries(path, &mut file, n_file).map_err(failed("read"))? {
+                match torch_file::entries(path, &mut file, n_file)
+                    .map_err(failed("read"))?
+                    .and_then(|entries| count_fault(entries.len()).map_or(Ok(entries), Err))
+                {
                     Ok(entries) => Some(Self {
                         path: path.to_owned(),
                         file,
@@ -156,6 +167,10 @@ impl Archive {
                 return Ok(None);
             }
         };
+        if let Some(fault) = count_fault(header.entries.len()) {
+            faults.push(fault);
+            return Ok(None);
+        }
         let data_start = 8 + header.n_bytes;
         let before = faults.len();
         let entries = check_entries(header.entries, n_file - data_start, faults);

@@ -161,3 +161,22 @@ fn files_of_holes_and_endless_ones_are_refused_unread() {
     ));
     assert!(matches!(file(1 << 32)[..], [Fault::TooLong { .. }]));
 }
+
+/// Two hundred thousand names in a header of some megabytes kept every dialect busy for minutes.
+#[test]
+fn more_tensors_than_any_network_has_are_refused_before_their_names_are_looked_at() {
+    let header = |n: usize| {
+        let all: Vec<_> = (0..n)
+            .map(|i| format!(r#""a{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#))
+            .collect();
+        format!("{{{}}}", all.join(","))
+    };
+    assert_eq!(faults(&header(5000), 0), []);
+    assert_eq!(
+        faults(&header(5001), 0),
+        [Fault::TooMany {
+            found: 5001,
+            most: 5000
+        }]
+    );
+}

@@ -43,6 +43,14 @@ pub enum Fault {
         /// The limit.
         most: u64,
     },
+    /// More tensors than any network here has, with the state of its optimiser.
+    #[error("holds {found} tensors, and no file of more than {most} is read: a ResNet-152 has 932")]
+    TooMany {
+        /// So many.
+        found: usize,
+        /// The limit.
+        most: usize,
+    },
     /// A file that says to be large and is nearly nowhere on the disk: reading it would only count zeros.
     #[error("has {bytes} bytes, of which {on_disk} are on the disk: the rest are holes, and no network")]
     Holes {

@@ -50,6 +50,7 @@ impl Fault {
     pub fn kind(&self) -> FaultKind {
         match self {
             Fault::NotAFile
+            | Fault::TooMany { .. }
             | Fault::TooLong { .. }
             | Fault::Holes { .. }
             | Fault::Empty
@@ -108,6 +109,7 @@ impl Fault {
             | Fault::MaskPadding { tensor, .. }
             | Fault::MaskValue { tensor, .. } => Some(tensor),
             Fault::NotAFile
+            | Fault::TooMany { .. }
             | Fault::TooLong { .. }
             | Fault::Holes { .. }
             | Fault::Empty

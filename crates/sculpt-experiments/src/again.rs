@@ -230,7 +230,7 @@ fn keep_timing(side: &Path, own: &Path) -> Result<(), ExperimentError> {
     if !kept.exists() {
         return Ok(());
     }
-    let text = fs::read_to_string(kept).map_err(|source| ExperimentError::Io {
+    let text = sculpt_store::read_text(kept).map_err(|source| ExperimentError::Io {
         path: kept.clone(),
         source,
     })?;

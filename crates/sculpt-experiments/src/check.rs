@@ -72,13 +72,18 @@ fn check_train(node: &Node, train: &Train, model: &ModelSpec) -> Result<(), Expe
         let allowed = format!("at most the {n_training} training images, since the last batch is dropped");
         return Err(out_of_range("batch", batch, allowed));
     }
-    let last = if train.drop_last || n_training % batch == 0 {
-        batch
-    } else {
-        n_training % batch
-    };
-    // One image is enough where it makes more than one value a channel.
-    if last == 1 && model.least_normalised([3, side, side])? == Some(1) {
+    let last_of = if train.drop_last { batch } else { n_training };
+    check_last_batch(last_of, batch, model, [3, side, side])
+}
+
+/// BatchNorm needs more than one value a channel: one image is enough where it makes several.
+pub(crate) fn check_last_batch(
+    n_training: u64,
+    batch: u64,
+    model: &ModelSpec,
+    image: [u32; 3],
+) -> Result<(), ExperimentError> {
+    if (batch == 1 || n_training % batch == 1) && model.least_normalised(image)? == Some(1) {
         let allowed = format!(
             "a size whose last batch has 2 images or more: of {n_training} training images one is left over, and BatchNorm \
              has no variance of the one value a channel that {model} makes of it"

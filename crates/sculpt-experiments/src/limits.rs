@@ -44,7 +44,7 @@ pub const GRID: Limit = Limit::from_1(
 );
 
 /// Nodes of a recipe.
-pub const NODES: Limit = Limit::from_1(200_000, "all figures of the paper together need 9,660");
+pub const NODES: Limit = Limit::from_1(100_000, "all figures of the paper together need 9,660");
 
 impl Limit {
     /// From 1 on.

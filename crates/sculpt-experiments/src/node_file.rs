@@ -1,5 +1,6 @@
 //! `node.json`: what a node is, and how it is run.
 
+use crate::read::MADE_AGAIN;
 use crate::{Entry, Environment, ExperimentError, Node, NodeId, Store};
 use sculpt_store::{atomic, paths, sealed};
 use serde::{Deserialize, Serialize};
@@ -122,7 +123,7 @@ impl Store {
         if file.id != *id || computed != *id {
             return Err(ExperimentError::BadFile {
                 path: paths::node_json(&folder),
-                detail: format!("describes node {computed}, not the one whose folder it is in"),
+                detail: format!("describes node {computed}, not the one whose folder it is in; {MADE_AGAIN}"),
             });
         }
         Ok(file)

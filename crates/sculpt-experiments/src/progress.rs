@@ -150,7 +150,7 @@ fn parse(path: &Path) -> Result<(Saved, Vec<u8>), String> {
     let tensors = tensors(theta, buffers, momentum, bits);
     if let Some(recorded) = &header.tensors_sha256 {
         let bytes = tensors_bytes(&tensors, Some(&json)).map_err(|e| e.to_string())?;
-        let found = fs::read(path).map_err(|e| e.to_string())?;
+        let found = sculpt_store::read(path).map_err(|e| e.to_string())?;
         if sha256_of(&tensors) != *recorded || bytes != found {
             return Err("has other content than was saved: a byte of it was changed".to_owned());
         }

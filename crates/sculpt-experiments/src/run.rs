@@ -2,7 +2,7 @@
 
 use crate::done::{Done, ReadState};
 use crate::post_mortem::PostMortem;
-use crate::read::Loaded;
+use crate::read::{Loaded, MADE_AGAIN};
 use crate::{
     Combine, DataFolder, Environment, ExperimentError, Init, Node, NodeId, Perturb, Prune, Scoring, StateRef,
     Store, prune,
@@ -18,6 +18,7 @@ use sculpt_trainers::EpochMetrics;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeSet, HashMap},
+    fs,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -114,6 +115,7 @@ impl<'a> Runner<'a> {
         }
         let own = self.store.node_folder(id);
         atomic::tidy(&own)?;
+        check_places(&own)?;
         let again = self.store.has_end(id);
         let folder = if again { paths::again_folder(&own) } else { own };
         let mut work = Work {
@@ -283,6 +285,32 @@ impl<'a> Runner<'a> {
             meta.epochs_trained,
         )
     }
+}
+
+/// Nothing stands in the way of what a node writes: a pipe would be waited for, a folder cannot be replaced.
+fn check_places(folder: &Path) -> Result<(), ExperimentError> {
+    let folders = [
+        paths::progress_folder(folder),
+        paths::damaged_progress(folder),
+        paths::again_folder(folder),
+    ];
+    for path in crate::store::entries(folder)? {
+        // A link that leads nowhere is none of both.
+        let is_right = fs::metadata(&path).is_ok_and(|found| {
+            if folders.contains(&path) {
+                found.is_dir()
+            } else {
+                found.is_file()
+            }
+        });
+        if !is_right {
+            return Err(ExperimentError::BadFile {
+                path,
+                detail: format!("is no file or folder as a node has there; {MADE_AGAIN}"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Writes the state of a node that does not train.

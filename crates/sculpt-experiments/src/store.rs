@@ -95,10 +95,22 @@ impl Store {
         paths::done(&folder).exists() || paths::older_checkpoint(&folder).exists()
     }
 
+    /// The marker of a node, which must be its own: a folder that was moved is another node's.
+    fn done(&self, id: &NodeId) -> Result<Option<Done>, ExperimentError> {
+        let folder = self.node_folder(id);
+        match Done::read(&folder)? {
+            Some(done) if done.id != *id => Err(ExperimentError::BadFile {
+                path: paths::done(&folder),
+                detail: format!("is of node {}; {MADE_AGAIN}", done.id),
+            }),
+            done => Ok(done),
+        }
+    }
+
     /// The epochs whose states a finished node has here.
     pub fn epochs(&self, id: &NodeId) -> BTreeSet<u32> {
         let folder = self.node_folder(id);
-        match Done::read(&folder) {
+        match self.done(id) {
             Ok(Some(done)) => {
                 let whole = |(epoch, digest): (u32, &Digest)| {
                     let found = fs::metadata(paths::checkpoint_at(&folder, epoch)).ok()?;
@@ -168,7 +180,7 @@ impl Store {
     fn file(&self, state: &StateRef) -> Option<(PathBuf, Option<Digest>)> {
         let folder = self.node_folder(&state.id);
         let path = paths::checkpoint_at(&folder, state.epoch);
-        if let Some(done) = Done::read(&folder).ok()? {
+        if let Some(done) = self.done(&state.id).ok()? {
             let recorded = done.state(state.epoch)?;
             return path.is_file().then(|| (path, Some(recorded.clone())));
         }
@@ -237,7 +249,7 @@ impl Store {
         {
             return Ok(rows);
         }
-        let recorded = Done::read(&folder)?.and_then(|done| {
+        let recorded = self.done(id)?.and_then(|done| {
             let name = path.file_name()?.to_str()?;
             done.files.get(name).cloned()
         });

@@ -78,11 +78,18 @@ impl<'a> Footer<'a> {
         let groups = meta.list(4).unwrap_or_default();
         limit("groups of rows", groups.len() as u64, MOST_ROW_GROUPS as u64)?;
         let mut in_groups = 0u64;
-        let mut read = Vec::new();
+        let mut read: Vec<Vec<Chunk<'_>>> = Vec::new();
         for group in groups {
             let n = group.size(3, "a group's number of rows")?;
             in_groups = in_groups.saturating_add(n as u64);
             read.push(chunks(file, group, &leaves, n)?);
+        }
+        // Columns that share their bytes would be read as often as they are named.
+        let in_chunks: usize = read.iter().flatten().map(|chunk| chunk.bytes.len()).sum();
+        if in_chunks > file.len() {
+            return Err(ParquetError::damaged(
+                "its columns are longer together than the file",
+            ));
         }
         if in_groups != n_rows as u64 {
             return Err(ParquetError::damaged(format!(

@@ -9,6 +9,23 @@ use std::sync::Arc;
 /// A page has no more bytes: ours have 64 of text for each of 262,144 rows at most.
 const MOST_PAGE_BYTES: u64 = 1 << 28;
 
+/// Statistics are the largest part of a header, two values of a column.
+const MOST_HEADER_BYTES: usize = 1 << 16;
+
+/// Pages unpacked, all together: what a file of some kilobytes could make of itself.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// What was taken of [`MOST_BYTES`].
+#[derive(Default)]
+pub(crate) struct Budget(u64);
+
+impl Budget {
+    fn take(&mut self, bytes: usize) -> Result<(), ParquetError> {
+        self.0 = self.0.saturating_add(bytes as u64);
+        limit("bytes when unpacked", self.0, MOST_BYTES)
+    }
+}
+
 /// Plain values; the places of others in a dictionary; runs.
 pub(crate) mod encoding {
     pub(crate) const PLAIN: i64 = 0;
@@ -34,11 +51,19 @@ pub(crate) enum Page<'a> {
 }
 
 /// Reads the page at the beginning of `left`, which is shorter by it afterwards.
-pub(crate) fn read<'a>(left: &mut &'a [u8], snappy: bool, optional: bool) -> Result<Page<'a>, ParquetError> {
-    let (header, rest) = read_struct(left)?;
+pub(crate) fn read<'a>(
+    left: &mut &'a [u8],
+    snappy: bool,
+    optional: bool,
+    budget: &mut Budget,
+) -> Result<Page<'a>, ParquetError> {
+    let (header, after) = read_struct(&left[..left.len().min(MOST_HEADER_BYTES)])?;
+    let n_header = left.len().min(MOST_HEADER_BYTES) - after.len();
+    let rest = &left[n_header..];
     let unpacked = header.size(2, "a page's length")?;
     let packed = header.size(3, "a page's packed length")?;
     limit("bytes in a page", unpacked as u64, MOST_PAGE_BYTES)?;
+    budget.take(unpacked)?;
     let (body, rest) = rest
         .split_at_checked(packed)
         .ok_or_else(|| ParquetError::damaged("a page is cut off"))?;

@@ -220,3 +220,105 @@ fn describe(meta: &mut Writer, chunk: &Chunk, name: &str, kind: Kind) {
     meta.int(7, chunk.packed as i64);
     meta.int(9, chunk.offset as i64);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ParquetError;
+
+    /// Two columns of counts that hardly pack.
+    fn table() -> Table {
+        let counts = || {
+            Column::Count(
+                (0..1000u32)
+                    .map(|i| Some(i.wrapping_mul(2_654_435_761)))
+                    .collect(),
+            )
+        };
+        Table::new(vec![("a".to_owned(), counts()), ("b".to_owned(), counts())]).unwrap()
+    }
+
+    fn read(mut file: Vec<u8>, chunks: Vec<Chunk>) -> Result<Table, ParquetError> {
+        let footer = footer(&table(), &[(1000, chunks)]);
+        file.extend(&footer);
+        file.extend((footer.len() as u32).to_le_bytes());
+        file.extend(MAGIC);
+        Table::from_parquet(&file)
+    }
+
+    /// A file whose columns are made of these bytes each.
+    fn of_chunks(bytes: &[u8]) -> Result<Table, ParquetError> {
+        let mut file = MAGIC.to_vec();
+        let mut chunks = Vec::new();
+        for _ in 0..2 {
+            let (offset, packed, unpacked) = (file.len(), bytes.len(), bytes.len());
+            chunks.push(Chunk {
+                offset,
+                packed,
+                unpacked,
+                n_values: 1000,
+            });
+            file.extend(bytes);
+        }
+        read(file, chunks)
+    }
+
+    #[track_caller]
+    fn refused(read: Result<Table, ParquetError>, says: &str) {
+        let error = read.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+
+    /// A thousand groups of eight columns that were one page made eight thousand readings of four megabytes.
+    #[test]
+    fn bytes_are_one_columns() {
+        let table = table();
+        let mut file = MAGIC.to_vec();
+        let (name, column) = &table.columns()[0];
+        let chunk = page(&mut file, name, column, 0, 1000).unwrap();
+        let Chunk {
+            offset,
+            packed,
+            unpacked,
+            n_values,
+        } = chunk;
+        let shared = || Chunk {
+            offset,
+            packed,
+            unpacked,
+            n_values,
+        };
+        refused(
+            read(file, vec![shared(), shared()]),
+            "longer together than the file",
+        );
+    }
+
+    #[test]
+    fn headers_are_short() {
+        let mut header = Writer::default();
+        header.int32(1, 0);
+        header.list(2, 1, 1 << 17);
+        let mut bytes = header.finish();
+        bytes.splice(bytes.len() - 1.., std::iter::repeat_n(1, 1 << 17));
+        refused(of_chunks(&bytes), "beyond its end");
+    }
+
+    /// Zeros pack well: 67 million empty texts were 12 megabytes.
+    #[test]
+    fn dictionaries_have_no_more_values_than_their_column() {
+        let body = snap::raw::Encoder::new().compress_vec(&vec![0; 4 << 20]).unwrap();
+        let mut header = Writer::default();
+        header.int32(1, 2);
+        header.int32(2, 4 << 20);
+        header.int32(3, body.len() as i32);
+        header.structure(7, |dictionary| {
+            dictionary.int32(1, 1 << 20);
+            dictionary.int32(2, 0);
+        });
+        refused(
+            of_chunks(&[header.finish(), body].concat()),
+            "a dictionary of 1048576 values for 1000",
+        );
+    }
+}

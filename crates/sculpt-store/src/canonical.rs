@@ -4,8 +4,8 @@ use crate::FileError;
 use crate::number_check::NumberCheck;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 use thiserror::Error;
 
@@ -56,6 +56,13 @@ pub fn sha256_file(path: &Path) -> Result<(String, u64), FileError> {
         doing: "read",
         refused,
     };
+    // Before opening: to open a pipe would wait for its writer.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is no regular file",
+        )));
+    }
     let mut file = File::open(path).map_err(failed)?;
     let (mut hash, mut n_bytes, mut chunk) = (Sha256::new(), 0, vec![0; 1 << 20]);
     loop {

@@ -94,9 +94,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some((id, why)) = finished.failed.first() {
         let n = finished.failed.len();
         bail!(
-            "{n} nodes failed, {} were not run; the first is {}: {why}",
+            "{n} nodes failed, {} were not run; the first is {}: {why} (`sculpt verify {}` tells what is damaged there)",
             finished.n_skipped,
-            id.short()
+            id.short(),
+            store.runs().display()
         );
     }
     let mut lines = Vec::new();

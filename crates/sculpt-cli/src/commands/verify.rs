@@ -159,16 +159,17 @@ fn is_store(path: &Path, name: &str) -> bool {
     let Ok(entries) = fs::read_dir(path) else {
         return false;
     };
-    let nodes = entries.flatten().any(|entry| is_first_two(&entry.path()));
+    let nodes = entries
+        .flatten()
+        .any(|entry| is_first_two(&entry.path()) && entry.path().is_dir());
     nodes || paths::suites_folder(path).is_dir() || name == "runs"
 }
 
-/// A store's folder of all nodes whose ids begin alike.
+/// A name of a store's folder of all nodes whose ids begin alike.
 fn is_first_two(path: &Path) -> bool {
     let name = paths::file_name(path);
     name.len() == 2
         && name
             .bytes()
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        && path.is_dir()
 }

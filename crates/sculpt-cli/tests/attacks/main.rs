@@ -8,6 +8,7 @@
 mod divergence;
 mod faults;
 mod kills;
+mod places;
 mod races;
 mod strangers;
 

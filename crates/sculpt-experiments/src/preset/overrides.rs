@@ -1,6 +1,6 @@
 use super::{Setup, density};
 use crate::ExperimentError;
-use crate::check::within;
+use crate::check::{check_last_batch, within};
 use crate::limits::{self, Limit};
 use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,10 @@ impl Overrides {
                     value: n.to_string(),
                     problem: "does not fill one batch",
                 });
+            }
+            if !setup.drop_last {
+                let side = setup.data.shape()?.1;
+                check_last_batch(n.into(), setup.batch.into(), &setup.model, [3, side, side])?;
             }
             setup.data.train_images = Some(n);
             // A score cannot look at more images than there are.

@@ -20,9 +20,6 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Nodes that a recipe may stand for: the paper's whole grid is a tenth of it.
-const MAX_NODES: usize = 100_000;
-
 /// A recipe read from TOML, with the names that it gives its nodes.
 #[derive(Clone, Debug)]
 pub struct UserRecipe {

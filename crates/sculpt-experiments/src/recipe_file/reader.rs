@@ -3,7 +3,8 @@
 use super::fields::{REFERENCES, Usual};
 use super::grid::{Axes, Instance, Known, title, word};
 use super::place::{Table, Text};
-use super::{Choice, Fields, MAX_NODES, Problem, UserRecipe};
+use super::{Choice, Fields, Problem, UserRecipe};
+use crate::limits;
 use crate::{ExperimentError, StateRef};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -266,8 +267,12 @@ impl Reader<'_> {
     }
 
     fn limit(&self, n: usize) -> Result<(), Problem> {
-        if n > MAX_NODES {
-            return Err(Problem::Text(format!("stands for more than {MAX_NODES} nodes")));
+        let limit = limits::NODES;
+        if n > limit.most as usize {
+            return Err(Problem::Text(format!(
+                "stands for more than {} nodes ({})",
+                limit.most, limit.why
+            )));
         }
         Ok(())
     }

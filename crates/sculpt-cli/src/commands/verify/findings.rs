@@ -5,7 +5,7 @@ use sculpt_checkpoints::{FaultKind, verify};
 use sculpt_experiments::{ExperimentError, check_against};
 use sculpt_store::digest::{Digest, Mismatch};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,9 +23,9 @@ pub(super) struct Findings {
     /// Whether notes tell what was not read.
     #[serde(skip)]
     pub(super) verbose: bool,
-    /// What `--repair` moves out of the way.
+    /// What `--repair` moves out of the way, and the store that it is in.
     #[serde(skip)]
-    pub(super) damaged: BTreeSet<PathBuf>,
+    pub(super) damaged: BTreeMap<PathBuf, PathBuf>,
     /// What `--repair` removes: it is made again, or was never whole.
     #[serde(skip)]
     pub(super) removable: BTreeSet<PathBuf>,
@@ -174,7 +174,7 @@ impl Findings {
 
     /// A lock, which holds nothing.
     pub(super) fn lock(&mut self, path: &Path) {
-        if fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+        if fs::symlink_metadata(path).is_ok_and(|found| found.len() > 0 || !found.is_file()) {
             self.say(path, PlaceKind::ExtraFile, "is a lock, and locks are empty");
         }
     }

@@ -18,7 +18,7 @@ pub(super) fn verify(folder: &Path, findings: &mut Findings) {
         .iter()
         .any(|violation| !findings.removable.contains(Path::new(&violation.file)))
     {
-        findings.damaged.insert(folder.to_owned());
+        findings.damaged.insert(folder.to_owned(), runs_of(folder));
     }
 }
 
@@ -191,8 +191,20 @@ fn other_files(folder: &Path, findings: &mut Findings) {
     .into();
     for path in findings.entries(folder) {
         let name = paths::file_name(&path);
+        let folders = [
+            paths::progress_folder(folder),
+            paths::damaged_progress(folder),
+            paths::again_folder(folder),
+        ];
         if paths::is_temporary(name) {
             findings.stray(&path);
+        } else if folders.contains(&path) != path.is_dir() {
+            let due = if path.is_dir() {
+                "a folder where a file"
+            } else {
+                "no folder where one"
+            };
+            findings.say(&path, PlaceKind::ExtraFile, format!("is {due} belongs"));
         } else if !known.contains(&path) && paths::checkpoint_epoch(name).is_none() {
             findings.say(&path, PlaceKind::ExtraFile, "no file of a node has this name");
         }
@@ -292,9 +304,13 @@ fn due_mask(store: &Store, node: &Node) -> Option<String> {
 
 /// The store that a run folder seems to lie in.
 fn store_of(folder: &Path) -> Store {
+    Store::new(runs_of(folder)).with_published(&places::data())
+}
+
+fn runs_of(folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let runs = folder.parent().and_then(Path::parent).unwrap_or(Path::new(""));
-    Store::new(runs).with_published(&places::data())
+    runs.to_owned()
 }
 
 fn name_of(folder: &Path) -> String {

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 /// Sets damaged nodes and suites' descriptions aside, each store held alone meanwhile, and removes what is nothing.
 pub(super) fn repair(findings: &Findings) -> anyhow::Result<()> {
-    let stores: BTreeSet<PathBuf> = findings
-        .damaged
-        .iter()
-        .filter_map(|path| store_of(path))
-        .collect();
+    let stores: BTreeSet<&PathBuf> = findings.damaged.values().collect();
     let mut locks = Vec::new();
     for runs in stores {
-        match Store::new(&runs).own() {
+        if paths::lock(runs).is_dir() {
+            // Nobody can hold it: it is among what is set aside.
+            continue;
+        }
+        match Store::new(runs).own() {
             Err(ExperimentError::Lock(LockError::Held { .. })) => {
                 bail!(
                     "a recipe, a node or another `gc` is at work in {}; nothing is repaired meanwhile",
@@ -28,9 +28,8 @@ pub(super) fn repair(findings: &Findings) -> anyhow::Result<()> {
             lock => locks.push(lock?),
         }
     }
-    for path in &findings.damaged {
-        let Some(runs) = store_of(path) else { continue };
-        let place = free_name(&paths::damaged_folder(&runs), path);
+    for (path, runs) in &findings.damaged {
+        let place = free_name(&paths::damaged_folder(runs), path);
         if let Some(folder) = place.parent() {
             atomic::create_folder(folder)?;
         }
@@ -47,13 +46,6 @@ pub(super) fn repair(findings: &Findings) -> anyhow::Result<()> {
         findings.removable.len()
     ));
     Ok(())
-}
-
-/// The store of a node's folder or of a suite's description: two folders up.
-fn store_of(path: &Path) -> Option<PathBuf> {
-    let path = path.canonicalize().ok()?;
-    let above = path.parent()?;
-    Some(above.parent()?.to_owned())
 }
 
 /// A name in `folder` that nothing has.

@@ -9,14 +9,24 @@ use std::path::Path;
 
 /// Every file of a store but what `verify --repair` set aside.
 pub(super) fn verify(runs: &Path, findings: &mut Findings) {
-    findings.lock(&paths::lock(runs));
+    let lock = paths::lock(runs);
+    findings.lock(&lock);
+    if lock.is_dir() {
+        findings.damaged.insert(lock, runs.to_owned());
+    }
     for folder in findings.entries(runs) {
         if !is_first_two(&folder) {
+            continue;
+        }
+        if !folder.is_dir() {
+            in_the_way(&folder, runs, findings);
             continue;
         }
         for node in findings.entries(&folder) {
             if node.is_dir() {
                 node::verify(&node, findings);
+            } else if paths::is_sha256(paths::file_name(&node)) {
+                in_the_way(&node, runs, findings);
             }
         }
     }
@@ -33,6 +43,12 @@ pub(super) fn verify(runs: &Path, findings: &mut Findings) {
     }
 }
 
+/// What stands where a folder of nodes belongs: a file, or a link that leads nowhere.
+fn in_the_way(path: &Path, runs: &Path, findings: &mut Findings) {
+    findings.say(path, PlaceKind::ExtraFile, "is no folder where one belongs");
+    findings.damaged.insert(path.to_owned(), runs.to_owned());
+}
+
 /// A suite's description.
 fn described(runs: &Path, path: &Path, findings: &mut Findings) {
     let file_name = paths::file_name(path);
@@ -46,7 +62,7 @@ fn described(runs: &Path, path: &Path, findings: &mut Findings) {
     match Suite::in_store(&Store::new(runs), name) {
         Err(error) => {
             suite::say(findings, path, &error);
-            findings.damaged.insert(path.to_owned());
+            findings.damaged.insert(path.to_owned(), runs.to_owned());
         }
         Ok(Some(suite)) if suite.name != name => {
             let detail = format!("is of suite {:?}", suite.name);
