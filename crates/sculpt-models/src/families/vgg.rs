@@ -103,8 +103,8 @@ mod tests {
     /// Five halvings leave something of 32 pixels, and nothing of 31.
     #[test]
     fn images_must_survive_five_halvings() {
-        assert_eq!(vgg16().check_image(32, 100), Ok(()));
-        let error = vgg16().check_image(32, 31).unwrap_err();
+        assert_eq!(vgg16().check_image([3, 32, 100]), Ok(()));
+        let error = vgg16().check_image([3, 32, 31]).unwrap_err();
         assert!(matches!(error, ModelError::ImageTooSmall { width: 31, .. }));
         assert_eq!(
             error.to_string(),
