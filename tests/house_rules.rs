@@ -69,8 +69,12 @@ const WRITING: [&str; 8] = [
 ];
 
 /// Where they may stand, and why.
-const WRITERS: [(&str, &str); 4] = [
+const WRITERS: [(&str, &str); 5] = [
     ("crates/sculpt-store/src/atomic.rs", "the one writer"),
+    (
+        "crates/sculpt-store/src/growing.rs",
+        "what is watched grows by a line or record an epoch; no result is read from it, so it may be torn and is not synchronised",
+    ),
     (
         "crates/sculpt-store/src/lock.rs",
         "a lock is a file that nobody reads",
