@@ -21,5 +21,6 @@ mod store;
 mod tables;
 mod verify;
 mod vgg;
+mod watch;
 
 use help::*;
