@@ -48,11 +48,15 @@ const MAX_LINES: usize = 450;
 const EXTENSIONS: [&str; 5] = [".safetensors\"", ".parquet\"", ".json\"", ".sha256\"", ".lock\""];
 
 /// Where else a file's name may stand, and why.
-const NAMING: [(&str, &str); 2] = [
+const NAMING: [(&str, &str); 3] = [
     ("crates/sculpt-store/src/paths.rs", "the one place that has them"),
     (
         "crates/sculpt-datasets/",
         "names that the publishers of data gave to their files",
+    ),
+    (
+        "crates/sculpt-cli/src/watch/http.rs",
+        "what a browser asks for, which is no file",
     ),
 ];
 

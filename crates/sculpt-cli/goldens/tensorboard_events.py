@@ -24,7 +24,7 @@ def write(path):
     tags = ["loss/train", "learning_rate", "accuracy/test"]
     events = [
         Event(wall_time=1_500_000_000.25, file_version="brain.Event:2"),
-        scalars(1_500_000_001.5, 1, zip(tags, [2.302585092994, 0.1, 0.0])),
+        scalars(1_500_000_001.5, 1, zip(tags, [2.3, 0.1, 0.0])),
         scalars(1_500_000_002.5, 300, zip(tags, [1e-9, 1 / 3, 1.0])),
     ]
     with open(path, "wb") as file:

@@ -71,7 +71,7 @@ impl Words {
         }
         let folder = self.tensorboard.clone();
         let mut board = folder.map(Board::new).transpose()?;
-        let mut seen = Seen::new(title, recipe.clone(), store.clone(), names);
+        let mut seen = Seen::new(title, recipe.clone(), store.clone(), names, board.is_some());
         let (sender, receiver) = mpsc::channel::<()>();
         let thread = thread::Builder::new().spawn(move || {
             loop {

@@ -28,7 +28,8 @@ struct Report {
     id: NodeId,
     kind: &'static str,
     status: ls::Status,
-    /// Whether it was once run to its end here.
+    /// Whether it was once run to its end here, for the words of `status`.
+    #[serde(skip)]
     has_end: bool,
     model: Option<String>,
     density: Option<f64>,

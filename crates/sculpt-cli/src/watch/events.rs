@@ -134,7 +134,7 @@ mod tests {
         let values = |values: [f64; 3]| tags.into_iter().zip(values).collect::<Vec<_>>();
         let ours = [
             version(1_500_000_000.25),
-            scalars(1_500_000_001.5, 1, &values([2.302_585_092_994, 0.1, 0.0])),
+            scalars(1_500_000_001.5, 1, &values([2.3, 0.1, 0.0])),
             scalars(1_500_000_002.5, 300, &values([1e-9, 1.0 / 3.0, 1.0])),
         ];
         assert_eq!(ours.concat(), golden);

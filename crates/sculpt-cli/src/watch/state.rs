@@ -36,6 +36,7 @@ pub(super) struct Seen {
     recipe: Recipe,
     store: Store,
     names: Names,
+    tells_of_all: bool,
     nodes: Vec<SeenNode>,
     /// Curves of begun nodes, and of the last finished ones.
     curves: BTreeMap<usize, Vec<MetricsRow>>,
@@ -101,12 +102,15 @@ struct Curve<'a> {
     epochs_before: u64,
     /// Since its last epoch, where it is not done.
     seconds_ago: Option<f64>,
-    /// Epoch, learning rate, loss and accuracy of training, and of the test where that was made.
-    rows: Vec<(u32, f64, f64, f64, Option<f64>, Option<f64>)>,
+    rows: Vec<Point>,
 }
 
+/// Epoch, learning rate, loss and accuracy of training, and of the test where that was made.
+type Point = (u32, f64, f64, f64, Option<f64>, Option<f64>);
+
 impl Seen {
-    pub(super) fn new(title: String, recipe: Recipe, store: Store, names: Names) -> Self {
+    /// With `tells_of_all` the first look tells of all nodes that are done already, and else it reads only those that are shown.
+    pub(super) fn new(title: String, recipe: Recipe, store: Store, names: Names, tells_of_all: bool) -> Self {
         let mut places: HashMap<NodeId, usize> = HashMap::new();
         let mut nodes: Vec<SeenNode> = Vec::new();
         for (id, entry) in recipe.iter() {
@@ -130,6 +134,7 @@ impl Seen {
             recipe,
             store,
             names,
+            tells_of_all,
             nodes,
             curves: BTreeMap::new(),
             finished: VecDeque::new(),
@@ -150,6 +155,10 @@ impl Seen {
             self.look_at(place, tell);
         }
         if is_first {
+            for &place in &self.finished {
+                let rows = || self.store.live_metrics(&self.nodes[place].id).unwrap_or_default();
+                self.curves.entry(place).or_insert_with(rows);
+            }
             self.begun = Some((Instant::now(), self.epochs_done()));
         }
     }
@@ -172,8 +181,10 @@ impl Seen {
             Standing::Waiting
         };
         let is_shown = matches!(node.standing, Standing::Done | Standing::Begun);
+        // Of thousands of finished nodes a dozen are shown.
+        let was_done = is_done && self.begun.is_none() && !self.tells_of_all;
         // A file that cannot be read now may be whole at the next look.
-        let rows = if is_train && is_shown {
+        let rows = if is_train && is_shown && !was_done {
             self.store.live_metrics(&node.id).unwrap_or_default()
         } else {
             Vec::new()
@@ -187,13 +198,15 @@ impl Seen {
             self.curves.remove(&place);
             return;
         }
-        tell(Look {
-            name: self.names.of(&node.id, entry),
-            id: &node.id,
-            rows: &rows,
-            is_done,
-        });
-        self.curves.insert(place, rows);
+        if !was_done {
+            tell(Look {
+                name: self.names.of(&node.id, entry),
+                id: &node.id,
+                rows: &rows,
+                is_done,
+            });
+            self.curves.insert(place, rows);
+        }
         if is_done {
             self.finished.push_front(place);
             if self.finished.len() > FINISHED
@@ -272,7 +285,7 @@ impl Seen {
 }
 
 /// Rows of which as many are left out as a screen does not show; never the last.
-fn points(rows: &[MetricsRow]) -> Vec<(u32, f64, f64, f64, Option<f64>, Option<f64>)> {
+fn points(rows: &[MetricsRow]) -> Vec<Point> {
     let step = rows.len().div_ceil(POINTS).max(1);
     let last = rows.len().saturating_sub(1);
     let kept = rows
