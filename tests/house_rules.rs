@@ -49,11 +49,15 @@ const MAX_LINES: usize = 450;
 const EXTENSIONS: [&str; 5] = [".safetensors\"", ".parquet\"", ".json\"", ".sha256\"", ".lock\""];
 
 /// Where else a file's name may stand, and why.
-const NAMING: [(&str, &str); 2] = [
+const NAMING: [(&str, &str); 3] = [
     ("crates/sculpt-store/src/paths.rs", "the one place that has them"),
     (
         "crates/sculpt-datasets/",
         "names that the publishers of data gave to their files",
+    ),
+    (
+        "crates/sculpt-cli/src/watch/http.rs",
+        "what a browser asks for, which is no file",
     ),
 ];
 
@@ -70,8 +74,12 @@ const WRITING: [&str; 8] = [
 ];
 
 /// Where they may stand, and why.
-const WRITERS: [(&str, &str); 4] = [
+const WRITERS: [(&str, &str); 5] = [
     ("crates/sculpt-store/src/atomic.rs", "the one writer"),
+    (
+        "crates/sculpt-store/src/growing.rs",
+        "what is watched grows by a line or record an epoch; no result is read from it, so it may be torn and is not synchronised",
+    ),
     (
         "crates/sculpt-store/src/lock.rs",
         "a lock is a file that nobody reads",

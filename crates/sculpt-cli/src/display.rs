@@ -158,12 +158,13 @@ impl Display {
 
 /// At the speed so far, once there is one.
 fn to_go(seconds: f64, epochs: f64, epochs_total: u64) -> String {
-    if epochs >= 0.5 {
-        let left = seconds / epochs * (epochs_total as f64 - epochs);
-        format!(", about {} to go", duration(left.max(0.0)))
-    } else {
-        String::new()
-    }
+    let left = seconds_to_go(seconds, epochs, epochs_total as f64);
+    left.map_or_else(String::new, |left| format!(", about {} to go", duration(left)))
+}
+
+/// At the speed so far; none before there is one.
+pub(crate) fn seconds_to_go(seconds: f64, epochs: f64, epochs_total: f64) -> Option<f64> {
+    (epochs >= 0.5).then(|| (seconds / epochs * (epochs_total - epochs)).max(0.0))
 }
 
 /// To about one part in a hundred.

@@ -11,6 +11,7 @@ mod jobs;
 mod places;
 mod printing;
 mod signals;
+mod watch;
 mod words;
 
 use clap::Parser;

@@ -2,6 +2,7 @@
 
 use crate::Evaluation;
 use crate::done::write_timing;
+use crate::live::Live;
 use crate::metrics::{MetricsRow, write_metrics};
 use crate::progress::{Saved, SavedHeader};
 use crate::run::{Work, write_state};
@@ -34,6 +35,8 @@ pub(crate) struct Recorder<'a> {
     pub(crate) density_target: Option<f64>,
     pub(crate) epochs_before: u32,
     pub(crate) rows: Vec<MetricsRow>,
+    /// The same rows, for whoever watches.
+    pub(crate) live: Live,
     /// The kept states written so far.
     pub(crate) kept: BTreeMap<u32, Digest>,
     pub(crate) timing: Timing,
@@ -87,6 +90,7 @@ impl Observer<ExperimentError> for Recorder<'_> {
             training: *metrics,
             test,
         });
+        self.live.add(&self.rows);
         if kept && epoch < self.train.epochs {
             self.write(step.state, epoch)?;
         }

@@ -155,6 +155,7 @@ impl<'a> Runner<'a> {
             if !again {
                 self.store.check_readers(id, &work.folder)?;
             }
+            crate::live::remove(&work.folder)?;
             Done::write(&work.folder, id, work.parents.into_iter().collect())?;
             crate::progress::remove(&work.folder)?;
             if again {

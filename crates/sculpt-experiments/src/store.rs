@@ -4,6 +4,7 @@ use crate::Evaluation;
 use crate::chain::Expected;
 use crate::done::{Done, check_against};
 use crate::library::Library;
+use crate::live::read_live;
 use crate::metrics::{MetricsRow, read_metrics};
 use crate::read::{Form, Loaded, MADE_AGAIN, Place};
 use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
@@ -261,6 +262,23 @@ impl Store {
         }
         let rows = read_metrics(&path)?;
         Ok(rows.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// The metrics of a node so far: all of a finished one, else the epochs that are behind it, if any.
+    ///
+    /// # Errors
+    /// As [`Store::metrics`], or of [`read_live`].
+    pub fn live_metrics(&self, id: &NodeId) -> Result<Vec<MetricsRow>, ExperimentError> {
+        let folder = self.node_folder(id);
+        let live = read_live(&folder)?;
+        let mut suites = self.library.suites().iter();
+        if !live.is_empty() && !self.has_end(id) {
+            Ok(live)
+        } else if paths::metrics(&folder).is_file() || suites.any(|suite| suite.metrics_of(id).is_some()) {
+            self.metrics(id)
+        } else {
+            Ok(Vec::new())
+        }
     }
 
     /// The test score that training recorded for a state.

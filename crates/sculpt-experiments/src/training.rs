@@ -1,5 +1,6 @@
 //! Running a Train node.
 
+use crate::live::Live;
 use crate::post_mortem::{PostMortem, is_divergence};
 use crate::progress::{Found, Saved, SavedHeader};
 use crate::read::Loaded;
@@ -118,6 +119,7 @@ impl Runner<'_> {
             test: &test,
             density_target: meta.density_target,
             epochs_before: meta.epochs_trained,
+            live: Live::begin(&work.folder, &header.rows),
             rows: header.rows,
             kept: header.kept,
             timing: Timing {

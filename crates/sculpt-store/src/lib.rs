@@ -5,6 +5,7 @@ mod bounded;
 pub mod canonical;
 pub mod digest;
 mod error;
+pub mod growing;
 mod lock;
 mod number_check;
 pub mod paths;

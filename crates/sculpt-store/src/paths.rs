@@ -100,6 +100,16 @@ pub fn progress_state(node: &Path) -> PathBuf {
     progress_folder(node).join("state.safetensors")
 }
 
+/// Epochs of an unfinished node, a line each, for whoever watches: nothing is gone on from here.
+pub fn live_epochs(node: &Path) -> PathBuf {
+    progress_folder(node).join("epochs.jsonl")
+}
+
+/// What TensorBoard reads of one node: it looks for `tfevents` in a name.
+pub fn event_file(run_folder: &Path) -> PathBuf {
+    run_folder.join("events.out.tfevents.sculpt")
+}
+
 /// Folder in which a finished node is made again, for an epoch that was not kept.
 pub fn again_folder(node: &Path) -> PathBuf {
     node.join("again")

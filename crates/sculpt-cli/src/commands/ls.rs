@@ -3,7 +3,7 @@
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{NodeId, Store};
+use sculpt_experiments::{MetricsRow, NodeId, Store};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::fs;
@@ -22,7 +22,7 @@ pub(crate) struct Words {
 pub(crate) enum Status {
     /// Run to its end, every state asked for kept.
     Done,
-    /// Run, with a saved position or some of its states missing.
+    /// Begun, or run with some of its states missing.
     Unfinished,
     /// Only described.
     Described,
@@ -38,6 +38,8 @@ struct Row {
     density: Option<f64>,
     /// Epochs of the node itself.
     epochs: u32,
+    /// Of those, how many an unfinished one has behind it.
+    epochs_done: Option<u32>,
     bytes: u64,
 }
 
@@ -59,14 +61,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             }
         };
         let expected = store.expected(&id);
+        let keep = file.environment.keep.iter().copied();
+        let status = status(&store, &id, file.node.last_epoch(), keep);
+        let is_begun = status == Status::Unfinished && !store.has_end(&id);
         nodes.push(Row {
             kind: file.node.kind(),
-            status: status(
-                &store,
-                &id,
-                file.node.last_epoch(),
-                file.environment.keep.iter().copied(),
-            ),
+            status,
+            epochs_done: is_begun.then(|| live_metrics(&store, &id).len() as u32),
             model: expected.model.map(|model| model.to_string()),
             density: expected.density,
             epochs: file.node.last_epoch(),
@@ -95,10 +96,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let density = row
             .density
             .map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));
-        let epochs = if row.epochs > 0 {
-            format!("{} epochs", row.epochs)
-        } else {
-            String::new()
+        let epochs = match (row.epochs, row.epochs_done) {
+            (0, _) => String::new(),
+            (all, Some(done)) => format!("{done}/{all} epochs"),
+            (all, None) => format!("{all} epochs"),
         };
         printing::line(&format!(
             "{} {:8} {status:10} {:10} {density:>8} {epochs:>10} {:>10} bytes",
@@ -116,11 +117,24 @@ pub(crate) fn status(store: &Store, id: &NodeId, last: u32, keep: impl Iterator<
     let here = store.epochs(id);
     if keep.chain([last]).all(|epoch| here.contains(&epoch)) {
         Status::Done
-    } else if store.has_end(id) || paths::progress_state(&store.node_folder(id)).is_file() {
+    } else if store.has_end(id) || is_begun(&store.node_folder(id)) {
         Status::Unfinished
     } else {
         Status::Described
     }
+}
+
+/// Whether a node has a position to go on from, or is in its first minute.
+fn is_begun(folder: &Path) -> bool {
+    paths::progress_state(folder).is_file() || paths::live_epochs(folder).is_file()
+}
+
+/// The epochs that an unfinished node has behind it. Where they cannot be read the command goes on without: nothing rests on them.
+pub(super) fn live_metrics(store: &Store, id: &NodeId) -> Vec<MetricsRow> {
+    store.live_metrics(id).unwrap_or_else(|error| {
+        printing::warning(&error.to_string());
+        Vec::new()
+    })
 }
 
 /// Size of a folder's files; what cannot be read counts nothing.

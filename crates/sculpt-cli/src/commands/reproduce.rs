@@ -5,7 +5,7 @@ use super::plan::needs;
 use super::preset::{PresetWords, artefacts, check_suite_name};
 use crate::display::tell_of_measuring;
 use crate::words::Global;
-use crate::{device, jobs, places, printing};
+use crate::{device, jobs, places, printing, watch};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{DataFolder, PanelName, Preset, Recipe, Source, Store, Suite, limits};
@@ -33,6 +33,8 @@ pub(crate) struct Words {
     /// Name of the suite [default: the preset with its overrides]
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
+    #[command(flatten)]
+    watch: watch::Words,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -94,7 +96,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     let needed = recipe.needed(curves.iter().flatten(), |state| store.has(state));
     places::warn_of_unreadable(&store);
-    let finished = jobs::run(&needed, &store, &data, global, words.jobs)?;
+    let watch = words
+        .watch
+        .begin(suite.title.clone(), &needed, &store, watch::Names::default())?;
+    let finished = jobs::run(&needed, &store, &data, global, words.jobs);
+    watch.end();
+    let finished = finished?;
     if !finished.failed.is_empty() {
         let names: Vec<_> = finished
             .failed

@@ -3,7 +3,7 @@
 use super::preset::DataWords;
 use super::reproduce::forget;
 use crate::words::Global;
-use crate::{jobs, places, printing};
+use crate::{jobs, places, printing, watch};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{Evaluation, Node, StateRef, Store, limits, read_user_recipe};
@@ -26,6 +26,8 @@ pub(crate) struct Words {
     /// Train what published and fetched suites hold too
     #[arg(long)]
     no_published: bool,
+    #[command(flatten)]
+    watch: watch::Words,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -90,7 +92,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         );
     }
     places::warn_of_unreadable(&store);
-    let finished = jobs::run(&needed, &store, &data, global, words.jobs)?;
+    let title = words.file.display().to_string();
+    let names = watch::Names::new(&user.names);
+    let watch = words.watch.begin(title, &needed, &store, names)?;
+    let finished = jobs::run(&needed, &store, &data, global, words.jobs);
+    watch.end();
+    let finished = finished?;
     if let Some((id, why)) = finished.failed.first() {
         let n = finished.failed.len();
         bail!(

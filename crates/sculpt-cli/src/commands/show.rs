@@ -28,6 +28,9 @@ struct Report {
     id: NodeId,
     kind: &'static str,
     status: ls::Status,
+    /// Whether it was once run to its end here, for the words of `status`.
+    #[serde(skip)]
+    has_end: bool,
     model: Option<String>,
     density: Option<f64>,
     /// Epochs trained before it along the chain.
@@ -80,15 +83,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         Some(environment) => ls::status(&store, &id, last, environment.keep.iter().copied()),
         None => ls::Status::Done,
     };
-    let rows = if matches!(node, Node::Train(_)) && status == ls::Status::Done {
-        store.metrics(&id)?
-    } else {
-        Vec::new()
+    let is_train = matches!(node, Node::Train(_));
+    let rows = match status {
+        ls::Status::Done if is_train => store.metrics(&id)?,
+        ls::Status::Unfinished if is_train && !store.has_end(&id) => ls::live_metrics(&store, &id),
+        ls::Status::Done | ls::Status::Unfinished | ls::Status::Described => Vec::new(),
     };
     let expected = expected(&store, &id, last);
     let report = Report {
         kind: node.kind(),
         status,
+        has_end: store.has_end(&id),
         model: expected.model.map(|model| model.to_string()),
         density: expected.density,
         epochs_before: expected.epochs_before,
@@ -163,7 +168,13 @@ fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
             at.epoch + 1,
             at.step + 1
         ),
-        (ls::Status::Unfinished, None) => "unfinished: states that it keeps are missing".to_owned(),
+        (ls::Status::Unfinished, None) if report.has_end => {
+            "unfinished: states that it keeps are missing".to_owned()
+        }
+        (ls::Status::Unfinished, None) => format!(
+            "begun, {} epochs so far, nothing saved yet to go on from",
+            report.metrics.len()
+        ),
         (ls::Status::Described, None) => "not run yet".to_owned(),
     });
     if let Some(post_mortem) = &report.post_mortem {

@@ -5,7 +5,7 @@ use sculpt_checkpoints as checkpoints;
 use sculpt_datasets::DEMO_A;
 use sculpt_experiments::{
     DataFolder, DataRef, Done, Ended, Manifest, NodeFile, PostMortem, Runner, Store, Suite, check_progress,
-    read_metrics, read_user_recipe,
+    read_live, read_metrics, read_user_recipe,
 };
 use sculpt_models::ModelSpec;
 use sculpt_store::digest::Digest;
@@ -251,6 +251,18 @@ fn descriptions() {
             let _ = PostMortem::read(&node);
         },
     );
+    let row = |epoch| {
+        format!(
+            "{{\"training\":{{\"epoch\":{epoch},\"learning_rate\":0.1,\"train_loss\":2.5,\"train_accuracy\":0.5}},\"test\":null}}\n"
+        )
+    };
+    fs::create_dir(paths::progress_folder(&node)).unwrap();
+    let seed = (row(1) + &row(2)).into_bytes();
+    fs::write(paths::live_epochs(&node), &seed).unwrap();
+    assert_eq!(read_live(&node).unwrap().len(), 2);
+    attack("live epochs", &[seed], &paths::live_epochs(&node), |_| {
+        let _ = read_live(&node);
+    });
     let published = checkout().join("data/published/cifar10-first");
     let seed = fs::read(paths::suite_json(&published)).unwrap();
     attack("suite", &[seed], &paths::suite_json(&node), |_| {

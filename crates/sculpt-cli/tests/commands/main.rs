@@ -23,5 +23,6 @@ mod store;
 mod tables;
 mod verify;
 mod vgg;
+mod watch;
 
 use help::*;

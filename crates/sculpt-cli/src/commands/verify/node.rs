@@ -84,6 +84,7 @@ fn everything(folder: &Path, findings: &mut Findings) {
             findings,
         );
     }
+    records::live_epochs(folder, findings);
     if id != file.id {
         findings.say(
             &paths::node_json(folder),
@@ -215,6 +216,12 @@ fn other_files(folder: &Path, findings: &mut Findings) {
             let name = paths::file_name(&path);
             if paths::is_temporary(name) {
                 findings.stray(&path);
+            } else if ![paths::progress_state(folder), paths::live_epochs(folder)].contains(&path) {
+                findings.say(
+                    &path,
+                    PlaceKind::ExtraFile,
+                    "no file of a saved position has this name",
+                );
             }
         }
     }

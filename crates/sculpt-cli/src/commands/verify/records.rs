@@ -2,7 +2,7 @@
 
 use super::{Findings, PlaceKind};
 use sculpt_checkpoints::{TensorData, read_tensors, verify as check};
-use sculpt_experiments::{NodeFile, Timing, check_progress, read_metrics};
+use sculpt_experiments::{NodeFile, Timing, check_progress, read_live, read_metrics};
 use sculpt_masks::Mask;
 use sculpt_models::ModelSpec;
 use sculpt_store::paths;
@@ -87,6 +87,18 @@ pub(super) fn timing(folder: &Path, findings: &mut Findings) {
         }
     } else if paths::timing_sha256(folder).exists() {
         findings.say(&path, PlaceKind::MissingFile, "its hash is there and it is not");
+    }
+}
+
+/// The epochs that an unfinished node shows: every whole line a row, in order. Nothing is made of them, and repairing removes them.
+pub(super) fn live_epochs(folder: &Path, findings: &mut Findings) {
+    let path = paths::live_epochs(folder);
+    if path.exists() {
+        findings.checked += 1;
+        if let Err(error) = read_live(folder) {
+            findings.say_error(&path, PlaceKind::Metrics, &error);
+            findings.removable.insert(path);
+        }
     }
 }
 
