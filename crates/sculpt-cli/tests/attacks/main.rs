@@ -4,6 +4,10 @@
     clippy::unwrap_used,
     reason = "a test ends where something is not as it should be"
 )]
+#![expect(
+    clippy::print_stderr,
+    reason = "how many attacks there were is part of the result"
+)]
 
 mod divergence;
 mod faults;

@@ -99,7 +99,7 @@ fn a_small_folder_in_the_official_layout_is_planned_with() {
         &folder,
         &too_many,
         2,
-        &["--train-images 601", "the size of the training set"],
+        &["--train-images is 601", "there are no more training images"],
     );
 }
 

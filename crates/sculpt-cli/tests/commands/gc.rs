@@ -183,7 +183,7 @@ fn nothing_is_deleted_between_the_jobs_of_a_recipe() {
         &example.folder,
         "gc --delete",
         1,
-        &["a recipe or node is running"],
+        &["a recipe, a node or another `gc` is at work"],
     );
     assert_eq!(example.store.ids().unwrap().len(), 3);
     drop(recipe);
