@@ -116,10 +116,6 @@ pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &G
     if !words.json && !words.check {
         for outcome in &outcomes {
             match outcome.name {
-                // Whoever reads the names of the files gets them alone.
-                Name::Figure(_) if std::io::stdout().is_terminal() => {
-                    printing::line(&table::of_picture(&outcome.summary));
-                }
                 Name::Figure(_) | Name::Contrasts => {}
                 Name::Table(_) | Name::Claims | Name::Differences => {
                     printing::line(&table::text(outcome.name, &outcome.frame)?);
@@ -276,6 +272,14 @@ pub(crate) fn report(outcomes: &[Outcome], page: Option<&Path>, json: bool) -> a
     for outcome in outcomes {
         match &outcome.differences {
             None => {
+                // Whoever reads the names of the files gets them alone.
+                if !outcome.summary.is_empty() && std::io::stdout().is_terminal() {
+                    printing::line(&format!(
+                        "{}\n{}",
+                        outcome.artefact,
+                        table::of_picture(&outcome.summary)
+                    ));
+                }
                 for file in &outcome.files {
                     printing::line(&file.display().to_string());
                 }

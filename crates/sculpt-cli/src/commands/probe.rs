@@ -1,5 +1,6 @@
 //! Images and labels that a user hands to a single command.
 
+use crate::printing;
 use anyhow::{Context, bail};
 use sculpt_checkpoints::read_tensors;
 use sculpt_models::ModelSpec;
@@ -11,6 +12,9 @@ const MAX_BATCH: usize = 500;
 
 /// Pixels at most in such a batch: 500 images of 64 × 64, or 40 of 224 × 224. Bounds memory, not results.
 const MAX_BATCH_PIXELS: usize = MAX_BATCH * 64 * 64;
+
+/// No usual mean and deviation of a data set takes a pixel so far: raw bytes go up to 255.
+const MOST_NORMALISED: f32 = 20.0;
 
 /// A checked probe (design §3): normalised images, and labels of the network's classes.
 #[derive(Debug)]
@@ -61,6 +65,12 @@ impl Probe {
                 "{name}: tensor labels holds {label} at index {i}, the model's classes are 0 to {last}; \
                  --classes sets their number"
             );
+        }
+        let largest = images.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        if largest > MOST_NORMALISED {
+            printing::warning(&format!(
+                "{name}: images go up to {largest}, and networks are trained on normalised ones, whose pixels hardly leave -3 to 3"
+            ));
         }
         let sizes: Vec<i64> = shape.iter().map(|&dim| dim as i64).collect();
         Ok(Self {

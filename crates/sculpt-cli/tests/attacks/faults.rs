@@ -52,19 +52,6 @@ fn described() -> (TempDir, Vec<String>) {
     (root, ids.into_iter().map(|(_, id)| id).collect())
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
-}
-
 /// Whoever reads a state looks at its node's description too.
 #[test]
 fn an_empty_description_is_noticed_by_whoever_reads() {

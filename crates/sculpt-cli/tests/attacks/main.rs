@@ -96,6 +96,20 @@ fn clean_failure(output: &Output) -> String {
     stderr
 }
 
+/// A folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
 /// Every file below a store but what differs from run to run: timings, and locks, which are empty.
 fn content(runs: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     fn collect(folder: &Path, root: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {

@@ -20,19 +20,6 @@ fn checkout() -> PathBuf {
         .unwrap()
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
-}
-
 /// Makes a suite's lists agree with whatever a file of it is now.
 fn seal(suite: &Path) {
     let path = paths::manifest(suite);

@@ -67,6 +67,23 @@ fn weights_of_other_programs() {
     assert_eq!(of("w"), of("s"));
 }
 
+/// Raw bytes are no input of a network; that is no error, for who knows whose network this is.
+#[test]
+fn images_that_nobody_normalised_are_warned_of() {
+    let folder = Folder::new();
+    write_tiny(&folder.join("w"));
+    let warns = |largest: f32| {
+        let images = TensorData::F32(vec![1, 3, 6, 5], vec![largest; 90]);
+        let labels = TensorData::I64(vec![1], vec![0]);
+        write_tensors(&folder.join("p"), &[("images", images), ("labels", labels)], None).unwrap();
+        let output = sculpt(&folder, &format!("eval {TINY} --weights w --probe p"));
+        assert!(output.status.success());
+        text(&output.stderr).contains("warning: p: images go up to")
+    };
+    assert!(warns(255.0) && warns(-255.0));
+    assert!(!warns(3.5));
+}
+
 #[test]
 fn probes_are_checked() {
     let folder = Folder::new();
