@@ -45,7 +45,7 @@ struct Report {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(out) = &words.out {
         let inputs = [("--weights", words.weights.as_path()), ("--probe", &words.probe)];
-        spare_inputs(("--out", out), inputs)?;
+        spare_inputs(("--out", out), inputs.into_iter().chain(words.model.input()))?;
     }
     let model = words.model.spec_or_of(&[&words.weights], global)?;
     let device = device::of(global)?;

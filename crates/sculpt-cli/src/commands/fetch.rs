@@ -7,7 +7,7 @@ use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_downloads::{Client, DownloadError, Limits};
-use sculpt_experiments::{Manifest, ManifestEntry, Source, StateRef, Suite, check_against};
+use sculpt_experiments::{Manifest, ManifestEntry, Source, Suite, check_against};
 use sculpt_store::{Lock, atomic, canonical::sha256_file, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -123,7 +123,6 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
     ));
     let mut bar = Bar::new(format!("suite {name}"));
     let (mut here, mut kept, mut done) = (0, 0, 0);
-    let mut brought = Vec::new();
     for entry in entries {
         let path = partial.join(&entry.file);
         if is_here(&path, entry) || take_over(&place.join(&entry.file), &path, entry)? {
@@ -140,7 +139,6 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
                 },
             )?;
             bar.show(here + entry.bytes, all_bytes);
-            brought.push((entry.id.clone(), entry.epoch));
         }
         here += entry.bytes;
         done += 1;
@@ -149,22 +147,7 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
     bar.end();
     remove_others(&partial, &known)?;
     // What every command will read of it, before any does.
-    let source = Source::published(&partial)?;
-    for (id, epoch) in &brought {
-        let state = StateRef {
-            id: id.clone(),
-            epoch: *epoch,
-        };
-        let place = source
-            .place(&state)
-            .context("the manifest lists what was brought")?;
-        place.load().with_context(|| {
-            format!(
-                "{} serves what is no state of the node that its manifest names; whoever serves the suite has to mend it",
-                from.name_of(&paths::published_checkpoint_file(id.as_str(), *epoch))
-            )
-        })?;
-    }
+    Source::published(&partial)?;
     let sizes = known
         .iter()
         .map(|path| fs::metadata(path).with_context(at(path)).map(|m| m.len()));

@@ -92,7 +92,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(out) = &words.density_out {
         let inputs = [("--weights", words.weights.as_path()), ("--probe", &words.probe)];
         let mask = words.mask.iter().map(|path| ("--mask", path.as_path()));
-        spare_inputs(("--density-out", out), inputs.into_iter().chain(mask))?;
+        let inputs = inputs.into_iter().chain(mask).chain(words.model.input());
+        spare_inputs(("--density-out", out), inputs)?;
     }
     let model = words.model.spec_or_of(&[&words.weights], global)?;
     let device = device::of(global)?;

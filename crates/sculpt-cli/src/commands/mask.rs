@@ -133,7 +133,10 @@ struct Report {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let weights = words.weights.iter().map(|path| ("--weights", path.as_path()));
     let probe = words.probe.iter().map(|path| ("--probe", path.as_path()));
-    spare_inputs(("--out", &words.out), weights.chain(probe))?;
+    spare_inputs(
+        ("--out", &words.out),
+        weights.chain(probe).chain(words.model.input()),
+    )?;
     let weights: Vec<_> = words.weights.iter().map(PathBuf::as_path).collect();
     let model = words.model.spec_or_of(&weights, global)?;
     let layout = model.layout();

@@ -27,6 +27,11 @@ pub(crate) struct ModelWords {
 }
 
 impl ModelWords {
+    /// The file that they name, which no output may stand in place of.
+    pub(crate) fn input(&self) -> Option<(&'static str, &Path)> {
+        Some(("--network", self.network.as_deref()?))
+    }
+
     /// The network, or what is wrong with the words.
     pub(crate) fn spec(&self) -> anyhow::Result<ModelSpec> {
         if let Some(path) = &self.network {

@@ -16,8 +16,26 @@ const MAX_FILE: u64 = 256 << 20;
 const MAX_UNPACKED: u64 = 1 << 30;
 const MAX_DESCRIPTION: u64 = 32 << 20;
 
-/// What libtorch's interpreter has that reaches beyond tensors.
-const TOUCHES_FILES: [&str; 4] = ["from_file(", ".save(", ".load(", "ops.image"];
+/// What libtorch's interpreter has that reaches beyond tensors, as code without spaces and comments says it.
+const TOUCHES_FILES: [&str; 4] = ["from_file", ".save(", ".load(", "ops.image"];
+
+/// The first of these that a piece of code says, however it is spaced out.
+fn touches_files(code: &str) -> Option<&'static str> {
+    let said: String = code
+        .lines()
+        .map(|line| line.split_once('#').map_or(line, |(before, _)| before))
+        .flat_map(str::chars)
+        .filter(|c| !c.is_whitespace() && *c != '\\')
+        .collect();
+    // A string may hold a # that begins no comment.
+    let all: String = code
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '\\')
+        .collect();
+    TOUCHES_FILES
+        .into_iter()
+        .find(|word| said.contains(word) || all.contains(word))
+}
 
 /// The content of a file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, NetworkFault> {
@@ -67,7 +85,7 @@ pub(super) fn description(content: &[u8]) -> Result<Description, NetworkFault> {
             described = Some(bytes);
         } else if name.contains("/code/") {
             let code = String::from_utf8_lossy(&bytes);
-            if let Some(word) = TOUCHES_FILES.into_iter().find(|word| code.contains(word)) {
+            if let Some(word) = touches_files(&code) {
                 return Err(NetworkFault::TouchesFiles { word });
             }
         }
@@ -96,4 +114,23 @@ fn too_large(what: &str, bytes: u64, max: u64) -> Result<(), NetworkFault> {
         bytes,
         max,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_found_however_they_are_spaced() {
+        for code in [
+            "_z = torch.from_file(\"x\", True)",
+            "_z = torch.from_file (\"x\", True)",
+            "_z = torch. \\\n  from_file # (\n (\"x\")",
+            "a = \"#\"; _z = torch.save (x, \"y\")",
+            "_z = ops . image.decode(x)",
+        ] {
+            assert!(touches_files(code).is_some(), "{code}");
+        }
+        assert_eq!(touches_files("return torch.relu(x) # load (it)"), None);
+    }
 }

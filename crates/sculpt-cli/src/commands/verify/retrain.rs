@@ -73,9 +73,10 @@ pub(super) fn retrain(
     }
     let device = device::of(global)?;
     let n_epochs: u32 = needed.iter().map(|(_, entry)| entry.node.last_epoch()).sum();
+    let ids: Vec<_> = chosen.iter().map(|state| state.id.short()).collect();
     printing::note(&format!(
-        "{} of the suite's nodes are trained again, with {} that they come from and it does not have: {n_epochs} epochs",
-        chosen.len(),
+        "to be trained again: {}; with {} nodes that they come from and the suite does not have, {n_epochs} epochs",
+        ids.join(", "),
         needed.len() - chosen.len(),
     ));
     let runs = tempfile::tempdir().context("no folder for the training can be made")?;
