@@ -202,7 +202,7 @@ impl DataRef {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ManifestEntry, PanelName, Suite};
+    use crate::{Manifest, PanelName, Suite};
     use sculpt_datasets::{ALL, CIFAR10};
     use sculpt_store::canonical::to_canonical_json;
     use std::path::Path;
@@ -284,10 +284,9 @@ mod tests {
         assert_eq!(suite.preset.title_of(PanelName::A), "CIFAR-10 (JPEG q75)");
         assert_eq!(suite.preset.data.spec().unwrap().key, "CIFAR-10");
         assert!(suite.preset.suite_name().starts_with("short-cifar-10-jpeg-q75-"));
-        let text = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
-        let manifest: Vec<ManifestEntry> = serde_json::from_str(&text).unwrap();
-        assert!(!manifest.is_empty());
-        for entry in manifest {
+        let manifest = Manifest::read(&folder).unwrap();
+        assert!(!manifest.checkpoints().is_empty());
+        for entry in manifest.checkpoints() {
             assert_eq!(entry.description.id(), entry.id);
         }
     }
