@@ -1,10 +1,11 @@
 //! Exported networks of users: a node names one by its content, and the store keeps it, so that files may move or go.
 
 use crate::store::entries;
-use crate::{ExperimentError, Store};
+use crate::{ExperimentError, Node, Store};
 use sculpt_models::ModelSpec;
+use sculpt_store::canonical::sha256_file;
 use sculpt_store::{atomic, paths};
-use std::fs;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
@@ -18,23 +19,43 @@ impl Store {
             return Ok(model);
         };
         let path = paths::network(self.runs(), sha256);
-        match fs::read(&path) {
+        match sculpt_store::read(&path) {
             Ok(content) => Ok(model.with_network_file(content)?),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(model),
             Err(source) => Err(ExperimentError::Io { path, source }),
         }
     }
 
-    /// Keeps the file of an exported network.
+    /// Keeps the file of an exported network, also in place of a damaged copy.
     pub(crate) fn keep_network(&self, model: &ModelSpec) -> Result<(), ExperimentError> {
         let (Some(sha256), Some(content)) = (model.network_sha256(), model.network_file()) else {
             return Ok(());
         };
         let path = paths::network(self.runs(), sha256);
-        if path.is_file() {
+        if sha256_file(&path).is_ok_and(|(kept, _)| kept == sha256) {
             return Ok(());
         }
         Ok(atomic::write(&path, content)?)
+    }
+
+    /// The files of exported networks that its nodes begin with, and that are not there.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn missing_networks(&self) -> Result<BTreeSet<PathBuf>, ExperimentError> {
+        let mut missing = BTreeSet::new();
+        for id in self.ids()? {
+            let model = match self.node(&id) {
+                Some(Node::Init(init)) => init.model,
+                Some(Node::LoadWeights(load) | Node::LoadMask(load)) => load.model,
+                Some(Node::Train(_) | Node::Prune(_) | Node::Combine(_)) | None => continue,
+            };
+            let file = model
+                .network_sha256()
+                .map(|sha256| paths::network(self.runs(), sha256));
+            missing.extend(file.filter(|file| !file.exists()));
+        }
+        Ok(missing)
     }
 
     /// The files of exported networks that it keeps, sorted.

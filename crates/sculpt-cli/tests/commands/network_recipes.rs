@@ -167,4 +167,27 @@ fn kept_and_gone(folder: &Folder, id: &str) {
     refused(folder, &line, 1, &["--network FILE"]);
     let by_file = format!("{line} --network net.pt");
     assert_eq!(json(folder, &by_file)["n"], N);
+
+    // What is missing is noticed too, and whoever runs a recipe with the file at hand puts a good copy in a damaged one's place.
+    let verified = sculpt(folder, "verify whole --json");
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(
+        text(&verified.stdout).contains("it is not there"),
+        "{}",
+        text(&verified.stdout)
+    );
+    fs::write(&network, &damaged).unwrap();
+    fs::remove_dir_all(folder.join("whole").join(&id[..2]).join(id)).unwrap();
+    ok(folder, "run r.toml --runs whole");
+    assert_eq!(
+        fs::read(&network).unwrap(),
+        fs::read(folder.join("net.pt")).unwrap()
+    );
+    assert_eq!(
+        json(folder, "verify whole")["violations"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
 }

@@ -38,6 +38,15 @@ pub(super) fn verify(runs: &Path, findings: &mut Findings) {
     if paths::networks_folder(runs).is_dir() {
         networks(runs, findings);
     }
+    match Store::new(runs).missing_networks() {
+        Ok(missing) => {
+            for path in missing {
+                let detail = "nodes begin with this network, and it is not there; `sculpt run` of a recipe that has its file keeps it";
+                findings.say(&path, PlaceKind::MissingFile, detail);
+            }
+        }
+        Err(error) => findings.say_error(runs, PlaceKind::Unreadable, &error),
+    }
     if paths::measures_folder(runs).is_dir() {
         measures(&paths::measures_folder(runs), findings);
     }
@@ -87,6 +96,7 @@ fn networks(runs: &Path, findings: &mut Findings) {
                     .strip_prefix(&format!("{} ", path.display()))
                     .unwrap_or(&text);
                 findings.say(&path, PlaceKind::Model, detail.to_owned());
+                findings.damaged.insert(path, runs.to_owned());
             }
             Ok(model) => {
                 let sha256 = model.network_sha256().unwrap_or_default();
