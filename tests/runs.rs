@@ -116,7 +116,8 @@ fn every_kind_of_node_runs() {
     run(&read.recipe, &folder.path().join("runs"), None);
     let store = Store::new(folder.path().join("runs"));
     let state = |name: &str| {
-        let (_, end) = read.names.iter().find(|(n, _)| n == name).unwrap();
+        let named = read.states.iter().find(|named| named.title() == name).unwrap();
+        let end = &named.state;
         let entry = read.recipe.get(&end.id).unwrap();
         let (state, _) = store.read_state(end, &entry.model.layout()).unwrap();
         state

@@ -11,6 +11,7 @@ mod list;
 mod methods;
 mod panel;
 mod params;
+mod question;
 #[cfg(test)]
 mod tests;
 mod verdicts;
@@ -18,4 +19,5 @@ mod verdicts;
 pub use evidence::Evidence;
 pub use methods::METHODS;
 pub use params::Margins;
+pub use question::{Answer, Question};
 pub use verdicts::{artefacts, claims, contrasts};

@@ -3,7 +3,7 @@
 use crate::printing;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sculpt_experiments::{Board, Event, Happening, JobNumber};
-use sculpt_report::Session;
+use sculpt_measures::Session;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// Says every so often how far measuring is, until the session is gone.
 pub(crate) fn tell_of_measuring(session: &Session) {
-    let (counts, begun) = (session.measures().counts(), Instant::now());
+    let (counts, begun) = (session.counts(), Instant::now());
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(LINE_EVERY);

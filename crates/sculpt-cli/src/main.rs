@@ -59,6 +59,8 @@ fn run(words: Words) -> anyhow::Result<()> {
         Command::Plan(args) => commands::plan::run(&args, global),
         Command::Reproduce(args) => commands::reproduce::run(&args, global),
         Command::Run(args) => commands::run::run(&args, global),
+        Command::Draw(args) => commands::draw::run(&args, global),
+        Command::Contrast(args) => commands::contrast::run(&args, global),
         Command::Recipe(args) => commands::recipe::run(&args, global),
         Command::Node(args) => commands::node::run(&args, global),
         Command::Show(args) => commands::show::run(&args, global),

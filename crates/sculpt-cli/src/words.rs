@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Reproduce(commands::reproduce::Words),
     /// Run a recipe of your own
     Run(commands::run::Words),
+    /// Measure and draw what a recipe of your own trained
+    Draw(commands::draw::Words),
+    /// Compare two curves of a recipe of your own, seed by seed
+    Contrast(commands::contrast::Words),
     /// Look at a recipe of your own
     Recipe(commands::recipe::Words),
     /// Run single nodes of the store

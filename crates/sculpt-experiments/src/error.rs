@@ -189,7 +189,7 @@ pub enum ExperimentError {
     },
     /// A suite that has not been trained whole.
     #[error(
-        "{missing} of the {needed} checkpoints of suite {suite:?} are missing; run its `reproduce` to the end, or publish what there is with --unfinished"
+        "{missing} of the {needed} checkpoints of suite {suite:?} are missing; run its `reproduce` or `run` to the end, or publish what there is with --unfinished"
     )]
     SuiteUnfinished {
         /// The suite.
@@ -198,6 +198,22 @@ pub enum ExperimentError {
         missing: usize,
         /// Of how many.
         needed: usize,
+    },
+    /// A suite of a recipe where one of a preset is wanted.
+    #[error(
+        "suite {suite:?} ({path}) is a recipe of somebody's own, not a preset's artefacts: `sculpt draw VIEW --suite {suite}` shows it"
+    )]
+    SuiteOfRecipe {
+        /// The suite.
+        suite: String,
+        /// Its file.
+        path: PathBuf,
+    },
+    /// States of a recipe that make no curves.
+    #[error("{detail}")]
+    Selection {
+        /// Why not.
+        detail: String,
     },
     /// A node whose content came from a file of its user's, and is not in the store.
     #[error(

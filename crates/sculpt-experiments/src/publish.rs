@@ -4,7 +4,7 @@ use crate::manifest::{Manifest, ManifestEntry};
 use crate::metrics::{Metrics, write_metrics};
 use crate::progress::remove_folder;
 use crate::timings::{Timings, write_timings};
-use crate::{ExperimentError, Node, Recipe, StateRef, Store, Suite};
+use crate::{AnySuite, ExperimentError, Node, Recipe, StateRef, Store};
 use sculpt_checkpoints::write_published;
 use sculpt_store::digest::Digest;
 use sculpt_store::{Lock, atomic, paths};
@@ -21,7 +21,7 @@ const PUBLISHED_BY_THEN: Duration = Duration::from_secs(600);
 /// # Errors
 /// A state that has not been trained or is damaged, or what the file system refuses.
 pub fn publish(
-    suite: &Suite,
+    suite: &AnySuite,
     recipe: &Recipe,
     states: &[StateRef],
     store: &Store,
@@ -31,7 +31,7 @@ pub fn publish(
     let missing = unique.iter().filter(|state| !store.has(state)).count();
     if missing > 0 {
         return Err(ExperimentError::SuiteUnfinished {
-            suite: suite.name.clone(),
+            suite: suite.name().to_owned(),
             missing,
             needed: unique.len(),
         });
@@ -57,7 +57,7 @@ pub fn publish(
 }
 
 fn write_suite(
-    suite: &Suite,
+    suite: &AnySuite,
     recipe: &Recipe,
     states: &BTreeSet<&StateRef>,
     store: &Store,

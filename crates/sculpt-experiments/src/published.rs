@@ -6,7 +6,7 @@ use crate::manifest::{Manifest, ManifestEntry};
 use crate::metrics::{MetricsRow, read_metrics};
 use crate::read::{Form, Place};
 use crate::timings::{Timings, read_timings};
-use crate::{Environment, ExperimentError, Node, NodeId, StateRef, Suite};
+use crate::{AnySuite, Environment, ExperimentError, Node, NodeId, StateRef};
 use sculpt_store::paths;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl PublishedSuite {
             })?;
             rows.insert((id, row.training.epoch), row);
         }
-        let suite = Suite::in_folder(folder)?;
+        let suite = AnySuite::in_folder(folder)?;
         if suite.is_some() {
             manifest.check(&paths::suite_json(folder))?;
         }
@@ -64,7 +64,7 @@ impl PublishedSuite {
                 .collect(),
             metrics: rows,
             timings: read_timings(&timings)?,
-            environment: suite.and_then(|suite| suite.environment),
+            environment: suite.and_then(|suite| suite.environment().cloned()),
         })
     }
 

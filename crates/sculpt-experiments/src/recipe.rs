@@ -142,6 +142,24 @@ impl Recipe {
         self.nodes[&state.id].epochs_before + u64::from(state.epoch)
     }
 
+    /// The seed of the weights that a state comes from; of weights that were loaded that of the first training.
+    ///
+    /// # Panics
+    /// When the state's node, or one that it comes from, is not in the recipe.
+    pub fn seed_of(&self, state: &StateRef) -> u64 {
+        let (mut at, mut trained) = (Some(state), None);
+        while let Some(state) = at {
+            let entry = &self.nodes[&state.id];
+            match &entry.node {
+                Node::Init(init) => return init.seed,
+                Node::Train(train) => trained = Some(train.seed),
+                Node::Prune(_) | Node::Combine(_) | Node::LoadWeights(_) | Node::LoadMask(_) => {}
+            }
+            at = entry.node.trunk();
+        }
+        trained.unwrap_or_default()
+    }
+
     /// Runs every node with so many libtorch threads.
     pub fn set_threads(&mut self, threads: u32) {
         self.nodes.values_mut().for_each(|entry| entry.threads = threads);

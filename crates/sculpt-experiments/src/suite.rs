@@ -1,11 +1,21 @@
 //! What a suite is, and where it is described.
 
 use crate::done::write_sealed;
-use crate::{Environment, ExperimentError, Preset, Store};
+use crate::{Environment, ExperimentError, Preset, RecipeSuite, Store};
 use sculpt_store::{paths, sealed};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// What the file of a suite says that it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AnySuite {
+    /// Artefacts of a preset.
+    OfPreset(Suite),
+    /// A recipe of a user's own.
+    OfRecipe(RecipeSuite),
+}
 
 /// What a suite is: a preset with its overrides and data, and the artefacts run of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +38,34 @@ impl Suite {
     /// The suite of this name in a store, if `reproduce` made one.
     ///
     /// # Errors
+    /// A file that is not ours, or of which a byte was changed; a suite of a recipe.
+    pub fn in_store(store: &Store, name: &str) -> Result<Option<Self>, ExperimentError> {
+        let path = paths::suite(store.runs(), name);
+        read(&path)?.map(|suite| suite.of_preset(path)).transpose()
+    }
+
+    /// The suite published in `folder`, if there is one.
+    ///
+    /// # Errors
+    /// A file that is not ours; a suite of a recipe.
+    pub fn in_folder(folder: &Path) -> Result<Option<Self>, ExperimentError> {
+        let path = paths::suite_json(folder);
+        read(&path)?.map(|suite| suite.of_preset(path)).transpose()
+    }
+
+    /// As [`AnySuite::save`].
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn save(&self, store: &Store) -> Result<(), ExperimentError> {
+        AnySuite::OfPreset(self.clone()).save(store)
+    }
+}
+
+impl AnySuite {
+    /// The suite of this name in a store, if `reproduce` or `run` made one.
+    ///
+    /// # Errors
     /// A file that is not ours, or of which a byte was changed.
     pub fn in_store(store: &Store, name: &str) -> Result<Option<Self>, ExperimentError> {
         read(&paths::suite(store.runs(), name))
@@ -41,15 +79,42 @@ impl Suite {
         read(&paths::suite_json(folder))
     }
 
-    /// Writes the suite into a store, so that `figure … --suite` and `publish` find it. One that stands there so is left
+    /// Name, as `--suite` takes it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::OfPreset(suite) => &suite.name,
+            Self::OfRecipe(suite) => &suite.name,
+        }
+    }
+
+    /// The machine that published it, where one trained all of it.
+    pub fn environment(&self) -> Option<&Environment> {
+        match self {
+            Self::OfPreset(suite) => suite.environment.as_ref(),
+            Self::OfRecipe(suite) => suite.environment.as_ref(),
+        }
+    }
+
+    /// The same, published by this machine.
+    pub fn trained_in(self, environment: Option<Environment>) -> Self {
+        match self {
+            Self::OfPreset(suite) => Self::OfPreset(Suite { environment, ..suite }),
+            Self::OfRecipe(mut suite) => {
+                suite.environment = environment;
+                Self::OfRecipe(suite)
+            }
+        }
+    }
+
+    /// Writes the suite into a store, so that `figure … --suite`, `draw` and `publish` find it. One that stands there so is left
     /// alone: a store of finished work may be read-only.
     ///
     /// # Errors
     /// What the file system refuses.
     pub fn save(&self, store: &Store) -> Result<(), ExperimentError> {
-        match Self::in_store(store, &self.name) {
+        match Self::in_store(store, self.name()) {
             Ok(Some(old)) if old == *self => Ok(()),
-            Ok(_) | Err(_) => self.write(&paths::suite(store.runs(), &self.name)),
+            Ok(_) | Err(_) => self.write(&paths::suite(store.runs(), self.name())),
         }
     }
 
@@ -57,9 +122,33 @@ impl Suite {
     pub(crate) fn write(&self, path: &Path) -> Result<(), ExperimentError> {
         write_sealed(path, self)
     }
+
+    fn of_preset(self, path: PathBuf) -> Result<Suite, ExperimentError> {
+        match self {
+            Self::OfPreset(suite) => Ok(suite),
+            Self::OfRecipe(suite) => Err(ExperimentError::SuiteOfRecipe {
+                suite: suite.name,
+                path,
+            }),
+        }
+    }
 }
 
-fn read(path: &Path) -> Result<Option<Suite>, ExperimentError> {
+impl<'de> Deserialize<'de> for AnySuite {
+    /// By whether it has a `recipe`, so that errors are those of the one or the other.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let suite = if value.get("recipe").is_some() {
+            serde_json::from_value(value).map(Self::OfRecipe)
+        } else {
+            serde_json::from_value(value).map(Self::OfPreset)
+        };
+        suite.map_err(D::Error::custom)
+    }
+}
+
+fn read(path: &Path) -> Result<Option<AnySuite>, ExperimentError> {
     if !path.is_file() {
         return Ok(None);
     }

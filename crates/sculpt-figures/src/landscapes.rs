@@ -1,7 +1,7 @@
 //! The loss between checkpoints that follow each other, and its curvature at them.
 
 use crate::summary::{mean_point, positive_point};
-use crate::{Curve, DrawError, Height, Named, Panel, Point, Reference, XAxis, YAxis};
+use crate::{Curve, DrawError, Height, Named, Panel, Point, Reference, Series, XAxis, YAxis};
 use sculpt_rows::{Along, BatchNorm, Eigenvalue, ImageSet, IntervalOf, LineRow, sparsity};
 use std::collections::BTreeMap;
 
@@ -12,13 +12,53 @@ pub enum PanelRows<'a> {
     Methods(&'a [&'a [Named]]),
     /// Of one method, a density a row.
     Densities(Named),
+    /// A user's own curves, in one panel.
+    Own(&'a [String]),
 }
 
 /// What stands in a row, and what it is called.
 struct RowOfPanels<'a> {
     rows: Vec<&'a LineRow>,
-    methods: Vec<Named>,
+    drawn: Vec<Drawn>,
     what: String,
+}
+
+/// What is drawn as a curve.
+#[derive(Clone)]
+struct Drawn {
+    /// What its rows call it.
+    id: String,
+    series: Series,
+    label: Option<String>,
+}
+
+impl From<Named> for Drawn {
+    fn from(method: Named) -> Self {
+        Self {
+            id: method.id.to_owned(),
+            series: method.into(),
+            label: None,
+        }
+    }
+}
+
+impl Drawn {
+    /// A user's own curve, the `place`-th.
+    fn own(place: usize, name: &str) -> Self {
+        Self {
+            id: name.to_owned(),
+            series: Series::Own(place),
+            label: Some(name.to_owned()),
+        }
+    }
+
+    fn curve(&self, points: Vec<Point>) -> Curve {
+        let curve = Curve::new(self.series, points);
+        match &self.label {
+            Some(label) => curve.labelled(label.clone()),
+            None => curve,
+        }
+    }
 }
 
 /// For each of the methods or densities two rows of panels: the test loss at the left, the loss on training images at the right,
@@ -36,7 +76,7 @@ pub fn line_panels(rows: &[LineRow], along: Along, shown: PanelRows<'_>) -> Resu
         PanelRows::Methods(all) => {
             let row = |methods: &&[Named]| RowOfPanels {
                 rows: drawn.clone(),
-                methods: methods.to_vec(),
+                drawn: methods.iter().copied().map(Drawn::from).collect(),
                 what: match methods {
                     [one] => one.label.to_owned(),
                     _ => String::new(),
@@ -54,11 +94,16 @@ pub fn line_panels(rows: &[LineRow], along: Along, shown: PanelRows<'_>) -> Resu
                     .copied()
                     .filter(|row| row.density_target == *density)
                     .collect(),
-                methods: vec![method],
+                drawn: vec![method.into()],
                 what: sparsity(*density),
             };
             densities.iter().map(row).collect()
         }
+        PanelRows::Own(names) => vec![RowOfPanels {
+            rows: drawn.clone(),
+            drawn: own(names),
+            what: String::new(),
+        }],
     };
     let height = if all.len() > 2 { Height::Low } else { Height::Full };
     let mut panels = Vec::new();
@@ -117,7 +162,7 @@ impl RowOfPanels<'_> {
         mean: impl Fn(f64, &[f64]) -> Result<Point, DrawError>,
     ) -> Result<Vec<Curve>, DrawError> {
         let mut curves = Vec::new();
-        for method in &self.methods {
+        for method in &self.drawn {
             let own = |row: &&&LineRow| row.method == method.id && row.set == set;
             let own: Vec<&LineRow> = self.rows.iter().filter(own).copied().collect();
             let seeds = seeds(&own, &value);
@@ -136,7 +181,7 @@ impl RowOfPanels<'_> {
                         .collect()
                 };
                 let lines = seeds.into_values().map(line).collect();
-                curves.push(Curve::new(*method, points).beside_seeds(lines));
+                curves.push(method.curve(points).beside_seeds(lines));
             }
         }
         Ok(curves)
@@ -179,6 +224,11 @@ fn seeds(rows: &[&LineRow], value: impl Fn(&LineRow, Ends) -> f64) -> BTreeMap<u
     seeds
 }
 
+fn own(names: &[String]) -> Vec<Drawn> {
+    let names = names.iter().enumerate();
+    names.map(|(place, name)| Drawn::own(place, name)).collect()
+}
+
 fn thousandths(place: u32) -> f64 {
     f64::from(place) / 1000.0
 }
@@ -197,6 +247,7 @@ fn axis(along: Along) -> XAxis {
 /// # Errors
 /// A mean that cannot be computed.
 pub fn curvature_panel(rows: &[Eigenvalue], shown: &[Named]) -> Result<Panel, DrawError> {
+    let shown: Vec<_> = shown.iter().copied().map(Drawn::from).collect();
     // The largest eigenvalue of a Hessian at a minimum is not negative; where training left one that is, it is no logarithm's.
     let positive = rows.iter().all(|row| row.value >= 0.0);
     let (mean, interval): (fn(f64, &[f64]) -> _, _) = if positive {
@@ -205,7 +256,7 @@ pub fn curvature_panel(rows: &[Eigenvalue], shown: &[Named]) -> Result<Panel, Dr
         (mean_point, IntervalOf::StudentT)
     };
     let mut curves = Vec::new();
-    for method in shown {
+    for method in &shown {
         let mut places: BTreeMap<u32, (Vec<f64>, bool)> = BTreeMap::new();
         let mut seeds: BTreeMap<u32, Vec<(f64, f64)>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.method == method.id) {
@@ -224,7 +275,7 @@ pub fn curvature_panel(rows: &[Eigenvalue], shown: &[Named]) -> Result<Panel, Dr
         });
         let points = points.collect::<Result<Vec<_>, DrawError>>()?;
         if !points.is_empty() {
-            let curve = Curve::new(*method, points);
+            let curve = method.curve(points);
             curves.push(curve.beside_seeds(seeds.into_values().collect()));
         }
     }

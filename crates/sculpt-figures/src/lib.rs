@@ -4,6 +4,7 @@ mod accuracies;
 mod caption;
 mod draw;
 mod landscapes;
+mod own;
 mod schedules;
 mod schematic;
 mod summary;
@@ -16,6 +17,7 @@ pub use draw::{
     Reference, Rgb, Series, Step, Stroke, XAxis, YAxis, look_of, pdf, png, svg,
 };
 pub use landscapes::{PanelRows, curvature_panel, letter, line_panels};
+pub use own::{Observed, Scale, own_panel};
 pub use schedules::schedule_panel;
 pub use schematic::schematic_panel;
 pub use summary::summary_rows;

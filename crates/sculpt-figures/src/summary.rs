@@ -43,7 +43,7 @@ pub fn summary_rows(figure: &Figure) -> Vec<SummaryRow> {
         for curve in &panel.curves {
             rows.extend(curve.points.iter().map(|point| SummaryRow {
                 panel: panel.title.clone(),
-                series: curve.series.id(),
+                series: curve.id(),
                 label: curve.label(),
                 x_is: panel.x.label().to_owned(),
                 x: point.x,

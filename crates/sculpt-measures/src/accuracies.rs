@@ -12,7 +12,7 @@ impl Session {
         let mut rows = Vec::new();
         for panel in panels {
             let states: Vec<_> = panel.points.iter().map(|point| point.state.clone()).collect();
-            let scores = self.scores(panel.panel, &states)?;
+            let scores = self.scores(&panel.data, &states)?;
             for (point, score) in panel.points.iter().zip(scores) {
                 rows.push(AccuracyRow {
                     panel: panel.letter.to_owned(),

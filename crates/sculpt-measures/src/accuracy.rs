@@ -1,6 +1,6 @@
 use crate::cache::Key;
 use crate::{MeasureError, Session};
-use sculpt_experiments::{EVALUATION_BATCH, Environment, Evaluation, PanelName, StateRef, evaluate_examples};
+use sculpt_experiments::{DataRef, EVALUATION_BATCH, Environment, Evaluation, StateRef, evaluate_examples};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
@@ -38,12 +38,12 @@ struct Cached {
 }
 
 impl Session {
-    /// The test scores of states of a panel that are there, in their order.
+    /// The test scores of states that are there, trained on these data, in their order.
     ///
     /// # Errors
     /// A broken checkpoint; a count that is not what training recorded; neither data nor record.
-    pub fn scores(&self, panel: PanelName, states: &[StateRef]) -> Result<Vec<Score>, MeasureError> {
-        let Some(data) = self.panel_data(panel)? else {
+    pub fn scores(&self, data: &DataRef, states: &[StateRef]) -> Result<Vec<Score>, MeasureError> {
+        let Some(data) = self.images(data)? else {
             return states.iter().map(|state| self.recorded_score(state)).collect();
         };
         let key = |state: &StateRef, environment: &Environment| {

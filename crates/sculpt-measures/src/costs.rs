@@ -1,7 +1,7 @@
 //! Rows of what each method costs until its network is trained.
 
 use crate::{MeasureError, PanelNeeds, Session};
-use sculpt_experiments::{Cost, Entry, NodeId, Setup, StateRef};
+use sculpt_experiments::{Cost, Entry, NodeId, Recipe, StateRef};
 use sculpt_rows::CostRow;
 use std::collections::HashMap;
 
@@ -13,14 +13,13 @@ impl Session {
     /// Sums over all training that a state comes from; of bytes the most that any of it holds.
     ///
     /// # Errors
-    /// Timings that cannot be read, or a preset out of range.
+    /// Timings or masks that cannot be read.
     pub fn cost_rows(&self, panels: &[PanelNeeds]) -> Result<Vec<CostRow>, MeasureError> {
         let mut rows = Vec::new();
         let mut masks = HashMap::new();
         for panel in panels {
-            let setup = self.suite().preset.panel(panel.panel)?;
             for point in &panel.points {
-                let ledger = Ledger::of(panel, &point.state, self, &setup, &mut masks)?;
+                let ledger = Ledger::of(&panel.recipe, &point.state, self, &mut masks)?;
                 rows.push(CostRow {
                     panel: panel.letter.to_owned(),
                     method: point.method.id.to_owned(),
@@ -67,30 +66,30 @@ impl Session {
 }
 
 /// What it took to get to a state.
-struct Ledger {
+pub(crate) struct Ledger {
     /// Epochs trained, levels and cycles together.
-    epochs: u32,
-    flops_dense: f64,
-    flops_sparse_ideal: f64,
+    pub(crate) epochs: u32,
+    pub(crate) flops_dense: f64,
+    pub(crate) flops_sparse_ideal: f64,
     /// Wall time of training and evaluation, where every node has it.
-    seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
     /// Resident memory of the training process, where every node has it.
-    peak_memory_bytes: Option<f64>,
+    pub(crate) peak_memory_bytes: Option<f64>,
     /// Weights, gradients and momenta that are not pruned, and the mask's bits, at the densest stage.
-    sparse_ideal_bytes: f64,
+    pub(crate) sparse_ideal_bytes: f64,
     /// The same of the dense network, which masked tensors take whatever the mask.
-    dense_bytes: f64,
+    pub(crate) dense_bytes: f64,
 }
 
 impl Ledger {
-    fn of(
-        panel: &PanelNeeds,
+    pub(crate) fn of(
+        recipe: &Recipe,
         state: &StateRef,
         session: &Session,
-        setup: &Setup,
         masks: &mut HashMap<NodeId, Vec<f64>>,
     ) -> Result<Self, MeasureError> {
-        let layout = setup.model.layout();
+        let (model, _) = session.entry(state)?;
+        let layout = model.layout();
         let unprunable = (layout.n_params() - layout.n_prunable()) as f64;
         let bytes = |density: f64| {
             // As many as a mask of this density keeps.
@@ -111,8 +110,8 @@ impl Ledger {
             sparse_ideal_bytes: 0.0,
             dense_bytes: bytes(1.0),
         };
-        for id in panel.recipe.ancestors(state) {
-            let entry = panel.recipe.get(&id).expect("ancestors are of the recipe");
+        for id in recipe.ancestors(state) {
+            let entry = recipe.get(&id).expect("ancestors are of the recipe");
             if !masks.contains_key(&id) {
                 masks.insert(id.clone(), session.layer_densities(&id, entry)?);
             }

@@ -48,7 +48,7 @@ impl Session {
                 .iter()
                 .map(|(a, b)| (a.state.clone(), b.state.clone()))
                 .collect();
-            for ((a, b), line) in pairs.iter().zip(self.lines(panel.panel, &states)?) {
+            for ((a, b), line) in pairs.iter().zip(self.lines(&panel.data, &states)?) {
                 for (batch_norm, profiles) in BatchNorm::ALL.into_iter().zip(&line.profiles) {
                     for (set, profile) in ImageSet::ALL.into_iter().zip(profiles) {
                         for (i, alpha) in profile.alpha.iter().enumerate() {
@@ -90,7 +90,7 @@ impl Session {
         for panel in panels {
             let points: Vec<_> = panel.points.iter().filter(|point| curved(point.method)).collect();
             let states: Vec<_> = points.iter().map(|point| point.state.clone()).collect();
-            for (point, found) in points.iter().zip(self.sharpness(panel.panel, &states)?) {
+            for (point, found) in points.iter().zip(self.sharpness(&panel.data, &states)?) {
                 let node = point.state.id.as_str();
                 rows.push(JumpRow {
                     panel: panel.letter.to_owned(),

@@ -4,7 +4,7 @@ use crate::cache::Key;
 use crate::session::Worker;
 use crate::{MeasureError, Session};
 use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
-use sculpt_experiments::{EVALUATION_BATCH, Environment, ExperimentError, PanelName, StateRef};
+use sculpt_experiments::{DataRef, EVALUATION_BATCH, Environment, ExperimentError, StateRef};
 use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -49,16 +49,16 @@ struct Inputs<'a> {
 }
 
 impl Session {
-    /// The lines between pairs of a panel's states, in their order.
+    /// The lines between pairs of states that were trained on these data, in their order.
     ///
     /// # Errors
     /// Data that are not at hand, a broken checkpoint, a loss that is not finite.
     pub(crate) fn lines(
         &self,
-        panel: PanelName,
+        data: &DataRef,
         pairs: &[(StateRef, StateRef)],
     ) -> Result<Vec<Line>, MeasureError> {
-        let data = self.needed_data(panel)?;
+        let data = self.needed_images(data)?;
         let key = |(a, b): &(StateRef, StateRef), environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "line",

@@ -1,4 +1,4 @@
-use sculpt_experiments::{PanelName, Point, Recipe, Source, StateRef};
+use sculpt_experiments::{DataRef, PanelName, Point, Recipe, Source, StateRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an artefact needs trained.
@@ -15,6 +15,8 @@ pub struct PanelNeeds {
     pub letter: &'static str,
     /// Data and network.
     pub panel: PanelName,
+    /// The data.
+    pub data: DataRef,
     /// The nodes.
     pub recipe: Recipe,
     /// The states that it shows.

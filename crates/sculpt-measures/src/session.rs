@@ -1,9 +1,7 @@
 use crate::MeasureError;
 use crate::cache::{Cache, Counts, Key};
 use sculpt_datasets::{Dataset, DeviceExamples};
-use sculpt_experiments::{
-    DataFolder, Environment, ExperimentError, PanelName, Recipe, Source, StateRef, Suite,
-};
+use sculpt_experiments::{DataFolder, DataRef, Environment, ExperimentError, Recipe, Source, StateRef};
 use sculpt_models::ModelSpec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,11 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use tch::Device;
 
-/// A suite opened for measuring.
+/// States opened for measuring.
 pub struct Session {
-    suite: Suite,
     source: Source,
-    /// The nodes of every artefact of the suite.
+    /// The nodes of all states.
     recipe: Recipe,
     data: DataFolder,
     device: Device,
@@ -28,9 +25,9 @@ pub struct Session {
     hashes: Mutex<HashMap<StateRef, String>>,
 }
 
-/// A panel's data.
+/// A data set, and how much of it losses are measured on.
 #[derive(Clone)]
-pub(crate) struct PanelData {
+pub(crate) struct Images {
     dataset: Arc<Dataset>,
     loaded_as: String,
     /// Training images that losses are measured on.
@@ -56,21 +53,10 @@ fn n_training_images(n_train: usize) -> usize {
 }
 
 impl Session {
-    /// Opens a suite; `recipe` holds the nodes of all its states. `data` may have no folder: then recorded scores
+    /// Opens `source`; `recipe` holds the nodes of all its states. `data` may have no folder: then recorded scores
     /// stand for measured ones, except on the demo data, which are always at hand. Measures are cached under `cache`.
-    ///
-    /// # Errors
-    /// Data of panel (a) that are not the suite's, or a preset out of range.
-    pub fn open(
-        suite: Suite,
-        source: Source,
-        recipe: Recipe,
-        data: &DataFolder,
-        device: Device,
-        cache: &Path,
-    ) -> Result<Self, MeasureError> {
-        let session = Self {
-            suite,
+    pub fn new(source: Source, recipe: Recipe, data: &DataFolder, device: Device, cache: &Path) -> Self {
+        Self {
             source,
             recipe,
             data: data.clone(),
@@ -78,14 +64,7 @@ impl Session {
             cache: Cache::new(cache),
             datasets: Mutex::default(),
             hashes: Mutex::default(),
-        };
-        session.panel_data(PanelName::A)?;
-        Ok(session)
-    }
-
-    /// The suite.
-    pub fn suite(&self) -> &Suite {
-        &self.suite
+        }
     }
 
     /// Where states come from.
@@ -93,7 +72,7 @@ impl Session {
         &self.source
     }
 
-    /// The nodes of all artefacts of the suite.
+    /// The nodes of all states.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
     }
@@ -108,19 +87,21 @@ impl Session {
         self.cache.counts()
     }
 
-    /// Whether a panel's data are at hand, so that scores are measured and not the recorded ones.
-    pub fn has_data(&self, panel: PanelName) -> bool {
-        self.panel_data(panel).is_ok_and(|data| data.is_some())
+    /// Whether these data are at hand, so that scores are measured and not the recorded ones.
+    ///
+    /// # Errors
+    /// Files that are there and are not these data, or cannot be read.
+    pub fn has_data(&self, data: &DataRef) -> Result<bool, MeasureError> {
+        Ok(self.images(data)?.is_some())
     }
 
-    /// A panel's data; none where they are not at hand.
-    pub(crate) fn panel_data(&self, panel: PanelName) -> Result<Option<PanelData>, MeasureError> {
-        let data = self.suite.preset.panel(panel)?.data;
+    /// Images of these data; none where they are not at hand.
+    pub(crate) fn images(&self, data: &DataRef) -> Result<Option<Images>, MeasureError> {
         let mut datasets = self.datasets.lock().unwrap_or_else(PoisonError::into_inner);
         let dataset = match datasets.get(&data.loaded_as()) {
             Some(known) => known.clone(),
             None => {
-                let loaded = match self.data.load(&data) {
+                let loaded = match self.data.load(data) {
                     Ok(dataset) => Some(Arc::new(dataset)),
                     Err(ExperimentError::DataMissing { .. }) => None,
                     Err(error) => return Err(error.into()),
@@ -131,7 +112,7 @@ impl Session {
         };
         Ok(dataset.map(|dataset| {
             let n_train = data.train_images.map_or(dataset.train.len(), |n| n as usize);
-            PanelData {
+            Images {
                 loaded_as: data.loaded_as(),
                 n_training: n_training_images(n_train.min(dataset.train.len())),
                 dataset,
@@ -167,7 +148,7 @@ impl Session {
     /// `state` is the state whose node says with how many threads to compute.
     pub(crate) fn measured<T: Sync, V>(
         &self,
-        data: &PanelData,
+        data: &Images,
         items: &[T],
         state: impl Fn(&T) -> &StateRef,
         key: impl Fn(&T, &Environment) -> Result<Key, MeasureError>,
@@ -200,19 +181,19 @@ impl Session {
             .collect())
     }
 
-    /// A panel's data, which must be at hand.
-    pub(crate) fn needed_data(&self, panel: PanelName) -> Result<PanelData, MeasureError> {
+    /// Images of these data, which must be at hand.
+    pub(crate) fn needed_images(&self, data: &DataRef) -> Result<Images, MeasureError> {
         let missing = || MeasureError::DataMissing {
-            data: self.suite.preset.data_of(panel).name,
+            data: data.name.clone(),
         };
-        self.panel_data(panel)?.ok_or_else(missing)
+        self.images(data)?.ok_or_else(missing)
     }
 
     /// Does `work` on each of the items, on as many threads as the machine has for nodes of `threads` each, and gives
     /// the answers in the items' order. Numbers do not depend on how many there are.
     fn in_parallel<T: Sync, V: Send>(
         &self,
-        panel: &PanelData,
+        data: &Images,
         threads: u32,
         items: &[T],
         work: impl Fn(&Worker, &T) -> Result<V, MeasureError> + Sync,
@@ -231,7 +212,7 @@ impl Session {
         let run = || -> Result<Vec<(usize, V)>, MeasureError> {
             // OpenMP counts its threads for each thread that calls it.
             tch::set_num_threads(threads as i32);
-            let worker = Worker::new(panel, self.device)?;
+            let worker = Worker::new(data, self.device)?;
             let mut answers = Vec::new();
             loop {
                 let i = next.fetch_add(1, Ordering::Relaxed);
@@ -269,7 +250,7 @@ impl Session {
     }
 }
 
-impl PanelData {
+impl Images {
     /// What measures on these images are kept under.
     pub(crate) fn loaded_as(&self) -> &str {
         &self.loaded_as
@@ -277,7 +258,7 @@ impl PanelData {
 }
 
 impl Worker {
-    fn new(data: &PanelData, device: Device) -> Result<Self, MeasureError> {
+    fn new(data: &Images, device: Device) -> Result<Self, MeasureError> {
         let dataset = &data.dataset;
         let (mean, std) = (dataset.mean, dataset.std);
         let first = dataset.train.first(data.n_training)?;

@@ -3,7 +3,7 @@
 use crate::cache::Key;
 use crate::session::Worker;
 use crate::{MeasureError, Session};
-use sculpt_experiments::{Environment, ExperimentError, PanelName, StateRef};
+use sculpt_experiments::{DataRef, Environment, ExperimentError, StateRef};
 use sculpt_hessian::{Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
 use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
@@ -50,16 +50,16 @@ struct Inputs<'a> {
 }
 
 impl Session {
-    /// The largest eigenvalues at a panel's states, in their order.
+    /// The largest eigenvalues at states that were trained on these data, in their order.
     ///
     /// # Errors
     /// Data that are not at hand, a broken checkpoint, a loss that is not finite.
     pub(crate) fn sharpness(
         &self,
-        panel: PanelName,
+        data: &DataRef,
         states: &[StateRef],
     ) -> Result<Vec<Sharpness>, MeasureError> {
-        let data = self.needed_data(panel)?;
+        let data = self.needed_images(data)?;
         let key = |state: &StateRef, environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "largest-eigenvalue",

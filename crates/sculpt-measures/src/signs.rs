@@ -23,7 +23,7 @@ impl Session {
         let mut rows = Vec::new();
         for panel in panels {
             let states: Vec<_> = panel.points.iter().map(|point| point.state.clone()).collect();
-            let scores = self.scores(panel.panel, &states)?;
+            let scores = self.scores(&panel.data, &states)?;
             let lrr: HashMap<u64, &StateRef> = panel
                 .points
                 .iter()

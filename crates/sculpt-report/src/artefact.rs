@@ -150,6 +150,7 @@ impl Artefact {
             panels.push(PanelNeeds {
                 letter: source.letter,
                 panel: source.panel,
+                data: setup.data,
                 recipe,
                 points,
             });

@@ -37,6 +37,82 @@ pub enum ReportError {
         /// Its epoch.
         epoch: u32,
     },
+    /// A state of a recipe that is to be drawn has not been trained.
+    #[error(
+        "{missing} of the {needed} states to be drawn are missing from suite {suite:?}, the first being epoch {epoch} of node {id}; `sculpt run` of its recipe trains them"
+    )]
+    RecipeUnfinished {
+        /// The suite.
+        suite: String,
+        /// How many.
+        missing: usize,
+        /// Of how many.
+        needed: usize,
+        /// The first one's node.
+        id: NodeId,
+        /// Its epoch.
+        epoch: u32,
+    },
+    /// No curve of this name.
+    #[error("there is no curve {name:?}; there are: {available}")]
+    NoCurve {
+        /// The name given.
+        name: String,
+        /// What there is.
+        available: String,
+    },
+    /// Two curves that cannot be paired.
+    #[error("{a:?} and {b:?} share no seed at any place: nothing can be compared")]
+    NothingShared {
+        /// The one.
+        a: String,
+        /// The other.
+        b: String,
+    },
+    /// More curves than a picture tells apart.
+    #[error(
+        "{n} curves are more than the {most} that a picture tells apart; choose with --nodes or --only, or take another --by"
+    )]
+    TooManyCurves {
+        /// How many.
+        n: usize,
+        /// At most.
+        most: usize,
+    },
+    /// No two states of one curve and seed.
+    #[error(
+        "no curve has two states that follow each other; --x cycles follows a node's cycles, --x density what a repeat prunes"
+    )]
+    NothingFollows,
+    /// Signs are compared with those of a node, and none is named.
+    #[error("signs are compared with those of another node: name it with --against")]
+    NoReference,
+    /// The node that signs are to be compared with is not there.
+    #[error("the recipe has no node {name:?} to compare signs with")]
+    NoReferenceNode {
+        /// The name given.
+        name: String,
+    },
+    /// Nothing but the states that signs are compared with.
+    #[error(
+        "nothing but {name:?} itself is to be drawn; its signs are compared with those of the other nodes"
+    )]
+    OnlyReference {
+        /// The node.
+        name: String,
+    },
+    /// A state without the one to compare its signs with.
+    #[error(
+        "{n} states of {against:?} go with {state}, by seed, axes of the grid and density, and signs are compared with those of one"
+    )]
+    NoPartner {
+        /// The state.
+        state: String,
+        /// What it is compared with.
+        against: String,
+        /// How many there are.
+        n: usize,
+    },
     /// A table, which has no picture to draw anew.
     #[error("{artefact} has no picture")]
     NoPicture {

@@ -32,6 +32,7 @@ impl<R> Landscape<R> {
         match self.rows {
             PanelRows::Methods(rows) => rows.iter().copied().flatten().any(|own| own.id == method.id),
             PanelRows::Densities(own) => own.id == method.id,
+            PanelRows::Own(names) => names.iter().any(|own| own == method.id),
         }
     }
 

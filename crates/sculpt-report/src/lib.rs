@@ -14,6 +14,7 @@ mod landscapes;
 #[cfg(test)]
 mod looks_tests;
 mod output;
+mod own;
 mod page;
 #[cfg(test)]
 mod programme_tests;
@@ -27,18 +28,22 @@ mod setup_table;
 mod shows;
 mod sign_table;
 mod tradeoffs;
+mod training_curves;
 mod words;
 
 pub use artefact::{Artefact, programme};
 pub use error::ReportError;
 pub use frame_file::to_table;
 pub use output::{Written, restyle, write};
-pub use page::write_page;
-pub use provenance::{Provenance, Restyled};
+pub use own::{Contrasted, Output, OwnSession};
+pub use page::{write_own_page, write_page};
+pub use provenance::{Provenance, Restyled, SuiteShown};
 pub use registry::ALL;
+pub use sculpt_claims::Question;
 pub use session::Session;
+pub use training_curves::training_curves;
 // What an artefact is called, needs, and gives.
 pub use sculpt_measures::{Needs, PanelNeeds};
 pub use sculpt_rows::{
-    Cell, ClaimRow, ContrastRow, Difference, Frame, Name, SummaryRow, Test, Unit, Verdict,
+    Cell, ClaimRow, ContrastRow, Difference, Frame, Name, OwnContrastRow, SummaryRow, Test, Unit, Verdict,
 };

@@ -16,6 +16,7 @@ fn of_landscape<R>(figure: &Landscape<R>) -> Vec<Named> {
     let rows = match figure.rows {
         PanelRows::Methods(rows) => rows.concat(),
         PanelRows::Densities(method) => vec![method],
+        PanelRows::Own(_) => unreachable!("a figure of the paper shows methods"),
     };
     rows.into_iter().chain(figure.curvature.iter().copied()).collect()
 }

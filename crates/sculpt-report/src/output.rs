@@ -37,7 +37,7 @@ pub fn write(
 ) -> Result<Written, ReportError> {
     let figure = artefact.content.draw_frame(frame, &session.suite().preset)?;
     let provenance = Provenance::of(artefact, session, frame, figure.as_ref(), command, git_revision);
-    write_files(artefact, frame, figure.as_ref(), &provenance, folder)
+    write_files(&Shown::of(artefact), frame, figure.as_ref(), &provenance, folder)
 }
 
 /// Draws an artefact anew from the frame in `from`, and writes all its files into `folder`. It reads that frame, the provenance
@@ -72,7 +72,7 @@ pub fn restyle(
         git_revision,
     };
     let provenance = provenance.redrawn(artefact, &figure, by);
-    let written = write_files(artefact, &frame, Some(&figure), &provenance, folder)?;
+    let written = write_files(&Shown::of(artefact), &frame, Some(&figure), &provenance, folder)?;
     Ok((frame, written))
 }
 
@@ -85,18 +85,39 @@ struct Columns {
     summary: Vec<Meaning>,
 }
 
-fn write_files(
-    artefact: &Artefact,
+/// What files are of.
+pub(crate) struct Shown {
+    /// `figure 5`.
+    pub(crate) name: String,
+    /// `figure-5`.
+    pub(crate) stem: String,
+    /// What the columns of its frame say.
+    pub(crate) meanings: Vec<Meaning>,
+}
+
+impl Shown {
+    fn of(artefact: &Artefact) -> Self {
+        Self {
+            name: artefact.name.to_string(),
+            stem: artefact.name.stem(),
+            meanings: artefact.content.meanings(),
+        }
+    }
+}
+
+/// Writes frame, provenance, columns, and the pictures where there is one.
+pub(crate) fn write_files(
+    of: &Shown,
     frame: &Frame,
     figure: Option<&Figure>,
     provenance: &Provenance,
     folder: &Path,
 ) -> Result<Written, ReportError> {
-    let path = |file| paths::report(folder, &artefact.name.stem(), file);
+    let path = |file| paths::report(folder, &of.stem, file);
     let summary = figure.map(summary_rows).filter(|rows| !rows.is_empty());
     let columns = Columns {
-        artefact: artefact.name.to_string(),
-        frame: artefact.content.meanings(),
+        artefact: of.name.clone(),
+        frame: of.meanings.clone(),
         summary: summary
             .as_ref()
             .map(|_| SummaryRow::meanings())

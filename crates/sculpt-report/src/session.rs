@@ -9,6 +9,7 @@ use tch::Device;
 
 /// A suite opened for its artefacts.
 pub struct Session {
+    suite: Suite,
     measures: sculpt_measures::Session,
     frames: Mutex<HashMap<Name, Frame>>,
 }
@@ -27,8 +28,12 @@ impl Session {
         cache: &Path,
     ) -> Result<Self, ReportError> {
         let recipe = crate::programme(&suite.preset)?;
+        let measures = sculpt_measures::Session::new(source, recipe, data, device, cache);
+        // Data that are not the suite's are told before anything is measured.
+        measures.has_data(&suite.preset.panel(PanelName::A)?.data)?;
         Ok(Self {
-            measures: sculpt_measures::Session::open(suite, source, recipe, data, device, cache)?,
+            suite,
+            measures,
             frames: Mutex::default(),
         })
     }
@@ -49,7 +54,7 @@ impl Session {
 
     /// The suite.
     pub fn suite(&self) -> &Suite {
-        self.measures.suite()
+        &self.suite
     }
 
     /// The panels of an artefact whose states are here and whose data are not, so that nothing of them can be measured anew.
@@ -57,9 +62,13 @@ impl Session {
     /// # Errors
     /// A state that is not there; a suite without any panel of the artefact.
     pub fn panels_without_data(&self, artefact: &Artefact) -> Result<Vec<PanelName>, ReportError> {
-        let needs = self.need(artefact)?;
-        let panels = needs.panels.iter().map(|panel| panel.panel);
-        Ok(panels.filter(|panel| !self.measures.has_data(*panel)).collect())
+        let mut without = Vec::new();
+        for panel in self.need(artefact)?.panels {
+            if !self.measures.has_data(&panel.data)? {
+                without.push(panel.panel);
+            }
+        }
+        Ok(without)
     }
 
     /// What measures its states.

@@ -125,15 +125,15 @@ pub struct Eigenvalue {
 }
 
 /// An error is a number of images: 2 of the demo's 500.
-const ERROR: f64 = 4e-3;
+pub(crate) const ERROR: f64 = 4e-3;
 
 /// The search ends when the residual is this much of the eigenvalue; where, from 0 to there, is chance.
-const SEARCH: f64 = 1e-3;
+pub(crate) const SEARCH: f64 = 1e-3;
 
 /// What a residual leaves out: the rounding of sums in f32 (sculpt-lanczos).
-const ROUNDING: f64 = 1e-6;
+pub(crate) const ROUNDING: f64 = 1e-6;
 
-fn loss(published: f64) -> f64 {
+pub(crate) fn loss(published: f64) -> f64 {
     1e-3 * published.abs().max(1.0)
 }
 

@@ -334,6 +334,11 @@ pub fn report(report_folder: &Path, artefact: &str, file: ReportFile) -> PathBuf
     report_folder.join(format!("{artefact}.{}", file.extension()))
 }
 
+/// The picture of a node's training; no suite's name begins with a dot.
+pub fn node_picture(reports: &Path, id: &str) -> PathBuf {
+    reports.join(".nodes").join(format!("{id}.svg"))
+}
+
 /// Whether `id` is a SHA-256 as this project writes it: 64 of `0-9a-f`.
 pub fn is_sha256(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

@@ -7,7 +7,7 @@ use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_downloads::{Client, DownloadError, Limits};
-use sculpt_experiments::{Manifest, ManifestEntry, Source, Suite, check_against};
+use sculpt_experiments::{AnySuite, Manifest, ManifestEntry, Source, check_against};
 use sculpt_store::{Lock, atomic, canonical::sha256_file, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -100,13 +100,13 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
         Ok(path)
     };
     list(paths::suite_json(&partial), true)?;
-    let suite = Suite::in_folder(&partial)?.context("the suite's description was just brought")?;
-    if suite.name != name {
+    let suite = AnySuite::in_folder(&partial)?.context("the suite's description was just brought")?;
+    if suite.name() != name {
         let at = from.name_of(paths::SUITE_JSON);
         bail!(
             "{at} is of suite {:?}; fetch it as --suite {}",
-            suite.name,
-            suite.name
+            suite.name(),
+            suite.name()
         );
     }
     let manifest = list(paths::manifest(&partial), true)?;

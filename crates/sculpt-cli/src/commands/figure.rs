@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{PanelName, Source, Suite};
+use sculpt_experiments::{AnySuite, ExperimentError, PanelName, Source, Suite};
 use sculpt_report::{Artefact, Difference, Frame, Name, Session, SummaryRow, Written, write, write_page};
 use sculpt_store::paths::{self, ReportFile};
 use serde::Serialize;
@@ -130,9 +130,14 @@ pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &G
 
 /// Shows the page in the browser that the user has, where that is asked for.
 pub(crate) fn open_page(page: Option<&Path>, words: &ShowWords) -> anyhow::Result<()> {
-    let Some(page) = page.filter(|_| words.open) else {
-        return Ok(());
-    };
+    match page.filter(|_| words.open) {
+        Some(page) => open_in_browser(page),
+        None => Ok(()),
+    }
+}
+
+/// Shows a page in the browser that the user has.
+pub(crate) fn open_in_browser(page: &Path) -> anyhow::Result<()> {
     let usual = if cfg!(target_os = "macos") {
         "open"
     } else {
@@ -163,7 +168,7 @@ pub(crate) fn session(words: &ShowWords, global: &Global) -> anyhow::Result<Sess
     let device = device::of(global)?;
     let (data, cache) = (words.data.folder(), places::runs(global));
     let session = Session::open(suite, source, &data, device, &cache)?;
-    tell_of_measuring(&session);
+    tell_of_measuring(session.measures());
     Ok(session)
 }
 
@@ -217,7 +222,8 @@ fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
     // Verdicts rest on frames that rest on checkpoints.
     let missing = match artefact.name {
         Name::Claims | Name::Contrasts => {
-            (!session.measures().has_data(PanelName::A)).then_some(PanelName::A)
+            let has = session.measures().has_data(&preset.panel(PanelName::A)?.data)?;
+            (!has).then_some(PanelName::A)
         }
         _ => session.panels_without_data(artefact)?.first().copied(),
     };
@@ -323,8 +329,23 @@ pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite
     Ok((suite, source))
 }
 
-/// What a suite is, and its folder if it is published or fetched; its states are not looked at.
+/// What a suite of a preset is, and its folder if it is published or fetched; its states are not looked at.
 fn find(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite, Option<PathBuf>)> {
+    match find_any(name, global)? {
+        (AnySuite::OfPreset(suite), folder) => Ok((suite, folder)),
+        (AnySuite::OfRecipe(suite), folder) => {
+            let path = match folder {
+                Some(folder) => paths::suite_json(&folder),
+                None => paths::suite(&places::runs(global), &suite.name),
+            };
+            let suite = suite.name;
+            Err(ExperimentError::SuiteOfRecipe { suite, path }.into())
+        }
+    }
+}
+
+/// What a suite is, of a preset or of a recipe, and its folder if it is published or fetched; its states are not looked at.
+pub(crate) fn find_any(name: Option<&str>, global: &Global) -> anyhow::Result<(AnySuite, Option<PathBuf>)> {
     let data = places::data();
     let name = match name {
         Some(name) => name.to_owned(),
@@ -344,12 +365,12 @@ fn find(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite, Option<Pa
         paths::published_suite(&data, &name),
         paths::fetched_suite(&data, &name),
     ] {
-        if let Some(suite) = Suite::in_folder(&folder)? {
+        if let Some(suite) = AnySuite::in_folder(&folder)? {
             return Ok((suite, Some(folder)));
         }
     }
     let store = places::store(global);
-    match Suite::in_store(&store, &name)? {
+    match AnySuite::in_store(&store, &name)? {
         Some(suite) => Ok((suite, None)),
         None => bail!(
             "suite {name:?} is neither in {} nor in {}; `sculpt list` shows what there is",
@@ -389,7 +410,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn git_revision() -> Option<String> {
+pub(crate) fn git_revision() -> Option<String> {
     let reports = places::reports();
     let root = reports
         .parent()

@@ -7,7 +7,7 @@ use crate::words::Global;
 use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{ExperimentError, NodeId, Store, Suite, read_user_recipe};
+use sculpt_experiments::{AnySuite, ExperimentError, NodeId, Store, read_user_recipe};
 use sculpt_store::{Lock, LockError, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -77,7 +77,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let suites = suites(&store)?;
     let mut needed = BTreeSet::new();
     for suite in &suites {
-        let of = || format!("suite {:?}", suite.name);
+        let of = || format!("suite {:?}", suite.name());
+        let suite = match suite {
+            AnySuite::OfPreset(suite) => suite,
+            AnySuite::OfRecipe(own) => {
+                let recipe = own.recipe(&store, &paths::suite(store.runs(), &own.name))?;
+                needed.extend(recipe.iter().map(|(id, _)| id.clone()));
+                continue;
+            }
+        };
         // Not as bad usage: the words are a file's.
         let artefacts = by_names(&suite.artefacts).map_err(|e| anyhow::anyhow!("{}: {e}", of()))?;
         for artefact in artefacts {
@@ -92,7 +100,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let found = look(&store, &needed)?;
     let garbage = Garbage {
         store: store.runs().to_owned(),
-        suites: suites.into_iter().map(|suite| suite.name).collect(),
+        suites: suites.iter().map(|suite| suite.name().to_owned()).collect(),
         bytes: found
             .nodes
             .iter()
@@ -159,14 +167,14 @@ fn summary(garbage: &Garbage) -> String {
         (true, _) => format!("{found}: deleted"),
         (false, 0) => found,
         (false, _) => format!(
-            "{found}; nodes of recipes of your own are among them unless --keep names the recipes; --delete deletes \
+            "{found}; nodes of recipes that were run before recipes were suites, or that were changed since, are among them unless --keep names the recipes; --delete deletes \
              what is listed"
         ),
     }
 }
 
 /// Every suite of the store. One that cannot be read stops all: what it needs is not known.
-fn suites(store: &Store) -> anyhow::Result<Vec<Suite>> {
+fn suites(store: &Store) -> anyhow::Result<Vec<AnySuite>> {
     let folder = paths::suites_folder(store.runs());
     let mut suites = Vec::new();
     for path in entries(&folder)? {
@@ -175,16 +183,16 @@ fn suites(store: &Store) -> anyhow::Result<Vec<Suite>> {
             .and_then(|stem| stem.to_str())
             .unwrap_or_default();
         if path.extension().is_some_and(|e| e == "json") && paths::is_plain_name(name) {
-            suites.extend(Suite::in_store(store, name)?);
+            suites.extend(AnySuite::in_store(store, name)?);
         }
     }
-    suites.sort_by(|a, b| a.name.cmp(&b.name));
+    suites.sort_by(|a, b| a.name().cmp(b.name()));
     for aside in set_aside(store)? {
         let name = paths::file_name(&aside)
             .split(".json-")
             .next()
             .unwrap_or_default();
-        if suites.iter().all(|suite| suite.name != name) {
+        if suites.iter().all(|suite| suite.name() != name) {
             bail!(
                 "what suite {name:?} needs is not known: its description was damaged and is now {}; run its `reproduce` again, \
                  or delete that file where nobody wants the suite",

@@ -3,7 +3,7 @@
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{ExperimentError, Source, Suite};
+use sculpt_experiments::{AnySuite, ExperimentError, Source};
 use sculpt_report::{ALL, Name};
 use sculpt_store::paths;
 use std::{collections::BTreeMap, fs, path::Path};
@@ -21,6 +21,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     for artefact in ALL {
         let mut available = BTreeMap::new();
         for (suite, source) in &suites {
+            let AnySuite::OfPreset(suite) = suite else {
+                continue;
+            };
             let needs = artefact.needs(&suite.preset)?;
             let states = needs.states();
             let there = states.iter().filter(|state| source.has(state)).count();
@@ -28,6 +31,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
         rows.push((artefact, available));
     }
+    let recipes: Vec<_> = suites.iter().filter_map(Recipe::of).collect();
     if words.json {
         let artefacts: Vec<_> = rows
             .iter()
@@ -41,7 +45,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 serde_json::json!({ "artefact": artefact.name.to_string(), "title": artefact.title, "suites": suites })
             })
             .collect();
-        return printing::json(&serde_json::json!({ "artefacts": artefacts }));
+        let recipes: Vec<_> = recipes.iter().map(Recipe::json).collect();
+        return printing::json(&serde_json::json!({ "artefacts": artefacts, "recipes": recipes }));
     }
     for (artefact, available) in &rows {
         printing::line(&format!("{:<12} {}", artefact.name.to_string(), artefact.title));
@@ -61,19 +66,71 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             printing::line(&format!("             suite {suite}: {states}"));
         }
     }
+    for recipe in &recipes {
+        printing::line(&format!("{:<12} {}", "recipe", recipe.title));
+        printing::line(&format!(
+            "             suite {}: {} of {} trained states; drawn: {}",
+            recipe.name,
+            recipe.available,
+            recipe.trained,
+            if recipe.drawn.is_empty() {
+                format!(
+                    "nothing yet, `sculpt draw accuracy --suite {}` begins",
+                    recipe.name
+                )
+            } else {
+                recipe.drawn.join(", ")
+            }
+        ));
+    }
     Ok(())
+}
+
+/// What there is of a recipe's suite.
+struct Recipe {
+    name: String,
+    title: String,
+    available: usize,
+    trained: usize,
+    drawn: Vec<String>,
+}
+
+impl Recipe {
+    fn of((suite, source): &(AnySuite, Source)) -> Option<Self> {
+        let AnySuite::OfRecipe(suite) = suite else {
+            return None;
+        };
+        let states = suite.trained();
+        Some(Self {
+            name: suite.name.clone(),
+            title: suite.title.clone(),
+            available: states.iter().filter(|state| source.has(state)).count(),
+            trained: states.len(),
+            drawn: suite.drawings.keys().cloned().collect(),
+        })
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "suite": self.name,
+            "title": self.title,
+            "available": self.available,
+            "trained": self.trained,
+            "drawings": self.drawn,
+        })
+    }
 }
 
 /// Every suite that is here: published, fetched, in the store; the first of a name wins. What begins with a dot is
 /// being made.
-fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
+fn suites(global: &Global) -> anyhow::Result<Vec<(AnySuite, Source)>> {
     let data = places::data();
     let store = places::store(global);
-    let mut found: BTreeMap<String, (Suite, Source)> = BTreeMap::new();
+    let mut found: BTreeMap<String, (AnySuite, Source)> = BTreeMap::new();
     for folder in [paths::published_folder(&data), paths::fetched_folder(&data)] {
         for name in names(&folder) {
             let folder = folder.join(&name);
-            let open = || Ok((Suite::in_folder(&folder)?, Source::published(&folder)?));
+            let open = || Ok((AnySuite::in_folder(&folder)?, Source::published(&folder)?));
             let there = paths::suite_json(&folder).exists() && !found.contains_key(&name);
             if let Some((Some(suite), source)) = there.then(|| readable(open())).flatten() {
                 found.insert(name, (suite, source));
@@ -87,7 +144,7 @@ fn suites(global: &Global) -> anyhow::Result<Vec<(Suite, Source)>> {
         if found.contains_key(name) {
             continue;
         }
-        if let Some(suite) = readable(Suite::in_store(&store, name)).flatten() {
+        if let Some(suite) = readable(AnySuite::in_store(&store, name)).flatten() {
             found.insert(name.to_owned(), (suite, Source::Runs(store.clone())));
         }
     }

@@ -3,9 +3,10 @@
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{MetricsRow, NodeId, Store};
+use sculpt_experiments::{AnySuite, MetricsRow, NodeId, Store};
 use sculpt_store::paths;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -31,6 +32,8 @@ pub(crate) enum Status {
 #[derive(Serialize)]
 struct Row {
     id: NodeId,
+    /// What recipes call it, each with its suite: `suite: name[…]`.
+    names: Vec<String>,
     kind: &'static str,
     status: Status,
     /// None where a description above is missing.
@@ -51,6 +54,7 @@ struct Report {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = places::store(global);
+    let named = Named::of(&store);
     let mut nodes = Vec::new();
     for id in store.ids()? {
         let file = match store.node_file(&id) {
@@ -65,6 +69,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let status = status(&store, &id, file.node.last_epoch(), keep);
         let is_begun = status == Status::Unfinished && !store.has_end(&id);
         nodes.push(Row {
+            names: named.names(&id),
             kind: file.node.kind(),
             status,
             epochs_done: is_begun.then(|| live_metrics(&store, &id).len() as u32),
@@ -101,15 +106,51 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             (all, Some(done)) => format!("{done}/{all} epochs"),
             (all, None) => format!("{all} epochs"),
         };
-        printing::line(&format!(
-            "{} {:8} {status:10} {:10} {density:>8} {epochs:>10} {:>10} bytes",
+        let line = format!(
+            "{} {:8} {status:10} {:10} {density:>8} {epochs:>10} {:>10} bytes  {}",
             row.id.short(),
             row.kind,
             row.model.as_deref().unwrap_or("?"),
-            row.bytes
-        ));
+            row.bytes,
+            row.names.join(", ")
+        );
+        printing::line(line.trim_end());
     }
     Ok(())
+}
+
+/// What recipes call the nodes of a store.
+pub(crate) struct Named(HashMap<NodeId, Vec<String>>);
+
+impl Named {
+    /// By the suites of recipes in the store. One that cannot be read names nothing: `verify` tells of it.
+    pub(crate) fn of(store: &Store) -> Self {
+        let mut names: HashMap<NodeId, Vec<String>> = HashMap::new();
+        let files = fs::read_dir(paths::suites_folder(store.runs()))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut files: Vec<_> = files.map(|file| file.file_name()).collect();
+        files.sort();
+        for file in files {
+            let name = file.to_string_lossy();
+            let suite =
+                paths::suite_of(&name).and_then(|name| AnySuite::in_store(store, name).ok().flatten());
+            let Some(AnySuite::OfRecipe(suite)) = suite else {
+                continue;
+            };
+            for named in suite.states() {
+                let title = format!("{}: {}", suite.name, named.title());
+                names.entry(named.state.id.clone()).or_default().push(title);
+            }
+        }
+        Self(names)
+    }
+
+    /// Of a node.
+    pub(crate) fn names(&self, id: &NodeId) -> Vec<String> {
+        self.0.get(id).cloned().unwrap_or_default()
+    }
 }
 
 /// How far a node is that keeps these epochs.

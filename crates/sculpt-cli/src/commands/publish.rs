@@ -1,20 +1,24 @@
 //! `publish`: a suite of the runs as committed files.
 
+use super::draw;
 use super::figure::{measure_and_draw, report};
+use super::own;
 use super::plan::needs;
 use super::preset::{DataWords, check_suite_name};
 use super::reproduce::by_names;
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Recipe, Source, StateRef, Store, Suite, publish};
-use sculpt_report::{Session, write_page};
+use sculpt_experiments::{
+    AnySuite, Environment, Node, Recipe, RecipeSuite, Source, StateRef, Store, publish,
+};
+use sculpt_report::{Session, write_own_page, write_page};
 use sculpt_store::{atomic, paths};
 
 #[derive(Args)]
 pub(crate) struct Words {
-    /// A suite that `reproduce` made
+    /// A suite that `reproduce` or `run` made
     #[arg(long, value_name = "NAME")]
     suite: String,
     #[command(flatten)]
@@ -34,12 +38,14 @@ pub(crate) struct Words {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     check_suite_name(&words.suite)?;
     let store = places::store(global);
-    let Some(mut suite) = Suite::in_store(&store, &words.suite)? else {
-        bail!(
-            "suite {:?} is not in {}; `sculpt reproduce` makes one",
+    let mut suite = match AnySuite::in_store(&store, &words.suite)? {
+        Some(AnySuite::OfPreset(suite)) => suite,
+        Some(AnySuite::OfRecipe(suite)) => return of_recipe(suite, &store, words, global),
+        None => bail!(
+            "suite {:?} is not in {}; `sculpt reproduce` and `sculpt run` make some",
             words.suite,
             paths::suites_folder(store.runs()).display()
-        );
+        ),
     };
     let wanted = by_names(&suite.artefacts)?;
     let runs = Source::Runs(store.clone());
@@ -48,17 +54,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.unfinished {
         states = there_of(&recipe, &states, &store);
     }
-    // All nodes of a suite are trained by one machine, or the suite names none.
-    let machine = |state: &StateRef| store.machine(state).ok().flatten();
-    let mut machines: Vec<_> = states.iter().map(machine).collect();
-    machines.dedup();
-    suite.environment = if let [machine] = machines.as_slice() {
-        machine.clone()
-    } else {
-        None
-    };
+    suite.environment = machine_of(&states, &store);
     let folder = paths::published_suite(&places::data(), &suite.name);
-    let bytes = publish(&suite, &recipe, &states, &store, &folder)?;
+    let bytes = publish(
+        &AnySuite::OfPreset(suite.clone()),
+        &recipe,
+        &states,
+        &store,
+        &folder,
+    )?;
     printing::note(&format!(
         "{}: {:.1} MB of checkpoints",
         folder.display(),
@@ -92,6 +96,75 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     let page = write_page(session.suite(), &reports)?;
     report(&outcomes, Some(&page), words.json)
+}
+
+/// The machine that trained all nodes of a suite; none where there are several.
+fn machine_of(states: &[StateRef], store: &Store) -> Option<Environment> {
+    let machine = |state: &StateRef| store.machine(state).ok().flatten();
+    let mut machines: Vec<_> = states.iter().map(machine).collect();
+    machines.dedup();
+    match machines.as_slice() {
+        [machine] => machine.clone(),
+        _ => None,
+    }
+}
+
+/// A recipe's suite: every trained state that the recipe names, and what was drawn of it.
+fn of_recipe(mut suite: RecipeSuite, store: &Store, words: &Words, global: &Global) -> anyhow::Result<()> {
+    if words.default {
+        return Err(BadUsage(format!(
+            "--default: suite {:?} is a recipe's, and `figure` shows suites of presets",
+            suite.name
+        ))
+        .into());
+    }
+    let recipe = suite.recipe(store, &paths::suite(store.runs(), &suite.name))?;
+    let is_exported = |node: &Node| matches!(node, Node::Init(init) if init.model.network_sha256().is_some());
+    if recipe.iter().any(|(_, entry)| is_exported(&entry.node)) {
+        bail!(
+            "suite {:?} trains an exported network, whose file no published suite holds: pass on the store {} itself, or single              states by `sculpt export`",
+            suite.name,
+            store.runs().display()
+        );
+    }
+    let mut states = suite.shown();
+    if words.unfinished {
+        states = there_of(&recipe, &states, store);
+    }
+    suite.environment = machine_of(&states, store);
+    let folder = paths::published_suite(&places::data(), &suite.name);
+    let bytes = publish(
+        &AnySuite::OfRecipe(suite.clone()),
+        &recipe,
+        &states,
+        store,
+        &folder,
+    )?;
+    printing::note(&format!(
+        "{}: {:.1} MB of checkpoints",
+        folder.display(),
+        bytes as f64 / 1e6
+    ));
+    let reports = paths::published_report_folder(&places::reports(), &suite.name);
+    let source = Source::published(&folder)?;
+    let session = own::open(suite, recipe, source, &words.data.folder(), global)?;
+    let mut files = Vec::new();
+    for (stem, drawing) in draw::drawings(&session) {
+        let command = format!("sculpt draw {} --suite {}", drawing.view, words.suite);
+        match session.draw(&drawing, &draw::output(&stem, &reports, &command)) {
+            Ok(written) if words.json => files.extend(written.files),
+            Ok(written) => draw::tell(&stem, &written),
+            Err(error) if words.unfinished => printing::note(&format!("{stem} is not drawn: {error}")),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let page = write_own_page(session.suite(), &reports)?;
+    if words.json {
+        let said = serde_json::json!({ "suite": words.suite, "files": files, "page": page });
+        return printing::json(&said);
+    }
+    printing::line(&page.display().to_string());
+    Ok(())
 }
 
 /// Of what artefacts read, the states that are there, and those that the missing ones are trained from.

@@ -34,7 +34,7 @@ struct Show {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    name: &'a str,
+    name: String,
     state: &'a StateRef,
     density: f64,
     /// Epochs trained since its initialisation, its own included.
@@ -46,10 +46,11 @@ pub(crate) fn run(words: &Words, _: &Global) -> anyhow::Result<()> {
     let What::Show(words) = &words.what;
     let user = read_user_recipe(&words.file, &words.data.folder())?;
     let mut lines = Vec::new();
-    for (name, state) in &user.names {
+    for named in &user.states {
+        let state = &named.state;
         let entry = user.recipe.get(&state.id).expect("a named node is of the recipe");
         lines.push(Line {
-            name,
+            name: named.title(),
             state,
             density: entry.density,
             epochs: user.recipe.epochs_trained(state),

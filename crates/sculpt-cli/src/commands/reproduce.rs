@@ -121,7 +121,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         recipe.len() - finished.n_run
     ));
     let session = Session::open(suite, Source::Runs(store), &data, device, &places::runs(global))?;
-    tell_of_measuring(&session);
+    tell_of_measuring(session.measures());
     let folder = paths::report_folder(&places::reports(), &session.suite().name);
     let mut outcomes = Vec::new();
     for artefact in wanted {

@@ -1,12 +1,13 @@
 //! `run FILE.toml`: a recipe of the user's own.
 
+use super::own;
 use super::preset::DataWords;
 use super::reproduce::forget;
 use crate::words::Global;
 use crate::{jobs, places, printing, watch};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Evaluation, Node, StateRef, Store, limits, read_user_recipe};
+use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, Store, limits, read_user_recipe};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -23,6 +24,9 @@ pub(crate) struct Words {
     /// Where a finished node lacks a state that is asked for now, make it anew, and with it all finished nodes that follow
     #[arg(long)]
     again: bool,
+    /// Name of the suite that it becomes, for `draw` and `publish` [default: the file's]
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
     /// Train what published and fetched suites hold too
     #[arg(long)]
     no_published: bool,
@@ -66,7 +70,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         forget(&user.recipe, &store)?;
     }
     // The end of every node, and the epochs that it keeps.
-    let states = user.names.iter().flat_map(|(_, end)| {
+    let states = user.states.iter().map(|named| &named.state).flat_map(|end| {
         let kept = user.recipe.get(&end.id).map(|entry| entry.keep.clone());
         let epochs = kept.into_iter().flatten().chain([end.epoch]);
         epochs.map(|epoch| StateRef {
@@ -82,33 +86,43 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         let at_hand = data.is_at_hand(of);
         (!matches!(at_hand, Ok(true))).then_some((of, at_hand))
     };
-    let mut named = user.names.iter();
-    if let Some((name, (of, at_hand))) = named.find_map(|(name, state)| Some((name, absent(state)?))) {
+    let mut named = user.states.iter();
+    if let Some((named, (of, at_hand))) = named.find_map(|named| Some((named, absent(&named.state)?))) {
         at_hand?;
         bail!(
-            "{name} needs the data {:?}, which are not at hand: {}",
+            "{} needs the data {:?}, which are not at hand: {}",
+            named.title(),
             of.name,
             of.spec()?.how()
         );
     }
+    let suite = own::suite_of(&user, &words.file, words.suite.as_deref(), &data, global)?;
+    if let Some(suite) = &suite {
+        AnySuite::OfRecipe(suite.clone()).save(&store)?;
+    }
     places::warn_of_unreadable(&store);
     let title = words.file.display().to_string();
-    let names = watch::Names::new(&user.names);
+    let names = watch::Names::new(&user.states);
     let watch = words.watch.begin(title, &needed, &store, names)?;
     let finished = jobs::run(&needed, &store, &data, global, words.jobs);
     watch.end();
     let finished = finished?;
     if let Some((id, why)) = finished.failed.first() {
         let n = finished.failed.len();
+        let mut names = user.states.iter().filter(|named| named.state.id == *id);
+        let name = names
+            .next()
+            .map_or_else(String::new, |named| format!(" ({})", named.title()));
         bail!(
-            "{n} nodes failed, {} were not run; the first is {}: {why} (`sculpt verify {}` tells what is damaged there)",
+            "{n} nodes failed, {} were not run; the first is {}{name}: {why} (`sculpt verify {}` tells what is damaged there)",
             finished.n_skipped,
             id.short(),
             store.runs().display()
         );
     }
     let mut lines = Vec::new();
-    for (name, end) in &user.names {
+    for named in &user.states {
+        let end = &named.state;
         let entry = user.recipe.get(&end.id).expect("a named node is of the recipe");
         let test = match &entry.node {
             Node::Train(_) => store.metrics(&end.id)?.last().and_then(|row| row.test),
@@ -117,7 +131,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             }
         };
         lines.push(Line {
-            name: name.clone(),
+            name: named.title(),
             id: end.id.to_string(),
             kind: entry.node.kind(),
             density: entry.density,
@@ -126,8 +140,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         });
     }
     if words.json {
-        return printing::json(&serde_json::json!({ "nodes": lines }));
+        let suite = suite.map(|suite| suite.name);
+        return printing::json(&serde_json::json!({ "suite": suite, "nodes": lines }));
     }
+    let width = lines
+        .iter()
+        .map(|line| line.name.chars().count())
+        .max()
+        .unwrap_or(0);
     for line in lines {
         let test = line.test.map_or_else(String::new, |t| {
             format!(
@@ -138,8 +158,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         });
         let id = &line.id[..12];
         printing::line(&format!(
-            "{:<24} {id}  {:<8} density {:.4}{test}",
+            "{:<width$} {id}  {:<8} density {:.4}{test}",
             line.name, line.kind, line.density
+        ));
+    }
+    if let Some(suite) = suite {
+        printing::note(&format!(
+            "suite {}: `sculpt draw accuracy --suite {}` draws it, `sculpt publish --suite {}` makes it one to commit or serve",
+            suite.name, suite.name, suite.name
         ));
     }
     Ok(())

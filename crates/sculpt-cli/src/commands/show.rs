@@ -3,12 +3,14 @@
 use crate::commands::{address, ls};
 use crate::words::Global;
 use crate::{places, printing};
+use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::read_tensors;
 use sculpt_experiments::{
-    Done, Expected, Node, NodeEnvironment, NodeId, PostMortem, ReadState, StateRef, Store,
+    Done, Expected, MetricsRow, Node, NodeEnvironment, NodeId, PostMortem, ReadState, StateRef, Store,
 };
-use sculpt_store::paths;
+use sculpt_report::training_curves;
+use sculpt_store::{atomic, paths};
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -18,6 +20,9 @@ pub(crate) struct Words {
     /// Id of a node of the store or of a published suite, or how it begins
     #[arg(value_name = "ID")]
     id: String,
+    /// Draw loss and accuracy by epoch: here, and as SVG into the folder of reports
+    #[arg(long, conflicts_with = "json")]
+    plot: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -26,6 +31,8 @@ pub(crate) struct Words {
 #[derive(Serialize)]
 struct Report {
     id: NodeId,
+    /// What recipes call it, each with its suite.
+    names: Vec<String>,
     kind: &'static str,
     status: ls::Status,
     /// Whether it was once run to its end here, for the words of `status`.
@@ -91,6 +98,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     let expected = expected(&store, &id, last);
     let report = Report {
+        names: ls::Named::of(&store).names(&id),
         kind: node.kind(),
         status,
         has_end: store.has_end(&id),
@@ -119,10 +127,61 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         id,
     };
     if words.json {
-        printing::json(&report)
-    } else {
-        print(&report, &folder)
+        return printing::json(&report);
     }
+    print(&report, &folder)?;
+    if words.plot {
+        plot(&report, &rows)?;
+    }
+    Ok(())
+}
+
+/// Rows of a chart on a terminal.
+const CHART_ROWS: u32 = 10;
+/// Columns of its curve.
+const CHART_COLUMNS: u32 = 70;
+
+/// Loss and accuracy by epoch, as charts of characters and as a picture beside the reports.
+fn plot(report: &Report, rows: &[MetricsRow]) -> anyhow::Result<()> {
+    if rows.is_empty() {
+        bail!("node {} has no epoch to draw", report.id.short());
+    }
+    let chart = |caption: &str, values: Vec<f64>| {
+        // One point is no line.
+        if values.len() > 1 && values.iter().all(|value| value.is_finite()) {
+            let config = rasciigraph::Config::default()
+                .with_height(CHART_ROWS)
+                .with_width(CHART_COLUMNS)
+                .with_caption(caption.to_owned());
+            printing::line(&rasciigraph::plot(values, config));
+        }
+    };
+    let last = rows.len();
+    let train = rows.iter().map(|row| row.training.train_loss).collect();
+    chart(&format!("training loss (nats), epochs 1 to {last}"), train);
+    let test = rows.iter().filter_map(|row| row.test);
+    let losses = test.clone().map(|test| test.loss).collect();
+    chart(&format!("test loss (nats), epochs 1 to {last}"), losses);
+    let accuracies = test.map(|test| test.n_correct as f64 / test.n as f64).collect();
+    chart(
+        &format!("test accuracy (fraction), epochs 1 to {last}"),
+        accuracies,
+    );
+    let title = report
+        .names
+        .first()
+        .cloned()
+        .unwrap_or_else(|| report.id.short().to_owned());
+    let subtitle = format!(
+        "node {}, {}",
+        report.id.short(),
+        report.model.as_deref().unwrap_or("an unknown model")
+    );
+    let picture = training_curves(&title, &subtitle, rows)?;
+    let path = paths::node_picture(&places::reports(), report.id.as_str());
+    atomic::write(&path, picture.as_bytes())?;
+    printing::line(&path.display().to_string());
+    Ok(())
 }
 
 /// What is said of a node's network: by the descriptions of its ancestors, or where a suite without them was published by its
@@ -145,6 +204,9 @@ fn expected(store: &Store, id: &NodeId, last: u32) -> Expected {
 fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
     let line = printing::line;
     line(&format!("{} in {}", report.id, folder.display()));
+    for name in &report.names {
+        line(&format!("called {name}"));
+    }
     let density = report
         .density
         .map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));

@@ -3,7 +3,7 @@
 use super::figure::{ShowWords, show};
 use crate::words::Global;
 use clap::Args;
-use sculpt_report::{Cell, ClaimRow, Frame, Name, SummaryRow};
+use sculpt_report::{Cell, ClaimRow, Frame, Name, OwnContrastRow, SummaryRow};
 use sculpt_store::paths;
 
 #[derive(Args)]
@@ -114,6 +114,32 @@ fn claims(rows: &[ClaimRow]) -> Vec<Vec<String>> {
     std::iter::once(header.map(str::to_owned).to_vec())
         .chain(rows.iter().map(row))
         .collect()
+}
+
+/// What the comparisons of two curves say, a row a place.
+pub(crate) fn of_contrasts(rows: &[OwnContrastRow]) -> String {
+    let header = ["contrast", "verdict", "points", "test", "p", "p (Holm)", "n"];
+    let number = |value: f64| short(&Cell::Number(value));
+    let some = |value: Option<f64>| value.map_or_else(String::new, number);
+    let row = |row: &OwnContrastRow| {
+        let effect = match (row.low, row.high) {
+            (Some(low), Some(high)) => {
+                format!("{} [{}, {}]", number(row.effect), number(low), number(high))
+            }
+            (None, _) | (_, None) => number(row.effect),
+        };
+        vec![
+            row.contrast.clone(),
+            row.verdict.to_string(),
+            effect,
+            format!("{} {}", row.test, number(row.bound)),
+            some(row.p),
+            some(row.p_holm),
+            row.n.to_string(),
+        ]
+    };
+    let rows = std::iter::once(header.map(str::to_owned).to_vec()).chain(rows.iter().map(row));
+    aligned(&rows.collect::<Vec<_>>())
 }
 
 /// A cell for people: four decimals, or three digits of what is smaller than those show.

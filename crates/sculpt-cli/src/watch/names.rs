@@ -1,6 +1,6 @@
 //! What people call the nodes of a recipe.
 
-use sculpt_experiments::{Entry, NodeId, StateRef};
+use sculpt_experiments::{Entry, NamedState, NodeId};
 use std::collections::HashMap;
 
 /// Names by node; one without is called by its kind.
@@ -9,9 +9,13 @@ pub(crate) struct Names(HashMap<NodeId, String>);
 
 impl Names {
     /// Of a recipe of the user's own, where the first of several names stands.
-    pub(crate) fn new(names: &[(String, StateRef)]) -> Self {
-        let named = names.iter().rev();
-        Self(named.map(|(name, end)| (end.id.clone(), name.clone())).collect())
+    pub(crate) fn new(states: &[NamedState]) -> Self {
+        let named = states.iter().rev();
+        Self(
+            named
+                .map(|named| (named.state.id.clone(), named.title()))
+                .collect(),
+        )
     }
 
     pub(super) fn of<'a>(&'a self, id: &NodeId, entry: &Entry) -> &'a str {

@@ -85,7 +85,7 @@ fn example() -> Example {
         store.describe(id, entry).unwrap();
     }
     Example {
-        own: user.names[0].1.id.clone(),
+        own: user.states[0].state.id.clone(),
         needed: needed.clone(),
         folder,
         store,
@@ -119,7 +119,7 @@ fn only_what_nothing_needs_is_listed_and_only_that_deleted() {
         [nobodys.to_string()]
     );
     let output = sculpt(folder, "gc");
-    assert!(text(&output.stderr).contains("recipes of your own"));
+    assert!(text(&output.stderr).contains("--keep names the recipes"));
     assert_eq!(text(&output.stdout).lines().count(), 2);
     assert_eq!(store.ids().unwrap().len(), 3, "nothing is deleted unasked");
 

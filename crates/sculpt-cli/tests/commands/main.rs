@@ -17,6 +17,7 @@ mod mask;
 mod network;
 mod network_recipes;
 mod readme;
+mod recipe_suites;
 mod schedule;
 mod states;
 mod store;

@@ -110,9 +110,29 @@ fn place(root: &Path) {
 fn every_command_of_the_readme_runs() {
     let root = tempfile::tempdir().unwrap();
     place(root.path());
-    let readme = fs::read_to_string(checkout().join("README.md")).unwrap();
+    let n_run = run_commands(root.path(), "README.md");
+    assert!(n_run > 20, "the README shows more than {n_run} commands");
+}
+
+/// The first recipe of the page, its networks and its training smaller, is what the page's commands are about.
+#[test]
+fn every_command_of_the_recipes_page_runs() {
+    let root = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string(checkout().join("RECIPES.md")).unwrap();
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (recipe, _) = rest.split_once("```").unwrap();
+    let small = "defaults = { epochs = 1, model = { name = \"resnet8\", classes = 10, width = 2 }, data = { train_images = 256 } }";
+    let recipe = recipe.replace("seeds =", &format!("{small}\nseeds ="));
+    fs::write(root.path().join("mine.toml"), recipe).unwrap();
+    let n_run = run_commands(root.path(), "RECIPES.md");
+    assert!(n_run > 8, "the page shows more than {n_run} commands");
+}
+
+/// Runs what a page of the checkout shows, and says how many commands that were.
+fn run_commands(root: &Path, page: &str) -> usize {
+    let page = fs::read_to_string(checkout().join(page)).unwrap();
     let mut n_run = 0;
-    for (command, runs) in commands(&readme) {
+    for (command, runs) in commands(&page) {
         let words = words(&command);
         let ours = words.first().is_some_and(|w| w == "cargo") && words.get(1).is_some_and(|w| w == "xtask");
         assert!(
@@ -124,14 +144,14 @@ fn every_command_of_the_readme_runs() {
         }
         let output = Command::new(env!("CARGO_BIN_EXE_sculpt"))
             .args(&words[2..])
-            .env("SCULPT_ROOT", root.path())
-            .current_dir(root.path())
+            .env("SCULPT_ROOT", root)
+            .current_dir(root)
             .output()
             .unwrap();
         assert!(output.status.success(), "{command}: {}", text(&output.stderr));
         n_run += 1;
     }
-    assert!(n_run > 20, "the README shows more than {n_run} commands");
+    n_run
 }
 
 /// The READMEs of the crates show Rust, which their doctests or tests compile, and no commands that nobody runs.

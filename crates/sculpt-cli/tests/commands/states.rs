@@ -128,7 +128,7 @@ fn a_wish_for_an_epoch_more_is_no_damage() {
     ok(&folder, "run r.toml --runs runs");
     fs::write(&file, format!("{RECIPE}keep = [1]\n")).unwrap();
     let user = read_user_recipe(&file, &DataFolder::default()).unwrap();
-    let (_, trained) = user.names.last().unwrap();
+    let trained = &user.states.last().unwrap().state;
     let store = Store::new(folder.join("runs"));
     store
         .describe(&trained.id, user.recipe.get(&trained.id).unwrap())

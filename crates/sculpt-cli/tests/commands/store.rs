@@ -5,8 +5,8 @@ use crate::*;
 use sculpt_checkpoints::{read_weights, read_weights_and_form};
 use sculpt_datasets::{Augmentation, DEMO_A, Split};
 use sculpt_experiments::{
-    Criterion, DataFolder, DataRef, Init, Node, NodeId, Preset, PresetName, Prune, Recipe, Runner, StateRef,
-    Store, Suite, Train, Version, publish,
+    AnySuite, Criterion, DataFolder, DataRef, Init, Node, NodeId, Preset, PresetName, Prune, Recipe, Runner,
+    StateRef, Store, Suite, Train, Version, publish,
 };
 use sculpt_masks::{Allocation, Density, Rule};
 use sculpt_models::{InitRule, Precision};
@@ -125,7 +125,14 @@ impl Example {
             .collect();
         let trained: Vec<StateRef> = states.into_iter().filter(|s| s.id == self.trained.id).collect();
         let folder = self.folder.join(name);
-        publish(&self.suite(), &self.recipe, &trained, &self.store, &folder).unwrap();
+        publish(
+            &AnySuite::OfPreset(self.suite()),
+            &self.recipe,
+            &trained,
+            &self.store,
+            &folder,
+        )
+        .unwrap();
         folder
     }
 }

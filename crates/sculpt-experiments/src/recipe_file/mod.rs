@@ -12,10 +12,11 @@ mod tests;
 use crate::limits;
 use crate::{DataFolder, ExperimentError, NodeId, Overrides, PanelName, Preset, Recipe, Setup, StateRef};
 use fields::{Usual, may_have_default};
-use grid::{Axes, Known};
+use grid::{Axes, Known, title};
 use place::{Field, Table, Text};
 use reader::Reader;
 use sculpt_checkpoints::State;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,11 +26,44 @@ use std::path::Path;
 pub struct UserRecipe {
     /// The nodes.
     pub recipe: Recipe,
-    /// State at the end of each node, by its name, in the file's order: `name[axis=value,…]`, and for all cycles but the last
-    /// `name[…].cycle`.
-    pub names: Vec<(String, StateRef)>,
+    /// The state at the end of each node and of each of its cycles, in the file's order.
+    pub states: Vec<NamedState>,
     /// What its nodes load, for [`Store::keep_loaded`](crate::Store::keep_loaded).
     pub loaded: BTreeMap<NodeId, State>,
+}
+
+/// A state by the name that a recipe gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedState {
+    /// Name of its node in the recipe.
+    pub name: String,
+    /// What tells it from others of that name: the value on each axis of the grid, such as seed or density.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub axes: BTreeMap<String, String>,
+    /// The cycle that it ends, from 1.
+    pub cycle: u32,
+    /// How many cycles there are.
+    pub cycles: u32,
+    /// The state.
+    pub state: StateRef,
+}
+
+impl NamedState {
+    /// Whether it is the end of its node, and not of one of its earlier cycles.
+    pub fn is_last(&self) -> bool {
+        self.cycle == self.cycles
+    }
+
+    /// As a reference names it: `name[axis=value,…]`, and for all cycles but the last `name[…].cycle`.
+    pub fn title(&self) -> String {
+        let title = title(&self.name, &self.axes);
+        if self.is_last() {
+            title
+        } else {
+            format!("{title}.{}", self.cycle)
+        }
+    }
 }
 
 type Fields = Map<String, Value>;
@@ -112,7 +146,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
         known: Known::default(),
         read: UserRecipe {
             recipe: Recipe::default(),
-            names: Vec::new(),
+            states: Vec::new(),
             loaded: BTreeMap::new(),
         },
     };

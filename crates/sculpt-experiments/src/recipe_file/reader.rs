@@ -1,9 +1,9 @@
 //! From tables to nodes: grids, cycles and rounds.
 
 use super::fields::{REFERENCES, Usual};
-use super::grid::{Axes, Instance, Known, title, word};
+use super::grid::{Axes, Instance, Known, word};
 use super::place::{Table, Text};
-use super::{Choice, Fields, Problem, UserRecipe};
+use super::{Choice, Fields, NamedState, Problem, UserRecipe};
 use crate::limits;
 use crate::{ExperimentError, StateRef};
 use serde_json::{Value, json};
@@ -45,15 +45,15 @@ impl Reader<'_> {
             return Err(self.text.error(&table.place(Some("name")), &detail));
         }
         for instance in instances {
-            let title = title(name, &instance.axes);
-            let n = instance.states.len();
+            let cycles = instance.states.len() as u32;
             for (cycle, state) in (1..).zip(instance.states) {
-                let title = if cycle == n {
-                    title.clone()
-                } else {
-                    format!("{title}.{cycle}")
-                };
-                self.read.names.push((title, state));
+                self.read.states.push(NamedState {
+                    name: name.to_owned(),
+                    axes: instance.axes.clone(),
+                    cycle,
+                    cycles,
+                    state,
+                });
             }
         }
         Ok(())
@@ -256,8 +256,11 @@ impl Reader<'_> {
         added.map_err(|error| match error {
             ExperimentError::OutOfRange { field, .. } => Problem::Field(field.to_owned(), error.to_string()),
             ExperimentError::UnknownParent { id, epoch } => {
-                let named = self.read.names.iter().rfind(|(_, state)| state.id == id);
-                let (name, last) = named.map_or(("a state", 0), |(name, state)| (name.as_str(), state.epoch));
+                let named = self.read.states.iter().rfind(|named| named.state.id == id);
+                let (name, last) = named.map_or_else(
+                    || ("a state".to_owned(), 0),
+                    |named| (named.title(), named.state.epoch),
+                );
                 Problem::Text(format!(
                     "{name:?} has no state after epoch {epoch}, but up to {last}"
                 ))

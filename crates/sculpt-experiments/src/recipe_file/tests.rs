@@ -1,4 +1,4 @@
-use super::read_user_recipe;
+use super::{NamedState, read_user_recipe};
 use crate::{
     Criterion, DataFolder, Node, Overrides, PanelName, Preset, PresetName, StateRef, Store, UserRecipe,
 };
@@ -20,12 +20,12 @@ pub(super) fn read(text: &str) -> Result<UserRecipe, String> {
 #[track_caller]
 fn names(text: &str) -> Vec<String> {
     let read = read(text).unwrap_or_else(|error| panic!("{error}"));
-    read.names.into_iter().map(|(name, _)| name).collect()
+    read.states.iter().map(NamedState::title).collect()
 }
 
 #[track_caller]
 fn refused(text: &str, says: &str) {
-    let error = read(text).map(|read| read.names).unwrap_err();
+    let error = read(text).map(|read| read.states).unwrap_err();
     assert!(error.contains(says), "{error}");
 }
 
@@ -57,17 +57,24 @@ fn a_grid_is_the_presets_nodes() {
     let grid = read(GRID).unwrap();
     let title =
         |criterion, density, seed| format!("cyclic[criterion={criterion},density={density},seed={seed}]");
-    let all: Vec<_> = grid.names.iter().map(|(name, _)| name.as_str()).collect();
+    let all: Vec<_> = grid.states.iter().map(NamedState::title).collect();
     assert_eq!(all.len(), 2 + 2 * 2 * 2 + 3 * 2 * 2 * 2);
     assert_eq!(all[..2], ["dense[seed=1]", "dense[seed=2]"]);
-    assert!(all.contains(&title("snip", 0.1, 2).as_str()));
-    assert!(all.contains(&format!("{}.1", title("random", 0.3, 1)).as_str()));
+    assert!(all.contains(&title("snip", 0.1, 2)));
+    assert!(all.contains(&format!("{}.1", title("random", 0.3, 1))));
     let distinct: BTreeSet<_> = all.iter().collect();
     assert_eq!(distinct.len(), all.len());
     let setup = Preset::new(PresetName::Demo, Overrides::default(), &DataFolder::default())
         .and_then(|preset| preset.panel(PanelName::A))
         .unwrap();
-    let state = |name: &str| &grid.names.iter().find(|(other, _)| other == name).unwrap().1;
+    let state = |name: &str| {
+        &grid
+            .states
+            .iter()
+            .find(|named| named.title() == name)
+            .unwrap()
+            .state
+    };
     let Node::Train(last) = &grid.recipe.get(&state(&title("snip", 0.1, 2)).id).unwrap().node else {
         panic!("no training");
     };
@@ -92,11 +99,11 @@ fn what_is_left_out_is_what_the_preset_says() {
         rule = \"kaiming-normal-fan-in\"\nseed = 1\ndraw = 0\n[[node]]\nname = \"t\"\nkind = \"train\"\nfrom = \"i\"\n\
         data = { name = \"demo\" }\nsplit = \"all\"\naugmentation = \"none\"\ndrop_last = false\nschedule = \"step-warmup\"\n\
         lr = 0.1\nepochs = 8\nbatch = 64\nmomentum = 0.9\nweight_decay = 1e-4\nprecision = \"f32\"\nseed = 1\n";
-    assert_eq!(read(short).unwrap().names, read(long).unwrap().names);
+    assert_eq!(read(short).unwrap().states, read(long).unwrap().states);
     let changed = short.replace("kind = \"train\"", "kind = \"train\"\nepochs = 2");
-    assert_ne!(read(&changed).unwrap().names, read(long).unwrap().names);
+    assert_ne!(read(&changed).unwrap().states, read(long).unwrap().states);
     let defaults = format!("defaults = {{ epochs = 2 }}\n{short}");
-    assert_eq!(read(&defaults).unwrap().names, read(&changed).unwrap().names);
+    assert_eq!(read(&defaults).unwrap().states, read(&changed).unwrap().states);
 }
 
 /// Learning-rate rewinding, each of its masks from the warm-up's weights, and one state of it.
@@ -306,7 +313,14 @@ epochs = 1
     let user = read(text).unwrap();
     // Two seeds of an init, two masks in three files, and two seeds of a combination and a cycle of each mask.
     assert_eq!((user.recipe.len(), user.loaded.len()), (2 + 2 + 2 * 2 * 2, 2));
-    let state = |name: &str| &user.names.iter().find(|(other, _)| other == name).unwrap().1;
+    let state = |name: &str| {
+        &user
+            .states
+            .iter()
+            .find(|named| named.title() == name)
+            .unwrap()
+            .state
+    };
     let last = state("cyclic[file=a.safetensors,seed=2]");
     assert_eq!(last, state("cyclic[file=b.safetensors,seed=2]"));
     let entry = user.recipe.get(&last.id).unwrap();
@@ -362,14 +376,14 @@ epochs = 1
 fn all_images_are_the_usual_ones() {
     let with = |n: u32| {
         let text = GRID.replace("cycles = 3", &format!("data = {{ train_images = {n} }}"));
-        read(&text).unwrap().names.pop().unwrap().1
+        read(&text).unwrap().states.pop().unwrap().state
     };
     let usual = read(&GRID.replace("cycles = 3\n", ""))
         .unwrap()
-        .names
+        .states
         .pop()
         .unwrap()
-        .1;
+        .state;
     assert_eq!(with(1280), usual);
     assert_ne!(with(1279), usual);
 }
@@ -411,7 +425,7 @@ fn a_recipe_may_use_more_images_than_its_preset() {
             .replace("demo/a", "quarter/a")
             .replace("cycles = 3", &format!("data = {{ {n} }}"));
         let user = read(&text).unwrap();
-        let (_, state) = user.names.last().unwrap();
+        let state = &user.states.last().unwrap().state;
         let Node::Train(train) = &user.recipe.get(&state.id).unwrap().node else {
             panic!("no training");
         };

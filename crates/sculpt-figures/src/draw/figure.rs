@@ -271,6 +271,14 @@ impl Curve {
         self.points.len() > MANY_POINTS
     }
 
+    /// Its name in frames.
+    pub(crate) fn id(&self) -> String {
+        match self.series {
+            Series::Own(_) => self.label(),
+            Series::Method(_) | Series::Stage(_) | Series::Schedule(_) | Series::Front => self.series.id(),
+        }
+    }
+
     /// What the legend calls it, without the number of seeds.
     pub fn label(&self) -> String {
         self.label.clone().unwrap_or_else(|| self.series.label())

@@ -196,6 +196,24 @@ const LOOKS: &[(&str, Rgb, Marker, Dash)] = &[
     ),
 ];
 
+/// Looks of a user's own curves, in their order: no two share a marker.
+const OWN_LOOKS: [(Rgb, Marker, Dash); 10] = [
+    (Rgb::BLACK, Marker::filled(Shape::Circle), Dash::Solid),
+    (Rgb::BLUE, Marker::filled(Shape::Square), Dash::Dashed),
+    (
+        Rgb::VERMILLION,
+        Marker::filled(Shape::TriangleUp),
+        Dash::LongDashed,
+    ),
+    (Rgb::BLUISH_GREEN, Marker::filled(Shape::Diamond), Dash::DashDot),
+    (Rgb::ORANGE, Marker::filled(Shape::TriangleDown), Dash::DashDotDot),
+    (Rgb::REDDISH_PURPLE, Marker::open(Shape::Circle), Dash::Solid),
+    (Rgb::SKY_BLUE, Marker::open(Shape::Square), Dash::Dashed),
+    (Rgb::GREY, Marker::open(Shape::Cross), Dash::LongDashed),
+    (Rgb::BLUE, Marker::open(Shape::TriangleUp), Dash::DashDot),
+    (Rgb::VERMILLION, Marker::open(Shape::Star), Dash::DashDotDot),
+];
+
 /// The look of the method of this id; none where it has none of its own.
 pub fn look_of(id: &str) -> Option<Look> {
     let known = LOOKS.iter().find(|(own, ..)| *own == id);
@@ -219,6 +237,9 @@ pub enum Series {
     /// One of a sequence (cycles, levels), from dark to light; counted from 0. At most ten looks:
     /// the eleventh is the first again.
     Stage(usize),
+    /// One of several that a user told apart, counted from 0; its curve has the name. At most ten looks: the eleventh is the first
+    /// again.
+    Own(usize),
     /// A learning-rate schedule: a line without markers.
     Schedule(Kind),
     /// The points of a panel that nothing lies beyond: a dotted line without markers.
@@ -231,6 +252,10 @@ impl Series {
         match self {
             Self::Method(method) => look_of(method.id).unwrap_or_else(|| stage_look(0)),
             Self::Stage(stage) => stage_look(stage % 10),
+            Self::Own(place) => {
+                let (colour, marker, dash) = OWN_LOOKS[place % OWN_LOOKS.len()];
+                Look { colour, marker, dash }
+            }
             Self::Schedule(kind) => {
                 let stage = Kind::ALL.iter().position(|k| *k == kind);
                 Look {
@@ -250,7 +275,7 @@ impl Series {
     pub fn id(self) -> String {
         match self {
             Self::Method(method) => method.id.to_owned(),
-            Self::Stage(stage) => (stage + 1).to_string(),
+            Self::Stage(place) | Self::Own(place) => (place + 1).to_string(),
             Self::Schedule(kind) => kind.name().to_owned(),
             Self::Front => "pareto-front".to_owned(),
         }
@@ -260,7 +285,7 @@ impl Series {
     pub fn label(self) -> String {
         match self {
             Self::Method(method) => method.label.to_owned(),
-            Self::Stage(stage) => (stage + 1).to_string(),
+            Self::Stage(place) | Self::Own(place) => (place + 1).to_string(),
             Self::Schedule(kind) => kind.name().to_owned(),
             Self::Front => "Pareto front".to_owned(),
         }
@@ -355,6 +380,8 @@ mod tests {
         let grey = |look: Look| (look.marker, look.dash);
         let stages: HashSet<_> = (0..10).map(|stage| grey(Series::Stage(stage).look())).collect();
         assert_eq!(stages.len(), 10);
+        let own: HashSet<_> = OWN_LOOKS.iter().map(|(_, marker, _)| marker).collect();
+        assert_eq!(own.len(), OWN_LOOKS.len());
     }
 
     #[test]

@@ -4,11 +4,11 @@ use super::{Findings, PlaceKind};
 use crate::commands::plan::needs;
 use crate::commands::reproduce::by_names;
 use crate::words::BadUsage;
-use crate::{device, printing, words::Global};
+use crate::{device, places, printing, words::Global};
 use anyhow::{Context, bail};
 use sculpt_experiments::{
-    DataFolder, Ended, Environment, Node, NodeId, Progress, PublishedSuite, Recipe, Runner, StateRef, Store,
-    Suite,
+    AnySuite, DataFolder, Ended, Environment, Node, NodeId, Progress, PublishedSuite, Recipe, Runner,
+    StateRef, Store,
 };
 use sculpt_random::{Purpose, Seed, Stream};
 use serde::Serialize;
@@ -59,11 +59,16 @@ pub(super) fn retrain(
             folder.display()
         ))
     };
-    let Some(suite) = Suite::in_folder(folder).ok().flatten() else {
+    let Some(suite) = AnySuite::in_folder(folder).ok().flatten() else {
         return Err(not_one().into());
     };
     let published = PublishedSuite::open(folder)?;
-    let (recipe, _) = needs(&by_names(&suite.artefacts)?, &suite.preset, |needs| needs)?;
+    let recipe = match &suite {
+        AnySuite::OfPreset(suite) => needs(&by_names(&suite.artefacts)?, &suite.preset, |needs| needs)?.0,
+        AnySuite::OfRecipe(suite) => {
+            suite.recipe(&places::store(global), &sculpt_store::paths::suite_json(folder))?
+        }
+    };
     let (chosen, needed) = choose(&published, &recipe, asked);
     if chosen.is_empty() {
         bail!(

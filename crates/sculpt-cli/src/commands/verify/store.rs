@@ -1,7 +1,7 @@
 //! Stores: their nodes, suites and measures.
 
 use super::{Findings, PlaceKind, is_first_two, node, suite};
-use sculpt_experiments::{Store, Suite};
+use sculpt_experiments::{AnySuite, Store};
 use sculpt_measures::{MeasureFile, check_measure};
 use sculpt_models::ModelSpec;
 use sculpt_store::paths;
@@ -68,16 +68,18 @@ fn described(runs: &Path, path: &Path, findings: &mut Findings) {
         return;
     };
     findings.checked += 1;
-    match Suite::in_store(&Store::new(runs), name) {
+    let store = Store::new(runs);
+    match AnySuite::in_store(&store, name) {
         Err(error) => {
             suite::say(findings, path, &error);
             findings.damaged.insert(path.to_owned(), runs.to_owned());
         }
-        Ok(Some(suite)) if suite.name != name => {
-            let detail = format!("is of suite {:?}", suite.name);
+        Ok(Some(suite)) if suite.name() != name => {
+            let detail = format!("is of suite {:?}", suite.name());
             findings.say(path, PlaceKind::Description, detail);
         }
-        Ok(Some(_) | None) => {}
+        Ok(Some(suite)) => suite::described(&suite, &store, path, findings),
+        Ok(None) => {}
     }
 }
 

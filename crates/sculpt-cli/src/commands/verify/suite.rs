@@ -2,7 +2,7 @@
 
 use super::{Findings, PlaceKind, file};
 use sculpt_experiments::{
-    ExperimentError, Manifest, ManifestEntry, Node, Suite, check_timings, read_metrics,
+    AnySuite, ExperimentError, Manifest, ManifestEntry, Node, Store, check_timings, read_metrics,
 };
 use sculpt_store::paths;
 use std::collections::BTreeSet;
@@ -38,10 +38,22 @@ pub(super) fn verify(folder: &Path, findings: &mut Findings) {
 /// `suite.json`.
 pub(super) fn description(folder: &Path, findings: &mut Findings) {
     let path = paths::suite_json(folder);
-    match Suite::in_folder(folder) {
+    match AnySuite::in_folder(folder) {
         Err(error) => say(findings, &path, &error),
         Ok(None) => findings.say(&path, PlaceKind::MissingFile, "the suite has no description"),
-        Ok(Some(_)) => findings.checked += 1,
+        Ok(Some(suite)) => {
+            findings.checked += 1;
+            described(&suite, &Store::new(folder), &path, findings);
+        }
+    }
+}
+
+/// A recipe's suite holds its nodes: they must make a recipe.
+pub(super) fn described(suite: &AnySuite, store: &Store, path: &Path, findings: &mut Findings) {
+    if let AnySuite::OfRecipe(own) = suite
+        && let Err(error) = own.recipe(store, path)
+    {
+        say(findings, path, &error);
     }
 }
 

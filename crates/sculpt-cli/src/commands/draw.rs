@@ -1,0 +1,185 @@
+//! `draw VIEW --suite NAME`: a recipe of the user's own, measured and drawn.
+
+use super::figure::{command_line, git_revision};
+use super::own::{self, SelectionWords, check_stem, remember, report_folder};
+use super::preset::DataWords;
+use super::table;
+use crate::words::{BadUsage, Global};
+use crate::{places, printing};
+use anyhow::bail;
+use clap::Args;
+use sculpt_experiments::{Drawing, View};
+use sculpt_report::{Output, OwnSession, Written, write_own_page};
+use sculpt_store::paths;
+use std::io::IsTerminal;
+use std::path::Path;
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// accuracy; interpolation, the loss between states that follow each other; eigenvalue, the largest of the Hessian; signs shared
+    /// with another node; cost, accuracy against what training cost
+    #[arg(value_name = "VIEW", required_unless_present = "check")]
+    view: Option<View>,
+    /// A suite that `run` made, or one of a recipe that was published or fetched
+    #[arg(long, value_name = "NAME")]
+    suite: String,
+    #[command(flatten)]
+    selection: SelectionWords,
+    /// Of signs: the node that those of the others are compared with, seed by seed
+    #[arg(long, value_name = "NODE")]
+    against: Option<String>,
+    /// Name of the files [default: the view's]
+    #[arg(long = "as", value_name = "STEM")]
+    stem: Option<String>,
+    #[command(flatten)]
+    data: DataWords,
+    /// Recompute what is drawn of the suite and compare with the published frames instead of writing: this view, or all
+    #[arg(long)]
+    check: bool,
+    /// Open the page of the suite in a browser
+    #[arg(long, conflicts_with_all = ["check", "json"])]
+    open: bool,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    if words.against.is_some() && words.view != Some(View::Signs) {
+        return Err(BadUsage("--against is of `draw signs`".to_owned()).into());
+    }
+    if words.check {
+        return check(words, global);
+    }
+    let Some(view) = words.view else {
+        return Err(BadUsage("say what is drawn".to_owned()).into());
+    };
+    let stem = words.stem.clone().unwrap_or_else(|| view.to_string());
+    check_stem(&stem)?;
+    let drawing = Drawing {
+        view,
+        selection: words.selection.selection()?,
+        against: words.against.clone(),
+    };
+    let found = own::find(&words.suite, global)?;
+    let is_in_store = found.is_in_store;
+    let session = found.session(&words.data, global)?;
+    let folder = report_folder(session.suite());
+    let written = session.draw(&drawing, &output(&stem, &folder, &command_line()))?;
+    if is_in_store && session.suite().drawings.get(&stem) != Some(&drawing) {
+        let mut suite = session.suite().clone();
+        suite.drawings.insert(stem.clone(), drawing);
+        remember(suite, global)?;
+    }
+    let page = write_own_page(session.suite(), &folder)?;
+    if words.json {
+        return printing::json(&serde_json::json!({
+            "suite": words.suite,
+            "view": view,
+            "rows": written.rows,
+            "files": written.files,
+            "page": page,
+        }));
+    }
+    tell(&stem, &written);
+    printing::line(&page.display().to_string());
+    if words.open {
+        super::figure::open_in_browser(&page)?;
+    }
+    Ok(())
+}
+
+/// Files of this stem in this folder, by this command.
+pub(crate) fn output<'a>(stem: &'a str, folder: &'a Path, command: &'a str) -> Output<'a> {
+    Output {
+        stem,
+        folder,
+        command,
+        git_revision: git_revision(),
+    }
+}
+
+/// On a terminal the numbers, and always the files.
+pub(crate) fn tell(stem: &str, written: &Written) {
+    if !written.summary.is_empty() && std::io::stdout().is_terminal() {
+        printing::line(&format!("{stem}\n{}", table::of_picture(&written.summary)));
+    }
+    for file in &written.files {
+        printing::line(&file.display().to_string());
+    }
+}
+
+/// What is drawn of a suite: what it remembers, or the accuracy of all that it trained.
+pub(crate) fn drawings(session: &OwnSession) -> Vec<(String, Drawing)> {
+    let known = session.suite().drawings.iter();
+    let mut drawings: Vec<_> = known
+        .map(|(stem, drawing)| (stem.clone(), drawing.clone()))
+        .collect();
+    if drawings.is_empty() {
+        let drawing = Drawing {
+            view: View::Accuracy,
+            selection: Default::default(),
+            against: None,
+        };
+        drawings.push((View::Accuracy.to_string(), drawing));
+    }
+    drawings
+}
+
+/// Compares with the published frames.
+fn check(words: &Words, global: &Global) -> anyhow::Result<()> {
+    if words.selection.are_given() || words.against.is_some() {
+        return Err(BadUsage(
+            "--check recomputes drawings as the suite remembers them: give its name, and a VIEW or --as for one of them"
+                .to_owned(),
+        )
+        .into());
+    }
+    let session = own::find(&words.suite, global)?.session(&words.data, global)?;
+    let published = paths::published_report_folder(&places::reports(), &words.suite);
+    let mut wanted = drawings(&session);
+    if let Some(stem) = words
+        .stem
+        .clone()
+        .or_else(|| words.view.map(|view| view.to_string()))
+    {
+        wanted.retain(|(own, _)| *own == stem);
+        if wanted.is_empty() {
+            bail!("suite {:?} remembers no drawing {stem:?}", words.suite);
+        }
+    }
+    let (mut differ, mut said) = (0, Vec::new());
+    for (stem, drawing) in &wanted {
+        let (rows, differences) = session.check(stem, drawing, &published)?;
+        differ += usize::from(!differences.is_empty());
+        if !words.json {
+            tell_check(stem, rows, &differences, &published);
+        }
+        said.push(serde_json::json!({ "drawing": stem, "rows": rows, "differences": differences }));
+    }
+    if words.json {
+        printing::json(&serde_json::json!({ "suite": words.suite, "drawings": said }))?;
+    }
+    if differ > 0 {
+        bail!(
+            "{differ} of {} frames differ from the published ones",
+            wanted.len()
+        );
+    }
+    Ok(())
+}
+
+fn tell_check(stem: &str, rows: usize, differences: &[sculpt_report::Difference], published: &Path) {
+    if differences.is_empty() {
+        printing::line(&format!(
+            "{stem}: {rows} rows equal those in {}",
+            published.display()
+        ));
+    }
+    for d in differences {
+        printing::line(&format!(
+            "{stem} row {} {}: computed {}, published {}",
+            d.row, d.column, d.computed, d.published
+        ));
+    }
+}
