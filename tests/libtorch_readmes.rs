@@ -2,9 +2,8 @@
 
 use crate::fresh_crate::{cargo, examples, paste, target};
 
-/// Whose examples these are: all that link libtorch, but for those of this project's own runs; and downloads, which
-/// `sculpt-datasets` is made of.
-const CRATES: [&str; 7] = [
+/// Whose examples these are: all that link libtorch, but for the command itself; and downloads, which `sculpt-datasets` is made of.
+const CRATES: [&str; 10] = [
     "sculpt-downloads",
     "sculpt-models",
     "sculpt-scores",
@@ -12,10 +11,13 @@ const CRATES: [&str; 7] = [
     "sculpt-hessian",
     "sculpt-trainers",
     "sculpt-datasets",
+    "sculpt-experiments",
+    "sculpt-measures",
+    "sculpt-report",
 ];
 
 /// What they are made of.
-const BENEATH: [&str; 7] = [
+const BENEATH: [&str; 15] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-schedules",
@@ -23,6 +25,14 @@ const BENEATH: [&str; 7] = [
     "sculpt-masks",
     "sculpt-store",
     "sculpt-network",
+    "sculpt-stats",
+    "sculpt-signs",
+    "sculpt-label-noise",
+    "sculpt-parquet",
+    "sculpt-checkpoints",
+    "sculpt-rows",
+    "sculpt-figures",
+    "sculpt-claims",
 ];
 
 #[test]

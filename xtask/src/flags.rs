@@ -18,8 +18,8 @@ Usage: cargo xtask <command>
 
 Any other word goes to `sculpt` as it stands, after libtorch and `sculpt` are in place:
 
-  show      figure table claims differences all list fetch
-  train     plan reproduce run draw contrast recipe node show ls gc export publish verify data
+  show      figure table claims contrasts differences all list fetch
+  train     plan reproduce run draw compare recipe node show ls gc export publish verify data
   analyse   eval mask hessian connect signs noise schedule
   measure   bench
 

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Table(commands::table::Words),
     /// Show the verdicts on the paper's claims
     Claims(commands::figure::ShowWords),
+    /// Show the comparisons that the claims come down to
+    Contrasts(commands::figure::ShowWords),
     /// Show where paper, the authors' harness and a suite differ
     Differences(commands::figure::ShowWords),
     /// Show every artefact of a suite, and the page of them all
@@ -59,7 +61,7 @@ pub(crate) enum Command {
     /// Measure and draw what a recipe of your own trained
     Draw(commands::draw::Words),
     /// Compare two curves of a recipe of your own, seed by seed
-    Contrast(commands::contrast::Words),
+    Compare(commands::compare::Words),
     /// Look at a recipe of your own
     Recipe(commands::recipe::Words),
     /// Run single nodes of the store

@@ -171,6 +171,18 @@ impl Artefact {
         read_frame(&path, self.content.columns())
     }
 
+    /// What its picture in a report folder shows as numbers; nothing where there is no picture of means.
+    ///
+    /// # Errors
+    /// A summary that is not ours.
+    pub fn read_summary(&self, folder: &Path) -> Result<Vec<SummaryRow>, ReportError> {
+        let path = paths::report(folder, &self.name.stem(), ReportFile::SummaryParquet);
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        Ok(read_frame(&path, SummaryRow::names())?.rows()?)
+    }
+
     /// Compares a frame with the one published in `folder`.
     ///
     /// # Errors

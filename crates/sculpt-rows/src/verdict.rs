@@ -52,6 +52,19 @@ impl Verdict {
         }
     }
 
+    /// What it says, for a reader who meets it first.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Supported => "all of the sentence holds at 5 %",
+            Self::Partly => "some parts of the sentence hold, others do not, are undecided or absent",
+            Self::Contradicted => "the opposite holds at 5 %",
+            Self::Undecided => "the runs decide neither way",
+            Self::NotEnoughRuns => "fewer than three seeds, which decide nothing",
+            Self::ByConstruction => "counted, not measured: no run can make it otherwise",
+            Self::Absent => "the suite has nothing of it",
+        }
+    }
+
     /// The verdict of this word, as a frame has it.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.word() == word)

@@ -1,7 +1,7 @@
 //! `all`: every artefact of a suite, and the page that shows them.
 
 use super::figure::{ShowWords, as_json, differing, open_page, outcome, page, report, session};
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::bail;
 use sculpt_report::{ALL, Artefact, ReportError, Session};
@@ -10,6 +10,12 @@ use std::path::Path;
 use std::time::Instant;
 
 pub(crate) fn run(words: &ShowWords, global: &Global) -> anyhow::Result<()> {
+    if words.published {
+        return Err(BadUsage(
+            "--published shows single artefacts: `figure 5 --published`, `claims --published`".to_owned(),
+        )
+        .into());
+    }
     let session = session(words, global)?;
     let published = paths::published_report_folder(&places::reports(), &session.suite().name);
     let wanted: Vec<&Artefact> = ALL

@@ -1,14 +1,15 @@
 //! `figure N…`, and what it shares with `table`, `claims`, `differences` and `all`: from checkpoints to frames and
 //! pictures.
 
-use super::preset::{DataWords, artefacts, check_suite_name};
+use super::preset::{DataWords, artefacts};
+use super::suites::{find, open};
 use super::table;
 use crate::display::tell_of_measuring;
 use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{AnySuite, ExperimentError, PanelName, Source, Suite};
+use sculpt_experiments::{PanelName, Suite};
 use sculpt_report::{Artefact, Difference, Frame, Name, Session, SummaryRow, Written, write, write_page};
 use sculpt_store::paths::{self, ReportFile};
 use serde::Serialize;
@@ -25,7 +26,7 @@ pub(crate) struct Words {
     #[arg(required = true, value_name = "N")]
     numbers: Vec<String>,
     /// Only draw anew, from the published frame: reads neither checkpoints nor data
-    #[arg(long, conflicts_with_all = ["check", "data", "data_name"])]
+    #[arg(long, conflicts_with_all = ["check", "data", "data_name", "published"])]
     restyle: bool,
     #[command(flatten)]
     show: ShowWords,
@@ -42,6 +43,9 @@ pub(crate) struct ShowWords {
     /// Open the page of the suite in a browser
     #[arg(long, conflicts_with_all = ["check", "json"])]
     pub(crate) open: bool,
+    /// Show the published numbers as they stand: at once, without checkpoints and data, and nothing is written
+    #[arg(long, conflicts_with_all = ["check", "data", "data_name", "open"])]
+    pub(crate) published: bool,
     /// Compare with the published frames instead of writing
     #[arg(long)]
     pub(crate) check: bool,
@@ -107,6 +111,9 @@ fn named(kind: &str, numbers: &[String]) -> Vec<String> {
 /// Shows the artefacts of one kind, by number where they have one.
 pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&named(kind, numbers))?;
+    if words.published {
+        return show_published(kind, &wanted, words, global);
+    }
     let session = session(words, global)?;
     let mut outcomes = Vec::new();
     for artefact in wanted {
@@ -115,17 +122,57 @@ pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &G
     let page = page(&session, words)?;
     if !words.json && !words.check {
         for outcome in &outcomes {
-            match outcome.name {
-                Name::Figure(_) | Name::Contrasts => {}
-                Name::Table(_) | Name::Claims | Name::Differences => {
-                    printing::line(&table::text(outcome.name, &outcome.frame)?);
-                }
-            }
+            tell_table(kind, outcome)?;
         }
     }
     report(&outcomes, page.as_deref(), words.json)?;
     open_page(page.as_deref(), words)?;
     differing(&outcomes)
+}
+
+/// The rows of what is no picture, on the terminal; contrasts, which are many, where they are asked for.
+fn tell_table(kind: &str, outcome: &Outcome) -> anyhow::Result<()> {
+    match outcome.name {
+        Name::Figure(_) => {}
+        Name::Contrasts if kind != "contrasts" => {}
+        Name::Table(_) | Name::Claims | Name::Contrasts | Name::Differences => {
+            printing::line(&table::text(outcome.name, &outcome.frame)?);
+        }
+    }
+    Ok(())
+}
+
+/// Shows frames as they were published.
+fn show_published(
+    kind: &str,
+    wanted: &[&Artefact],
+    words: &ShowWords,
+    global: &Global,
+) -> anyhow::Result<()> {
+    let (suite, _) = find(words.suite.as_deref(), global)?;
+    let folder = paths::published_report_folder(&places::reports(), &suite.name);
+    let mut outcomes = Vec::new();
+    for artefact in wanted {
+        let frame = artefact.read(&folder)?;
+        let summary = artefact.read_summary(&folder)?;
+        outcomes.push(Outcome {
+            summary,
+            ..Outcome::new(artefact, &suite, frame, None, None)
+        });
+    }
+    if words.json {
+        return printing::json(&as_json(&outcomes, None));
+    }
+    for outcome in &outcomes {
+        tell_table(kind, outcome)?;
+        if !outcome.summary.is_empty() {
+            let table = table::of_picture(&outcome.summary);
+            printing::line(&format!("{}\n{table}", outcome.artefact));
+        }
+    }
+    let page = paths::report_page(&folder);
+    printing::note(&format!("as published in {}", page.display()));
+    Ok(())
 }
 
 /// Shows the page in the browser that the user has, where that is asked for.
@@ -317,67 +364,6 @@ pub(crate) fn as_json(outcomes: &[Outcome], page: Option<&Path>) -> serde_json::
         said["page"] = serde_json::json!(page);
     }
     said
-}
-
-/// Finds a suite and its states: published, fetched, or in the store.
-pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite, Source)> {
-    let (suite, folder) = find(name, global)?;
-    let source = match folder {
-        Some(folder) => Source::published(&folder)?,
-        None => Source::Runs(places::store(global)),
-    };
-    Ok((suite, source))
-}
-
-/// What a suite of a preset is, and its folder if it is published or fetched; its states are not looked at.
-fn find(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite, Option<PathBuf>)> {
-    match find_any(name, global)? {
-        (AnySuite::OfPreset(suite), folder) => Ok((suite, folder)),
-        (AnySuite::OfRecipe(suite), folder) => {
-            let path = match folder {
-                Some(folder) => paths::suite_json(&folder),
-                None => paths::suite(&places::runs(global), &suite.name),
-            };
-            let suite = suite.name;
-            Err(ExperimentError::SuiteOfRecipe { suite, path }.into())
-        }
-    }
-}
-
-/// What a suite is, of a preset or of a recipe, and its folder if it is published or fetched; its states are not looked at.
-pub(crate) fn find_any(name: Option<&str>, global: &Global) -> anyhow::Result<(AnySuite, Option<PathBuf>)> {
-    let data = places::data();
-    let name = match name {
-        Some(name) => name.to_owned(),
-        None => {
-            let path = paths::published_default(&data);
-            let text = fs::read_to_string(&path).with_context(|| {
-                format!(
-                    "{} names the suite to show; give one with --suite NAME",
-                    path.display()
-                )
-            })?;
-            text.trim().to_owned()
-        }
-    };
-    check_suite_name(&name)?;
-    for folder in [
-        paths::published_suite(&data, &name),
-        paths::fetched_suite(&data, &name),
-    ] {
-        if let Some(suite) = AnySuite::in_folder(&folder)? {
-            return Ok((suite, Some(folder)));
-        }
-    }
-    let store = places::store(global);
-    match AnySuite::in_store(&store, &name)? {
-        Some(suite) => Ok((suite, None)),
-        None => bail!(
-            "suite {name:?} is neither in {} nor in {}; `sculpt list` shows what there is",
-            paths::published_folder(&data).display(),
-            paths::suites_folder(store.runs()).display()
-        ),
-    }
 }
 
 /// The command as typed, without the paths of this machine: it goes into files that are committed.

@@ -1,7 +1,7 @@
 //! What commands on a recipe's suite share: which suite, its states, which of them.
 
-use super::figure::find_any;
 use super::preset::{DataWords, check_suite_name};
+use super::suites::find_any;
 use crate::display::tell_of_measuring;
 use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};

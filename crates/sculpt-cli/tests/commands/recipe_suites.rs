@@ -212,8 +212,8 @@ fn a_recipe_is_drawn_by_its_names() {
 fn curves_are_compared_seed_by_seed() {
     let folder = Folder::new();
     let scores = trained(&folder);
-    let said = json(&folder, "contrast random magnitude --nodes cyclic --suite mine");
-    let rows = said["contrasts"].as_array().unwrap();
+    let said = json(&folder, "compare random magnitude --nodes cyclic --suite mine");
+    let rows = said["comparisons"].as_array().unwrap();
     assert_eq!(rows.len(), 3, "two densities and both");
     for row in rows.iter().filter(|row| !row["x"].is_null()) {
         let of = |criterion: &str, seed: u32| {
@@ -229,13 +229,13 @@ fn curves_are_compared_seed_by_seed() {
     }
     let within = json(
         &folder,
-        "contrast random magnitude --nodes cyclic --suite mine --margin 90 --only density=0.5 --as alike",
+        "compare random magnitude --nodes cyclic --suite mine --margin 90 --only density=0.5 --as alike",
     );
     assert_eq!(
-        within["contrasts"][0]["verdict"], "supported",
+        within["comparisons"][0]["verdict"], "supported",
         "90 points are all that there is"
     );
-    assert_eq!(within["contrasts"][0]["bound"], 90.0);
+    assert_eq!(within["comparisons"][0]["bound"], 90.0);
     assert!(folder.join("reports/mine/alike.parquet").is_file());
 }
 
@@ -323,7 +323,7 @@ fn what_makes_no_picture_is_said() {
         ),
         ("draw accuracy --suite nobody", "is neither in"),
         (
-            "contrast a b --suite mine --nodes cyclic",
+            "compare a b --suite mine --nodes cyclic",
             "there are: random; magnitude",
         ),
         (
@@ -345,11 +345,8 @@ fn what_makes_no_picture_is_said() {
             "draw fun --suite mine",
             "is none of accuracy, interpolation, eigenvalue, signs, cost",
         ),
-        ("contrast a a --suite mine", "is compared with itself"),
-        (
-            "contrast a b --suite mine --margin 0",
-            "is not in (0, 100] points",
-        ),
+        ("compare a a --suite mine", "is compared with itself"),
+        ("compare a b --suite mine --margin 0", "is not in (0, 100] points"),
         ("publish --suite mine --default", "is a recipe's"),
         ("run mine.toml --suite ../x", "is no plain name"),
     ] {

@@ -68,9 +68,18 @@ fn summary(table: &Table) -> String {
         let n = count(verdict.word());
         (n > 0).then(|| format!("{n} {verdict}"))
     });
+    let meanings = Verdict::ALL
+        .into_iter()
+        .filter(|verdict| count(verdict.word()) > 0);
+    let meanings: Vec<_> = meanings
+        .map(|verdict| format!("<em>{verdict}</em>: {}", verdict.meaning()))
+        .collect();
     match counted.collect::<Vec<_>>().join(", ") {
         words if words.is_empty() => String::new(),
-        words => format!("<p>{words}.</p>\n"),
+        words => format!(
+            "<p>{words}.</p>\n<p class=\"note\">{}.</p>\n",
+            meanings.join("; ")
+        ),
     }
 }
 
@@ -222,7 +231,8 @@ mod tests {
         let table = read("verdict\nnot enough runs\nsupported\nwhat\ncontradicted\nsupported\n");
         assert_eq!(
             summary(&table),
-            "<p>2 supported, 1 contradicted, 1 not enough runs.</p>\n"
+            "<p>2 supported, 1 contradicted, 1 not enough runs.</p>\n<p class=\"note\"><em>supported</em>: all of the sentence holds at 5 %; \
+             <em>contradicted</em>: the opposite holds at 5 %; <em>not enough runs</em>: fewer than three seeds, which decide nothing.</p>\n"
         );
         assert_eq!(by_verdict(&table), [1, 4, 3, 0, 2]);
         assert_eq!(summary(&read("claim\nx\n")), "");

@@ -1,4 +1,4 @@
-//! `contrast A B --suite NAME`: two curves of a recipe, compared seed by seed.
+//! `compare A B --suite NAME`: two curves of a recipe, compared seed by seed.
 
 use super::draw::output;
 use super::figure::command_line;
@@ -28,7 +28,7 @@ pub(crate) struct Words {
     #[arg(long, value_name = "POINTS")]
     margin: Option<f64>,
     /// Name of the files
-    #[arg(long = "as", value_name = "STEM", default_value = "contrast")]
+    #[arg(long = "as", value_name = "STEM", default_value = "comparison")]
     stem: String,
     #[command(flatten)]
     data: DataWords,
@@ -67,7 +67,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.json {
         return printing::json(&serde_json::json!({
             "suite": words.suite,
-            "contrasts": found.rows,
+            "comparisons": found.rows,
             "files": found.written.files,
             "page": page,
         }));
