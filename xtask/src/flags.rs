@@ -18,8 +18,9 @@ Usage: cargo xtask <command>
 
 Any other word goes to `sculpt` as it stands, after libtorch and `sculpt` are in place:
 
-  show      figure table claims contrasts differences all list fetch
-  train     plan reproduce run draw compare recipe node show ls gc export publish verify data
+  show      figure table claims contrasts differences all list fetch draw compare
+  train     plan simulate reproduce run work status recipe
+  keep      node show ls gc export publish verify data
   analyse   eval mask hessian connect signs noise schedule
   measure   bench
 

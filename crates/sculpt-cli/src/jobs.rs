@@ -8,6 +8,7 @@ use anyhow::bail;
 use sculpt_experiments::{Board, DataFolder, Drive, NodeId, Recipe, Store, drive};
 
 /// What became of a recipe.
+#[derive(Default)]
 pub(crate) struct Finished {
     /// Nodes run now.
     pub(crate) n_run: usize,
@@ -29,6 +30,27 @@ pub(crate) fn run(
     n_jobs: u32,
 ) -> anyhow::Result<Finished> {
     let stop = Stop::on_signals()?;
+    let (end, finished) = run_until(recipe, store, data, global, n_jobs, &stop)?;
+    if end == Drive::Stopped {
+        bail!("stopped; the same command goes on from here");
+    }
+    stop.end_at_once();
+    Ok(finished)
+}
+
+/// The same until `stop` is asked for; what was begun is saved then.
+///
+/// # Errors
+/// A child that cannot be started.
+pub(crate) fn run_until(
+    recipe: &Recipe,
+    store: &Store,
+    data: &DataFolder,
+    global: &Global,
+    n_jobs: u32,
+    stop: &Stop,
+) -> anyhow::Result<(Drive, Finished)> {
+    let mut end = Drive::Finished;
     let mut board = Board::new(recipe, |id, entry| store.is_done(id, entry));
     if board.n_open_at_start() > 0 {
         for (id, entry) in recipe.iter().filter(|(id, entry)| !store.is_done(id, entry)) {
@@ -37,7 +59,7 @@ pub(crate) fn run(
         let mut display = Display::new(&board);
         let mut children = Children::new(store, data, global, n_jobs as usize);
         let is_done = |id: &NodeId, entry: &_| store.is_done(id, entry);
-        let end = drive(
+        end = drive(
             &mut board,
             &mut children,
             stop.asked(),
@@ -47,15 +69,11 @@ pub(crate) fn run(
             },
         )?;
         display.finish();
-        match end {
-            Drive::Stopped => bail!("stopped; the same command goes on from here"),
-            Drive::Finished => {}
-        }
     }
-    stop.end_at_once();
-    Ok(Finished {
+    let finished = Finished {
         n_run: board.n_run(),
         failed: board.failed().to_vec(),
         n_skipped: board.n_cut(),
-    })
+    };
+    Ok((end, finished))
 }

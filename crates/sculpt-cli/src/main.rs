@@ -11,6 +11,7 @@ mod jobs;
 mod places;
 mod printing;
 mod signals;
+mod slurm;
 mod watch;
 mod words;
 
@@ -62,6 +63,9 @@ fn run(words: Words) -> anyhow::Result<()> {
         Command::Run(args) => commands::run::run(&args, global),
         Command::Draw(args) => commands::draw::run(&args, global),
         Command::Compare(args) => commands::compare::run(&args, global),
+        Command::Work(args) => commands::work::run(&args, global),
+        Command::Status(args) => commands::status::run(&args, global),
+        Command::Simulate(args) => commands::simulate::run(&args, global),
         Command::Recipe(args) => commands::recipe::run(&args, global),
         Command::Node(args) => commands::node::run(&args, global),
         Command::Show(args) => commands::show::run(&args, global),

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Set by xtask: the root of the checkout.
-const ROOT: &str = "SCULPT_ROOT";
+pub(crate) const ROOT: &str = "SCULPT_ROOT";
 
 fn root() -> PathBuf {
     std::env::var_os(ROOT).map_or_else(PathBuf::new, PathBuf::from)

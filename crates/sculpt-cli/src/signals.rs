@@ -1,8 +1,8 @@
-//! SIGINT and SIGTERM: the first asks to stop at the next step boundary, state saved. Schedulers of clusters signal twice, and a
+//! SIGINT, SIGTERM and SIGUSR1, by which schedulers warn of the end of a job's time: the first asks to stop at the next step boundary, state saved. Schedulers of clusters signal twice, and a
 //! hasty user too: for ten seconds more of them change nothing; after that one ends the process at once.
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGINT, SIGTERM, SIGUSR1},
     flag,
 };
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(crate) struct Stop {
     asked: Arc<AtomicBool>,
     /// A signal ends the process as it would without a handler.
     at_once: Arc<AtomicBool>,
+    /// Somebody warned that the time of this process ends.
+    warned: Arc<AtomicBool>,
 }
 
 impl Stop {
@@ -30,12 +32,14 @@ impl Stop {
         let stop = Self {
             asked: Arc::default(),
             at_once: Arc::default(),
+            warned: Arc::default(),
         };
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGUSR1] {
             // In this order: a signal that comes when the time is over does no more than end the process.
             flag::register_conditional_default(signal, Arc::clone(&stop.at_once))?;
             flag::register(signal, Arc::clone(&stop.asked))?;
         }
+        flag::register(SIGUSR1, Arc::clone(&stop.warned))?;
         let watched = stop.clone();
         thread::spawn(move || {
             while !watched.asked.load(Ordering::Relaxed) {
@@ -50,6 +54,11 @@ impl Stop {
     /// Set once somebody asked.
     pub(crate) fn asked(&self) -> &AtomicBool {
         &self.asked
+    }
+
+    /// Whether it was warned of its end, and not asked to go.
+    pub(crate) fn is_warned(&self) -> bool {
+        self.warned.load(Ordering::Relaxed)
     }
 
     /// Asks, as a signal does.

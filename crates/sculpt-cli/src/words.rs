@@ -54,10 +54,16 @@ pub(crate) enum Command {
     List(commands::list::Words),
     /// Say what an artefact costs, without training
     Plan(commands::plan::Words),
+    /// Say how long an artefact's training takes on so many machines, without any
+    Simulate(commands::simulate::Words),
     /// Train what an artefact needs, then measure and draw it
     Reproduce(commands::reproduce::Words),
     /// Run a recipe of your own
     Run(commands::run::Words),
+    /// Train what is missing of a suite together with other workers on one store: what a cluster's job is
+    Work(commands::work::Words),
+    /// How far suites are: done, running, waiting, and who is at it
+    Status(commands::status::Words),
     /// Measure and draw what a recipe of your own trained
     Draw(commands::draw::Words),
     /// Compare two curves of a recipe of your own, seed by seed

@@ -1,6 +1,6 @@
 //! What training costs, from descriptions alone: images, and operations layer by layer.
 
-use crate::{Entry, ExperimentError, Node};
+use crate::{Entry, ExperimentError, Node, Train};
 use sculpt_datasets::Split;
 use sculpt_masks::{Density, Rule, layer_counts, layer_densities};
 use sculpt_models::training_flops;
@@ -31,18 +31,8 @@ impl Cost {
         let Node::Train(train) = &entry.node else {
             return Ok(None);
         };
-        let (n_train, side) = train.data.shape()?;
-        let n_train = match train.split {
-            Split::All => n_train,
-            Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
-        };
-        let batch = u64::from(train.batch);
-        let per_epoch = if train.drop_last {
-            n_train / batch * batch
-        } else {
-            n_train
-        };
-        let images = per_epoch * u64::from(train.epochs);
+        let images = Self::images(train)?;
+        let (_, side) = train.data.shape()?;
         let macs = entry.model.multiply_accumulates([3, side, side])?;
         assert_eq!(macs.len(), densities.len(), "one density a prunable tensor");
         let flops = |densities: &[f64]| {
@@ -55,6 +45,25 @@ impl Cost {
             flops_dense: flops(&vec![1.0; macs.len()]),
             flops_sparse_ideal: flops(densities),
         }))
+    }
+
+    /// Images that a Train node is trained on, each epoch's anew.
+    ///
+    /// # Errors
+    /// Data that the registry does not know.
+    pub fn images(train: &Train) -> Result<u64, ExperimentError> {
+        let (n_train, _) = train.data.shape()?;
+        let n_train = match train.split {
+            Split::All => n_train,
+            Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
+        };
+        let batch = u64::from(train.batch);
+        let per_epoch = if train.drop_last {
+            n_train / batch * batch
+        } else {
+            n_train
+        };
+        Ok(per_epoch * u64::from(train.epochs))
     }
 }
 

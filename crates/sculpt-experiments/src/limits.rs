@@ -43,6 +43,12 @@ pub const GRID: Limit = Limit::from_1(
     "a figure needs several nodes for each, and the paper's grid has 3 · 8 · 19 = 456",
 );
 
+/// Machines of a simulation.
+pub const MACHINES: Limit = Limit::from_1(
+    100_000,
+    "a machine of its own for every node that a recipe may have",
+);
+
 /// Nodes of a recipe.
 pub const NODES: Limit = Limit::from_1(100_000, "all figures of the paper together need 9,660");
 

@@ -46,6 +46,26 @@ pub struct Work {
     pub images: u64,
 }
 
+impl Work {
+    /// Of one node; none of a node that does not train.
+    ///
+    /// # Errors
+    /// Data that the registry does not know.
+    pub fn of(entry: &Entry) -> Result<Option<Self>, ExperimentError> {
+        let Node::Train(train) = &entry.node else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            model: entry.model.clone(),
+            side: train.data.shape()?.1,
+            batch: train.batch,
+            precision: train.precision,
+            threads: entry.threads,
+            images: Cost::images(train)?,
+        }))
+    }
+}
+
 /// Plans a recipe over a store; `curves` are the states of each curve of each seed.
 ///
 /// # Errors

@@ -159,6 +159,11 @@ pub fn suites_folder(runs: &Path) -> PathBuf {
     runs.join("suites")
 }
 
+/// Scripts and logs of a cluster's workers.
+pub fn slurm_folder(runs: &Path) -> PathBuf {
+    runs.join("slurm")
+}
+
 /// A suite of the store: which nodes belong to it, and what for.
 pub fn suite(runs: &Path, name: &str) -> PathBuf {
     suites_folder(runs).join(format!("{name}.json"))

@@ -1,14 +1,17 @@
 //! `plan`: what an artefact costs, without training.
 
 use super::preset::{PresetWords, artefacts};
+use super::reproduce::suite_to_train;
 use super::speed::Speeds;
+use super::work::Training;
 use crate::words::Global;
-use crate::{device, places, printing};
+use crate::{device, places, printing, slurm};
 use clap::Args;
-use sculpt_experiments::{DataFolder, PanelName, Plan, Preset, Recipe, StateRef, Store, plan};
+use sculpt_experiments::{DataFolder, PanelName, Plan, Preset, Recipe, StateRef, Store, limits, plan};
 use sculpt_measures::Cache;
 use sculpt_report::{Artefact, Needs};
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -20,6 +23,18 @@ pub(crate) struct Words {
     /// Measure what is not known of this machine's speed, and keep it: minutes for large networks
     #[arg(long, conflicts_with = "no_bench")]
     measure: bool,
+    /// Also write the scripts of workers for Slurm into this folder, and the suite that they train into the store
+    #[arg(long, value_name = "DIR")]
+    slurm: Option<PathBuf>,
+    /// Of the scripts: how many workers
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "slurm", value_parser = |word: &str| limits::JOBS.parse(word))]
+    workers: u32,
+    /// Of the scripts: a table of slurm.toml, or the name of such a file
+    #[arg(long, value_name = "PROFILE", requires = "slurm")]
+    profile: Option<String>,
+    /// Name of the suite [default: the preset with its overrides]
+    #[arg(long, value_name = "NAME", requires = "slurm")]
+    suite: Option<String>,
     /// Give no hours
     #[arg(long)]
     no_bench: bool,
@@ -40,6 +55,46 @@ struct Costs {
     hours: Option<f64>,
     /// What of it each data set and network takes: panels of figures that share them are one row.
     panels: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Planned {
+    #[serde(flatten)]
+    costs: Costs,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scripts: Vec<PathBuf>,
+}
+
+/// Tasks of an array where no Slurm is here to be asked: its default.
+const USUAL_ARRAY: u32 = 1001;
+
+/// Writes what starts workers, for whoever submits it.
+fn scripts(
+    words: &Words,
+    folder: &Path,
+    wanted: &[&Artefact],
+    preset: &Preset,
+    global: &Global,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let name = words.suite.clone().unwrap_or_else(|| preset.suite_name());
+    super::preset::check_suite_name(&name)?;
+    let (store, data) = (places::store(global), words.preset.data.folder());
+    let suite = suite_to_train(name, preset, wanted, &store)?;
+    suite.save(&store)?;
+    let needed = super::work::of_suite(&suite.name, &store, &data)?;
+    let training = Training {
+        suite: &suite.name,
+        needed: &needed,
+        store: &store,
+        data: &data,
+        n_jobs: words.workers,
+        published: true,
+    };
+    let work = training.work(1, global);
+    let profile = slurm::Profile::find(words.profile.as_deref())?;
+    let largest = slurm::max_array_size().unwrap_or(USUAL_ARRAY);
+    let job = work.job_name(&store);
+    slurm::write_scripts(folder, &job, &work, &profile, words.workers, largest)
 }
 
 #[derive(Serialize)]
@@ -95,10 +150,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         hours: hours.filter(|_| !words.no_bench).map(|hours| hours.iter().sum()),
         panels,
     };
+    let scripts = match &words.slurm {
+        Some(folder) => scripts(words, folder, &wanted, &preset, global)?,
+        None => Vec::new(),
+    };
     if words.json {
-        return printing::json(&costs);
+        return printing::json(&serde_json::json!(Planned { costs, scripts }));
     }
     print(&costs, !words.no_bench);
+    for script in scripts {
+        printing::line(&format!("script    {}", script.display()));
+    }
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 use super::figure::{command_line, measure_and_draw, report};
 use super::plan::needs;
 use super::preset::{PresetWords, artefacts, check_suite_name};
+use super::work::{ClusterWords, Training};
 use crate::display::tell_of_measuring;
 use crate::words::Global;
-use crate::{device, jobs, places, printing, watch};
+use crate::{device, places, printing, watch};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{DataFolder, PanelName, Preset, Recipe, Source, Store, Suite, limits};
@@ -33,6 +34,8 @@ pub(crate) struct Words {
     /// Name of the suite [default: the preset with its overrides]
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterWords,
     #[command(flatten)]
     watch: watch::Words,
     /// One JSON object on stdout
@@ -73,23 +76,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         recipe.set_threads(threads);
     }
     let _shared = store.share()?;
-    let mut suite = Suite {
-        name,
-        title: title(&preset),
-        preset,
-        artefacts: wanted.iter().map(|a| a.name.to_string()).collect(),
-        environment: None,
-    };
-    if let Some(old) = Suite::in_store(&store, &suite.name)? {
-        if old.preset != suite.preset {
-            bail!(
-                "suite {:?} in {} has another preset, other overrides or other data; give another --suite",
-                suite.name,
-                paths::suites_folder(store.runs()).display()
-            );
-        }
-        suite.artefacts.extend(old.artefacts);
-    }
+    let suite = suite_to_train(name, &preset, &wanted, &store)?;
     suite.save(&store)?;
     if words.again {
         forget(&recipe, &store)?;
@@ -99,9 +86,19 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let watch = words
         .watch
         .begin(suite.title.clone(), &needed, &store, watch::Names::default())?;
-    let finished = jobs::run(&needed, &store, &data, global, words.jobs);
+    let training = Training {
+        suite: &suite.name,
+        needed: &needed,
+        store: &store,
+        data: &data,
+        n_jobs: words.jobs,
+        published: !words.no_published,
+    };
+    let finished = training.run(&words.cluster, global);
     watch.end();
-    let finished = finished?;
+    let Some(finished) = finished? else {
+        return Ok(());
+    };
     if !finished.failed.is_empty() {
         let names: Vec<_> = finished
             .failed
@@ -131,6 +128,36 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     report(&outcomes, Some(&page), words.json)
 }
 
+/// The suite of these artefacts, and of those that it had in the store before.
+///
+/// # Errors
+/// One of that name in the store that is another.
+pub(crate) fn suite_to_train(
+    name: String,
+    preset: &Preset,
+    wanted: &[&Artefact],
+    store: &Store,
+) -> anyhow::Result<Suite> {
+    let mut suite = Suite {
+        name,
+        title: title(preset),
+        preset: preset.clone(),
+        artefacts: wanted.iter().map(|a| a.name.to_string()).collect(),
+        environment: None,
+    };
+    if let Some(old) = Suite::in_store(store, &suite.name)? {
+        if old.preset != suite.preset {
+            bail!(
+                "suite {:?} in {} has another preset, other overrides or other data; give another --suite",
+                suite.name,
+                paths::suites_folder(store.runs()).display()
+            );
+        }
+        suite.artefacts.extend(old.artefacts);
+    }
+    Ok(suite)
+}
+
 /// Takes back that nodes are finished which lack a state now, with all that follows from them.
 pub(crate) fn forget(recipe: &Recipe, store: &Store) -> anyhow::Result<()> {
     let again = recipe.to_be_made_again(store)?;
@@ -145,7 +172,7 @@ pub(crate) fn forget(recipe: &Recipe, store: &Store) -> anyhow::Result<()> {
 }
 
 /// The panels of these artefacts whose data can be trained on; the others are named, with what shows them.
-fn panels_at_hand(
+pub(crate) fn panels_at_hand(
     wanted: &[&Artefact],
     preset: &Preset,
     data: &DataFolder,

@@ -3,8 +3,9 @@
 use super::own;
 use super::preset::DataWords;
 use super::reproduce::forget;
+use super::work::{ClusterWords, Training};
 use crate::words::Global;
-use crate::{jobs, places, printing, watch};
+use crate::{places, printing, watch};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, Store, limits, read_user_recipe};
@@ -30,6 +31,8 @@ pub(crate) struct Words {
     /// Train what published and fetched suites hold too
     #[arg(long)]
     no_published: bool,
+    #[command(flatten)]
+    cluster: ClusterWords,
     #[command(flatten)]
     watch: watch::Words,
     /// One JSON object on stdout
@@ -104,9 +107,22 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let title = words.file.display().to_string();
     let names = watch::Names::new(&user.states);
     let watch = words.watch.begin(title, &needed, &store, names)?;
-    let finished = jobs::run(&needed, &store, &data, global, words.jobs);
+    let training = Training {
+        suite: suite
+            .as_ref()
+            .map(|suite| suite.name.as_str())
+            .unwrap_or_default(),
+        needed: &needed,
+        store: &store,
+        data: &data,
+        n_jobs: words.jobs,
+        published: !words.no_published,
+    };
+    let finished = training.run(&words.cluster, global);
     watch.end();
-    let finished = finished?;
+    let Some(finished) = finished? else {
+        return Ok(());
+    };
     if let Some((id, why)) = finished.failed.first() {
         let n = finished.failed.len();
         let mut names = user.states.iter().filter(|named| named.state.id == *id);

@@ -1,0 +1,176 @@
+//! `simulate`: how long a grid takes on machines that are not there, by the scheduler's own loop.
+
+use super::plan::needs;
+use super::preset::{PresetWords, artefacts};
+use super::speed::Speeds;
+use crate::words::{BadUsage, Global};
+use crate::{device, places, printing};
+use anyhow::bail;
+use clap::Args;
+use sculpt_experiments::{Entry, Machines, Recipe, Simulated, Store, Work, limits, simulate};
+use sculpt_measures::Cache;
+use serde::Serialize;
+use std::collections::HashMap;
+
+#[derive(Args)]
+pub(crate) struct Words {
+    /// figure 5, several artefacts, or all
+    #[arg(required = true, value_name = "ARTEFACT")]
+    artefacts: Vec<String>,
+    #[command(flatten)]
+    preset: PresetWords,
+    /// Machines, or places on them, that train a chain each
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 8, 64, 512], value_parser = |word: &str| limits::MACHINES.parse(word))]
+    machines: Vec<u32>,
+    /// Losses of a machine an hour; what it had not saved is trained again
+    #[arg(long, value_name = "RATE", default_value_t = 0.0)]
+    failures: f64,
+    /// Seconds that a job waits in the queue
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    delay: f64,
+    /// Images a second that a machine trains, of every network [default: as measured here by `plan --measure`]
+    #[arg(long, value_name = "X")]
+    images_per_second: Option<f64>,
+    /// Draws the losses
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    machines: u32,
+    hours: f64,
+    /// Part of the machines' time that is work.
+    used: f64,
+    losses: u64,
+    jobs: usize,
+}
+
+#[derive(Serialize)]
+struct Report {
+    nodes: usize,
+    /// Of one machine without losses and delays.
+    hours: f64,
+    /// No number of machines is faster than the longest chain.
+    critical_path_hours: f64,
+    /// More machines than these cannot all be at work: the work over the longest chain.
+    machines_that_help: u64,
+    rows: Vec<Row>,
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    for (flag, value) in [("--failures", words.failures), ("--delay", words.delay)] {
+        if !(value.is_finite() && (0.0..=1e6).contains(&value)) {
+            return Err(BadUsage(format!("{flag} {value} is not in 0..=1000000")).into());
+        }
+    }
+    if words
+        .images_per_second
+        .is_some_and(|speed| !(speed.is_finite() && speed > 0.0))
+    {
+        return Err(BadUsage("--images-per-second is a number above 0".to_owned()).into());
+    }
+    let preset = words.preset.preset()?;
+    let (recipe, curves) = needs(&artefacts(&words.artefacts)?, &preset, |needs| needs)?;
+    let store = places::store(global);
+    let needed = recipe.needed(curves.iter().flatten(), |state| store.has(state));
+    let seconds = seconds_of(words, &needed, global)?;
+    let mut rows = Vec::new();
+    let mut last = None;
+    for &n in &words.machines {
+        let machines = Machines {
+            n: n as usize,
+            failures_per_hour: words.failures,
+            delay: words.delay,
+            seed: words.seed,
+        };
+        let found = on(&needed, &store, &seconds, machines);
+        rows.push(Row {
+            machines: n,
+            hours: found.seconds / 3600.0,
+            used: if found.seconds > 0.0 {
+                found.work / (found.seconds * f64::from(n))
+            } else {
+                1.0
+            },
+            losses: found.losses,
+            jobs: found.jobs,
+        });
+        last = Some(found);
+    }
+    let Some(found) = last else {
+        return Err(BadUsage("--machines names none".to_owned()).into());
+    };
+    let report = Report {
+        nodes: needed.len(),
+        hours: found.work / 3600.0,
+        critical_path_hours: found.critical_path / 3600.0,
+        machines_that_help: (found.work / found.critical_path.max(f64::MIN_POSITIVE)).ceil() as u64,
+        rows,
+    };
+    if words.json {
+        return printing::json(&report);
+    }
+    printing::line(&format!(
+        "{} nodes, {:.1} hours of work; the longest chain is {:.1} hours: more than {} machines cannot all be at work",
+        report.nodes, report.hours, report.critical_path_hours, report.machines_that_help
+    ));
+    for row in &report.rows {
+        printing::line(&format!(
+            "{:>6} machines {:>10.1} hours, {:>5.1} % of their time is work, {} losses, {} jobs",
+            row.machines,
+            row.hours,
+            100.0 * row.used,
+            row.losses,
+            row.jobs
+        ));
+    }
+    Ok(())
+}
+
+fn on(needed: &Recipe, store: &Store, seconds: &HashMap<String, f64>, machines: Machines) -> Simulated {
+    let of = |entry: &Entry| {
+        let work = Work::of(entry).ok().flatten();
+        work.map_or(0.0, |work| work.images as f64 * seconds[&kind(&work)])
+    };
+    simulate(needed, |id, entry| store.is_done(id, entry), of, machines)
+}
+
+/// Seconds an image of each kind of work that there is.
+fn seconds_of(words: &Words, needed: &Recipe, global: &Global) -> anyhow::Result<HashMap<String, f64>> {
+    let speeds = Speeds::new(Cache::new(&places::runs(global)), device::of(global)?, false);
+    let mut found = HashMap::new();
+    for (_, entry) in needed.iter() {
+        let Some(work) = Work::of(entry)? else { continue };
+        let kind = kind(&work);
+        if found.contains_key(&kind) {
+            continue;
+        }
+        let speed = match words.images_per_second {
+            Some(speed) => Some(speed),
+            None => speeds.of(&work, global.threads.unwrap_or(work.threads))?,
+        };
+        let Some(speed) = speed else {
+            bail!(
+                "how fast {} trains on images of {} x {} is not known: `sculpt plan --measure` measures it here, \
+                 --images-per-second says it",
+                work.model,
+                work.side,
+                work.side
+            );
+        };
+        found.insert(kind, 1.0 / speed);
+    }
+    Ok(found)
+}
+
+/// What a speed depends on.
+fn kind(work: &Work) -> String {
+    format!(
+        "{:?} {} {} {:?} {}",
+        work.model, work.side, work.batch, work.precision, work.threads
+    )
+}

@@ -1,0 +1,188 @@
+//! Slurm: workers as one array of jobs over a shared store. The store is the only truth; Slurm is asked for no more than who is
+//! queued, and its accounting never.
+
+mod profile;
+mod queue;
+mod script;
+
+pub(crate) use profile::{Place, Profile};
+pub(crate) use queue::{Queued, max_array_size, queued, requeue_self};
+pub(crate) use script::{Work, write_scripts};
+
+use crate::signals::Stop;
+use crate::{jobs::Finished, printing};
+use anyhow::{Context, bail};
+use sculpt_experiments::{NodeId, Recipe, Store};
+use sculpt_store::paths;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How often the store is looked at, and the queue.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const ASK_EVERY: Duration = Duration::from_secs(10);
+
+/// How often a line says how far the workers are.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// For so long the controller may be away.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// Looks at the queue, in a row, in which nobody is there before that is believed: a job that is being requeued is in no list.
+const EMPTY_LOOKS: u32 = 3;
+
+/// Lines of a log that an error shows.
+const LOG_LINES: usize = 5;
+
+/// Has workers train what is missing, and waits for them.
+pub(crate) struct Cluster<'a> {
+    pub(crate) store: &'a Store,
+    /// What every worker is started with.
+    pub(crate) work: Work<'a>,
+    pub(crate) profile: Profile,
+    pub(crate) n_workers: u32,
+    /// Whether to wait for them.
+    pub(crate) detach: bool,
+}
+
+impl Cluster<'_> {
+    /// Submits as many workers as there is work for and are not queued already, and waits until the nodes are done. None where nobody
+    /// waits.
+    ///
+    /// # Errors
+    /// Slurm that refuses, workers that ended and left nodes, or a signal; workers go on then.
+    pub(crate) fn train(&self, recipe: &Recipe) -> anyhow::Result<Option<Finished>> {
+        let mut open: BTreeSet<&NodeId> = BTreeSet::new();
+        for (id, entry) in recipe.iter() {
+            if !self.store.is_done(id, entry) {
+                self.store.describe(id, entry)?;
+                open.insert(id);
+            }
+        }
+        let n_open = open.len();
+        if n_open == 0 {
+            printing::note("all nodes are done: nothing is submitted");
+            return Ok((!self.detach).then(Finished::default));
+        }
+        let name = self.work.job_name(self.store);
+        let there = queued(&name)?.len() as u32;
+        let wanted = self.n_workers.min(n_open as u32).saturating_sub(there);
+        if there > 0 {
+            printing::note(&format!("{there} workers are queued or running already"));
+        }
+        if wanted > 0 {
+            let folder = paths::slurm_folder(self.store.runs());
+            let largest = queue::max_array_size()?;
+            let scripts = write_scripts(&folder, &name, &self.work, &self.profile, wanted, largest)?;
+            for script in scripts {
+                let id = queue::submit(&script)?;
+                printing::note(&format!("submitted {} as job {id}", script.display()));
+            }
+        }
+        if self.detach {
+            printing::note(&format!(
+                "workers train {n_open} nodes; `sculpt status` says how far they are, the same command without --detach waits for them"
+            ));
+            return Ok(None);
+        }
+        self.wait(recipe, open, &name)
+    }
+
+    fn wait(
+        &self,
+        recipe: &Recipe,
+        mut open: BTreeSet<&NodeId>,
+        name: &str,
+    ) -> anyhow::Result<Option<Finished>> {
+        let stop = Stop::on_signals()?;
+        let n = open.len();
+        let (begun, mut said, mut asked, mut answered) =
+            (Instant::now(), Instant::now(), Instant::now(), Instant::now());
+        let (mut empty, mut workers) = (0, Vec::new());
+        loop {
+            if stop.asked().load(Ordering::Relaxed) {
+                bail!(
+                    "the workers go on; the same command waits for them again, `scancel --name={name}` ends them"
+                );
+            }
+            std::thread::sleep(LOOK_EVERY);
+            open.retain(|id| recipe.get(id).is_some_and(|entry| !self.store.is_done(id, entry)));
+            if open.is_empty() {
+                stop.end_at_once();
+                return Ok(Some(Finished {
+                    n_run: n,
+                    ..Finished::default()
+                }));
+            }
+            if asked.elapsed() >= ASK_EVERY {
+                asked = Instant::now();
+                match queued(name) {
+                    Ok(found) => {
+                        answered = Instant::now();
+                        empty = if found.is_empty() { empty + 1 } else { 0 };
+                        workers = found;
+                    }
+                    // A controller that is restarted comes back.
+                    Err(error) if answered.elapsed() > PATIENCE => return Err(error),
+                    Err(_) => {}
+                }
+            }
+            if empty >= EMPTY_LOOKS {
+                bail!(
+                    "no worker is left, and {} of {n} nodes are not done; {}",
+                    open.len(),
+                    last_words(self.store.runs(), name)
+                );
+            }
+            if said.elapsed() >= SAY_EVERY {
+                said = Instant::now();
+                let running = workers
+                    .iter()
+                    .filter(|worker: &&Queued| worker.is_running())
+                    .count();
+                printing::note(&format!(
+                    "{}/{n} nodes in {:.0} min, {running} workers running, {} waiting",
+                    n - open.len(),
+                    begun.elapsed().as_secs_f64() / 60.0,
+                    workers.len() - running
+                ));
+            }
+        }
+    }
+}
+
+/// What the workers of this name said last: the end of the log that was written last.
+pub(crate) fn last_words(runs: &Path, name: &str) -> String {
+    let folder = paths::slurm_folder(runs);
+    let logs = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let own = |path: &PathBuf| {
+        let file = paths::file_name(path);
+        file.starts_with(&format!("{name}-")) && file.ends_with(".log")
+    };
+    let written = |path: &PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
+    let mut logs: Vec<_> = logs.map(|entry| entry.path()).filter(own).collect();
+    logs.sort_by_key(|path| written(path));
+    let Some(log) = logs.pop() else {
+        return format!("they left no log in {}", folder.display());
+    };
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let end = &lines[lines.len().saturating_sub(LOG_LINES)..];
+    format!("{} ends: {}", log.display(), end.join(" / "))
+}
+
+/// What a command of Slurm says.
+fn ask(program: &str, words: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(program)
+        .args(words)
+        .output()
+        .with_context(|| format!("{program} cannot be started: is this a machine of a Slurm cluster?"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{program} {}: {}", words.join(" "), said.trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,204 @@
+//! What a site wants said of a job: `slurm.toml`, in the field's own words. Nothing of a site is guessed.
+
+use crate::words::BadUsage;
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The file that profiles stand in, in the folder of the caller.
+const FILE: &str = "slurm.toml";
+
+/// Where nodes are trained, as `--on` says it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Place {
+    /// By Slurm, with the profile of this name, or the file of one.
+    Slurm(Option<String>),
+}
+
+impl FromStr for Place {
+    type Err = BadUsage;
+
+    fn from_str(word: &str) -> Result<Self, BadUsage> {
+        match word.split_once(':') {
+            None if word == "slurm" => Ok(Self::Slurm(None)),
+            Some(("slurm", profile)) if !profile.is_empty() => Ok(Self::Slurm(Some(profile.to_owned()))),
+            _ => Err(BadUsage(format!("{word:?} is neither slurm nor slurm:PROFILE"))),
+        }
+    }
+}
+
+/// A profile. What it leaves out is the site's default.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Profile {
+    /// `--partition`
+    partition: Option<String>,
+    /// `--account`
+    account: Option<String>,
+    /// `--qos`
+    qos: Option<String>,
+    /// `--time`, as Slurm writes it: `1-00:00:00`
+    time: Option<String>,
+    /// `--gres`, such as `gpu:1`
+    gres: Option<String>,
+    /// `--mem`, such as `16G`
+    memory: Option<String>,
+    /// `--constraint`
+    constraint: Option<String>,
+    /// Seconds before the end of its time at which a worker is told to save and to go back into the queue.
+    warning: Option<u32>,
+    /// `module load` of each.
+    #[serde(default)]
+    modules: Vec<String>,
+    /// Lines of the shell before the worker starts, such as `export OMP_PROC_BIND=true`.
+    #[serde(default)]
+    environment: Vec<String>,
+    /// Words before the command, such as `apptainer exec --nv sculpt.sif`.
+    container: Option<String>,
+    /// Further options of `sbatch`, each as a word: `--exclude=node7`.
+    #[serde(default)]
+    options: Vec<String>,
+}
+
+impl Profile {
+    /// The profile of this name in `slurm.toml` here, or of a file that is named with its ending; without a name nothing is said.
+    ///
+    /// # Errors
+    /// No such file or profile, a key that is none of a profile's, a value of several lines.
+    pub(crate) fn find(name: Option<&str>) -> anyhow::Result<Self> {
+        let Some(name) = name else {
+            return Ok(Self::default());
+        };
+        let is_file = name.ends_with(".toml");
+        let path = PathBuf::from(if is_file { name } else { FILE });
+        let text = sculpt_store::read_text(&path).with_context(|| {
+            format!(
+                "{}: profile {name:?} of --on is a table of it, or the name of a file that ends in .toml",
+                path.display()
+            )
+        })?;
+        let at = |error: toml::de::Error| {
+            anyhow::anyhow!(
+                "{}: {}",
+                path.display(),
+                error.to_string().trim().replace('\n', " ")
+            )
+        };
+        let profile = if is_file {
+            toml::from_str(&text).map_err(at)?
+        } else {
+            let mut all: BTreeMap<String, Self> = toml::from_str(&text).map_err(at)?;
+            let names = all.keys().cloned().collect::<Vec<_>>().join(", ");
+            all.remove(name)
+                .with_context(|| format!("{} has no profile {name:?}; it has: {names}", path.display()))?
+        };
+        profile.check(&path.display().to_string())?;
+        Ok(profile)
+    }
+
+    /// One line a value: the script is made of them.
+    fn check(&self, path: &str) -> anyhow::Result<()> {
+        let singles = self.headers().into_iter().map(|(_, value)| value);
+        let all = singles
+            .chain(self.modules.iter().cloned())
+            .chain(self.environment.iter().cloned())
+            .chain(self.container.iter().cloned())
+            .chain(self.options.iter().cloned());
+        for value in all {
+            if value.is_empty() || value.chars().any(char::is_control) {
+                bail!("{path}: {value:?} is no line of a job's script");
+            }
+        }
+        if let Some(option) = self.options.iter().find(|option| !option.starts_with('-')) {
+            bail!("{path}: options: {option:?} is no option of sbatch, which begin with a dash");
+        }
+        Ok(())
+    }
+
+    /// Options of `sbatch` and their values.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        let known = [
+            ("partition", &self.partition),
+            ("account", &self.account),
+            ("qos", &self.qos),
+            ("time", &self.time),
+            ("gres", &self.gres),
+            ("mem", &self.memory),
+            ("constraint", &self.constraint),
+        ];
+        known
+            .into_iter()
+            .filter_map(|(flag, value)| Some((flag, value.clone()?)))
+            .collect()
+    }
+
+    /// The `#SBATCH` lines.
+    pub(super) fn sbatch(&self) -> Vec<String> {
+        let mut lines: Vec<_> = self
+            .headers()
+            .into_iter()
+            .map(|(flag, value)| format!("#SBATCH --{flag}={value}"))
+            .collect();
+        let warning = self.warning.unwrap_or(WARNING);
+        lines.push(format!("#SBATCH --signal=B:USR1@{warning}"));
+        lines.extend(self.options.iter().map(|option| format!("#SBATCH {option}")));
+        lines
+    }
+
+    /// What the shell does before the worker.
+    pub(super) fn shell(&self) -> Vec<String> {
+        let modules = self.modules.iter().map(|module| format!("module load {module}"));
+        modules.chain(self.environment.iter().cloned()).collect()
+    }
+
+    /// Words before the command.
+    pub(super) fn container(&self) -> &str {
+        self.container.as_deref().unwrap_or_default()
+    }
+}
+
+/// Seconds of warning where a profile says none: a save takes less, and Slurm's own resolution is a minute.
+const WARNING: u32 = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_options_and_lines() {
+        let text = "partition = \"gpu\"\nmemory = \"16G\"\nmodules = [\"gcc/12\"]\noptions = [\"--exclude=n7\"]\nwarning = 60";
+        let profile: Profile = toml::from_str(text).unwrap();
+        profile.check("p").unwrap();
+        assert_eq!(
+            profile.sbatch(),
+            [
+                "#SBATCH --partition=gpu",
+                "#SBATCH --mem=16G",
+                "#SBATCH --signal=B:USR1@60",
+                "#SBATCH --exclude=n7"
+            ]
+        );
+        assert_eq!(profile.shell(), ["module load gcc/12"]);
+    }
+
+    #[test]
+    fn what_is_no_profile_is_refused() {
+        let read = |text: &str| toml::from_str::<Profile>(text);
+        assert!(
+            read("partitoin = \"gpu\"")
+                .unwrap_err()
+                .to_string()
+                .contains("unknown field")
+        );
+        let check = |text: &str| read(text).unwrap().check("p").unwrap_err().to_string();
+        assert!(check("partition = \"a\\n#SBATCH --wrap\"").contains("no line"));
+        assert!(check("options = [\"rm\"]").contains("no option"));
+        assert_eq!(
+            "slurm:a100".parse::<Place>().unwrap(),
+            Place::Slurm(Some("a100".to_owned()))
+        );
+        assert!("slurm:".parse::<Place>().is_err() && "pbs".parse::<Place>().is_err());
+    }
+}
