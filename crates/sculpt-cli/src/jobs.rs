@@ -2,10 +2,16 @@
 
 use crate::children::Children;
 use crate::display::Display;
+use crate::printing;
 use crate::signals::Stop;
 use crate::words::Global;
 use anyhow::bail;
 use sculpt_experiments::{Board, DataFolder, Drive, NodeId, Recipe, Store, drive};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How often a line says how far long work is that trains nothing yet.
+const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// What became of a recipe.
 #[derive(Default)]
@@ -53,8 +59,21 @@ pub(crate) fn run_until(
     let mut end = Drive::Finished;
     let mut board = Board::new(recipe, |id, entry| store.is_done(id, entry));
     if board.n_open_at_start() > 0 {
-        for (id, entry) in recipe.iter().filter(|(id, entry)| !store.is_done(id, entry)) {
+        let mut said = Instant::now();
+        let open = recipe.iter().filter(|(id, entry)| !store.is_done(id, entry));
+        for (n, (id, entry)) in open.enumerate() {
             store.describe(id, entry)?;
+            if stop.asked().load(Ordering::Relaxed) {
+                return Ok((Drive::Stopped, Finished::default()));
+            }
+            if said.elapsed() >= SAY_EVERY {
+                said = Instant::now();
+                printing::note(&format!(
+                    "{} of {} nodes described",
+                    n + 1,
+                    board.n_open_at_start()
+                ));
+            }
         }
         let mut display = Display::new(&board);
         let mut children = Children::new(store, data, global, n_jobs as usize);

@@ -65,12 +65,16 @@ pub struct CurvePoint {
 /// The attribute that is the node's name.
 const NAME: &str = "name";
 const SEED: &str = "seed";
+const DENSITY: &str = "density";
+const FILE: &str = "file";
 
 /// A state that may be shown.
 struct Candidate<'a> {
     named: &'a NamedState,
     seed: u64,
     density: f64,
+    /// As a grid would write it.
+    density_text: String,
     epochs: u64,
 }
 
@@ -79,8 +83,16 @@ impl Candidate<'_> {
         if what == NAME {
             Some(&self.named.name)
         } else {
-            self.named.axes.get(what).map(String::as_str)
+            let own = self.named.axes.get(what).map(String::as_str);
+            // Masks that were loaded have a density too.
+            own.or_else(|| (what == DENSITY).then_some(self.density_text.as_str()))
         }
+    }
+
+    /// Whatever tells states of one seed apart.
+    fn signature(&self) -> (&str, Vec<(&String, &String)>) {
+        let axes = self.named.axes.iter().filter(|(axis, _)| *axis != SEED);
+        (&self.named.name, axes.collect())
     }
 
     fn is_last(&self) -> bool {
@@ -102,8 +114,10 @@ impl Selection {
         };
         let apart = self.told_apart_by(&along, &shown)?;
         let mut points: Vec<CurvePoint> = Vec::new();
+        // By curve and place the first state there, and by seed which.
+        let mut firsts: BTreeMap<(String, u64), usize> = BTreeMap::new();
         let mut taken: BTreeMap<(String, u64, u64), usize> = BTreeMap::new();
-        for candidate in &shown {
+        for (i, candidate) in shown.iter().enumerate() {
             let x = along.place(candidate)?;
             let point = CurvePoint {
                 curve: label(candidate, &apart),
@@ -113,23 +127,29 @@ impl Selection {
                 density: candidate.density,
                 epochs: candidate.epochs,
             };
+            let clash = |other: &NamedState| {
+                wrong(format!(
+                    "{} and {} stand at one place of one curve, and nothing is averaged over but seeds; add what tells them apart to \
+                     --by, choose with --only or --nodes, or take another --x",
+                    other.title(),
+                    point.named.title()
+                ))
+            };
             let place = (point.curve.clone(), point.seed, point.x.to_bits());
             match taken.get(&place).map(|at| &points[*at]) {
                 // One node by two names.
-                Some(other) if other.named.state == point.named.state => {}
-                Some(other) => {
-                    return Err(wrong(format!(
-                        "{} and {} stand at one place of one curve; add what tells them apart to --by, choose with --only or \
-                         --nodes, or take another --x",
-                        other.named.title(),
-                        point.named.title()
-                    )));
-                }
-                None => {
-                    taken.insert(place, points.len());
-                    points.push(point);
-                }
+                Some(other) if other.named.state == point.named.state => continue,
+                Some(other) => return Err(clash(&other.named)),
+                None => {}
             }
+            let first = firsts
+                .entry((point.curve.clone(), point.x.to_bits()))
+                .or_insert(i);
+            if shown[*first].signature() != candidate.signature() {
+                return Err(clash(shown[*first].named));
+            }
+            taken.insert(place, points.len());
+            points.push(point);
         }
         Ok(Curves { along, points })
     }
@@ -154,6 +174,7 @@ impl Selection {
                     named,
                     seed: recipe.seed_of(&named.state),
                     density: entry.density,
+                    density_text: entry.density.to_string(),
                     epochs: recipe.epochs_trained(&named.state),
                 });
             }
@@ -168,6 +189,7 @@ impl Selection {
                 list(&trained)
             )));
         }
+        same_counts(recipe, &mut found);
         for (axis, value) in &self.only {
             let values: BTreeSet<_> = found.iter().filter_map(|c| c.attribute(axis)).collect();
             if values.is_empty() {
@@ -180,6 +202,10 @@ impl Selection {
                 )));
             }
             found.retain(|candidate| candidate.attribute(axis) == Some(value));
+            let is_left = |name: &&String| found.iter().any(|candidate| candidate.named.name == **name);
+            if let Some(dropped) = self.nodes.iter().find(|name| !is_left(name)) {
+                return Err(wrong(format!("no state of {dropped} has {axis} {value:?}")));
+            }
         }
         Ok(found)
     }
@@ -236,8 +262,21 @@ impl Selection {
             }),
             Along::Cycles | Along::Epochs => false,
         };
-        let all =
-            std::iter::once(NAME).chain(axes.into_iter().filter(|axis| *axis != SEED && !is_place(axis)));
+        // Files of masks, one a density, are where the masks stand, too.
+        let is_file = |axis: &&str| {
+            let pairs: BTreeSet<_> = shown
+                .iter()
+                .filter_map(|candidate| Some((candidate.attribute(axis)?, candidate.density.to_bits())))
+                .collect();
+            let files: BTreeSet<_> = pairs.iter().map(|(file, _)| file).collect();
+            let densities: BTreeSet<_> = pairs.iter().map(|(_, density)| density).collect();
+            let is_one = files.len() == pairs.len() && densities.len() == pairs.len();
+            *along == Along::Density && (*axis == FILE || axis.ends_with(".file")) && is_one
+        };
+        let all = std::iter::once(NAME).chain(
+            axes.into_iter()
+                .filter(|axis| *axis != SEED && !is_place(axis) && !is_file(axis)),
+        );
         Ok(all.filter(varies).map(str::to_owned).collect())
     }
 }
@@ -284,10 +323,41 @@ fn label(candidate: &Candidate<'_>, apart: &[String]) -> String {
         })
     };
     let words: Vec<_> = apart.iter().filter_map(word).collect();
-    if words.is_empty() {
-        candidate.named.name.clone()
-    } else {
-        words.join(", ")
+    match (words.is_empty(), apart) {
+        (false, _) => words.join(", "),
+        (true, []) => candidate.named.name.clone(),
+        // Not the name alone, which may be somebody's value.
+        (true, apart) => format!("{} (no {})", candidate.named.name, apart.join(", ")),
+    }
+}
+
+/// Masks that keep as many weights have one density: that of a loaded mask is what its counts give, and a grid's is what was asked for.
+fn same_counts(recipe: &Recipe, candidates: &mut [Candidate<'_>]) {
+    let mut layouts: Vec<(&sculpt_models::ModelSpec, usize)> = Vec::new();
+    let mut counts = Vec::with_capacity(candidates.len());
+    for candidate in candidates.iter() {
+        let entry = recipe
+            .get(&candidate.named.state.id)
+            .expect("a named state is of its recipe");
+        let known = layouts.iter().find(|(model, _)| **model == entry.model);
+        let n = known
+            .map(|(_, n)| *n)
+            .unwrap_or_else(|| entry.model.layout().n_prunable());
+        if known.is_none() {
+            layouts.push((&entry.model, n));
+        }
+        counts.push((n, (candidate.density * n as f64).round() as u64));
+    }
+    let mut shortest: BTreeMap<(usize, u64), f64> = BTreeMap::new();
+    for (candidate, count) in candidates.iter().zip(&counts) {
+        let known = shortest.entry(*count).or_insert(candidate.density);
+        if candidate.density.to_string().len() < known.to_string().len() {
+            *known = candidate.density;
+        }
+    }
+    for (candidate, count) in candidates.iter_mut().zip(&counts) {
+        candidate.density = shortest[count];
+        candidate.density_text = candidate.density.to_string();
     }
 }
 

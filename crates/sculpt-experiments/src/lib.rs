@@ -74,7 +74,7 @@ pub use published::PublishedSuite;
 pub use read::{Form, Loaded, Place};
 pub use recipe::{Entry, Recipe};
 pub use recipe_file::{NamedState, UserRecipe, read_user_recipe};
-pub use recipe_suite::{Drawing, RecipeSuite, View};
+pub use recipe_suite::{Drawing, RecipeSuite, View, is_stem};
 pub use run::{Ended, Progress, Runner};
 pub use scheduler::{Board, Drive, Happening, drive};
 pub use show::{At, Labels, Length, Show, States, grow};

@@ -1,6 +1,8 @@
 //! A recipe of a user's own as a suite: what it trained, by name, and what is drawn of it.
 
+use crate::limits;
 use crate::{Environment, ExperimentError, NamedState, Node, Recipe, Selection, StateRef, Store, UserRecipe};
+use sculpt_store::paths;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -92,11 +94,12 @@ impl RecipeSuite {
             .values()
             .filter_map(|drawing| drawing.against.as_ref())
             .collect();
-        let others = self
-            .recipe
-            .states
-            .iter()
-            .filter(|named| against.contains(&named.name) && named.is_last());
+        let loads = |node: &&Node| matches!(node, Node::LoadMask(_) | Node::LoadWeights(_));
+        let loaded: BTreeSet<_> = self.recipe.nodes.iter().filter(loads).map(Node::id).collect();
+        // What came from a file of the user's comes from nowhere else.
+        let others = self.recipe.states.iter().filter(|named| {
+            (against.contains(&named.name) && named.is_last()) || loaded.contains(&named.state.id)
+        });
         let mut states: BTreeSet<_> = self.trained().into_iter().collect();
         states.extend(others.map(|named| named.state.clone()));
         states.into_iter().collect()
@@ -115,6 +118,31 @@ impl RecipeSuite {
         states.into_iter().cloned().collect()
     }
 
+    /// What names and numbers the file of a stranger may not have: they become names of files and words of pictures.
+    fn check(&self) -> Result<(), String> {
+        if !limits::THREADS.contains(u64::from(self.recipe.threads)) {
+            return Err(format!(
+                "has {} threads, not in {}",
+                self.recipe.threads,
+                limits::THREADS
+            ));
+        }
+        if let Some(stem) = self.drawings.keys().find(|stem| !is_stem(stem)) {
+            return Err(format!("has a drawing {stem:?}, which is no plain name"));
+        }
+        let is_word = |word: &String| !word.is_empty() && !word.chars().any(char::is_control);
+        for named in &self.recipe.states {
+            let axes = named.axes.iter().flat_map(|(axis, value)| [axis, value]);
+            if !axes.chain([&named.name]).all(is_word) || !(1..=named.cycles).contains(&named.cycle) {
+                return Err(format!(
+                    "has a state {:?}, which no recipe names so",
+                    named.title()
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Its nodes, the files of exported networks from `store`; `path` is where the suite was read.
     ///
     /// # Errors
@@ -124,6 +152,7 @@ impl RecipeSuite {
             path: path.to_owned(),
             detail,
         };
+        self.check().map_err(bad)?;
         let mut recipe = Recipe::default();
         for node in &self.recipe.nodes {
             let mut node = node.clone();
@@ -146,6 +175,11 @@ impl RecipeSuite {
         }
         Ok(recipe)
     }
+}
+
+/// Whether a word can be the stem of a drawing's files.
+pub fn is_stem(word: &str) -> bool {
+    paths::is_plain_name(word) && !word.contains('.')
 }
 
 impl View {

@@ -41,7 +41,8 @@ impl Suite {
     /// A file that is not ours, or of which a byte was changed; a suite of a recipe.
     pub fn in_store(store: &Store, name: &str) -> Result<Option<Self>, ExperimentError> {
         let path = paths::suite(store.runs(), name);
-        read(&path)?.map(|suite| suite.of_preset(path)).transpose()
+        let suite = AnySuite::in_store(store, name)?;
+        suite.map(|suite| suite.of_preset(path)).transpose()
     }
 
     /// The suite published in `folder`, if there is one.
@@ -68,7 +69,14 @@ impl AnySuite {
     /// # Errors
     /// A file that is not ours, or of which a byte was changed.
     pub fn in_store(store: &Store, name: &str) -> Result<Option<Self>, ExperimentError> {
-        read(&paths::suite(store.runs(), name))
+        let path = paths::suite(store.runs(), name);
+        match read(&path)? {
+            Some(suite) if suite.name() != name => Err(ExperimentError::BadFile {
+                path,
+                detail: format!("is of suite {:?}", suite.name()),
+            }),
+            found => Ok(found),
+        }
     }
 
     /// The suite published in `folder`, if there is one.
@@ -157,6 +165,11 @@ fn read(path: &Path) -> Result<Option<AnySuite>, ExperimentError> {
         source,
     })?;
     match sealed::open(&text) {
+        // A name becomes the name of folders.
+        Ok((suite, _)) if !paths::is_plain_name(AnySuite::name(&suite)) => Err(ExperimentError::BadFile {
+            path: path.to_owned(),
+            detail: format!("is of a suite {:?}, which is no plain name", suite.name()),
+        }),
         Ok((suite, _)) => Ok(Some(suite)),
         Err(error) => Err(ExperimentError::BadFile {
             path: path.to_owned(),

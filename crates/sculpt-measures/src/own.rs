@@ -121,7 +121,7 @@ impl Session {
         Ok(rows.collect())
     }
 
-    /// How many signs each point shares with the other of its pair, over the survivors of the other's mask.
+    /// How many signs each point shares with the other of its pair, over the weights that both have.
     ///
     /// # Errors
     /// A broken checkpoint, or states of two networks.
@@ -134,7 +134,9 @@ impl Session {
             let layout = model.layout();
             let read = |state| self.source().state(state, &layout);
             let (own, theirs) = (read(&point.named.state)?, read(&against.state)?);
-            let shared = overlap(&layout, &theirs.mask, &theirs.theta, &own.theta)?;
+            // What one of them has pruned has no sign.
+            let both = theirs.mask.intersect(&own.mask);
+            let shared = overlap(&layout, &both, &theirs.theta, &own.theta)?;
             Ok(OwnSignRow {
                 curve: point.curve.clone(),
                 state: point.named.title(),
@@ -185,6 +187,17 @@ impl Session {
             });
         }
         Ok(rows)
+    }
+
+    /// Whether the data that a state was trained on are at hand.
+    ///
+    /// # Errors
+    /// Data that are not.
+    pub fn check_data_of(&self, state: &StateRef) -> Result<(), MeasureError> {
+        if let Some(Node::Train(train)) = self.recipe().get(&state.id).map(|entry| &entry.node) {
+            self.needed_images(&train.data)?;
+        }
+        Ok(())
     }
 
     fn scores_of(&self, points: &[CurvePoint]) -> Result<Vec<Score>, MeasureError> {

@@ -39,7 +39,7 @@ pub enum ReportError {
     },
     /// A state of a recipe that is to be drawn has not been trained.
     #[error(
-        "{missing} of the {needed} states to be drawn are missing from suite {suite:?}, the first being epoch {epoch} of node {id}; `sculpt run` of its recipe trains them"
+        "{missing} of the {needed} states to be drawn are missing from suite {suite:?}, the first being {first}; `sculpt run` of its recipe trains them"
     )]
     RecipeUnfinished {
         /// The suite.
@@ -48,10 +48,8 @@ pub enum ReportError {
         missing: usize,
         /// Of how many.
         needed: usize,
-        /// The first one's node.
-        id: NodeId,
-        /// Its epoch.
-        epoch: u32,
+        /// The first one's name.
+        first: String,
     },
     /// No curve of this name.
     #[error("there is no curve {name:?}; there are: {available}")]

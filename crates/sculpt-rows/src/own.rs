@@ -136,7 +136,7 @@ row! {
 }
 
 row! {
-    /// How many signs a state shares with another one, over the survivors of the other's mask.
+    /// How many signs a state shares with another one, over the weights that both have.
     pub struct OwnSignRow {
         /// Name of the curve.
         curve: String,

@@ -73,6 +73,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }));
     }
     printing::line(&table::of_contrasts(&found.rows));
+    printing::note(
+        "each verdict is its place's own, at p < 0.05; p (Holm) is adjusted for the number of places",
+    );
     for file in &found.written.files {
         printing::line(&file.display().to_string());
     }

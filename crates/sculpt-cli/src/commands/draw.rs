@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{Drawing, View};
 use sculpt_report::{Output, OwnSession, Written, write_own_page};
-use sculpt_store::paths;
+use sculpt_store::paths::{self, ReportFile};
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use std::path::Path;
 pub(crate) struct Words {
     /// accuracy; interpolation, the loss between states that follow each other; eigenvalue, the largest of the Hessian; signs shared
     /// with another node; cost, accuracy against what training cost
-    #[arg(value_name = "VIEW", required_unless_present = "check")]
+    #[arg(value_name = "VIEW", required_unless_present_any = ["check", "forget"])]
     view: Option<View>,
     /// A suite that `run` made, or one of a recipe that was published or fetched
     #[arg(long, value_name = "NAME")]
@@ -36,6 +36,9 @@ pub(crate) struct Words {
     /// Recompute what is drawn of the suite and compare with the published frames instead of writing: this view, or all
     #[arg(long)]
     check: bool,
+    /// Forget the drawing of this name: `publish` and --check no longer draw it; its files stay
+    #[arg(long, value_name = "STEM", conflicts_with_all = ["view", "check"])]
+    forget: Option<String>,
     /// Open the page of the suite in a browser
     #[arg(long, conflicts_with_all = ["check", "json"])]
     open: bool,
@@ -48,8 +51,26 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.against.is_some() && words.view != Some(View::Signs) {
         return Err(BadUsage("--against is of `draw signs`".to_owned()).into());
     }
+    if words.view == Some(View::Signs) && words.against.is_none() && !words.check {
+        return Err(BadUsage(
+            "signs are compared with those of another node: name it with --against".to_owned(),
+        )
+        .into());
+    }
     if words.check {
         return check(words, global);
+    }
+    if let Some(stem) = &words.forget {
+        let known = own::find(&words.suite, global)?;
+        if !known.is_in_store || !known.suite.drawings.contains_key(stem) {
+            bail!(
+                "suite {:?} of the store remembers no drawing {stem:?}",
+                words.suite
+            );
+        }
+        return remember(&words.suite, global, |drawings| {
+            drawings.remove(stem);
+        });
     }
     let Some(view) = words.view else {
         return Err(BadUsage("say what is drawn".to_owned()).into());
@@ -67,9 +88,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let folder = report_folder(session.suite());
     let written = session.draw(&drawing, &output(&stem, &folder, &command_line()))?;
     if is_in_store && session.suite().drawings.get(&stem) != Some(&drawing) {
-        let mut suite = session.suite().clone();
-        suite.drawings.insert(stem.clone(), drawing);
-        remember(suite, global)?;
+        remember(&words.suite, global, |drawings| {
+            drawings.insert(stem.clone(), drawing);
+        })?;
     }
     let page = write_own_page(session.suite(), &folder)?;
     if words.json {
@@ -150,6 +171,15 @@ fn check(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     let (mut differ, mut said) = (0, Vec::new());
     for (stem, drawing) in &wanted {
+        let frame = paths::report(&published, stem, ReportFile::Parquet);
+        if !frame.is_file() {
+            bail!(
+                "{} is not there to compare with: `sculpt publish --suite {}` writes it, `fetch` brings no frames, and `draw --forget \
+                 {stem}` takes the drawing off the list",
+                frame.display(),
+                words.suite
+            );
+        }
         let (rows, differences) = session.check(stem, drawing, &published)?;
         differ += usize::from(!differences.is_empty());
         if !words.json {

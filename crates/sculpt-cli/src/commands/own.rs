@@ -7,11 +7,14 @@ use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{AnySuite, DataFolder, Node, Recipe, RecipeSuite, Selection, Source, UserRecipe};
+use sculpt_experiments::{
+    AnySuite, DataFolder, Drawing, Node, Recipe, RecipeSuite, Selection, Source, UserRecipe, is_stem,
+};
 use sculpt_report::OwnSession;
-use sculpt_store::paths;
+use sculpt_store::{Lock, paths};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 /// Which states, and how they make curves.
 #[derive(Args)]
@@ -149,8 +152,19 @@ pub(crate) fn suite_of(
     let unusable = if !paths::is_plain_name(&name) {
         Some(format!("{name:?} is no plain name of letters, digits and -_+=,."))
     } else {
+        let data = places::data();
+        let folders = [
+            paths::published_suite(&data, &name),
+            paths::fetched_suite(&data, &name),
+        ];
+        let published = folders.iter().map(|folder| AnySuite::in_folder(folder));
+        let of_preset =
+            |suite: &Result<Option<AnySuite>, _>| matches!(suite, Ok(Some(AnySuite::OfPreset(_))));
         match AnySuite::in_store(&places::store(global), &name) {
             Ok(Some(AnySuite::OfPreset(_))) => Some(format!("{name:?} is a suite of a preset here")),
+            Ok(Some(AnySuite::OfRecipe(_)) | None) if published.clone().any(|suite| of_preset(&suite)) => {
+                Some(format!("{name:?} is a published or fetched suite of a preset"))
+            }
             Ok(Some(AnySuite::OfRecipe(_)) | None) => None,
             Err(error) => Some(error.to_string()),
         }
@@ -186,6 +200,12 @@ pub(crate) fn suite_of(
     let threads = user.recipe.iter().next().map_or(1, |(_, entry)| entry.threads);
     let mut suite = RecipeSuite::new(name.clone(), title, user, threads);
     if let Ok(Some(AnySuite::OfRecipe(old))) = AnySuite::in_store(&places::store(global), &name) {
+        if old.states() != suite.states() {
+            printing::note(&format!(
+                "suite {name:?} was another recipe, or this one before it was changed: it is this one now, with the old drawings; \
+                 `--suite` gives another name"
+            ));
+        }
         suite.drawings = old.drawings;
     }
     Ok(Some(suite))
@@ -198,7 +218,7 @@ pub(crate) fn report_folder(suite: &RecipeSuite) -> std::path::PathBuf {
 
 /// A stem of files that stays in its folder.
 pub(crate) fn check_stem(stem: &str) -> anyhow::Result<()> {
-    if paths::is_plain_name(stem) && !stem.contains('.') {
+    if is_stem(stem) {
         return Ok(());
     }
     Err(BadUsage(format!(
@@ -207,11 +227,22 @@ pub(crate) fn check_stem(stem: &str) -> anyhow::Result<()> {
     .into())
 }
 
-/// Remembers what is drawn of a suite of the store, so that `publish` draws it too.
-pub(crate) fn remember(suite: RecipeSuite, global: &Global) -> anyhow::Result<()> {
+/// How long to wait for others who remember something of the same suite.
+const REMEMBERED_BY_THEN: Duration = Duration::from_secs(30);
+
+/// Changes what a suite of the store says is drawn of it: `publish` draws that too. Others may do the same.
+pub(crate) fn remember(
+    name: &str,
+    global: &Global,
+    change: impl FnOnce(&mut BTreeMap<String, Drawing>),
+) -> anyhow::Result<()> {
     let store = places::store(global);
-    let name = suite.name.clone();
-    AnySuite::OfRecipe(suite)
-        .save(&store)
-        .with_context(|| format!("suite {name:?} cannot be told what is drawn of it"))
+    let said = || format!("suite {name:?} cannot be told what is drawn of it");
+    let path = paths::suite(store.runs(), name);
+    let _lock = Lock::exclusive_within(&paths::suite_lock(&path), REMEMBERED_BY_THEN).with_context(said)?;
+    if let Some(AnySuite::OfRecipe(mut suite)) = AnySuite::in_store(&store, name)? {
+        change(&mut suite.drawings);
+        AnySuite::OfRecipe(suite).save(&store).with_context(said)?;
+    }
+    Ok(())
 }

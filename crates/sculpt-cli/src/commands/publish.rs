@@ -8,11 +8,9 @@ use super::preset::{DataWords, check_suite_name};
 use super::reproduce::by_names;
 use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{
-    AnySuite, Environment, Node, Recipe, RecipeSuite, Source, StateRef, Store, publish,
-};
+use sculpt_experiments::{AnySuite, Environment, Recipe, RecipeSuite, Source, StateRef, Store, publish};
 use sculpt_report::{Session, write_own_page, write_page};
 use sculpt_store::{atomic, paths};
 
@@ -56,6 +54,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     suite.environment = machine_of(&states, &store);
     let folder = paths::published_suite(&places::data(), &suite.name);
+    if let Ok(Some(AnySuite::OfRecipe(_))) = AnySuite::in_folder(&folder) {
+        bail!(
+            "{} holds a suite of a recipe, which is not replaced by a preset's: give another --suite to `reproduce`",
+            folder.display()
+        );
+    }
     let bytes = publish(
         &AnySuite::OfPreset(suite.clone()),
         &recipe,
@@ -119,10 +123,12 @@ fn of_recipe(mut suite: RecipeSuite, store: &Store, words: &Words, global: &Glob
         .into());
     }
     let recipe = suite.recipe(store, &paths::suite(store.runs(), &suite.name))?;
-    let is_exported = |node: &Node| matches!(node, Node::Init(init) if init.model.network_sha256().is_some());
-    if recipe.iter().any(|(_, entry)| is_exported(&entry.node)) {
+    if recipe
+        .iter()
+        .any(|(_, entry)| entry.model.network_sha256().is_some())
+    {
         bail!(
-            "suite {:?} trains an exported network, whose file no published suite holds: pass on the store {} itself, or single              states by `sculpt export`",
+            "suite {:?} trains an exported network, whose file no published suite holds: pass on the store {} itself, or single states by `sculpt export`",
             suite.name,
             store.runs().display()
         );
@@ -133,6 +139,22 @@ fn of_recipe(mut suite: RecipeSuite, store: &Store, words: &Words, global: &Glob
     }
     suite.environment = machine_of(&states, store);
     let folder = paths::published_suite(&places::data(), &suite.name);
+    if let Some(AnySuite::OfPreset(_)) = AnySuite::in_folder(&folder)? {
+        bail!(
+            "{} holds a suite of a preset, which is not replaced by a recipe's: `sculpt run --suite NAME` gives the recipe another name",
+            folder.display()
+        );
+    }
+    let runs = Source::Runs(store.clone());
+    let before = own::open(suite.clone(), recipe.clone(), runs, &words.data.folder(), global)?;
+    for (stem, drawing) in draw::drawings(&before) {
+        let can = before.can_draw(&drawing);
+        if let (Err(error), false) = (can, words.unfinished) {
+            bail!(
+                "nothing is published, since drawing {stem:?} cannot be drawn: {error} (`sculpt draw --forget {stem}` drops it)"
+            );
+        }
+    }
     let bytes = publish(
         &AnySuite::OfRecipe(suite.clone()),
         &recipe,
@@ -146,6 +168,10 @@ fn of_recipe(mut suite: RecipeSuite, store: &Store, words: &Words, global: &Glob
         bytes as f64 / 1e6
     ));
     let reports = paths::published_report_folder(&places::reports(), &suite.name);
+    // Pictures of an earlier publication are of other states.
+    if reports.is_dir() {
+        std::fs::remove_dir_all(&reports).with_context(|| reports.display().to_string())?;
+    }
     let source = Source::published(&folder)?;
     let session = own::open(suite, recipe, source, &words.data.folder(), global)?;
     let mut files = Vec::new();

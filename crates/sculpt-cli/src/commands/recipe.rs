@@ -80,7 +80,7 @@ pub(crate) fn run(words: &Words, _: &Global) -> anyhow::Result<()> {
         ));
     }
     printing::note(&format!(
-        "{} nodes, {} of them named above; `sculpt show ID` tells more of one that was run",
+        "{} different nodes, {} names above; `sculpt show ID` tells more of one that was run",
         user.recipe.len(),
         lines.len()
     ));

@@ -100,6 +100,7 @@ impl Reader<'_> {
             });
             choices = spread.collect();
         }
+        fill_in(&mut choices);
         self.limit(choices.len().saturating_mul(cycles as usize))?;
         let mut instances = Vec::new();
         for (axes, fields) in choices {
@@ -278,6 +279,18 @@ impl Reader<'_> {
             )));
         }
         Ok(())
+    }
+}
+
+/// `mask-{seed}.pt`: a file for each seed, or for each value on another axis.
+fn fill_in(choices: &mut [Choice]) {
+    for (axes, fields) in choices {
+        let Some(Value::String(file)) = fields.get_mut("file") else {
+            continue;
+        };
+        for (axis, value) in axes.iter() {
+            *file = file.replace(&format!("{{{axis}}}"), value);
+        }
     }
 }
 

@@ -11,13 +11,13 @@ use crate::provenance::Provenance;
 use comparison::contrast_rows;
 use pairs::names;
 use sculpt_claims::Question;
-use sculpt_experiments::{Curves, DataFolder, Drawing, Recipe, RecipeSuite, Source, StateRef};
+use sculpt_experiments::{Curves, DataFolder, Drawing, Recipe, RecipeSuite, Source};
 use sculpt_rows::{Difference, Frame, OwnContrastRow, Row};
 use sculpt_store::paths::{self, ReportFile};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tch::Device;
-use views::{Measured, measure, title};
+use views::{Measured, curves, measure, needs_data, title};
 
 /// A recipe's suite opened for drawing.
 pub struct OwnSession {
@@ -129,7 +129,11 @@ impl OwnSession {
         question: Question,
         output: &Output<'_>,
     ) -> Result<Contrasted, ReportError> {
-        let curves = self.curves(drawing)?;
+        let curves = self.there(
+            drawing
+                .selection
+                .curves(self.measures.recipe(), self.suite.states())?,
+        )?;
         let names = names(&curves.points);
         for name in [a, b] {
             if !names.iter().any(|own| own == name) {
@@ -168,21 +172,35 @@ impl OwnSession {
         Ok(Contrasted { rows, written })
     }
 
-    fn curves(&self, drawing: &Drawing) -> Result<Curves, ReportError> {
-        let curves = drawing
-            .selection
-            .curves(self.measures.recipe(), self.suite.states())?;
+    /// Whether a drawing can be drawn: its curves, their states, and the data where it reads images.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn can_draw(&self, drawing: &Drawing) -> Result<(), ReportError> {
+        let curves = curves(self, drawing)?;
+        if needs_data(drawing.view) {
+            for point in &curves.points {
+                self.measures.check_data_of(&point.named.state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The curves, if all their states are there.
+    fn there(&self, curves: Curves) -> Result<Curves, ReportError> {
         let source = self.measures.source();
-        let states: Vec<&StateRef> = curves.points.iter().map(|point| &point.named.state).collect();
-        let missing: Vec<_> = states.iter().filter(|state| !source.has(state)).collect();
+        let missing: Vec<_> = curves
+            .points
+            .iter()
+            .filter(|point| !source.has(&point.named.state))
+            .collect();
         match missing.first() {
             None => Ok(curves),
             Some(first) => Err(ReportError::RecipeUnfinished {
                 suite: self.suite.name.clone(),
                 missing: missing.len(),
-                needed: states.len(),
-                id: first.id.clone(),
-                epoch: first.epoch,
+                needed: curves.points.len(),
+                first: first.named.title(),
             }),
         }
     }

@@ -63,16 +63,18 @@ pub(super) fn following<'a>(
     (pairs, counted)
 }
 
-/// The one state of the node `against` that goes with a state: where both have an axis, its values agree; the seed is the same, and
-/// of several the density.
+/// The one state of the node `against` that goes with a state: of the same seed, with the same values where both have an axis other than
+/// a density's, and of the same density; or the only one, where it has no other.
 pub(super) fn partner<'a>(
     point: &CurvePoint,
     recipe: &Recipe,
     states: &'a [NamedState],
     against: &str,
 ) -> Result<&'a NamedState, ReportError> {
+    // A density of the grid may be an earlier mask's.
+    let is_density = |axis: &str| axis == "density" || axis.ends_with(".density");
     let agrees = |other: &NamedState| {
-        let own = point.named.axes.iter();
+        let own = point.named.axes.iter().filter(|(axis, _)| !is_density(axis));
         let mut shared = own.filter_map(|(axis, value)| Some((other.axes.get(axis)?, value)));
         shared.all(|(theirs, own)| theirs == own)
     };
@@ -82,14 +84,17 @@ pub(super) fn partner<'a>(
     let all: Vec<_> = of_node
         .filter(|other| agrees(other) && recipe.seed_of(&other.state) == point.seed)
         .collect();
-    let density = |other: &&&NamedState| {
-        let entry = recipe.get(&other.state.id);
-        entry.is_some_and(|entry| entry.density == point.density)
+    // That of a loaded mask is what its counts give: less than a weight beside.
+    let density = |other: &&NamedState| {
+        recipe.get(&other.state.id).is_some_and(|entry| {
+            let weights = entry.model.layout().n_prunable() as f64;
+            weights * (entry.density - point.density).abs() < 1.0
+        })
     };
-    let same: Vec<_> = all.iter().filter(density).copied().collect();
-    match (all.as_slice(), same.as_slice()) {
-        ([one], _) | (_, [one]) => Ok(one),
-        (found, _) => Err(ReportError::NoPartner {
+    let same: Vec<_> = all.iter().copied().filter(density).collect();
+    match (same.as_slice(), all.as_slice()) {
+        ([one], _) | ([], [one]) => Ok(one),
+        (_, found) => Err(ReportError::NoPartner {
             state: point.named.title(),
             against: against.to_owned(),
             n: found.len(),

@@ -4,11 +4,11 @@ use super::OwnSession;
 use super::pairs::{following, names, partner};
 use crate::provenance::GENERATED_OF_RECIPE;
 use crate::{ReportError, words};
-use sculpt_experiments::{Along, CurvePoint, Drawing, NamedState, View};
+use sculpt_experiments::{Along, CurvePoint, Curves, Drawing, NamedState, Node, View};
 use sculpt_figures::{
     Caption, Figure, Observed, Panel, PanelRows, Scale, XAxis, letter, line_panels, own_panel,
 };
-use sculpt_rows::{Difference, Frame, Meaning, OwnAccuracyRow, OwnCostRow, OwnLineRow, Row, compare};
+use sculpt_rows::{Cell, Difference, Frame, Meaning, OwnAccuracyRow, OwnCostRow, OwnLineRow, Row, compare};
 use std::collections::BTreeSet;
 
 /// What a view makes of states, whatever its rows are.
@@ -30,20 +30,13 @@ struct Shown<'a> {
 
 /// Measures and draws what a drawing shows.
 pub(super) fn measure(session: &OwnSession, drawing: &Drawing) -> Result<Measured, ReportError> {
-    let curves = session.curves(&in_full(drawing, session.suite.states()))?;
+    let curves = curves(session, drawing)?;
     let shown = Shown {
         session,
         drawing,
         along: &curves.along,
         points: &curves.points,
     };
-    let many = names(shown.points).len();
-    if many > MOST_CURVES {
-        return Err(ReportError::TooManyCurves {
-            n: many,
-            most: MOST_CURVES,
-        });
-    }
     match drawing.view {
         View::Accuracy => shown.accuracy(),
         View::Interpolation => shown.interpolation(),
@@ -53,15 +46,33 @@ pub(super) fn measure(session: &OwnSession, drawing: &Drawing) -> Result<Measure
     }
 }
 
+/// The curves of a drawing, which are no more than a picture tells apart, and all of whose states are there.
+pub(super) fn curves(session: &OwnSession, drawing: &Drawing) -> Result<Curves, ReportError> {
+    let drawing = in_full(drawing, session.suite.states());
+    let curves = drawing
+        .selection
+        .curves(session.measures.recipe(), session.suite.states())?;
+    let n = names(&curves.points).len();
+    if n > MOST_CURVES {
+        return Err(ReportError::TooManyCurves { n, most: MOST_CURVES });
+    }
+    session.there(curves)
+}
+
+/// Whether a view reads images: then their data must be at hand.
+pub(super) fn needs_data(view: View) -> bool {
+    match view {
+        View::Interpolation | View::Eigenvalue => true,
+        View::Accuracy | View::Signs | View::Cost => false,
+    }
+}
+
 impl Shown<'_> {
     fn accuracy(&self) -> Result<Measured, ReportError> {
         let rows = self.session.measures.own_accuracy_rows(self.points)?;
-        let observed: Vec<_> = rows
-            .iter()
-            .map(|row| observed_accuracy(row, self.along))
-            .collect();
+        let observed: Vec<_> = rows.iter().map(observed_accuracy).collect();
         let images = rows.iter().map(|row| row.n_images).max().unwrap_or(0);
-        let panel = self.panel(ACCURACY, &observed, Scale::Fraction(images), false)?;
+        let panel = self.panel(ACCURACY, &observed, Scale::Fraction(images))?;
         let recorded = recorded(rows.iter().any(|row| !row.measured));
         Ok(self.measured(&rows, vec![panel], &[self.of_density(), recorded]))
     }
@@ -77,7 +88,7 @@ impl Shown<'_> {
         letter(&mut panels);
         let said = "Between whole numbers: the line from one state to the next, at 11 points, BatchNorm statistics interpolated; the frame \
                     has them recalibrated too. What lies above the straight line between two states is a barrier.";
-        Ok(self.measured(&rows, panels, &[said.to_owned()]))
+        Ok(self.measured(&rows, panels, &[said.to_owned(), self.of_labels()]))
     }
 
     fn eigenvalue(&self) -> Result<Measured, ReportError> {
@@ -96,7 +107,7 @@ impl Shown<'_> {
         // The largest eigenvalue at a minimum is not negative; where training left one that is, it is no logarithm's.
         let positive = rows.iter().all(|row| row.eigenvalue >= 0.0);
         let scale = if positive { Scale::Positive } else { Scale::Any };
-        let panel = self.panel("largest eigenvalue, train loss (nats)", &observed, scale, true)?;
+        let panel = self.panel("largest eigenvalue, train loss (nats)", &observed, scale)?;
         let open = rows.iter().filter(|row| !row.converged).count();
         let said = if open > 0 {
             let all = rows.len();
@@ -104,7 +115,12 @@ impl Shown<'_> {
         } else {
             String::new()
         };
-        Ok(self.measured(&rows, vec![panel], &[self.of_density(), said]))
+        let of = "Of the first 512 training images, without augmentation.".to_owned();
+        Ok(self.measured(
+            &rows,
+            vec![panel],
+            &[of, said, self.of_density(), self.of_labels()],
+        ))
     }
 
     fn signs(&self) -> Result<Measured, ReportError> {
@@ -145,14 +161,14 @@ impl Shown<'_> {
             .collect();
         let n_signs = rows.iter().map(|row| row.n_signs).max().unwrap_or(0);
         let label = format!("signs as in {against} (fraction)");
-        let panel = self.panel(&label, &observed, Scale::Fraction(n_signs), false)?;
+        let panel = self.panel(&label, &observed, Scale::Fraction(n_signs))?;
         let alone = alone.into_iter().collect::<Vec<_>>().join(", ");
         let left_out = if alone.is_empty() {
             String::new()
         } else {
             format!("Left out, since no one state of {against} goes with theirs: {alone}.")
         };
-        let said = format!("Of the weights that {against}'s mask keeps.");
+        let said = format!("Of the weights that both {against}'s mask and their own keep.");
         Ok(self.measured(&rows, vec![panel], &[said, left_out, self.of_density()]))
     }
 
@@ -177,28 +193,63 @@ impl Shown<'_> {
     }
 
     /// One panel along what the curves run along.
-    fn panel(
-        &self,
-        y_label: &str,
-        observed: &[Observed<'_>],
-        scale: Scale,
-        seeds: bool,
-    ) -> Result<Panel, ReportError> {
-        Ok(own_panel("", axis(self.along), y_label, observed, scale, seeds)?)
+    fn panel(&self, y_label: &str, observed: &[Observed<'_>], scale: Scale) -> Result<Panel, ReportError> {
+        Ok(own_panel(
+            "",
+            axis(self.along),
+            y_label,
+            observed,
+            scale,
+            EACH_SEED,
+        )?)
     }
 
     fn measured<R: Row>(&self, rows: &[R], panels: Vec<Panel>, footnote: &[String]) -> Measured {
+        let footnote: Vec<_> = footnote.iter().cloned().chain([self.chosen()]).collect();
         let caption = Caption {
             title: title(self.drawing).to_owned(),
             subtitle: self.session.suite.title.clone(),
-            footnote: words::sentences(footnote),
+            footnote: words::sentences(&footnote),
             comment: GENERATED_OF_RECIPE.to_owned(),
         };
         Measured {
             frame: Frame::of(rows),
             meanings: R::meanings(),
             figure: caption.of_means(panels),
-            compare: |computed, published| Ok(compare::<R>(&computed.rows()?, &published.rows()?)),
+            compare: |computed, published| {
+                // Whether accuracies were measured is what was at hand, and they say the same.
+                let (computed, published) = (without_measured(computed), without_measured(published));
+                Ok(compare::<R>(&computed.rows()?, &published.rows()?))
+            },
+        }
+    }
+
+    /// What was chosen, in words.
+    fn chosen(&self) -> String {
+        let only = &self.drawing.selection.only;
+        let pairs: Vec<_> = only
+            .iter()
+            .map(|(axis, value)| format!("{axis} {value}"))
+            .collect();
+        if pairs.is_empty() {
+            String::new()
+        } else {
+            format!("Of {} only.", pairs.join(", "))
+        }
+    }
+
+    /// Losses are those of the labels that the data came with.
+    fn of_labels(&self) -> String {
+        let recipe = self.session.measures.recipe();
+        let is_noisy = |point: &CurvePoint| {
+            let entry = recipe.get(&point.named.state.id);
+            entry
+                .is_some_and(|entry| matches!(&entry.node, Node::Train(train) if train.label_noise.is_some()))
+        };
+        if self.points.iter().any(is_noisy) {
+            "Losses are of the right labels, also where training saw wrong ones.".to_owned()
+        } else {
+            String::new()
         }
     }
 
@@ -208,6 +259,16 @@ impl Shown<'_> {
             Along::Cycles | Along::Epochs | Along::Axis(_) => String::new(),
         }
     }
+}
+
+/// The frame with nothing said of how accuracies came about.
+fn without_measured(frame: &Frame) -> Frame {
+    let place = frame.columns().iter().position(|column| *column == "measured");
+    let mut cells = frame.cells().to_vec();
+    if let Some(place) = place {
+        cells.iter_mut().for_each(|row| row[place] = Cell::Flag(true));
+    }
+    Frame::from_cells(frame.columns().to_vec(), cells)
 }
 
 fn recorded(any: bool) -> String {
@@ -228,6 +289,9 @@ fn in_full(drawing: &Drawing, states: &[NamedState]) -> Drawing {
 
 /// More curves are not told apart.
 const MOST_CURVES: usize = 10;
+
+/// Of a few seeds each is a line: intervals of three leave the axis.
+const EACH_SEED: bool = true;
 
 const ACCURACY: &str = "test accuracy (fraction)";
 
@@ -293,7 +357,7 @@ impl Price {
             XAxis::Linear { label }
         };
         let images = rows.iter().map(|row| row.n_images).max().unwrap_or(0);
-        let panel = own_panel("", x, ACCURACY, &priced, Scale::Fraction(images), false)?;
+        let panel = own_panel("", x, ACCURACY, &priced, Scale::Fraction(images), EACH_SEED)?;
         Ok(Some(panel))
     }
 }
@@ -316,16 +380,12 @@ fn axis(along: &Along) -> XAxis {
     }
 }
 
-/// Along densities a state stands at its mask's own.
-fn observed_accuracy<'a>(row: &'a OwnAccuracyRow, along: &Along) -> Observed<'a> {
+fn observed_accuracy(row: &OwnAccuracyRow) -> Observed<'_> {
     Observed {
         curve: &row.curve,
         seed: row.seed,
         place: row.x,
-        x: match along {
-            Along::Density => row.density,
-            Along::Cycles | Along::Epochs | Along::Axis(_) => row.x,
-        },
+        x: row.x,
         y: row.accuracy,
         converged: true,
     }

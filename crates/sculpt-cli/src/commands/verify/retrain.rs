@@ -138,6 +138,15 @@ fn choose(published: &PublishedSuite, recipe: &Recipe, asked: &Asked) -> (Vec<St
             })
         })
         .collect();
+    // What came from somebody's file comes from nowhere else: behind it nothing can be made again, unless the suite has it.
+    let from_files = |state: &StateRef| {
+        let needed = recipe.needed([state], |other| other != state && published.has(other));
+        needed.iter().any(|(id, entry)| {
+            let loads = matches!(entry.node, Node::LoadMask(_) | Node::LoadWeights(_));
+            loads && published.epochs(id).next().is_none()
+        })
+    };
+    last.retain(|state| !from_files(state));
     Stream::new(Seed(asked.seed), PURPOSE, 0).shuffle(&mut last);
     last.truncate(asked.n as usize);
     let is_chosen = |id: &NodeId| last.iter().any(|state| state.id == *id);
