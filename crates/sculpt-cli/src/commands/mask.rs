@@ -4,7 +4,7 @@ use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
 use crate::places::spare_inputs;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Weights, write_mask};
@@ -140,6 +140,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let weights: Vec<_> = words.weights.iter().map(PathBuf::as_path).collect();
     let model = words.model.spec_or_of(&weights, global)?;
     let layout = model.layout();
+    if layout.n_prunable() == 0 {
+        bail!(
+            "{model} has no weight that a mask may remove: no convolution or linear layer has a weight of its own"
+        );
+    }
     warn_of_unused_flags(words);
     let mask = match words.method {
         Method::Random => random_mask(words, &model, global)?,
