@@ -546,7 +546,7 @@ def watch(network, tensors, images):
         for name, child in network.named_modules():
             hooks.append(child.register_forward_pre_hook(lambda *_, name=name: seen.enter(name)))
             hooks.append(child.register_forward_hook(lambda *_: seen.leave()))
-        formulas, given = Mathematical(), images.clone()
+        formulas, given = Mathematical(in_place=False), images.clone()
         try:
             with attended(seen), torch.no_grad(), training(network, mode), formulas, swapped(network, named), seen:
                 logits = network(given)
@@ -654,8 +654,10 @@ def at_line(error=None):
 
 def is_own(file):
     """Whether a file is of the network's author: not PyTorch's, Python's or this one."""
-    folders = (os.path.dirname(torch.__file__), os.path.dirname(os.__file__))
-    return not file.startswith("<") and file != __file__ and not file.startswith(tuple(f + os.sep for f in folders))
+    installed = "site-packages" in file or "dist-packages" in file
+    of_python = file.startswith(os.path.dirname(os.__file__) + os.sep) and not installed
+    of_torch = file.startswith(os.path.dirname(torch.__file__) + os.sep)
+    return not (file.startswith("<") or file == __file__ or of_python or of_torch)
 
 
 def trace(flat, tensors, images):
