@@ -252,9 +252,10 @@ fn failed(doing: &'static str) -> impl Fn(TchError) -> NetworkFault {
         let text = error.to_string();
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
         let why = lines().rfind(|line| line.contains("Error"));
+        let first = || lines().find(|line| *line != "Internal torch error:");
         NetworkFault::Failed {
             doing,
-            reason: why.or_else(|| lines().next()).unwrap_or_default().to_owned(),
+            reason: why.or_else(first).unwrap_or_default().to_owned(),
         }
     }
 }
