@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Weights, write_mask};
+use sculpt_experiments::check_one_image;
 use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, Ties, magnitude, random};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_random::Seed;
@@ -255,6 +256,7 @@ fn scored_mask(
         }
         (_, false) => {
             let image = probe.as_ref().map_or_else(|| model.usual_image(), Probe::image);
+            check_one_image(criterion, model, image)?;
             Images::Size(image.map(i64::from))
         }
     };

@@ -59,8 +59,9 @@ impl Probe {
         {
             let (label, last) = (labels[i], classes - 1);
             let advice = match (model.network_sha256(), label == i64::from(classes)) {
-                (_, true) => "; they count from 0",
-                (Some(_), false) => ", and the network was exported so",
+                (Some(_), true) => "; they count from 0",
+                (Some(_), false) => ": the network was exported so",
+                (None, true) => "; --classes sets their number, and they count from 0",
                 (None, false) => "; --classes sets their number",
             };
             bail!(

@@ -4,11 +4,10 @@ use super::files::Files;
 use super::{Problem, Read};
 use crate::methods::By;
 use crate::{
-    AveragePool, Criterion, DataFolder, DataRef, ExperimentError, Init, Load, Node, Normalisation, ScoredOn,
-    Setup, StateRef, Version,
+    AveragePool, Criterion, DataFolder, DataRef, Init, Load, Node, Normalisation, Setup, StateRef, Version,
 };
 use sculpt_checkpoints::State;
-use sculpt_datasets::{DEMO_A, Split, data_set};
+use sculpt_datasets::{DEMO_A, data_set};
 use sculpt_models::{ModelSpec, Shortcut};
 use sculpt_scores::Criterion as Score;
 use serde::{Deserialize, Serialize};
@@ -38,32 +37,6 @@ struct RawModel {
     width: Option<u32>,
     shortcut: Option<Shortcut>,
     network: Option<PathBuf>,
-}
-
-/// Whether a score finds as many images as it looks at: before the run, which may be days from it.
-fn enough_images(criterion: &Criterion) -> Result<(), ExperimentError> {
-    let Criterion::Scored(scored) = criterion else {
-        return Ok(());
-    };
-    let ScoredOn::Images(on) = scored.on() else {
-        return Ok(());
-    };
-    let n_train = match on.data.train_images {
-        Some(n) => u64::from(n),
-        None => on.data.shape()?.0,
-    };
-    let held_out = match on.split {
-        Split::All => 0,
-        Split::HeldOut { n_validation } => n_validation as u64,
-    };
-    let available = n_train.saturating_sub(held_out);
-    if u64::from(on.images) <= available {
-        return Ok(());
-    }
-    Err(ExperimentError::ScoringImages {
-        asked: on.images as usize,
-        available: available as usize,
-    })
 }
 
 /// The fields of a kind that may have a usual value.
@@ -166,9 +139,6 @@ impl Usual<'_> {
         if let (Node::Init(init), Some(model)) = (&mut node, given) {
             // In JSON it is without the file that it was read from.
             init.model = model;
-        }
-        if let Node::Prune(prune) = &node {
-            enough_images(&prune.criterion).map_err(|e| Problem::at("criterion", e.to_string()))?;
         }
         Ok(node)
     }

@@ -169,3 +169,19 @@ impl Reference {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+    use serde_json::json;
+
+    /// Without a character that a reference could not have.
+    #[test]
+    fn values_have_short_words() {
+        assert_eq!(word(&json!("snip")), "snip");
+        assert_eq!(word(&json!(0.5)), "0.5");
+        let table = json!({ "snip": { "batch_norm": "train", "images": 64 } });
+        assert_eq!(word(&table), "snip-batch_norm-train-images-64");
+        assert_eq!(word(&json!({ "random": {} })), "random");
+    }
+}
