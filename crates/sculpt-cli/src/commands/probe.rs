@@ -31,7 +31,7 @@ impl Probe {
     /// nothing else.
     pub(crate) fn read(path: &Path, model: &ModelSpec, device: Device) -> anyhow::Result<Self> {
         let (name, classes) = (path.display(), model.classes());
-        let (shape, images, labels_shape, labels) = read(path)?;
+        let ((shape, images), (labels_shape, labels)) = read(path)?;
         // One of ours takes any rows and columns, and says itself which are too few.
         let expected = model.usual_image()[0];
         let image = match shape[..] {
@@ -111,14 +111,17 @@ impl Probe {
     }
 }
 
+/// A tensor's shape, and its values.
+type Shaped<T> = (Vec<usize>, Vec<T>);
+
 /// Shape and values of `images`, and of `labels`; nothing else may be there.
-fn read(path: &Path) -> anyhow::Result<(Vec<usize>, Vec<f32>, Vec<usize>, Vec<i64>)> {
+fn read(path: &Path) -> anyhow::Result<(Shaped<f32>, Shaped<i64>)> {
     let taken = || {
         let mut tensors = read_tensors(path)?;
-        let (shape, images) = tensors.take_f32("images")?;
-        let (labels_shape, labels) = tensors.take_integers("labels")?;
+        let images = tensors.take_f32("images")?;
+        let labels = tensors.take_integers("labels")?;
         tensors.finish()?;
-        Ok((shape, images, labels_shape, labels))
+        Ok((images, labels))
     };
     taken().map_err(|error: CheckpointError| {
         // What is said of checkpoints (save its state_dict) is no advice about images.
