@@ -42,6 +42,13 @@ pub static DIALECTS: [Dialect; 4] = [
     },
 ];
 
+/// Of a network that no program names otherwise than itself, such as one of a user's.
+pub(crate) static OWN: Dialect = Dialect {
+    words: &[],
+    title: "the network's own names",
+    name: |_| None,
+};
+
 /// A module by its part in the network. Stages count from 1, as in torchvision, all else but convolutions in a block from 0.
 enum Module {
     Stem,

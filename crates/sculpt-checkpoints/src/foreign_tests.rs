@@ -205,6 +205,52 @@ fn check_dialect(rename: impl Fn(&str) -> String, word: &str, prefix: &str) {
     );
 }
 
+/// Averaged weights beside the trained ones; and names of a network that no program has others for.
+#[test]
+fn other_sets_of_weights_are_named() {
+    let both = Layout::builder()
+        .linear("state_dict.head", 1, 2)
+        .linear("model_ema.module.head", 1, 2)
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.pth");
+    let theta: Vec<f32> = (0..6).map(|i| i as f32).collect();
+    write_state_dict(&path, &both, &theta, &[]).unwrap();
+    let layout = Layout::builder().linear("head", 1, 2).build().unwrap();
+    let (weights, form) = read_weights_and_form(&path, &layout).unwrap();
+    let form = form.unwrap();
+    assert_eq!(weights.theta, [0.0, 1.0, 2.0]);
+    assert_eq!(form.to_string(), "the network's own names under \"state_dict\"");
+    assert_eq!(form.other_sets, ["model_ema.module"]);
+}
+
+/// Second names and constants, behind the prefix of the rest; of others nothing is known.
+#[test]
+fn what_stands_beside_a_network_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let layout = Layout::builder()
+        .linear("a", 1, 1)
+        .beside("b.weight")
+        .beside("order")
+        .build()
+        .unwrap();
+    let of = |extra: &str| {
+        HandMade::default()
+            .add_f32("module.a.weight", &[1, 1], &[1.0])
+            .add_f32("module.a.bias", &[1], &[2.0])
+            .add("module.order", "I64", &[1], &[0; 8])
+            .add_f32(extra, &[1, 1], &[1.0])
+            .write(&path);
+        read_weights(&path, &layout)
+            .map(|weights| weights.theta)
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(of("module.b.weight").unwrap(), [1.0, 2.0]);
+    assert!(of("module.c.weight").unwrap_err().contains("module.c.weight"));
+}
+
 #[test]
 fn dialects_are_read_behind_any_prefix() {
     let kuangliu = |name: &str| name.replace("downsample", "shortcut").replace("fc.", "linear.");

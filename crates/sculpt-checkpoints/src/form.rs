@@ -14,6 +14,8 @@ pub struct Form {
     pub masks: Option<MaskForm>,
     /// Tensors that belong to nothing and were not read.
     pub ignored: Vec<String>,
+    /// Dictionaries that hold every tensor of the network once more, and were not read: averaged weights, say.
+    pub other_sets: Vec<String>,
 }
 
 /// How masks stand beside weights, by the name of the one of `conv1.weight`.

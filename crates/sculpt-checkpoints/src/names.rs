@@ -1,6 +1,6 @@
 //! Which dialect a file is written in: found by its names alone, and as a whole.
 
-use crate::dialects::{DIALECTS, Dialect};
+use crate::dialects::{DIALECTS, Dialect, OWN};
 use crate::{Form, MaskForm, Misfit};
 use sculpt_layout::Layout;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +84,8 @@ impl Names {
         in_dictionaries: bool,
         layout: &Layout,
     ) -> (Self, Option<Misfit>) {
-        let (ignored, names): (BTreeSet<_>, BTreeSet<_>) = names.partition(|name| is_bookkeeping(name));
+        let (ignored, names): (BTreeSet<_>, BTreeSet<_>) =
+            names.partition(|name| is_bookkeeping(name) || is_beside(name, layout));
         let masks = find_masks(&names);
         // A pruned weight stands for itself.
         let unpruned = |name: &str| {
@@ -101,10 +102,15 @@ impl Names {
         if in_dictionaries {
             roots.extend(containers(&plain));
         }
-        let spoken: Vec<_> = DIALECTS
+        let mut spoken: Vec<_> = DIALECTS
             .iter()
             .map(|dialect| (dialect, dialect.names(layout)))
             .collect();
+        // A network whose modules no program has another name for.
+        if spoken.iter().all(|(_, names)| *names == spoken[0].1) {
+            spoken.truncate(1);
+            spoken[0].0 = &OWN;
+        }
         let mut nearest: Option<(usize, Misfit, &BTreeMap<String, String>)> = None;
         'all: for root in &roots {
             let here: BTreeSet<&str> = plain
@@ -184,6 +190,7 @@ impl Names {
                     .chain(beside)
                     .map(|&name| name.to_owned())
                     .collect(),
+                other_sets: other_sets(ours_to_theirs, &read, names),
             },
             weights,
             masks: found,
@@ -212,6 +219,39 @@ impl Names {
             MaskForm::Dictionary => format!("{}{theirs}", MASKS[0]),
         }
     }
+}
+
+/// Whether a network's layout has this name beside its tensors, behind any prefix.
+fn is_beside(name: &str, layout: &Layout) -> bool {
+    layout.beside().any(|beside| {
+        name.strip_suffix(beside)
+            .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    })
+}
+
+/// What stands before the names of other tensors of which each is one of the network's: averaged weights, another network's.
+fn other_sets(
+    ours_to_theirs: &BTreeMap<String, String>,
+    read: &BTreeSet<&str>,
+    names: &BTreeSet<&str>,
+) -> Vec<String> {
+    let Some(first) = ours_to_theirs.values().next() else {
+        return Vec::new();
+    };
+    let others = names.iter().filter(|name| !read.contains(**name));
+    let before = others.filter_map(|name| name.strip_suffix(first.as_str()));
+    let whole = before.filter(|before| {
+        let is_there = |theirs: &String| {
+            let name = format!("{before}{theirs}");
+            names.contains(name.as_str()) && !read.contains(name.as_str())
+        };
+        before.ends_with('.') && ours_to_theirs.values().all(is_there)
+    });
+    let is_mask = |before: &str| MASKS.contains(&before);
+    whole
+        .filter(|before| !is_mask(before))
+        .map(|before| before.trim_end_matches('.').to_owned())
+        .collect()
 }
 
 /// The masks that stand beside a weight: form, and the weight's name as if it had not been pruned.

@@ -6,6 +6,8 @@ use sculpt_experiments::{Board, Event, Happening, JobNumber};
 use sculpt_measures::Session;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Seconds between lines where there is no terminal.
@@ -18,14 +20,38 @@ pub(crate) fn tell_of_measuring(session: &Session) {
         loop {
             std::thread::sleep(LINE_EVERY);
             let Some(counts) = counts.upgrade() else { return };
+            let seconds = begun.elapsed().as_secs_f64();
             printing::note(&format!(
-                "measuring for {}: {} measures taken and kept, {} were known",
-                duration(begun.elapsed().as_secs_f64()),
+                "measuring for {}: {} of {} measures taken and kept, {} were known{}",
+                duration(seconds),
                 counts.taken(),
-                counts.found()
+                counts.wanted(),
+                counts.found(),
+                to_go(seconds, counts.taken() as f64, counts.wanted())
             ));
         }
     });
+}
+
+/// Says every so often how many of at most so many products with a Hessian are computed, until nobody computes any more.
+pub(crate) fn tell_of_products(done: Weak<AtomicUsize>, at_most: usize) {
+    let begun = Instant::now();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(LINE_EVERY);
+            let Some(done) = done.upgrade() else { return };
+            printing::note(&products_line(
+                done.load(Ordering::Relaxed),
+                at_most,
+                begun.elapsed(),
+            ));
+        }
+    });
+}
+
+fn products_line(done: usize, at_most: usize, since: Duration) -> String {
+    let to_go = to_go(since.as_secs_f64(), done as f64, at_most as u64);
+    format!("{done} of at most {at_most} products{to_go}")
 }
 
 /// Bars on a terminal, plain lines otherwise; always on stderr.
@@ -186,6 +212,9 @@ mod tests {
         assert_eq!(to_go(60.0, 30.0, 120), ", about 3 min to go");
         assert_eq!(to_go(60.0, 0.0, 120), "");
         assert_eq!(to_go(60.0, 120.0, 120), ", about 0 s to go");
+        // 30 of 120 products in 60 s.
+        let line = products_line(30, 120, Duration::from_secs(60));
+        assert_eq!(line, "30 of at most 120 products, about 3 min to go");
         assert_eq!([99.0, 100.0, 7200.0].map(duration), ["99 s", "2 min", "2.0 h"]);
     }
 }

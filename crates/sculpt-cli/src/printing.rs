@@ -1,6 +1,7 @@
 //! What people read: results on stdout, everything else on stderr.
 
 use anyhow::Context;
+use sculpt_models::ModelError;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::sync::Mutex;
@@ -69,9 +70,14 @@ pub(crate) fn failure(error: &anyhow::Error) {
     note(&format!("error: {}", plain(&sentence)));
 }
 
-/// A panic is a bug of ours: it says so in one sentence, and exits with 1 rather than 101.
+/// A panic is a bug of ours: it says so in one sentence, and exits with 1 rather than 101. But for a program of a user's that fails
+/// while it computes, where no error can be handed back.
 pub(crate) fn one_sentence_panics() {
     std::panic::set_hook(Box::new(|info| {
+        if let Some(error) = info.payload().downcast_ref::<ModelError>() {
+            note(&format!("error: {}", plain(&error.to_string())));
+            std::process::exit(1);
+        }
         let message = info.payload_as_str().unwrap_or("a panic without a message");
         let first = message.lines().next().unwrap_or_default();
         let place = info

@@ -4,6 +4,7 @@ use crate::limits::{self, Limit};
 use crate::{Criterion, Entry, ExperimentError, Node, NodeId, Prune, ScoredOn, Scoring, Train};
 use sculpt_datasets::Split;
 use sculpt_models::ModelSpec;
+use sculpt_scores::{BatchNorm, Criterion as Score};
 use std::collections::BTreeMap;
 
 /// Checks a node whose parents are among `nodes`. `model` is the network of its chain.
@@ -112,9 +113,25 @@ fn check_prune(prune: &Prune, model: &ModelSpec, before: f64) -> Result<(), Expe
         ScoredOn::Images(on) => check_scoring(on, model),
         ScoredOn::Size { side } => {
             in_range("side", *side, (1..=1024).contains(side), "in 1..=1024")?;
-            Ok(model.check_image([3, *side, *side])?)
+            check_one_image(scored.by(), model, [3, *side, *side])
         }
     }
+}
+
+/// Whether a score of one image of ones can be had: BatchNorm in training mode makes 0 of one value a channel, and so all scores 0.
+///
+/// # Errors
+/// A network in which that happens, or that does not take such an image.
+pub fn check_one_image(score: &Score, model: &ModelSpec, image: [u32; 3]) -> Result<(), ExperimentError> {
+    let in_training = matches!(score, Score::SynFlow(synflow) if synflow.batch_norm == BatchNorm::Train);
+    if model.least_normalised(image)? == Some(1) && in_training {
+        let allowed = format!(
+            "\"eval\" (without --rule turboprune): synflow shows {model} one image, of which a BatchNorm has one value a channel, and \
+             in training mode makes it 0"
+        );
+        return Err(out_of_range("batch_norm", "\"train\"", allowed));
+    }
+    Ok(())
 }
 
 fn check_scoring(on: &Scoring, model: &ModelSpec) -> Result<(), ExperimentError> {

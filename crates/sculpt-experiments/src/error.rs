@@ -230,7 +230,10 @@ pub enum ExperimentError {
         id: NodeId,
     },
     /// A score on more images than are trained on, or on none.
-    #[error("a score on {asked} images cannot be computed: {available} are trained on")]
+    #[error(
+        "a score on {asked} images cannot be computed: {available} are trained on; `images` of the criterion says how many, as in \
+         criterion = {{ snip = {{ images = {available} }} }}"
+    )]
     ScoringImages {
         /// Images asked for.
         asked: usize,

@@ -48,6 +48,7 @@ mod training;
 mod worker;
 
 pub use chain::{Expected, model_of};
+pub use check::check_one_image;
 pub use cost::Cost;
 pub use criterion::{Criterion, Scored, ScoredOn, Scoring};
 pub use curves::{Along, CurvePoint, Curves, Selection};

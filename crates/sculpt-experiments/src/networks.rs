@@ -1,7 +1,7 @@
 //! Exported networks of users: a node names one by its content, and the store keeps it, so that files may move or go.
 
 use crate::store::entries;
-use crate::{ExperimentError, Node, Store};
+use crate::{ExperimentError, Store, UserRecipe};
 use sculpt_models::ModelSpec;
 use sculpt_store::canonical::sha256_file;
 use sculpt_store::{atomic, paths};
@@ -26,6 +26,27 @@ impl Store {
         }
     }
 
+    /// Keeps what the files of a recipe were, and its networks: from then on the same recipe can be read without them.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn keep_recipe(&self, recipe: &UserRecipe) -> Result<(), ExperimentError> {
+        if recipe.files.is_empty() {
+            return Ok(());
+        }
+        for (_, entry) in recipe.recipe.iter() {
+            if let Some(model) = entry.node.model() {
+                self.keep_network(model)?;
+            }
+        }
+        let path = paths::recipe_files(self.runs(), &recipe.sha256);
+        let text = serde_json::to_string(&recipe.files).expect("strings are JSON");
+        if sculpt_store::read_text(&path).is_ok_and(|kept| kept == text) {
+            return Ok(());
+        }
+        Ok(atomic::write(&path, text.as_bytes())?)
+    }
+
     /// Keeps the file of an exported network, also in place of a damaged copy.
     pub(crate) fn keep_network(&self, model: &ModelSpec) -> Result<(), ExperimentError> {
         let (Some(sha256), Some(content)) = (model.network_sha256(), model.network_file()) else {
@@ -45,14 +66,9 @@ impl Store {
     pub fn missing_networks(&self) -> Result<BTreeSet<PathBuf>, ExperimentError> {
         let mut missing = BTreeSet::new();
         for id in self.ids()? {
-            let model = match self.node(&id) {
-                Some(Node::Init(init)) => init.model,
-                Some(Node::LoadWeights(load) | Node::LoadMask(load)) => load.model,
-                Some(Node::Train(_) | Node::Prune(_) | Node::Combine(_)) | None => continue,
-            };
-            let file = model
-                .network_sha256()
-                .map(|sha256| paths::network(self.runs(), sha256));
+            let node = self.node(&id);
+            let sha256 = node.as_ref().and_then(|node| node.model()?.network_sha256());
+            let file = sha256.map(|sha256| paths::network(self.runs(), sha256));
             missing.extend(file.filter(|file| !file.exists()));
         }
         Ok(missing)

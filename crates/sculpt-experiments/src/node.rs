@@ -226,6 +226,15 @@ impl Node {
         }
     }
 
+    /// The network, of kinds that a chain begins with.
+    pub fn model(&self) -> Option<&ModelSpec> {
+        match self {
+            Node::Init(init) => Some(&init.model),
+            Node::LoadWeights(load) | Node::LoadMask(load) => Some(&load.model),
+            Node::Train(_) | Node::Prune(_) | Node::Combine(_) => None,
+        }
+    }
+
     /// The parent whose training goes on: what epochs are counted along.
     pub fn trunk(&self) -> Option<&StateRef> {
         match self {

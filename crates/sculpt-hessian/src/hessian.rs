@@ -1,6 +1,8 @@
 use crate::loss::MicroBatch;
 use crate::product::Products;
 use crate::{HessianError, MeanLoss, Product, TensorSpace};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use tch::{Kind, Tensor, no_grad};
 
 /// The Hessian of a [`MeanLoss`] at its point, restricted to the free coordinates of `θ`, as a linear operator
@@ -14,6 +16,7 @@ pub struct Hessian<'a> {
     /// One for each micro-batch, or none.
     kept: Vec<Products<'a>>,
     loss: f64,
+    done: Arc<AtomicUsize>,
 }
 
 /// Images at once that suit a CPU: the tensors of many more of them, 32 × 32 pixels each, fall out of its caches, those
@@ -86,6 +89,7 @@ impl<'a> Hessian<'a> {
             product,
             kept,
             loss,
+            done: Arc::default(),
         })
     }
 
@@ -128,7 +132,13 @@ impl<'a> Hessian<'a> {
             };
             sum += share.to_kind(v.kind());
         }
+        self.done.fetch_add(1, Ordering::Relaxed);
         self.space.restrict(&sum)
+    }
+
+    /// How many products have been computed, for whoever watches from another thread.
+    pub fn products_done(&self) -> Weak<AtomicUsize> {
+        Arc::downgrade(&self.done)
     }
 
     /// The vectors that products act on.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 pub struct LayoutBuilder {
     params: Vec<New>,
     buffers: Vec<(String, usize, BufferKind)>,
+    beside: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +57,12 @@ impl LayoutBuilder {
     /// A running statistic of `n` numbers, under its full `state_dict` name.
     pub fn buffer(mut self, name: &str, n: usize, kind: BufferKind) -> Self {
         self.buffers.push((name.to_owned(), n, kind));
+        self
+    }
+
+    /// What a `state_dict` may hold beside the tensors of the layout, under its full name: the second name of a tensor, a constant.
+    pub fn beside(mut self, name: &str) -> Self {
+        self.beside.insert(name.to_owned());
         self
     }
 
@@ -114,9 +121,13 @@ impl LayoutBuilder {
             });
             n_buffers += n;
         }
+        if let Some(name) = self.beside.iter().find(|name| names.contains(*name)) {
+            return Err(LayoutError::NameTwice { name: name.clone() });
+        }
         Ok(Layout {
             params,
             buffers,
+            beside: self.beside,
             n_params,
             n_buffers,
             n_prunable,
@@ -184,6 +195,8 @@ mod tests {
                 name: "fc.weight".into()
             })
         );
+        let beside = Layout::builder().linear("fc", 1, 1).beside("fc.weight").build();
+        assert_eq!(beside, twice);
         let empty = Layout::builder().linear("fc", 0, 1).build();
         assert_eq!(
             empty,

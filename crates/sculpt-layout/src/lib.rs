@@ -6,6 +6,7 @@ mod error;
 pub use builder::LayoutBuilder;
 pub use error::LayoutError;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The named slices of a network's two flat vectors, in `state_dict` order.
@@ -13,6 +14,7 @@ use std::ops::Range;
 pub struct Layout {
     params: Vec<Param>,
     buffers: Vec<Buffer>,
+    beside: BTreeSet<String>,
     n_params: usize,
     n_buffers: usize,
     n_prunable: usize,
@@ -76,6 +78,11 @@ impl Layout {
     /// All buffers, in `state_dict` order.
     pub fn buffers(&self) -> &[Buffer] {
         &self.buffers
+    }
+
+    /// What a `state_dict` may hold beside these: the second name of a tensor, a constant.
+    pub fn beside(&self) -> impl Iterator<Item = &str> {
+        self.beside.iter().map(String::as_str)
     }
 
     /// The prunable tensors, in `state_dict` order.

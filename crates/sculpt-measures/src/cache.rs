@@ -24,6 +24,7 @@ pub struct Cache {
 pub struct Counts {
     found: AtomicU64,
     taken: AtomicU64,
+    wanted: AtomicU64,
 }
 
 impl Counts {
@@ -35,6 +36,11 @@ impl Counts {
     /// Measures taken anew.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Measures that are to be taken anew, those that were taken among them, as far as is known: the next figure may want more.
+    pub fn wanted(&self) -> u64 {
+        self.wanted.load(Ordering::Relaxed)
     }
 }
 
@@ -87,6 +93,11 @@ impl Cache {
             .flatten()?;
         self.counts.found.fetch_add(1, Ordering::Relaxed);
         Some(value)
+    }
+
+    /// So many more are to be taken.
+    pub(crate) fn want(&self, n: u64) {
+        self.counts.wanted.fetch_add(n, Ordering::Relaxed);
     }
 
     /// Keeps what was measured; a cache that cannot be written to keeps nothing.
@@ -195,10 +206,12 @@ mod tests {
         let cache = Cache::new(folder.path());
         let (counts, clone, key) = (cache.counts(), cache.clone(), Key::of(&1));
         assert_eq!(cache.get::<f64>(&key), None);
+        cache.want(2);
         clone.put(&key, &1.5).unwrap();
         assert_eq!(cache.get(&key), Some(1.5));
-        let so_far = counts.upgrade().map(|counts| (counts.found(), counts.taken()));
-        assert_eq!(so_far, Some((1, 1)));
+        let so_far = counts.upgrade();
+        let so_far = so_far.map(|counts| (counts.found(), counts.taken(), counts.wanted()));
+        assert_eq!(so_far, Some((1, 1, 2)));
         drop((cache, clone));
         assert!(counts.upgrade().is_none());
     }

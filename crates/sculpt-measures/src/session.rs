@@ -167,6 +167,7 @@ impl Session {
             }
             found.push(cached);
         }
+        self.cache.want(unknown.len() as u64);
         let new = self.in_parallel(data, threads, &unknown, |worker, (_, item, key)| {
             let value = work(worker, item)?;
             self.cache.put(key, &value)?;

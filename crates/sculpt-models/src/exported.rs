@@ -1,9 +1,11 @@
 //! Networks of other people, exported from PyTorch by `python/export_network.py`: TorchScript of
 //! `(theta, buffers, images) -> (logits, buffers)`, and a description of its tensors beside it.
 
+mod code;
 mod description;
 mod fault;
 mod file;
+mod trial;
 
 pub use fault::NetworkFault;
 
@@ -16,7 +18,10 @@ use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use tch::{CModule, Device, IValue, Kind, TchError, Tensor, no_grad};
+use tch::{CModule, Device, IValue, TchError, Tensor, no_grad};
+
+/// What a program is given, in this order.
+const GIVEN: [&str; 3] = ["parameters", "running statistics", "images"];
 
 /// A network that is known by its file's content. All but its program stands in its JSON, so that whoever has a description can
 /// plan, count and read states; to compute takes the file.
@@ -47,8 +52,10 @@ impl Exported {
     }
 
     fn of(content: Vec<u8>) -> Result<Self, NetworkFault> {
-        let description = file::description(&content)?;
+        let (description, program) = file::open(&content)?;
         let layout = description.layout()?;
+        // Before anything of the sizes that are described is made.
+        code::check_parts(&program, &description)?;
         Ok(Self {
             sha256: sha256_hex(&content),
             description,
@@ -94,61 +101,32 @@ impl Exported {
     pub(crate) fn network(&self) -> Result<ExportedNetwork, ModelError> {
         let content = self.content.as_ref();
         let content = content.ok_or_else(|| self.error(NetworkFault::NoProgram))?;
-        let program = Program {
+        let program = Arc::new(Program {
             content: Arc::clone(content),
             loaded: Mutex::default(),
-        };
-        self.try_program(&program).map_err(|fault| self.error(fault))?;
+        });
+        let tried = trial::of(&program, &self.layout, &self.description);
+        tried.map_err(|fault| self.error(fault))?;
         Ok(ExportedNetwork {
             layout: self.layout.clone(),
             program,
-        })
-    }
-
-    /// Runs each method on images of zeros, in both precisions: no method may fail or answer in other shapes than described.
-    fn try_program(&self, program: &Program) -> Result<(), NetworkFault> {
-        let [channels, height, width] = self.description.image.map(i64::from);
-        let (n_params, n_buffers) = (self.layout.n_params() as i64, self.layout.n_buffers() as i64);
-        let tries = [
-            (Mode::Eval, 1, Kind::Float),
-            (Mode::Eval, 2, Kind::Float),
-            (Mode::Eval, 1, Kind::Double),
-            (Mode::Train, 2, Kind::Float),
-            (Mode::Calibrate, 2, Kind::Float),
-        ];
-        no_grad(|| {
-            for (mode, n, kind) in tries {
-                let zeros =
-                    |shape: &[i64]| Tensor::f_zeros(shape, (kind, Device::Cpu)).map_err(failed("try"));
-                let (theta, buffers) = (zeros(&[n_params])?, zeros(&[n_buffers])?);
-                let images = zeros(&[n, channels, height, width])?;
-                let (logits, after) = program.run(&theta, &buffers, &images, mode)?;
-                let expected = [vec![n, i64::from(self.description.classes)], vec![n_buffers]];
-                for (answer, expected) in [&logits, &after].into_iter().zip(expected) {
-                    if answer.size() != expected || answer.kind() != kind {
-                        return Err(NetworkFault::Answer {
-                            method: method(mode),
-                            found: answer.size(),
-                            found_kind: answer.kind(),
-                            expected,
-                            kind,
-                        });
-                    }
-                }
-            }
-            Ok(())
+            named: self.named(),
         })
     }
 
     pub(crate) fn error(&self, fault: NetworkFault) -> ModelError {
         ModelError::Network {
-            network: format!(
-                "network {} of SHA-256 {}…",
-                self.description.title,
-                &self.sha256[..12]
-            ),
+            network: self.named(),
             fault,
         }
+    }
+
+    fn named(&self) -> String {
+        format!(
+            "network {} of SHA-256 {}…",
+            self.description.title,
+            &self.sha256[..12]
+        )
     }
 }
 
@@ -221,7 +199,7 @@ impl Program {
         Ok(module)
     }
 
-    /// Logits, and the running statistics after them.
+    /// Logits, and the running statistics after them. What it is given stays as it is.
     fn run(
         &self,
         theta: &Tensor,
@@ -232,8 +210,24 @@ impl Program {
         // What libtorch's optimiser of programs makes has first derivatives only. The switch is the thread's.
         tch::jit::f_set_graph_executor_optimize(false).map_err(failed("run"))?;
         let module = self.on(theta.device())?;
-        let given = [theta, buffers, images].map(|tensor| IValue::Tensor(tensor.shallow_clone()));
-        let answer = module.method_is(method(mode), &given);
+        let given = [theta, buffers, images];
+        let versions = || given.map(|tensor| (tensor.internal_version(), tensor.data_ptr(), tensor.size()));
+        let before = versions();
+        let answer = module.method_is(
+            method(mode),
+            &given.map(|tensor| IValue::Tensor(tensor.shallow_clone())),
+        );
+        // libtorch counts what is written into a tensor.
+        let changed = before
+            .iter()
+            .zip(versions())
+            .position(|(before, after)| *before != after);
+        if let Some(which) = changed {
+            return Err(NetworkFault::Changes {
+                method: method(mode),
+                what: GIVEN[which],
+            });
+        }
         match answer.map_err(failed(method(mode)))? {
             IValue::Tuple(parts) => match <[IValue; 2]>::try_from(parts) {
                 Ok([IValue::Tensor(logits), IValue::Tensor(after)]) => Ok((logits, after)),
@@ -258,9 +252,10 @@ fn failed(doing: &'static str) -> impl Fn(TchError) -> NetworkFault {
         let text = error.to_string();
         let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
         let why = lines().rfind(|line| line.contains("Error"));
+        let first = || lines().find(|line| *line != "Internal torch error:");
         NetworkFault::Failed {
             doing,
-            reason: why.or_else(|| lines().next()).unwrap_or_default().to_owned(),
+            reason: why.or_else(first).unwrap_or_default().to_owned(),
         }
     }
 }
@@ -269,7 +264,8 @@ fn failed(doing: &'static str) -> impl Fn(TchError) -> NetworkFault {
 #[derive(Debug)]
 pub(crate) struct ExportedNetwork {
     layout: Layout,
-    program: Program,
+    program: Arc<Program>,
+    named: String,
 }
 
 impl Network<Tensor> for ExportedNetwork {
@@ -278,10 +274,16 @@ impl Network<Tensor> for ExportedNetwork {
     }
 
     /// # Panics
-    /// When a length or shape does not fit the layout, or libtorch refuses an operation.
+    /// When a length or shape does not fit the layout, or the program fails where its trial went well: with a [`ModelError`],
+    /// since that is a fault of a file.
     fn forward(&self, theta: &Tensor, buffers: &Tensor, images: &Tensor, mode: Mode) -> Tensor {
         let answer = self.program.run(theta, buffers, images, mode);
-        let (logits, after) = answer.unwrap_or_else(|fault| panic!("the network {fault}"));
+        let (logits, after) = answer.unwrap_or_else(|fault| {
+            std::panic::panic_any(ModelError::Network {
+                network: self.named.clone(),
+                fault,
+            })
+        });
         match mode {
             Mode::Train | Mode::Calibrate => no_grad(|| buffers.shallow_clone().copy_(&after)),
             Mode::Eval => {}

@@ -30,6 +30,16 @@ pub fn network(runs: &Path, sha256: &str) -> PathBuf {
     networks_folder(runs).join(format!("{sha256}.pt"))
 }
 
+/// Folder of what the files were that users' recipes name.
+pub fn recipes_folder(runs: &Path) -> PathBuf {
+    runs.join("recipes")
+}
+
+/// Those of the recipe whose text has this SHA-256.
+pub fn recipe_files(runs: &Path, sha256: &str) -> PathBuf {
+    recipes_folder(runs).join(format!("{sha256}.json"))
+}
+
 /// Whether a file's name is that of a table.
 pub fn is_parquet(file_name: &str) -> bool {
     file_name.ends_with(".parquet")

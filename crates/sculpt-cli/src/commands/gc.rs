@@ -7,7 +7,7 @@ use crate::words::Global;
 use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{AnySuite, ExperimentError, NodeId, Store, read_user_recipe};
+use sculpt_experiments::{AnySuite, ExperimentError, NodeId, Store};
 use sculpt_store::{Lock, LockError, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -94,7 +94,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
     }
     for file in &words.keep {
-        let recipe = read_user_recipe(file, &words.data.folder())?.recipe;
+        let recipe = store.read_user_recipe(file, &words.data.folder())?.recipe;
         needed.extend(recipe.iter().map(|(id, _)| id.clone()));
     }
     let found = look(&store, &needed)?;
@@ -265,6 +265,7 @@ fn look(store: &Store, needed: &BTreeSet<NodeId>) -> anyhow::Result<Found> {
     let others = [
         paths::suites_folder(store.runs()),
         paths::networks_folder(store.runs()),
+        paths::recipes_folder(store.runs()),
     ];
     for folder in measures.iter().chain(&others) {
         found.strays.extend(strays(folder));

@@ -1,6 +1,7 @@
 //! `sculpt hessian`: the sharpness of a minimum.
 
 use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
+use crate::display::tell_of_products;
 use crate::places::spare_inputs;
 use crate::words::Global;
 use crate::{device, printing};
@@ -88,6 +89,11 @@ struct Report {
     n_free: usize,
 }
 
+/// Lanczos steps of a density.
+fn density_steps(words: &Words) -> usize {
+    words.steps.unwrap_or(100) as usize
+}
+
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(out) = &words.density_out {
         let inputs = [("--weights", words.weights.as_path()), ("--probe", &words.probe)];
@@ -143,6 +149,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let max_products = words.steps.unwrap_or(300).max(2 * words.top) as usize;
     let basis = MAX_BASIS.max(3 * top);
     let seed = Seed(words.seed);
+    let of_trace = if words.trace { TRACE_SAMPLES } else { 0 };
+    let of_density = words
+        .density_out
+        .as_ref()
+        .map_or(0, |_| density_steps(words) * N_STARTS);
+    tell_of_products(hessian.products_done(), max_products + of_trace + of_density);
     let params = Eigen::new(top, Which::LargestAlgebraic, TOLERANCE, max_products, basis, seed)?;
     let found = hessian.eigenpairs(&params).with_context(cannot)?;
     let mut matvecs = found.products;
@@ -156,7 +168,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     matvecs += trace.as_ref().map_or(0, |trace| trace.products);
     if let Some(path) = &words.density_out {
-        let params = Density::new(words.steps.unwrap_or(100) as usize, N_STARTS, seed)?;
+        let params = Density::new(density_steps(words), N_STARTS, seed)?;
         let density = hessian.density(&params).with_context(cannot)?;
         matvecs += density.products;
         let (places, values) = density.smooth(GRID.0, GRID.1)?;

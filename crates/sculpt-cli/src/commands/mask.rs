@@ -4,10 +4,11 @@ use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
 use crate::places::spare_inputs;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Weights, write_mask};
+use sculpt_experiments::check_one_image;
 use sculpt_masks::{Allocation, Density, LayerCount, Mask, Rule, Ties, magnitude, random};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_random::Seed;
@@ -140,6 +141,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let weights: Vec<_> = words.weights.iter().map(PathBuf::as_path).collect();
     let model = words.model.spec_or_of(&weights, global)?;
     let layout = model.layout();
+    if layout.n_prunable() == 0 {
+        bail!(
+            "{model} has no weight that a mask may remove: no convolution or linear layer has a weight of its own"
+        );
+    }
     warn_of_unused_flags(words);
     let mask = match words.method {
         Method::Random => random_mask(words, &model, global)?,
@@ -250,6 +256,7 @@ fn scored_mask(
         }
         (_, false) => {
             let image = probe.as_ref().map_or_else(|| model.usual_image(), Probe::image);
+            check_one_image(criterion, model, image)?;
             Images::Size(image.map(i64::from))
         }
     };

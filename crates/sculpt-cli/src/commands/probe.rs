@@ -1,8 +1,8 @@
 //! Images and labels that a user hands to a single command.
 
 use crate::printing;
-use anyhow::{Context, bail};
-use sculpt_checkpoints::read_tensors;
+use anyhow::{Context, anyhow, bail};
+use sculpt_checkpoints::{CheckpointError, read_tensors};
 use sculpt_models::ModelSpec;
 use std::path::Path;
 use tch::{Device, Tensor};
@@ -31,10 +31,7 @@ impl Probe {
     /// nothing else.
     pub(crate) fn read(path: &Path, model: &ModelSpec, device: Device) -> anyhow::Result<Self> {
         let (name, classes) = (path.display(), model.classes());
-        let mut tensors = read_tensors(path)?;
-        let (shape, images) = tensors.take_f32("images")?;
-        let (labels_shape, labels) = tensors.take_integers("labels")?;
-        tensors.finish()?;
+        let ((shape, images), (labels_shape, labels)) = read(path)?;
         // One of ours takes any rows and columns, and says itself which are too few.
         let expected = model.usual_image()[0];
         let image = match shape[..] {
@@ -61,9 +58,14 @@ impl Probe {
             .position(|label| !(0..i64::from(classes)).contains(label))
         {
             let (label, last) = (labels[i], classes - 1);
+            let advice = match (model.network_sha256(), label == i64::from(classes)) {
+                (Some(_), true) => "; they count from 0",
+                (Some(_), false) => ": the network was exported so",
+                (None, true) => "; --classes sets their number, and they count from 0",
+                (None, false) => "; --classes sets their number",
+            };
             bail!(
-                "{name}: tensor labels holds {label} at index {i}, the model's classes are 0 to {last}; \
-                 --classes sets their number"
+                "{name}: tensor labels holds {label} at index {i}, the model's classes are 0 to {last}{advice}"
             );
         }
         let largest = images.iter().fold(0.0f32, |most, value| most.max(value.abs()));
@@ -107,4 +109,27 @@ impl Probe {
             )
         })
     }
+}
+
+/// A tensor's shape, and its values.
+type Shaped<T> = (Vec<usize>, Vec<T>);
+
+/// Shape and values of `images`, and of `labels`; nothing else may be there.
+fn read(path: &Path) -> anyhow::Result<(Shaped<f32>, Shaped<i64>)> {
+    let taken = || {
+        let mut tensors = read_tensors(path)?;
+        let images = tensors.take_f32("images")?;
+        let labels = tensors.take_integers("labels")?;
+        tensors.finish()?;
+        Ok((images, labels))
+    };
+    taken().map_err(|error: CheckpointError| {
+        // What is said of checkpoints (save its state_dict) is no advice about images.
+        let text = error.to_string();
+        let what = text.split("; save").next().unwrap_or(&text);
+        anyhow!(
+            "{what}; a probe is what torch.save({{\"images\": images, \"labels\": labels}}, FILE) writes, float32 [n, channels, height, \
+             width] and integers [n]"
+        )
+    })
 }

@@ -1,10 +1,11 @@
 //! `recipe show FILE`: what a recipe of the user's own stands for.
 
 use super::preset::DataWords;
-use crate::printing;
+use super::run::say_gone;
 use crate::words::Global;
+use crate::{places, printing};
 use clap::{Args, Subcommand};
-use sculpt_experiments::{Node, StateRef, read_user_recipe};
+use sculpt_experiments::{Node, StateRef};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -42,9 +43,10 @@ struct Line<'a> {
     node: &'a Node,
 }
 
-pub(crate) fn run(words: &Words, _: &Global) -> anyhow::Result<()> {
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let What::Show(words) = &words.what;
-    let user = read_user_recipe(&words.file, &words.data.folder())?;
+    let user = places::store(global).read_user_recipe(&words.file, &words.data.folder())?;
+    say_gone(&user.gone);
     let mut lines = Vec::new();
     for named in &user.states {
         let state = &named.state;

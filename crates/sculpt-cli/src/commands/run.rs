@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{places, printing, watch};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, Store, limits, read_user_recipe};
+use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, Store, limits};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -50,18 +50,30 @@ struct Line {
     test: Option<Evaluation>,
 }
 
+/// Files of which the store has the content.
+pub(crate) fn say_gone(files: &[PathBuf]) {
+    for file in files {
+        printing::note(&printing::plain(&format!(
+            "{} is not there; what it was when this recipe was last run is in the store",
+            file.display()
+        )));
+    }
+}
+
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let data = words.data.folder();
-    let mut user = read_user_recipe(&words.file, &data)?;
-    if let Some(threads) = global.threads {
-        user.recipe.set_threads(threads);
-    }
     let store = if words.no_published {
         Store::new(places::runs(global))
     } else {
         places::store(global)
     };
+    let mut user = store.read_user_recipe(&words.file, &data)?;
+    if let Some(threads) = global.threads {
+        user.recipe.set_threads(threads);
+    }
+    say_gone(&user.gone);
     let _shared = store.share()?;
+    store.keep_recipe(&user)?;
     for (id, state) in std::mem::take(&mut user.loaded) {
         let entry = user
             .recipe

@@ -118,7 +118,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         findings
             .notes
             .iter()
-            .for_each(|note| printing::note(&printing::plain(note)));
+            .for_each(|note| printing::note(&format!("note: {}", printing::plain(note))));
         printing::note(&format!("{} {files} checked, {n} {found}", findings.checked));
     }
     if words.repair {

@@ -58,6 +58,16 @@ fn of_file(path: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<We
 pub(crate) fn say_form(path: &Path, form: &Form, verbose: bool) -> Vec<String> {
     let path = path.display();
     let mut lines = vec![format!("{path}: read as {form}")];
+    if !form.other_sets.is_empty() {
+        let chosen = match form.prefix.trim_end_matches('.') {
+            "" => "the ones outside of it",
+            prefix => prefix,
+        };
+        lines.push(format!(
+            "{path}: holds other weights of this network too, {}; those of {chosen} were read (save one dictionary alone for the other)",
+            form.other_sets.join(", ")
+        ));
+    }
     let kinds = form.ignored_kinds();
     if verbose && !kinds.is_empty() {
         let kinds: Vec<_> = kinds.iter().map(|(kind, n)| format!("{kind} ({n})")).collect();

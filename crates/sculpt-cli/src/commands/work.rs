@@ -10,7 +10,7 @@ use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, DataFolder, Drive, Recipe, StateRef, Store, limits, read_user_recipe};
+use sculpt_experiments::{AnySuite, DataFolder, Drive, Recipe, StateRef, Store, limits};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -78,7 +78,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let needed = match (&words.suite, &words.recipe) {
         (Some(name), _) => of_suite(name, &store, &data)?,
         (None, Some(file)) => {
-            let mut user = read_user_recipe(file, &data)?;
+            let mut user = store.read_user_recipe(file, &data)?;
+            store.keep_recipe(&user)?;
             for (id, state) in std::mem::take(&mut user.loaded) {
                 let entry = user
                     .recipe

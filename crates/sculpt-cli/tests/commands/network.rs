@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// MobileNetV3-Small, a vision transformer, an MLP, and GroupNorm with LayerNorm.
-const NETWORKS: [&str; 4] = ["mobilenet", "vit", "mlp", "norms"];
+/// MobileNetV3-Small, a vision transformer, an MLP, GroupNorm with LayerNorm, and tied weights with all that is rare.
+const NETWORKS: [&str; 5] = ["mobilenet", "vit", "mlp", "norms", "odd"];
 pub(crate) const N: usize = 24;
 
 #[derive(Deserialize)]
@@ -245,6 +245,103 @@ fn lines_and_signs_are_pytorchs() {
     }
 }
 
+/// A state_dict of it has a second name and a constant; its names are nobody else's; an averaged set beside it is named.
+#[test]
+fn state_dicts_of_ones_own() {
+    let folder = Folder::new();
+    let (model, golden) = place(&folder, "odd");
+    let layout = model.layout();
+    let (theta, buffers) = filled(&layout, 1);
+    let mut tensors = Vec::new();
+    for prefix in ["model.", "ema."] {
+        for param in layout.params() {
+            let values = theta[param.range()].to_vec();
+            let name = format!("{prefix}{}", param.name());
+            tensors.push((name, TensorData::F32(param.shape().to_vec(), values)));
+        }
+        for buffer in layout.buffers() {
+            let values = buffers[buffer.range()].to_vec();
+            let name = format!("{prefix}{}", buffer.name());
+            tensors.push((name, TensorData::F32(vec![values.len()], values)));
+        }
+        let up = layout.param("up.weight").unwrap();
+        let twin = TensorData::F32(up.shape().to_vec(), theta[up.range()].to_vec());
+        tensors.push((format!("{prefix}down.weight"), twin));
+        tensors.push((
+            format!("{prefix}order"),
+            TensorData::I64(vec![8], (0..8).rev().collect()),
+        ));
+    }
+    let one: Vec<_> = tensors
+        .iter()
+        .filter(|(name, _)| name.starts_with("model."))
+        .cloned()
+        .collect();
+    let written = |file: &str, tensors: &[(String, TensorData)]| {
+        let tensors: Vec<_> = tensors
+            .iter()
+            .map(|(name, data)| (name.as_str(), data.clone()))
+            .collect();
+        write_tensors(&folder.join(file), &tensors, None).unwrap();
+    };
+    written("one", &one);
+    let line = "eval --network net.pt --weights one --probe p --json";
+    let output = sculpt(&folder, line);
+    let said = text(&output.stderr);
+    assert_eq!(said, "one: read as the network's own names under \"model\"\n");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    near("odd", &[report["loss"].as_f64().unwrap()], &[golden.loss], 1e-5);
+    // What nobody described is no part of it.
+    let mut strange = one;
+    strange.push(("model.other".to_owned(), TensorData::I64(vec![1], vec![1])));
+    written("strange", &strange);
+    refused(
+        &folder,
+        "eval --network net.pt --weights strange --probe p",
+        1,
+        &["model.other"],
+    );
+    written("both", &tensors);
+    refused(
+        &folder,
+        "eval --network net.pt --weights both --probe p",
+        1,
+        &["left over"],
+    );
+}
+
+/// Probes are no weights: what is said of one that is not is advice about probes.
+#[test]
+fn probes_have_their_own_advice() {
+    let folder = Folder::new();
+    place(&folder, "mlp");
+    refused(
+        &folder,
+        "eval --network net.pt --weights a --probe a",
+        1,
+        &["a: ", "a probe is what torch.save", "\"labels\": labels"],
+    );
+    let verified = sculpt(&folder, "verify p");
+    assert!(verified.status.success(), "{}", text(&verified.stderr));
+    assert_eq!(
+        text(&verified.stderr),
+        "note: p is a probe: 24 images of 3 x 16 x 16, labels 0 to 9\n1 file checked, 0 violations\n"
+    );
+    for (label, says) in [(10, "they count from 0"), (11, "the network was exported so")] {
+        let tensors = [
+            ("images", TensorData::F32(vec![1, 3, 16, 16], vec![0.0; 768])),
+            ("labels", TensorData::I64(vec![1], vec![label])),
+        ];
+        write_tensors(&folder.join("q"), &tensors, None).unwrap();
+        refused(
+            &folder,
+            "eval --network net.pt --weights a --probe q",
+            1,
+            &["classes are 0 to 9", says],
+        );
+    }
+}
+
 #[test]
 fn words_that_do_not_go_together() {
     let folder = Folder::new();
@@ -258,6 +355,11 @@ fn words_that_do_not_go_together() {
         1,
         &["a is no network of python/export_network.py"],
     );
+    // One image leaves one value a channel behind MobileNet's last BatchNorm.
+    place(&folder, "mobilenet");
+    let line = "mask --network net.pt --weights a --method synflow --rule turboprune --density 0.3 --out m";
+    refused(&folder, line, 1, &["batch_norm", "one value a channel"]);
+    place(&folder, "norms");
     // A probe of another size, and weights of another network.
     write_probe(&folder.join("q"), 6);
     refused(

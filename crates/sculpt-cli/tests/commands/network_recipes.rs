@@ -115,6 +115,7 @@ fn recipe_trains(name: &str) {
     assert!(whole == states(&folder.join("cut")), "{name}: other bytes");
 
     fs::remove_file(folder.join("net.pt")).unwrap();
+    runs_without_its_file(&folder);
     let mut trained = whole
         .keys()
         .filter(|path| path.ends_with("checkpoint-2.safetensors"));
@@ -130,6 +131,37 @@ fn recipe_trains(name: &str) {
     let verified = json(&folder, "verify whole");
     assert_eq!(verified["violations"].as_array().unwrap().len(), 0, "{verified}");
     kept_and_gone(&folder, id.to_str().unwrap());
+}
+
+/// The recipe as it stands, in whatever folder; another one does not know what its file was.
+fn runs_without_its_file(folder: &Folder) {
+    let again = sculpt(folder, "run r.toml --runs whole --json");
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert!(
+        text(&again.stderr).contains("net.pt is not there"),
+        "{}",
+        text(&again.stderr)
+    );
+    fs::create_dir(folder.join("elsewhere")).unwrap();
+    fs::copy(folder.join("r.toml"), folder.join("elsewhere/r.toml")).unwrap();
+    let shown = json(folder, "recipe show elsewhere/r.toml --runs whole");
+    assert_eq!(shown["nodes"].as_array().unwrap().len(), 7);
+    assert_eq!(
+        json(folder, "gc --runs whole --keep r.toml")["nodes"]
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+    fs::write(folder.join("other.toml"), RECIPE.replace("0.5, 0.2", "0.5, 0.1")).unwrap();
+    let says = ["net.pt", "cannot be read", "keeps 1 networks"];
+    refused(folder, "run other.toml --runs whole", 1, &says);
+    refused(
+        folder,
+        "recipe show r.toml --runs nowhere",
+        1,
+        &["net.pt", "cannot be read"],
+    );
 }
 
 fn states_of(runs: &Path) -> usize {

@@ -1,10 +1,10 @@
 //! From the fields of a table to a node: what users write otherwise than ids do, and what they leave out.
 
-use super::Problem;
+use super::files::Files;
+use super::{Problem, Read};
 use crate::methods::By;
 use crate::{
-    AveragePool, Criterion, DataFolder, DataRef, ExperimentError, Init, Load, Node, Normalisation, Setup,
-    StateRef, Version,
+    AveragePool, Criterion, DataFolder, DataRef, Init, Load, Node, Normalisation, Setup, StateRef, Version,
 };
 use sculpt_checkpoints::State;
 use sculpt_datasets::{DEMO_A, data_set};
@@ -12,7 +12,7 @@ use sculpt_models::{ModelSpec, Shortcut};
 use sculpt_scores::Criterion as Score;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Fields that name a state.
 pub(super) const REFERENCES: [&str; 5] = ["from", "mask_from", "weights_from", "signs_from", "norm_from"];
@@ -24,12 +24,9 @@ pub(super) struct Usual<'a> {
     /// `[defaults]`.
     pub(super) defaults: &'a Map<String, Value>,
     pub(super) data: &'a DataFolder,
-    /// What names of files stand in.
-    pub(super) folder: &'a Path,
+    /// What names of files stand for.
+    pub(super) files: &'a Files<'a>,
 }
-
-/// Makes a node of a file.
-type Read = fn(&Path, ModelSpec) -> Result<(Node, State), ExperimentError>;
 
 /// A network by name, or the file of an exported one.
 #[derive(Deserialize)]
@@ -101,14 +98,14 @@ impl Usual<'_> {
         let file = fields.remove("file");
         let file = file.as_ref().and_then(Value::as_str);
         let file = file.ok_or_else(|| Problem::Text("missing field `file`, the name of one".to_owned()))?;
-        fields.remove("kind");
+        let kind = fields.remove("kind").unwrap_or_default();
         if let Some(unknown) = fields.keys().next() {
             let detail = format!("unknown field `{unknown}`, expected `file` or `model`");
             return Err(Problem::Field(unknown.clone(), detail));
         }
-        let (node, state) =
-            read(&self.folder.join(file), model).map_err(|e| Problem::at("file", e.to_string()))?;
-        Ok((node, Some(state)))
+        let kind = kind.as_str().unwrap_or_default();
+        let loaded = self.files.load(kind, file, model, read);
+        loaded.map_err(|e| Problem::at("file", e))
     }
 
     fn described(&self, mut fields: Map<String, Value>, seed: u64) -> Result<Node, Problem> {
@@ -156,7 +153,7 @@ impl Usual<'_> {
                 width: None,
                 shortcut: None,
                 network: Some(file),
-            } => ModelSpec::exported(&self.folder.join(file)).map_err(|e| e.to_string()),
+            } => self.files.network(&file),
             RawModel {
                 name: Some(name),
                 classes: Some(classes),

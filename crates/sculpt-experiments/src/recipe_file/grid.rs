@@ -40,11 +40,19 @@ pub(super) fn title(name: &str, axes: &Axes) -> String {
     format!("{name}[{}]", axes.join(","))
 }
 
-/// The word for a value on an axis.
+/// A value as names of nodes have it: words and numbers, of a table its fields too, such as `snip-images-64`.
 pub(super) fn word(value: &Value) -> String {
     match value {
         Value::String(word) => word.clone(),
-        other => other.to_string(),
+        Value::Object(fields) => {
+            let said = fields.iter().map(|(name, value)| match word(value) {
+                value if value.is_empty() => name.clone(),
+                value => format!("{name}-{value}"),
+            });
+            said.collect::<Vec<_>>().join("-")
+        }
+        Value::Array(values) => values.iter().map(word).collect::<Vec<_>>().join("-"),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 
@@ -159,5 +167,21 @@ impl Reference {
             id: state.id.clone(),
             epoch: self.epoch.unwrap_or(state.epoch),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::word;
+    use serde_json::json;
+
+    /// Without a character that a reference could not have.
+    #[test]
+    fn values_have_short_words() {
+        assert_eq!(word(&json!("snip")), "snip");
+        assert_eq!(word(&json!(0.5)), "0.5");
+        let table = json!({ "snip": { "batch_norm": "train", "images": 64 } });
+        assert_eq!(word(&table), "snip-batch_norm-train-images-64");
+        assert_eq!(word(&json!({ "random": {} })), "random");
     }
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod documented_tests;
 mod fields;
+mod files;
 mod grid;
 mod place;
 mod reader;
@@ -10,16 +11,21 @@ mod reader;
 mod tests;
 
 use crate::limits;
-use crate::{DataFolder, ExperimentError, NodeId, Overrides, PanelName, Preset, Recipe, Setup, StateRef};
+use crate::{
+    DataFolder, ExperimentError, Node, NodeId, Overrides, PanelName, Preset, Recipe, Setup, StateRef, Store,
+};
 use fields::{Usual, may_have_default};
+use files::{Contents, Files};
 use grid::{Axes, Known, title};
 use place::{Field, Table, Text};
 use reader::Reader;
 use sculpt_checkpoints::State;
+use sculpt_models::ModelSpec;
+use sculpt_store::canonical::sha256_hex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A recipe read from TOML, with the names that it gives its nodes.
 #[derive(Clone, Debug)]
@@ -30,6 +36,11 @@ pub struct UserRecipe {
     pub states: Vec<NamedState>,
     /// What its nodes load, for [`Store::keep_loaded`](crate::Store::keep_loaded).
     pub loaded: BTreeMap<NodeId, State>,
+    /// Files that it names and that are not there: the store has what they were.
+    pub gone: Vec<PathBuf>,
+    /// For [`Store::keep_recipe`](crate::Store::keep_recipe).
+    pub(crate) files: Contents,
+    pub(crate) sha256: String,
 }
 
 /// A state by the name that a recipe gives it.
@@ -68,6 +79,9 @@ impl NamedState {
 
 type Fields = Map<String, Value>;
 
+/// Makes a node of a file.
+type Read = fn(&Path, ModelSpec) -> Result<(Node, State), ExperimentError>;
+
 /// A way to choose a node's parents and the entries of its lists, and its fields then.
 type Choice = (Axes, Fields);
 
@@ -93,12 +107,29 @@ impl Problem {
 /// # Errors
 /// Text that is no such recipe, with line and column, the node and the field; data that are not at hand.
 pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, ExperimentError> {
+    read_recipe(path, data, None)
+}
+
+impl Store {
+    /// Reads a recipe as [`read_user_recipe`] does; where it was run in this store, the files that it names need not be there any
+    /// more.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_user_recipe(&self, path: &Path, data: &DataFolder) -> Result<UserRecipe, ExperimentError> {
+        read_recipe(path, data, Some(self))
+    }
+}
+
+fn read_recipe(path: &Path, data: &DataFolder, store: Option<&Store>) -> Result<UserRecipe, ExperimentError> {
     let text = sculpt_store::read_text(path).map_err(|source| ExperimentError::Io {
         path: path.to_owned(),
         source,
     })?;
-    let text = Text { path, text: &text };
     let folder = path.parent().unwrap_or(Path::new(""));
+    let files = Files::new(folder, &text, store);
+    let sha256 = sha256_hex(text.as_bytes());
+    let text = Text { path, text: &text };
     let table = text.table()?;
     for field in &table.fields {
         if !["like", "threads", "seeds", "defaults", "node"].contains(&field.name.as_str()) {
@@ -123,7 +154,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
             setup: Some(setup),
             defaults: &none,
             data,
-            folder,
+            files: &files,
         };
         let found = usual.data(&value).map_err(|problem| match problem {
             Problem::Error(error) => error,
@@ -139,7 +170,7 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
             setup: setup.as_ref(),
             defaults: &defaults,
             data,
-            folder,
+            files: &files,
         },
         threads: threads(&text, &table, setup.as_ref())?,
         seeds: seeds(&text, &table)?,
@@ -148,6 +179,9 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
             recipe: Recipe::default(),
             states: Vec::new(),
             loaded: BTreeMap::new(),
+            gone: Vec::new(),
+            files: Contents::new(),
+            sha256,
         },
     };
     let nodes = table.field("node");
@@ -158,7 +192,9 @@ pub fn read_user_recipe(path: &Path, data: &DataFolder) -> Result<UserRecipe, Ex
     for node in tables {
         reader.table(node)?;
     }
-    Ok(reader.read)
+    let mut read = reader.read;
+    (read.files, read.gone) = files.into_found();
+    Ok(read)
 }
 
 fn like(text: &Text<'_>, field: &Field, data: &DataFolder) -> Result<Setup, ExperimentError> {

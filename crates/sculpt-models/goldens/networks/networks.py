@@ -1,4 +1,4 @@
-"""Networks that `make_networks.py` exports: three of torchvision's kind and two of plain PyTorch, each for ten classes of the demo's
+"""Networks that `make_networks.py` exports: two of torchvision and three of plain PyTorch, each for ten classes of the demo's
 images, 3 x 16 x 16."""
 import torch
 import torchvision
@@ -40,4 +40,30 @@ class Norms(nn.Module):
         return self.head(self.last(x.mean((2, 3))))
 
 
-NETWORKS = {"mobilenet": mobilenet, "vit": vit, "mlp": mlp, "norms": Norms}
+class Odd(nn.Module):
+    """A tensor under two names, a constant of integers, one that forward makes, sums by einsum, interpolation, and an activation that
+    is written in place of what is used once more."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.act = nn.Hardswish(inplace=True)
+        self.up = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.down = nn.Conv2d(8, 8, 3, padding=1, bias=False)
+        self.down.weight = self.up.weight
+        self.mix = nn.Parameter(torch.eye(8) + 0.1)
+        self.register_buffer("order", torch.arange(8).flip(0))
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x):
+        x = self.norm(self.stem(x))
+        x = self.act(x) + x
+        y = nn.functional.interpolate(self.up(x), scale_factor=0.5, mode="bilinear", align_corners=False)
+        y = nn.functional.interpolate(self.down(torch.tanh(y)), size=x.shape[2:], mode="nearest")
+        x = torch.einsum("nchw,cd->ndhw", x + y, self.mix)[:, self.order]
+        x = x + torch.linspace(-1, 1, x.shape[-1], dtype=x.dtype, device=x.device)
+        return self.head(torch.relu(x).mean((2, 3)))
+
+
+NETWORKS = {"mobilenet": mobilenet, "vit": vit, "mlp": mlp, "norms": Norms, "odd": Odd}

@@ -7,14 +7,20 @@ use serde::{Deserialize, Serialize};
 /// No network of one machine has more parameters.
 const MAX_PARAMS: u64 = 1 << 32;
 
+/// Nor running statistics: they are of channels, not of weights.
+const MAX_BUFFERS: u64 = 1 << 26;
+
 /// Letters of a name or a title.
 const MAX_NAME: usize = 500;
 
 /// Values in an image: 64 channels of 1,024 × 1,024.
 const MAX_IMAGE: u64 = 1 << 26;
 
-/// Beyond this JSON numbers, and so ids, are not exact.
-const MAX_COUNT: u64 = (1 << 53) - 1;
+/// Numbers that operations put out for one image: a terabyte or four. Beyond 2^53 JSON, and so ids, would not be exact.
+const MAX_ACTIVATIONS: u64 = 1 << 40;
+
+/// Times that one image uses a weight: more than there are values in the largest image, 64 times.
+const MAX_POSITIONS: u64 = 1 << 32;
 
 /// The tensors of a network, in `state_dict` order, and what was counted when it was exported. Part of the identity of every run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +33,9 @@ pub(crate) struct Description {
     pub(crate) image: [u32; 3],
     pub(crate) params: Vec<Param>,
     pub(crate) buffers: Vec<Buffer>,
+    /// What a `state_dict` of it has beside these: second names of tensors, and constants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) beside: Vec<String>,
     /// Numbers that its operations put out for one image.
     pub(crate) activations: u64,
     /// Values a channel that one image gives to the BatchNorm which has the fewest; none without BatchNorm.
@@ -104,18 +113,35 @@ impl Description {
             is_image,
             "channels, rows and columns of one",
         )?;
-        let counts = self.params.iter().filter_map(|param| param.positions);
-        for count in counts.chain([self.activations]).chain(self.normalised) {
-            check("a count", count, count <= MAX_COUNT, "below 2^53")?;
+        for param in &self.params {
+            let what = format!("positions of {}", param.name);
+            check(
+                &what,
+                format!("{:?}", param.positions),
+                param.positions.is_none_or(|n| n <= MAX_POSITIONS),
+                "at most 2^32",
+            )?;
         }
+        check(
+            "its number of activations",
+            self.activations,
+            (u64::from(self.classes)..=MAX_ACTIVATIONS).contains(&self.activations),
+            "at least the number of classes, and at most 2^40",
+        )?;
+        let normalised = self.normalised.unwrap_or(1);
+        check(
+            "its number of values that a BatchNorm has of one image",
+            normalised,
+            (1..=MAX_ACTIVATIONS).contains(&normalised),
+            "in 1..=2^40",
+        )?;
         let (mut layout, mut n_params) = (Layout::builder(), 0u64);
         for param in &self.params {
             param.check()?;
-            let n = param
-                .shape
-                .iter()
-                .try_fold(1u64, |n, &dim| n.checked_mul(dim as u64));
-            n_params = n.and_then(|n| n_params.checked_add(n)).unwrap_or(u64::MAX);
+            n_params = param
+                .size()
+                .and_then(|n| n_params.checked_add(n))
+                .unwrap_or(u64::MAX);
             check(
                 "its number of parameters",
                 n_params,
@@ -130,18 +156,28 @@ impl Description {
             };
         }
         check("its number of parameters", n_params, n_params > 0, "above 0")?;
+        let mut n_buffers = 0u64;
         for Buffer { name, kind, n } in &self.buffers {
             check_name("the name of a buffer", name)?;
-            // A statistic belongs to a normalisation of so many channels.
+            n_buffers = n_buffers.saturating_add(*n as u64);
             check(
-                &format!("the length of {name}"),
-                n,
-                *n as u64 <= MAX_PARAMS / 1024,
-                "at most 2^22",
+                "its number of running statistics",
+                n_buffers,
+                n_buffers <= MAX_BUFFERS,
+                "at most 2^26",
             )?;
             layout = layout.buffer(name, *n, (*kind).into());
         }
+        for name in &self.beside {
+            check_name("the name of a tensor beside", name)?;
+            layout = layout.beside(name);
+        }
         Ok(layout.build()?)
+    }
+
+    /// Numbers of every parameter, in their order; of one that has too many to count, 2^64 - 1.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.params.iter().map(|param| param.size().unwrap_or(u64::MAX))
     }
 
     /// Of every prunable tensor in layout order, how often one image uses each weight.
@@ -151,6 +187,15 @@ impl Description {
 }
 
 impl Param {
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn size(&self) -> Option<u64> {
+        let dims = self.shape.iter();
+        dims.map(|&dim| dim as u64).try_fold(1u64, u64::checked_mul)
+    }
+
     fn check(&self) -> Result<(), NetworkFault> {
         check_name("the name of a parameter", &self.name)?;
         let (n_dims, name) = (self.shape.len(), &self.name);

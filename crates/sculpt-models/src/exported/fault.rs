@@ -37,11 +37,23 @@ pub enum NetworkFault {
         /// The one that is read.
         read: u32,
     },
-    /// A program that looks into files.
-    #[error("holds a program that calls {word}, which reads or writes files")]
-    TouchesFiles {
-        /// The call.
-        word: &'static str,
+    /// A program that does what no recording does.
+    #[error("holds a program with {word:?}, which {does}; python/export_network.py writes none")]
+    Forbidden {
+        /// What it says.
+        word: String,
+        /// What that does.
+        does: &'static str,
+    },
+    /// A program that has other parameters than are described.
+    #[error("holds a program that takes {what} as {found}, where {expected} is described")]
+    OtherParts {
+        /// The vector, or a parameter of it.
+        what: String,
+        /// What the program says.
+        found: String,
+        /// What the description says.
+        expected: String,
     },
     /// A value of the description.
     #[error("describes no network: {what} is {value}, not {allowed}")]
@@ -102,6 +114,26 @@ pub enum NetworkFault {
         expected: Vec<i64>,
         /// The kind of what was put in.
         kind: Kind,
+    },
+    /// A program that answers one question in two ways.
+    #[error("answers {method} in two ways when it is asked twice")]
+    Unrepeatable {
+        /// The method.
+        method: &'static str,
+    },
+    /// A program that writes into what it is given.
+    #[error("changes its {what} in {method}")]
+    Changes {
+        /// The method.
+        method: &'static str,
+        /// Parameters, running statistics or images.
+        what: &'static str,
+    },
+    /// A program that does not end in time.
+    #[error("takes more than {seconds} seconds to answer for an image or two in each mode")]
+    TooSlow {
+        /// How long was waited.
+        seconds: u64,
     },
     /// An image of another size than the network was exported for.
     #[error(

@@ -1,8 +1,9 @@
 //! The file: an archive with the program's code, and the description beside it. Looked through before libtorch sees any of it.
 
-use super::NetworkFault;
 use super::description::Description;
+use super::{NetworkFault, code};
 use sculpt_store::paths::NETWORK_DESCRIPTION;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -15,27 +16,6 @@ const FORMAT: u32 = 1;
 const MAX_FILE: u64 = 256 << 20;
 const MAX_UNPACKED: u64 = 1 << 30;
 const MAX_DESCRIPTION: u64 = 32 << 20;
-
-/// What libtorch's interpreter has that reaches beyond tensors, as code without spaces and comments says it.
-const TOUCHES_FILES: [&str; 4] = ["from_file", ".save(", ".load(", "ops.image"];
-
-/// The first of these that a piece of code says, however it is spaced out.
-fn touches_files(code: &str) -> Option<&'static str> {
-    let said: String = code
-        .lines()
-        .map(|line| line.split_once('#').map_or(line, |(before, _)| before))
-        .flat_map(str::chars)
-        .filter(|c| !c.is_whitespace() && *c != '\\')
-        .collect();
-    // A string may hold a # that begins no comment.
-    let all: String = code
-        .chars()
-        .filter(|c| !c.is_whitespace() && *c != '\\')
-        .collect();
-    TOUCHES_FILES
-        .into_iter()
-        .find(|word| said.contains(word) || all.contains(word))
-}
 
 /// The content of a file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, NetworkFault> {
@@ -58,18 +38,25 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, NetworkFault> {
     Ok(content)
 }
 
-/// What the file says of its network; fails where the program is none of `export_network.py`'s.
-pub(super) fn description(content: &[u8]) -> Result<Description, NetworkFault> {
+/// What the file says of its network, and its program's text; fails where the program is none of `export_network.py`'s.
+pub(super) fn open(content: &[u8]) -> Result<(Description, String), NetworkFault> {
     let strange = |reason: String| NetworkFault::NotExported { reason };
     let mut archive = ZipArchive::new(Cursor::new(content)).map_err(|e| strange(e.to_string()))?;
-    let (mut described, mut unpacked) = (None, 0u64);
+    check_directory(content, archive.len()).map_err(|reason| strange(reason.to_owned()))?;
+    let (mut described, mut program, mut unpacked) = (None, String::new(), 0u64);
+    let mut names = BTreeSet::new();
     for i in 0..archive.len() {
         let mut entry = archive.by_index(i).map_err(|e| strange(e.to_string()))?;
         let name = entry.name().map_err(|e| strange(e.to_string()))?.into_owned();
+        // libtorch finds an entry whatever the case of its letters.
+        let folded = name.to_lowercase();
+        if !names.insert(folded.clone()) {
+            return Err(strange(format!("it has two entries {name}")));
+        }
         let size = entry.size();
         unpacked = unpacked.saturating_add(size);
         too_large("entries", unpacked, MAX_UNPACKED)?;
-        let is_description = name.ends_with(NETWORK_DESCRIPTION);
+        let is_description = folded.ends_with(NETWORK_DESCRIPTION);
         if is_description {
             too_large("a description", size, MAX_DESCRIPTION)?;
         }
@@ -82,12 +69,13 @@ pub(super) fn description(content: &[u8]) -> Result<Description, NetworkFault> {
             )));
         }
         if is_description {
-            described = Some(bytes);
-        } else if name.contains("/code/") {
-            let code = String::from_utf8_lossy(&bytes);
-            if let Some(word) = touches_files(&code) {
-                return Err(NetworkFault::TouchesFiles { word });
+            if described.replace(bytes).is_some() {
+                return Err(strange(format!("it has two entries …{NETWORK_DESCRIPTION}")));
             }
+        } else if folded.contains("/code/") {
+            let text = String::from_utf8(bytes).map_err(|e| strange(format!("{name}: {e}")))?;
+            code::check(&text)?;
+            program.push_str(&text);
         }
     }
     let bytes = described.ok_or_else(|| strange(format!("it has no entry …{NETWORK_DESCRIPTION}")))?;
@@ -102,7 +90,29 @@ pub(super) fn description(content: &[u8]) -> Result<Description, NetworkFault> {
             });
         }
     }
-    serde_json::from_value(value).map_err(|e| strange(e.to_string()))
+    let description = serde_json::from_value(value).map_err(|e| strange(e.to_string()))?;
+    Ok((description, program))
+}
+
+/// Whether the archive has one directory, at its end, of this many entries: one in which whoever reads it finds the same.
+fn check_directory(content: &[u8], n_entries: usize) -> Result<(), &'static str> {
+    const END: usize = 22;
+    let end = content.len().checked_sub(END).map(|start| &content[start..]);
+    let number = |at: usize, n: usize| {
+        let bytes = end.iter().flat_map(|end| &end[at..at + n]).rev();
+        bytes.fold(0usize, |number, &byte| number << 8 | usize::from(byte))
+    };
+    if end.is_none_or(|end| !end.starts_with(b"PK\x05\x06")) {
+        return Err("something stands behind its directory");
+    }
+    if number(12, 4).checked_add(number(16, 4)) != Some(content.len() - END) {
+        return Err("its directory is not where it says");
+    }
+    // A reader that knows entries by their names keeps one of each.
+    if number(10, 2) != n_entries || number(8, 2) != n_entries {
+        return Err("it has two entries of one name");
+    }
+    Ok(())
 }
 
 fn too_large(what: &str, bytes: u64, max: u64) -> Result<(), NetworkFault> {
@@ -114,23 +124,4 @@ fn too_large(what: &str, bytes: u64, max: u64) -> Result<(), NetworkFault> {
         bytes,
         max,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calls_are_found_however_they_are_spaced() {
-        for code in [
-            "_z = torch.from_file(\"x\", True)",
-            "_z = torch.from_file (\"x\", True)",
-            "_z = torch. \\\n  from_file # (\n (\"x\")",
-            "a = \"#\"; _z = torch.save (x, \"y\")",
-            "_z = ops . image.decode(x)",
-        ] {
-            assert!(touches_files(code).is_some(), "{code}");
-        }
-        assert_eq!(touches_files("return torch.relu(x) # load (it)"), None);
-    }
 }

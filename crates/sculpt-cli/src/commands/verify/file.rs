@@ -2,7 +2,7 @@
 
 use super::{Findings, PlaceKind};
 use crate::commands::weights;
-use sculpt_checkpoints::{Meta, read_meta, verify as check};
+use sculpt_checkpoints::{Meta, read_meta, read_tensors, verify as check};
 use sculpt_experiments::{check_timings, model_of, read_metrics};
 use sculpt_models::ModelSpec;
 use sculpt_store::paths;
@@ -37,6 +37,10 @@ pub(super) fn tensors(
     findings: &mut Findings,
 ) -> Option<(Meta, ModelSpec)> {
     findings.checked += 1;
+    if let Some(said) = probe(path) {
+        findings.notes.push(said);
+        return None;
+    }
     let meta = read_meta(path).ok();
     let stated = match meta.as_ref().map(|meta| model_of(path, meta)) {
         None => None,
@@ -79,4 +83,24 @@ pub(super) fn tensors(
         }
     }
     Some((meta?, stated?))
+}
+
+/// What a sound probe has: images, and a label for each.
+fn probe(path: &Path) -> Option<String> {
+    let mut tensors = read_tensors(path).ok()?;
+    let (shape, _) = tensors.take_f32("images").ok()?;
+    let (n_labels, labels) = tensors.take_integers("labels").ok()?;
+    tensors.finish().ok()?;
+    let ([n, channels, height, width], [n_labels]) = (&shape[..], &n_labels[..]) else {
+        return None;
+    };
+    let range = (labels.iter().min()?, labels.iter().max()?);
+    (n == n_labels).then(|| {
+        format!(
+            "{} is a probe: {n} images of {channels} x {height} x {width}, labels {} to {}",
+            path.display(),
+            range.0,
+            range.1
+        )
+    })
 }
