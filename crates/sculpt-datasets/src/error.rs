@@ -200,14 +200,6 @@ pub enum DatasetError {
         /// The name asked for.
         name: String,
     },
-    /// A picture that no digest can be made of.
-    #[error("{path} {problem}")]
-    Picture {
-        /// The picture.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
     /// A file that cannot be hashed.
     #[error(transparent)]
     File(#[from] FileError),
