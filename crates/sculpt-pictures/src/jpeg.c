@@ -82,17 +82,22 @@ static void on_progress(j_common_ptr info) {
 
 int sculpt_jpeg_is_fast(void) { return jsimd_can_idct_islow(); }
 
+static int create(struct sculpt_jpeg *jpeg) {
+  if (setjmp(jpeg->errors.jump)) return FAILED;
+  jpeg_create_decompress(&jpeg->info);
+  return DONE;
+}
+
 struct sculpt_jpeg *sculpt_jpeg_new(void) {
   struct sculpt_jpeg *jpeg = calloc(1, sizeof *jpeg);
   if (!jpeg) return NULL;
   set_errors(&jpeg->errors);
   jpeg->info.err = &jpeg->errors.base;
-  if (setjmp(jpeg->errors.jump)) {
+  if (create(jpeg) != DONE) {
     jpeg_destroy_decompress(&jpeg->info);
     free(jpeg);
     return NULL;
   }
-  jpeg_create_decompress(&jpeg->info);
   jpeg->source.init_source = on_init;
   jpeg->source.fill_input_buffer = on_more;
   jpeg->source.skip_input_data = on_skip;

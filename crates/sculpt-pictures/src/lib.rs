@@ -28,7 +28,7 @@ pub use pack::{
     Codec, LeftOut, Pack, PackParameters, PackPart, Packing, PackingProgress, Quality, ShortSide,
 };
 pub use region::Region;
-pub use source::{Lying, Part, Pictures, open};
+pub use source::{Lying, Part, Pictures, Subset, open};
 pub use transform::{Transform, Transformer, order, resized_crop};
 
 /// The seed of order, crops and mirror images.

@@ -123,6 +123,7 @@ impl Loader {
         let loader = self.clone();
         let head = thread::Builder::new().name("pictures".into()).spawn(move || {
             loader.fill(epoch, first, &crew, &free, &found);
+            free
         });
         let head = head.map_err(no_threads)?;
         Ok(Reading {
@@ -132,6 +133,7 @@ impl Loader {
             n_buffers,
             stop,
             head: Some(head),
+            free: None,
         })
     }
 
@@ -239,10 +241,31 @@ pub struct Reading<B> {
     held: Arc<()>,
     n_buffers: usize,
     stop: Arc<AtomicBool>,
-    head: Option<JoinHandle<()>>,
+    /// Ends with the buffers that were given back.
+    head: Option<JoinHandle<Receiver<Option<B>>>>,
+    /// Those, once it has ended.
+    free: Option<Receiver<Option<B>>>,
 }
 
 impl<B> Reading<B> {
+    /// Stops, as dropping does, and hands the buffers back that are in no batch that is still out, for the next epoch.
+    pub fn into_buffers(mut self) -> Vec<B> {
+        self.end();
+        let given_back = self.free.iter().flat_map(|free| free.try_iter()).flatten();
+        let unread = self.ready.try_iter().flatten().map(|(_, _, buffer)| buffer);
+        given_back.chain(unread).collect()
+    }
+
+    /// Stops the threads and waits until they are gone.
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // It may be waiting for a buffer; where it has ended, nobody listens.
+        let _ = self.give_back.send(None);
+        // A panic was either handed on by `next_batch` or is of no interest to who ended early.
+        let ended = self.head.take().map(JoinHandle::join);
+        self.free = ended.and_then(Result::ok).or(self.free.take());
+    }
+
     /// The next batch; `None` after the last. It is waited for until it is made.
     ///
     /// # Errors
@@ -256,8 +279,10 @@ impl<B> Reading<B> {
             "all buffers are held: drop a batch before asking for the next"
         );
         let Ok(filled) = self.ready.recv() else {
-            if let Some(Err(panicked)) = self.head.take().map(JoinHandle::join) {
-                resume_unwind(panicked);
+            match self.head.take().map(JoinHandle::join) {
+                Some(Ok(free)) => self.free = Some(free),
+                Some(Err(panicked)) => resume_unwind(panicked),
+                None => {}
             }
             return Ok(None);
         };
@@ -274,13 +299,7 @@ impl<B> Reading<B> {
 
 impl<B> Drop for Reading<B> {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // It may be waiting for a buffer; where it has ended, nobody listens.
-        let _ = self.give_back.send(None);
-        if let Some(head) = self.head.take() {
-            // A panic was either handed on by `next_batch` or is of no interest to who ended early.
-            let _ = head.join();
-        }
+        self.end();
     }
 }
 

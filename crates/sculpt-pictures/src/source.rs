@@ -46,6 +46,63 @@ pub trait Pictures: Debug + Send + Sync {
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError>;
 }
 
+/// Some of others.
+#[derive(Clone, Debug)]
+pub struct Subset {
+    of: Arc<dyn Pictures>,
+    places: Vec<u32>,
+}
+
+impl Subset {
+    /// Those at these places.
+    ///
+    /// # Panics
+    /// When there is none at one of them.
+    pub fn new(of: Arc<dyn Pictures>, places: Vec<u32>) -> Self {
+        assert!(
+            places.iter().all(|place| (*place as usize) < of.len()),
+            "places lie among {} pictures",
+            of.len()
+        );
+        Self { of, places }
+    }
+
+    /// `n` of them, spread evenly over all: of as many classes as can be.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn spread(of: Arc<dyn Pictures>, n: usize) -> Self {
+        let all = of.len();
+        assert!(n <= all, "{n} of {all} pictures");
+        let places = (0..n)
+            .map(|i| (i as u64 * all as u64 / n as u64) as u32)
+            .collect();
+        Self::new(of, places)
+    }
+}
+
+impl Pictures for Subset {
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn classes(&self) -> &Classes {
+        self.of.classes()
+    }
+
+    fn label(&self, i: usize) -> u16 {
+        self.of.label(self.places[i] as usize)
+    }
+
+    fn name(&self, i: usize) -> Result<String, PictureError> {
+        self.of.name(self.places[i] as usize)
+    }
+
+    fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {
+        self.of.read(self.places[i] as usize, bytes)
+    }
+}
+
 /// Half of a set of pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {

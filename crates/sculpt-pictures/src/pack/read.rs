@@ -99,6 +99,17 @@ impl Pack {
         Ok(())
     }
 
+    /// Pictures in both halves.
+    ///
+    /// # Errors
+    /// More left out than there are records.
+    pub fn n_pictures(&self) -> Result<usize, PictureError> {
+        let all = self.index.train.iter().chain(&self.index.val);
+        let records: usize = all.map(|entry| entry.records as usize).sum();
+        let n = records.checked_sub(self.index.left_out.len());
+        n.ok_or_else(|| PictureError::pack(&self.folder, "it has fewer records than were left out"))
+    }
+
     /// Bytes of its shards.
     pub fn n_bytes(&self) -> u64 {
         let all = self.index.train.iter().chain(&self.index.val);

@@ -198,6 +198,25 @@ fn a_reading_without_buffers_says_so() {
     assert_eq!(reading.next_batch().unwrap().unwrap().step(), 1);
 }
 
+/// The buffers of one epoch serve the next, wherever it was left.
+#[test]
+fn buffers_come_back() {
+    let _alone = alone();
+    let dir = tempdir().unwrap();
+    folder(dir.path(), 40);
+    let loader = loader(dir.path(), loading(8, 2));
+    let mut kept = buffers(&loader, 3);
+    for n_read in [0, 1, 4, 6] {
+        let mut reading = loader.read(0, 0, kept).unwrap();
+        for _ in 0..n_read {
+            drop(reading.next_batch().unwrap());
+        }
+        kept = reading.into_buffers();
+        assert_eq!((kept.len(), threads()), (3, 0), "after {n_read}");
+        assert!(kept.iter().all(|buffer| buffer.len() == loader.n_bytes()));
+    }
+}
+
 /// A picture that nobody can read: an error that names it, or a place that the others close up.
 #[test]
 fn unreadable_pictures_are_named_or_left_out() {

@@ -3,7 +3,7 @@
 use crate::common::{CLASSES, folder, golden, pictures, tars};
 use sculpt_pictures::{
     ClassList, Codec, Decoder, Lying, Pack, PackParameters, Packing, Part, PictureError, Pictures, Quality,
-    Region, open, pack, pictures_digest,
+    Region, Subset, open, pack, pictures_digest,
 };
 use std::fs;
 use std::ops::ControlFlow;
@@ -132,6 +132,17 @@ fn packed_pictures_have_the_side_that_was_asked_for() {
             assert!([(75, 51), (80, 60)].contains(&size), "{name}: {size:?}");
         }
     }
+}
+
+/// Of seven, three: places 0, 2 and 4 (0, 7/3, 14/3, rounded down).
+#[test]
+fn a_subset_has_its_own_places() {
+    let dir = tempdir().unwrap();
+    folder(dir.path(), 7);
+    let train = open(dir.path(), Part::Train).unwrap();
+    let whole = all(&*train);
+    let some = all(&Subset::spread(train, 3));
+    assert!(some == [0, 2, 4].map(|i: usize| whole[i].clone()));
 }
 
 #[test]
