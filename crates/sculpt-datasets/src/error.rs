@@ -203,6 +203,9 @@ pub enum DatasetError {
     /// A file that cannot be hashed.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Pictures that cannot be had.
+    #[error(transparent)]
+    Pictures(#[from] sculpt_pictures::PictureError),
     /// The sums beside files cannot be read.
     #[error(transparent)]
     Download(#[from] DownloadError),

@@ -14,6 +14,7 @@ mod records_tests;
 mod sets;
 mod spec;
 mod split;
+mod streamed;
 mod title;
 
 pub use augmentation::Augmentation;
@@ -28,6 +29,7 @@ pub use sculpt_pictures::{PictureDigest, pictures_digest};
 pub use sets::{ALL, CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, IMAGENET, data_set, data_set_in_id};
 pub use spec::{DataSpec, DigestRule, Origin, Shape};
 pub use split::Split;
+pub use streamed::PictureBatches;
 
 /// The seed of a loader's order and augmentation.
 pub use sculpt_random::Seed;

@@ -17,6 +17,9 @@ pub(crate) struct Folder {
     names: Names,
 }
 
+/// No picture's file is longer.
+pub(crate) const MOST_BYTES: u64 = 1 << 30;
+
 /// Ends of the names of pictures that are read, whatever their content is.
 const READ: [&str; 3] = ["jpeg", "jpg", "png"];
 /// What torchvision would read beside them. To pass over them in silence would make it another set.
@@ -85,8 +88,14 @@ impl Pictures for Folder {
 
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {
         let path = self.root.join(self.names.path(i, self.part, &self.classes));
+        // Before opening: to open a pipe would wait for its writer.
+        let found = fs::metadata(&path).map_err(refused(&path, "read"))?;
+        if !found.is_file() || found.len() > MOST_BYTES {
+            let problem = format!("it is no file of at most {MOST_BYTES} bytes, which all pictures are");
+            return Err(PictureError::layout(path, problem));
+        }
         bytes.clear();
-        let read = File::open(&path).and_then(|mut file| file.read_to_end(bytes));
+        let read = File::open(&path).and_then(|file| file.take(MOST_BYTES).read_to_end(bytes));
         read.map_err(refused(&path, "read"))?;
         Ok(())
     }

@@ -80,6 +80,16 @@ impl Loader {
         }
     }
 
+    /// Rows and columns of what a picture becomes.
+    pub fn side(&self) -> usize {
+        self.loading.transform.side()
+    }
+
+    /// Bytes of what a picture becomes.
+    pub fn n_bytes_of_one(&self) -> usize {
+        self.loading.transform.n_bytes()
+    }
+
     /// Bytes of the buffer that a batch needs.
     pub fn n_bytes(&self) -> usize {
         self.loading.batch * self.loading.transform.n_bytes()

@@ -3,6 +3,7 @@
 
 use crate::classes::{MOST_CLASSES, is_wnid};
 use crate::error::refused;
+use crate::folder::MOST_BYTES;
 use crate::names::Names;
 use crate::section::{Section, read_at};
 use crate::{Classes, Part, PictureError, Pictures, devkit};
@@ -13,9 +14,6 @@ use std::path::{Path, PathBuf};
 const TRAIN: &str = "ILSVRC2012_img_train.tar";
 const VAL: &str = "ILSVRC2012_img_val.tar";
 const DEVKIT: &str = "ILSVRC2012_devkit_t12.tar.gz";
-
-/// A file in an archive: no picture is as long.
-const MOST_BYTES: u64 = 1 << 30;
 
 /// Pictures inside a tar file.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::printing;
 use anyhow::{bail, ensure};
 
 use sculpt_checkpoints::Weights;
-use sculpt_datasets::IMAGENET;
+use sculpt_datasets::{IMAGENET, PictureBatches};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Mode;
 use sculpt_pictures::{Loader, Loading, Part, Sequence, Transform};
@@ -21,8 +21,6 @@ const SHORTER: u32 = 256;
 const SIDE: u32 = 224;
 /// Pictures a batch: 40 of 224 x 224 have as many pixels as 500 of 64 x 64, the most of a probe's. Bounds memory, not results.
 const BATCH: usize = 40;
-/// Batches that are made ahead.
-const BUFFERS: usize = 3;
 /// The label may be any of so many.
 const TOP: i64 = 5;
 
@@ -73,20 +71,14 @@ pub(super) fn run(
     let loader = Loader::new(pictures, loading)?;
     let network = model.network(Precision::F32)?;
     let (theta, buffers) = (place(&weights.theta, device), place(&weights.buffers, device));
-    let normalised = Normalised::new(device);
-    let mut reading = loader.read(0, 0, vec![vec![0u8; loader.n_bytes()]; BUFFERS])?;
+    let batches = PictureBatches::new(loader, IMAGENET.mean, IMAGENET.std, device)?;
     let (mut sums, mut all_logits) = (Sums::default(), Vec::new());
     let mut counter = Counter::new("evaluating", n);
-    while let Some(batch) = reading.next_batch()? {
-        let labels: Vec<i64> = batch.labels().iter().map(|label| i64::from(*label)).collect();
-        if labels.is_empty() {
+    for step in 0..batches.loader().steps_per_epoch() {
+        let (images, labels) = batches.of(0, step)?;
+        if labels.numel() == 0 {
             continue;
         }
-        let images = normalised.of(batch.buffer(), labels.len())?;
-        let step = batch.step();
-        // Whoever decodes may have the buffer back while the network computes.
-        drop(batch);
-        let labels = Tensor::from_slice(&labels).to_device(device);
         let logits = no_grad(|| network.forward(&theta, &buffers, &images, Mode::Eval));
         sums.add(&logits, &labels);
         if !sums.loss.is_finite() {
@@ -104,7 +96,7 @@ pub(super) fn run(
         counter.show(sums.n, 0);
     }
     counter.end();
-    tell_of_left_out(&loader.left_out());
+    tell_of_left_out(&batches.loader().left_out());
     ensure!(sums.n > 0, "no picture of {} can be read", data.0.display());
     if let Some(path) = &words.out {
         write_logits(path, &Tensor::cat(&all_logits, 0).contiguous())?;
@@ -128,36 +120,5 @@ impl Sums {
         let n_larger = logits.gt_tensor(&own).sum_dim_intlist(1i64, false, Kind::Int64);
         self.n_top += count(n_larger.lt(TOP));
         self.n += labels.size()[0] as usize;
-    }
-}
-
-/// Bytes as networks see them, on the device.
-struct Normalised {
-    mean: Tensor,
-    std: Tensor,
-    device: Device,
-}
-
-impl Normalised {
-    fn new(device: Device) -> Self {
-        let channels = |values: [f64; 3]| {
-            let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-            Tensor::from_slice(&values).view([1, 3, 1, 1]).to_device(device)
-        };
-        Self {
-            mean: channels(IMAGENET.mean),
-            std: channels(IMAGENET.std),
-            device,
-        }
-    }
-
-    /// f32 `[n, 3, side, side]`, channels last in memory, of the first `n` squares in the buffer.
-    fn of(&self, buffer: &[u8], n: usize) -> anyhow::Result<Tensor> {
-        let side = i64::from(SIDE);
-        let bytes = &buffer[..n * 3 * (SIDE * SIDE) as usize];
-        let images = Tensor::f_from_data_size(bytes, &[n as i64, side, side, 3], Kind::Uint8)?
-            .to_device(self.device)
-            .permute([0, 3, 1, 2]);
-        Ok((images.to_kind(Kind::Float) / 255.0 - &self.mean) / &self.std)
     }
 }

@@ -147,12 +147,38 @@ fn a_killed_pack_is_refused_and_goes_on() {
     for command in ["bench load --data imagenet:pack", "data pack imagenet pack other"] {
         refused(&folder, command, 1, &["half made"]);
     }
+    let output = sculpt(&folder, "verify pack");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stdout).contains("half made"),
+        "{}",
+        text(&output.stdout)
+    );
     assert!(begin().wait().unwrap().success());
     ok(
         &folder,
         "data pack imagenet imagenet whole --side 200 --codec raw",
     );
     assert!(files(&folder.join("pack")) == files(&folder.join("whole")));
+    let found = json(&folder, "verify pack");
+    assert_eq!(
+        (&found["checked"], &found["violations"]),
+        (&3.into(), &serde_json::json!([]))
+    );
+    let shard = folder.join("pack/train-00000.shard");
+    let mut bytes = fs::read(&shard).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&shard, bytes).unwrap();
+    fs::remove_file(folder.join("pack/val-00000.shard")).unwrap();
+    let output = sculpt(&folder, "verify pack --json");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kinds: Vec<_> = found["violations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["kind"].clone())
+        .collect();
+    assert_eq!(kinds, ["checksum", "missing-file"]);
 }
 
 /// Logits are those of a probe with the same pixels, normalised by hand; top 5 of 3 classes is all of them.

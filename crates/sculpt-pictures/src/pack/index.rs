@@ -20,8 +20,21 @@ pub struct PackParameters {
     pub side: ShortSide,
     /// Form of the pictures.
     pub codec: Codec,
-    /// Quality of those that are encoded.
+    /// Quality of those that are encoded; 100 of pixels.
     pub quality: Quality,
+}
+
+impl PackParameters {
+    /// Pixels have no quality: whatever was asked for, it is 100, so that equal packs are told by equal words.
+    pub(super) fn canonical(self) -> Self {
+        match self.codec {
+            Codec::Jpeg => self,
+            Codec::Raw => Self {
+                quality: Quality(100),
+                ..self
+            },
+        }
+    }
 }
 
 /// The shorter side that larger pictures are resized to; smaller ones stay as they are.

@@ -1,6 +1,7 @@
 use super::index::{Index, LeftOut, PackParameters};
 use super::shard::{NO_LABEL, Shard};
 use crate::{Classes, Part, PictureError, Pictures};
+use sculpt_store::digest::Digest;
 use sculpt_store::paths;
 use std::path::{Path, PathBuf};
 
@@ -83,20 +84,15 @@ impl Pack {
         })
     }
 
-    /// Whether every shard has the SHA-256 that the index records. All of them are read; `done` is told the bytes after each.
-    ///
-    /// # Errors
-    /// The first shard that has not, or that cannot be read.
-    pub fn verify(&self, mut done: impl FnMut(u64)) -> Result<(), PictureError> {
-        for part in Part::ALL {
-            for (number, entry) in self.index.shards(part).iter().enumerate() {
+    /// Its shards, and what the index records of each: `Digest::check` reads one and tells whether it is that.
+    pub fn shards(&self) -> impl Iterator<Item = (PathBuf, &Digest)> {
+        Part::ALL.into_iter().flat_map(move |part| {
+            let entries = self.index.shards(part).iter().enumerate();
+            entries.map(move |(number, entry)| {
                 let path = paths::pack_shard(&self.folder, part.word(), number);
-                let checked = entry.file.check(&path);
-                checked.map_err(|mismatch| PictureError::pack(path, mismatch.to_string()))?;
-                done(entry.file.bytes);
-            }
-        }
-        Ok(())
+                (path, &entry.file)
+            })
+        })
     }
 
     /// Pictures in both halves.

@@ -187,3 +187,61 @@ impl Shard {
         read_at(&self.file, offset, n, bytes).map_err(refused(&self.path, "read"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever stands in a shard whose checksums are right: opening it ends in an answer, and what it lets pass can be
+        /// read. (`cargo xtask test --hard` sets more cases.)
+        #[test]
+        fn strangers_end_in_an_answer(
+            mut rows in prop::collection::vec((any::<u16>(), 0u32..90, 0u16..60, 0u16..4), 0..6),
+            (shift, n_more, cut) in (0u64..3, 0u32..2, 0usize..3),
+            is_fitting: bool,
+        ) {
+            let (mut records, mut table) = (Vec::new(), Vec::new());
+            let mut offset = HEADER as u64;
+            for (junk, bytes, name_bytes, label) in &mut rows {
+                if is_fitting {
+                    *bytes = (*bytes).max(RECORD_HEADER as u32 + u32::from(*name_bytes));
+                }
+                let record = vec![*junk as u8; *bytes as usize];
+                let row = Row {
+                    offset: offset + shift * u64::from(!is_fitting),
+                    bytes: *bytes,
+                    crc: crc32fast::hash(&record),
+                    label: *label,
+                    name_bytes: *name_bytes,
+                };
+                table.extend_from_slice(&row.to_bytes());
+                records.extend_from_slice(&record);
+                offset += u64::from(*bytes);
+            }
+            let n = rows.len() as u32 + n_more * u32::from(!is_fitting);
+            let mut file = header(n, offset, &table).to_vec();
+            file.extend(records);
+            file.extend(table);
+            file.truncate(file.len() - cut * usize::from(!is_fitting));
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("shard");
+            std::fs::write(&path, &file).unwrap();
+            let opened = Shard::open(&path, 4);
+            prop_assert!(opened.is_ok() || !is_fitting, "{opened:?}");
+            if let Ok(shard) = opened {
+                for i in 0..shard.rows().len() {
+                    let (mut whole, mut picture) = (Vec::new(), Vec::new());
+                    shard.picture(i, &mut picture).unwrap();
+                    shard.read(i, &mut whole).unwrap();
+                    let is_text = rows[i].0 as u8 <= 0x7f || rows[i].2 == 0;
+                    prop_assert_eq!(shard.take_apart(i, &whole).is_ok(), is_text);
+                    let again = picture.clone();
+                    shard.picture(i, &mut picture).unwrap();
+                    prop_assert!(again == picture && whole.ends_with(&picture));
+                }
+            }
+        }
+    }
+}

@@ -66,6 +66,10 @@ pub fn pack(
     packing: Packing,
     progress: &mut dyn FnMut(&PackingProgress) -> ControlFlow<()>,
 ) -> Result<Pack, PictureError> {
+    let packing = Packing {
+        parameters: packing.parameters.canonical(),
+        ..packing
+    };
     let lying = Lying::of(source)?;
     if lying == Lying::Packed {
         return Err(PictureError::pack(
