@@ -20,7 +20,7 @@ fn main() {
     });
     if !is_fast {
         println!(
-            "cargo:warning=JPEG is decoded at about half the speed: there was no nasm to assemble its fast half with. \
+            "cargo:warning=JPEG is decoded at about two thirds of the speed: there was no nasm to assemble its fast half with. \
              Install nasm (apt-get install nasm), then `cargo clean --release -p mozjpeg-sys` and build again"
         );
     }

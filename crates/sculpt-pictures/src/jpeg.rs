@@ -51,7 +51,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Whether the decoder's half in assembler was built, which is about twice as fast.
+/// Whether the decoder's half in assembler was built, which is about half again as fast.
 pub(crate) fn is_fast() -> bool {
     // SAFETY: it takes nothing and answers from the processor's features.
     unsafe { sculpt_jpeg_is_fast() != 0 }

@@ -34,7 +34,7 @@ pub use transform::{Transform, Transformer, order, resized_crop};
 /// The seed of order, crops and mirror images.
 pub use sculpt_random::Seed;
 
-/// Whether JPEG is decoded by the half of the library that is written in assembler, which is about twice as fast. It is built
+/// Whether JPEG is decoded by the half of the library that is written in assembler, which is about half again as fast. It is built
 /// where there is a `nasm` when mozjpeg-sys is compiled.
 pub fn decodes_fast() -> bool {
     jpeg::is_fast()
