@@ -11,7 +11,7 @@ use std::fs;
 use std::process::Command;
 
 /// All that are published and need no libtorch, but for what downloads: it alone would take half of the time.
-const CRATES: [&str; 15] = [
+const CRATES: [&str; 16] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -22,6 +22,7 @@ const CRATES: [&str; 15] = [
     "sculpt-label-noise",
     "sculpt-store",
     "sculpt-parquet",
+    "sculpt-pictures",
     "sculpt-checkpoints",
     "sculpt-network",
     "sculpt-rows",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Bottom to top. A crate may depend on crates that stand before it, and on no others.
-const CRATES: [&str; 26] = [
+const CRATES: [&str; 27] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -21,6 +21,7 @@ const CRATES: [&str; 26] = [
     "sculpt-label-noise",
     "sculpt-store",
     "sculpt-parquet",
+    "sculpt-pictures",
     "sculpt-downloads",
     "sculpt-checkpoints",
     "sculpt-network",

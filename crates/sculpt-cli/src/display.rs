@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Seconds between lines where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(15);
+pub(crate) const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// Says every so often how far measuring is, until the session is gone.
 pub(crate) fn tell_of_measuring(session: &Session) {
@@ -194,7 +194,7 @@ pub(crate) fn seconds_to_go(seconds: f64, epochs: f64, epochs_total: f64) -> Opt
 }
 
 /// To about one part in a hundred.
-fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 100.0 => format!("{s:.0} s"),
         s if s < 6000.0 => format!("{:.0} min", s / 60.0),

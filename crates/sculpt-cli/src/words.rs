@@ -86,7 +86,7 @@ pub(crate) enum Command {
     Gc(commands::gc::Words),
     /// Check checkpoints, masks, run folders, stores and suites
     Verify(commands::verify::Words),
-    /// Loss, accuracy and logits of anybody's weights on a probe
+    /// Loss, accuracy and logits of anybody's weights on a probe or on pictures
     Eval(commands::eval::Words),
     /// Find a sparse mask
     Mask(commands::mask::Words),
@@ -100,7 +100,7 @@ pub(crate) enum Command {
     Noise(commands::noise::Words),
     /// Write a learning-rate schedule as CSV
     Schedule(commands::schedule::Words),
-    /// Fetch data sets
+    /// Fetch data sets, pack pictures
     Data(commands::data::Words),
     /// Measure this product's own speed
     Bench(commands::bench::Words),

@@ -200,17 +200,12 @@ pub enum DatasetError {
         /// The name asked for.
         name: String,
     },
-    /// A picture that no digest can be made of.
-    #[error("{path} {problem}")]
-    Picture {
-        /// The picture.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
     /// A file that cannot be hashed.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Pictures that cannot be had.
+    #[error(transparent)]
+    Pictures(#[from] sculpt_pictures::PictureError),
     /// The sums beside files cannot be read.
     #[error(transparent)]
     Download(#[from] DownloadError),

@@ -8,13 +8,13 @@ mod examples;
 mod gratings;
 mod layout;
 mod loader;
-mod pictures;
 mod records;
 #[cfg(test)]
 mod records_tests;
 mod sets;
 mod spec;
 mod split;
+mod streamed;
 mod title;
 
 pub use augmentation::Augmentation;
@@ -24,11 +24,12 @@ pub use examples::Examples;
 pub use gratings::{DemoClasses, DemoSpec, gratings};
 pub use layout::RecordLayout;
 pub use loader::{Loader, Loading};
-pub use pictures::{PictureDigest, pictures_digest};
 pub use records::Found;
+pub use sculpt_pictures::{PictureDigest, pictures_digest};
 pub use sets::{ALL, CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, IMAGENET, data_set, data_set_in_id};
 pub use spec::{DataSpec, DigestRule, Origin, Shape};
 pub use split::Split;
+pub use streamed::PictureBatches;
 
 /// The seed of a loader's order and augmentation.
 pub use sculpt_random::Seed;

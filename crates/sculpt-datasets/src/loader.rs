@@ -1,12 +1,10 @@
 use crate::augmentation::Placement;
 use crate::{Augmentation, DatasetError, DeviceExamples, Examples};
-use sculpt_random::{Purpose, Seed, Stream};
+use sculpt_pictures::order;
+use sculpt_random::Seed;
 use sculpt_trainers::{BatchError, Batches};
 use std::cell::RefCell;
 use tch::{Device, Tensor};
-
-/// Order of the training examples; index: epochs trained since `Init` along the chain.
-const DATA_ORDER: Purpose = Purpose::new(b"order---");
 
 /// Training batches, each a pure function of (seed, epoch, step): asked for in any order, again, or after a
 /// resume in mid-epoch, they are the same.
@@ -127,7 +125,7 @@ impl Loader {
         let n = self.n_examples();
         Epoch {
             epoch,
-            order: Stream::new(self.seed, DATA_ORDER, epoch).permutation(n),
+            order: order(self.seed, epoch, n),
             placements: self.augmentation.placements(n, self.pad, self.seed, epoch),
         }
     }
@@ -182,6 +180,7 @@ impl Batches for Loader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sculpt_random::{Purpose, Stream};
 
     const MEAN: [f64; 3] = [0.4914, 0.4822, 0.4465];
     const STD: [f64; 3] = [0.2470, 0.2435, 0.2616];
@@ -219,7 +218,7 @@ mod tests {
         let examples = examples();
         let (side, pad) = (16usize, augmentation.pad(16, 16).unwrap());
         let placements = augmentation.placements(23, pad, Seed(3), epoch);
-        let order = Stream::new(Seed(3), DATA_ORDER, epoch).permutation(23);
+        let order = order(Seed(3), epoch, 23);
         let place = |&i: &u32| {
             let placement = placements[i as usize];
             let mut image = Vec::new();

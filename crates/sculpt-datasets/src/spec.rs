@@ -148,7 +148,7 @@ impl DataSpec {
             }
             Origin::Pictures { site } => {
                 format!(
-                    "pictures of your own from {site}; they can be planned with, and nothing reads them yet"
+                    "pictures of your own from {site}; eval, bench load and data pack read them, training can be planned and not run"
                 )
             }
         }

@@ -65,6 +65,21 @@ pub fn older_checkpoint(node: &Path) -> PathBuf {
     node.join("checkpoint.safetensors")
 }
 
+/// Index of a pack of pictures, written last.
+pub fn pack_index(pack: &Path) -> PathBuf {
+    pack.join("pack.json")
+}
+
+/// What a pack is to become, as long as it is half made.
+pub fn pack_begun(pack: &Path) -> PathBuf {
+    pack.join("packing.json")
+}
+
+/// A file of a pack's pictures; `part` is `train` or `val`.
+pub fn pack_shard(pack: &Path, part: &str, number: usize) -> PathBuf {
+    pack.join(format!("{part}-{number:05}.shard"))
+}
+
 /// Marker of a node that was run to its end: the SHA-256 of its files and of the states that it read.
 pub fn done(node: &Path) -> PathBuf {
     node.join("done.json")

@@ -1,5 +1,6 @@
 //! `sculpt bench`: this product's own speed.
 
+use crate::commands::load;
 use crate::commands::model::ModelWords;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
@@ -32,6 +33,8 @@ enum What {
     Train(Train),
     /// Choosing the largest of many scores
     Mask(MaskWords),
+    /// Reading pictures: the training transform, without a network
+    Load(load::Words),
 }
 
 #[derive(Args)]
@@ -120,6 +123,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     match &words.what {
         What::Train(words) => bench_train(words, global),
         What::Mask(words) => bench_mask(words),
+        What::Load(words) => load::run(words),
     }
 }
 

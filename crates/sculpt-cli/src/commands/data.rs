@@ -1,5 +1,6 @@
-//! `sculpt data get`: published data sets, with checksum.
+//! `sculpt data`: published data sets, fetched with checksum; `pack.rs` packs pictures.
 
+use crate::commands::pack;
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, bail};
@@ -21,6 +22,8 @@ pub(crate) struct Words {
 enum What {
     /// Fetch a data set and check it against its published SHA-256
     Get(Get),
+    /// Put pictures into few large files, at the size that training reads; goes on where it was stopped
+    Pack(pack::Words),
 }
 
 #[derive(Args)]
@@ -42,6 +45,7 @@ struct Get {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     match &words.what {
         What::Get(get) => run_get(get, global),
+        What::Pack(words) => pack::run(words),
     }
 }
 

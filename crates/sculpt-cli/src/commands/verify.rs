@@ -3,6 +3,7 @@
 mod file;
 mod findings;
 mod node;
+mod pack;
 mod records;
 mod repair;
 mod retrain;
@@ -27,7 +28,7 @@ use std::process::exit;
 /// in use; mask files are checked against a model only where --model names it, and for structure otherwise.
 #[derive(Args)]
 pub(crate) struct Words {
-    /// Checkpoints, masks, weights, run folders, stores, published suites
+    /// Checkpoints, masks, weights, run folders, stores, published suites, packs of pictures
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Model of all files that are given
@@ -143,12 +144,14 @@ fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> an
         node::verify(path, findings);
     } else if paths::manifest(path).exists() || paths::suite_json(path).exists() {
         suite::verify(path, findings);
+    } else if paths::pack_index(path).exists() || paths::pack_begun(path).exists() {
+        pack::verify(path, findings);
     } else if is_store(path, name) {
         store::verify(path, findings);
     } else {
         bail!(
-            "{} is no run folder (it has no node.json), store (no folders of two digits) or suite (no \
-             manifest.json); name the files in it",
+            "{} is no run folder (it has no node.json), store (no folders of two digits), suite (no \
+             manifest.json) or pack (no pack.json); name the files in it",
             path.display()
         );
     }

@@ -16,6 +16,7 @@ mod help;
 mod mask;
 mod network;
 mod network_recipes;
+mod pictures;
 mod readme;
 mod recipe_suites;
 mod schedule;

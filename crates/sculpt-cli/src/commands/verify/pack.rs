@@ -1,0 +1,29 @@
+//! A pack of pictures: its index, and every shard against it.
+
+use super::findings::{Findings, PlaceKind};
+use sculpt_pictures::Pack;
+use sculpt_store::digest::Mismatch;
+use sculpt_store::paths;
+use std::path::Path;
+
+pub(super) fn verify(path: &Path, findings: &mut Findings) {
+    findings.checked += 1;
+    let index = paths::pack_index(path);
+    let pack = match Pack::open(path) {
+        Ok(pack) => pack,
+        Err(error) => return findings.say(&index, PlaceKind::Description, error.to_string()),
+    };
+    for (shard, digest) in pack.shards() {
+        findings.checked += 1;
+        let Err(mismatch) = digest.check(&shard) else {
+            continue;
+        };
+        let kind = match &mismatch {
+            Mismatch::Bytes { .. } => PlaceKind::Size,
+            Mismatch::Sha256 { .. } => PlaceKind::Checksum,
+            Mismatch::File(_) if !shard.exists() => PlaceKind::MissingFile,
+            Mismatch::File(_) => PlaceKind::Unreadable,
+        };
+        findings.say(&shard, kind, mismatch.to_string());
+    }
+}

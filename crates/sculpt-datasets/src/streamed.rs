@@ -1,0 +1,205 @@
+use crate::DatasetError;
+use sculpt_pictures::{Batch, Loader, Reading};
+use sculpt_trainers::{BatchError, Batches};
+use std::cell::RefCell;
+use tch::{Device, Kind, Tensor};
+
+/// Batches of pictures that do not fit into memory, decoded by threads while the batch before is computed; each a pure
+/// function of (epoch, step), as those of a [`Loader`](crate::Loader) of examples in memory are.
+///
+/// Asked for the steps of an epoch in order, and of the epochs after it, it reads ahead; asked for any other one, it begins
+/// there.
+#[derive(Debug)]
+pub struct PictureBatches {
+    loader: Loader,
+    mean: Tensor,
+    std: Tensor,
+    device: Device,
+    ahead: RefCell<Ahead>,
+}
+
+/// What is being read.
+#[derive(Debug)]
+enum Ahead {
+    /// Nothing yet.
+    Nothing,
+    /// From this step of this epoch on.
+    At {
+        epoch: u64,
+        step: usize,
+        reading: Reading<Vec<u8>>,
+    },
+}
+
+/// Batches that are made ahead: one is copied to the device, one is ready, one is made.
+const BUFFERS: usize = 3;
+
+impl PictureBatches {
+    /// Batches on `device`, normalised by each channel's `mean` and `std`, in units of the full range.
+    ///
+    /// # Errors
+    /// What libtorch refuses: no such device.
+    pub fn new(loader: Loader, mean: [f64; 3], std: [f64; 3], device: Device) -> Result<Self, DatasetError> {
+        let channels = |values: [f64; 3]| -> Result<Tensor, tch::TchError> {
+            let values = values.map(|value| value as f32);
+            Tensor::f_from_slice(&values)?
+                .f_view([1, 3, 1, 1])?
+                .f_to_device(device)
+        };
+        Ok(Self {
+            mean: channels(mean)?,
+            std: channels(std)?,
+            loader,
+            device,
+            ahead: RefCell::new(Ahead::Nothing),
+        })
+    }
+
+    /// The pictures.
+    pub fn loader(&self) -> &Loader {
+        &self.loader
+    }
+
+    /// Images f32 `[b, 3, side, side]`, normalised, channels last in memory, and labels i64 `[b]`. Where pictures are left
+    /// out, `b` is smaller by as many, and may be 0.
+    ///
+    /// # Errors
+    /// Pictures that cannot be read, where none more may be left out; what libtorch refuses.
+    ///
+    /// # Panics
+    /// When `step` is not below the steps of an epoch.
+    pub fn of(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), DatasetError> {
+        let steps = self.loader.steps_per_epoch();
+        assert!(step < steps, "step {step} of an epoch of {steps}");
+        let mut ahead = self.ahead.borrow_mut();
+        let mut reading = match std::mem::replace(&mut *ahead, Ahead::Nothing) {
+            Ahead::At {
+                epoch: at_epoch,
+                step: at_step,
+                reading,
+            } if (at_epoch, at_step) == (epoch, step) => reading,
+            Ahead::At { reading, .. } => self.loader.read(epoch, step, reading.into_buffers())?,
+            Ahead::Nothing => {
+                let buffers = vec![vec![0; self.loader.n_bytes()]; BUFFERS];
+                self.loader.read(epoch, step, buffers)?
+            }
+        };
+        let batch = reading.next_batch()?;
+        let batch = batch.expect("an epoch has a batch at each of its steps");
+        let made = self.tensors(&batch)?;
+        drop(batch);
+        // The next epoch begins while the last step of this one is computed.
+        *ahead = if step + 1 < steps {
+            Ahead::At {
+                epoch,
+                step: step + 1,
+                reading,
+            }
+        } else {
+            Ahead::At {
+                epoch: epoch + 1,
+                step: 0,
+                reading: self.loader.read(epoch + 1, 0, reading.into_buffers())?,
+            }
+        };
+        Ok(made)
+    }
+
+    fn tensors(&self, batch: &Batch<Vec<u8>>) -> Result<(Tensor, Tensor), DatasetError> {
+        let n = batch.labels().len();
+        let n_bytes = self.loader.n_bytes_of_one();
+        let side = self.loader.side() as i64;
+        let bytes = &batch.buffer()[..n * n_bytes];
+        let images = Tensor::f_from_data_size(bytes, &[n as i64, side, side, 3], Kind::Uint8)?
+            .f_to_device(self.device)?
+            .f_permute([0, 3, 1, 2])?
+            .f_to_kind(Kind::Float)?;
+        let images = ((images / 255.0) - &self.mean) / &self.std;
+        let labels: Vec<i64> = batch.labels().iter().map(|label| i64::from(*label)).collect();
+        Ok((images, Tensor::f_from_slice(&labels)?.f_to_device(self.device)?))
+    }
+}
+
+impl Batches for PictureBatches {
+    fn steps_per_epoch(&self) -> usize {
+        self.loader.steps_per_epoch()
+    }
+
+    fn batch(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), BatchError> {
+        Ok(self.of(epoch, step)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sculpt_pictures::{Loading, Part, Seed, Sequence, Transform, open, order};
+    use std::fs;
+
+    /// `n` pictures of one colour, a class each: 40 i of red, in the form of packs.
+    fn loader(folder: &std::path::Path, batch: usize, most_left_out: usize) -> Loader {
+        for i in 0..6u8 {
+            let class = folder.join(format!("train/{i}"));
+            fs::create_dir_all(&class).unwrap();
+            let mut bytes = b"SCULPT3B\x09\x00\x00\x00\x07\x00\x00\x00".to_vec();
+            bytes.extend([40 * i, 51, 255].repeat(9 * 7));
+            fs::write(class.join("x.jpg"), bytes).unwrap();
+        }
+        let seed = Seed(3);
+        let loading = Loading {
+            transform: Transform::ResizedCropFlip { side: 4, seed },
+            sequence: Sequence::Shuffled(seed),
+            batch,
+            drop_last: false,
+            workers: 2,
+            most_left_out,
+        };
+        Loader::new(open(folder, Part::Train).unwrap(), loading).unwrap()
+    }
+
+    /// Of one colour a crop is of that colour: (byte / 255 − ½) / ¼. Labels follow the order of the seed, in whichever order
+    /// batches are asked for.
+    #[test]
+    fn batches_are_functions_of_epoch_and_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let batches =
+            PictureBatches::new(loader(folder.path(), 4, 0), [0.5; 3], [0.25; 3], Device::Cpu).unwrap();
+        assert_eq!(batches.steps_per_epoch(), 2);
+        for (epoch, step) in [(0, 0), (0, 1), (1, 0), (1, 0), (0, 1), (7, 1), (8, 0), (8, 1)] {
+            let (images, labels) = Batches::batch(&batches, epoch, step).unwrap();
+            let places = order(Seed(3), epoch, 6);
+            let places = places.chunks(4).nth(step).unwrap();
+            let expected: Vec<i64> = places.iter().map(|place| i64::from(*place)).collect();
+            assert_eq!(Vec::<i64>::try_from(&labels).unwrap(), expected);
+            assert_eq!(images.size(), [expected.len() as i64, 3, 4, 4]);
+            assert_eq!(images.stride(), [48, 1, 12, 3]);
+            for (i, label) in expected.iter().enumerate() {
+                let colours = [40.0 * *label as f32, 51.0, 255.0];
+                for (c, colour) in colours.into_iter().enumerate() {
+                    let plane = images.select(0, i as i64).select(0, c as i64);
+                    let values = Vec::<f32>::try_from(plane.reshape(-1)).unwrap();
+                    let expected = (colour / 255.0 - 0.5) / 0.25;
+                    assert!(
+                        values.iter().all(|v| (v - expected).abs() < 1e-6),
+                        "{values:?} {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_training_or_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let batches = |most| {
+            let loader = loader(folder.path(), 6, most);
+            fs::write(folder.path().join("train/2/x.jpg"), b"").unwrap();
+            PictureBatches::new(loader, [0.5; 3], [0.25; 3], Device::Cpu).unwrap()
+        };
+        let error = Batches::batch(&batches(0), 0, 0).unwrap_err().to_string();
+        assert_eq!(error, "train/2/x.jpg: it is empty");
+        let (images, labels) = batches(1).of(0, 0).unwrap();
+        assert_eq!((images.size()[0], labels.size()[0]), (5, 5));
+        assert!(!Vec::<i64>::try_from(&labels).unwrap().contains(&2));
+    }
+}

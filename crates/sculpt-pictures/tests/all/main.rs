@@ -1,0 +1,9 @@
+//! Everything that opens files, in one binary.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod batches;
+mod common;
+mod decoding;
+mod many;
+mod sources;
