@@ -19,6 +19,7 @@ mod network_recipes;
 mod pictures;
 mod readme;
 mod recipe_suites;
+mod recipe_suites_of_others;
 mod schedule;
 mod states;
 mod store;
