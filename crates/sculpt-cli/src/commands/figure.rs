@@ -379,21 +379,11 @@ pub(crate) fn command_line() -> String {
         } else if is_path && word.contains('=') {
             words.push(format!("{flag}=DIR"));
         } else {
-            words.push(quoted(&word));
+            words.push(printing::quoted(&word));
         }
         hide = is_path && !word.contains('=');
     }
     words.join(" ")
-}
-
-/// As a shell would need it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=,./:+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 pub(crate) fn git_revision() -> Option<String> {

@@ -8,7 +8,7 @@ use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{
-    AnySuite, DataFolder, Drawing, Node, Recipe, RecipeSuite, Selection, Source, UserRecipe, is_stem,
+    AnySuite, DataFolder, Drawing, Node, Recipe, RecipeSuite, Selection, Source, Store, UserRecipe, is_stem,
 };
 use sculpt_report::OwnSession;
 use sculpt_store::{Lock, paths};
@@ -209,6 +209,19 @@ pub(crate) fn suite_of(
         suite.drawings = old.drawings;
     }
     Ok(Some(suite))
+}
+
+/// Keeps in the store what a recipe read from files, which may go then.
+pub(crate) fn keep_files(user: &mut UserRecipe, store: &Store) -> anyhow::Result<()> {
+    store.keep_recipe(user)?;
+    for (id, state) in std::mem::take(&mut user.loaded) {
+        let entry = user
+            .recipe
+            .get(&id)
+            .expect("what is loaded is a node of the recipe");
+        store.keep_loaded(&id, entry, &state)?;
+    }
+    Ok(())
 }
 
 /// Where reports of a suite go.

@@ -253,6 +253,13 @@ fn print(costs: &Costs, with_hours: bool) {
             row.plan.bytes as f64 / 1e9,
         ));
     }
+    let blocked = costs.panels.iter().filter(|row| row.blocked.is_some());
+    let blocked: u64 = blocked.map(|row| row.plan.epochs_to_do).sum();
+    if blocked > 0 {
+        printing::line(&format!(
+            "of these {blocked} epochs cannot be trained here: their data are not at hand"
+        ));
+    }
     match costs.hours {
         Some(hours) => printing::line(&format!(
             "time      {} with one job, at this machine's speed",
@@ -262,6 +269,11 @@ fn print(costs: &Costs, with_hours: bool) {
             printing::note("where the time is not known, --measure measures it and remembers it");
         }
         None => {}
+    }
+    if with_hours {
+        printing::note(
+            "times rest on this machine's speed: as --measure found it, else as a step of 16 images lets expect",
+        );
     }
 }
 
@@ -288,9 +300,10 @@ fn joined(all: &[Needs]) -> (Recipe, Vec<Vec<StateRef>>) {
 }
 
 fn duration(hours: f64) -> String {
-    if hours < 1.0 {
-        format!("{:.0} minutes", (60.0 * hours).max(1.0))
-    } else {
-        format!("{hours:.1} hours")
+    match hours {
+        0.0..1.0 => format!("{:.0} minutes", (60.0 * hours).max(1.0)),
+        1.0..72.0 => format!("{hours:.1} hours"),
+        72.0..17_520.0 => format!("{:.0} days", hours / 24.0),
+        _ => format!("{:.0} years", hours / 8_766.0),
     }
 }

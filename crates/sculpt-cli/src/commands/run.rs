@@ -73,14 +73,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     say_gone(&user.gone);
     let _shared = store.share()?;
-    store.keep_recipe(&user)?;
-    for (id, state) in std::mem::take(&mut user.loaded) {
-        let entry = user
-            .recipe
-            .get(&id)
-            .expect("what is loaded is a node of the recipe");
-        store.keep_loaded(&id, entry, &state)?;
-    }
+    own::keep_files(&mut user, &store)?;
     if words.again {
         forget(&user.recipe, &store)?;
     }

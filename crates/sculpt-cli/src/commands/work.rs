@@ -1,5 +1,6 @@
 //! `work`: trains what is missing of a suite, beside other workers on the same store; and what of it `reproduce` and `run` share.
 
+use super::own;
 use super::plan::needs;
 use super::preset::DataWords;
 use super::reproduce::{by_names, panels_at_hand};
@@ -79,14 +80,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         (Some(name), _) => of_suite(name, &store, &data)?,
         (None, Some(file)) => {
             let mut user = store.read_user_recipe(file, &data)?;
-            store.keep_recipe(&user)?;
-            for (id, state) in std::mem::take(&mut user.loaded) {
-                let entry = user
-                    .recipe
-                    .get(&id)
-                    .expect("what is loaded is a node of the recipe");
-                store.keep_loaded(&id, entry, &state)?;
-            }
+            own::keep_files(&mut user, &store)?;
             let wanted: Vec<StateRef> = user.states.iter().map(|named| named.state.clone()).collect();
             user.recipe.needed(&wanted, |state| store.has(state))
         }

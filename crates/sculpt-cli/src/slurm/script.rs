@@ -1,6 +1,7 @@
 //! The script of an array of workers.
 
 use super::Profile;
+use crate::printing::quoted;
 use anyhow::Context;
 use sculpt_experiments::{DataFolder, Store};
 use sculpt_store::canonical::sha256_hex;
@@ -121,16 +122,6 @@ pub(crate) fn write_scripts(
         written.push(path);
     }
     Ok(written)
-}
-
-/// As a shell needs it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=,./:+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 #[cfg(test)]
