@@ -214,45 +214,45 @@ row! {
     pub struct OwnContrastRow {
         /// What is compared.
         contrast: String,
-        /// The curve that the difference is of.
-        a: String,
-        /// The curve that is taken away.
-        b: String,
-        /// What the curves run along.
-        along: String,
-        /// Place along both; none of the mean over all places that both have.
-        x: Option<f64>,
-        /// Seeds that both have, apart by blanks.
-        seeds: String,
-        /// `a − b` of each seed, apart by blanks.
-        values: String as "points of accuracy" [list_within |_, _| POINTS],
+        /// What the test says at 5 %.
+        verdict: Verdict,
         /// Mean over seeds.
         effect: f64 as "points of accuracy" [within |_, _| POINTS],
         /// Lower end of the 90 % interval of the mean: Student's t over the paired differences.
         low: Option<f64> as "points of accuracy" [within |_, _| 5.0 * POINTS],
         /// Upper end.
         high: Option<f64> as "points of accuracy" [within |_, _| 5.0 * POINTS],
-        /// Sample standard deviation over seeds.
-        deviation: Option<f64> as "points of accuracy" [within |_, _| 5.0 * POINTS],
+        /// Probability of the test; none without spread, where the sign decides.
+        p: Option<f64> [log_within log_p],
+        /// The same, adjusted for the number of places after Holm. It follows from the p of all places.
+        p_holm: Option<f64> [within |_, _| f64::INFINITY],
         /// Seeds.
         n: u32 as "seeds",
+        /// Place along both; none of the mean over all places that both have.
+        x: Option<f64>,
+        /// What the curves run along.
+        along: String,
+        /// The curve that the difference is of.
+        a: String,
+        /// The curve that is taken away.
+        b: String,
         /// What is tested.
         test: Test,
         /// What the mean is tested against; of `within` at both sides of 0.
         bound: f64 as "points of accuracy",
         /// The null hypothesis.
         null: String,
-        /// Probability of the test; none without spread, where the sign decides.
-        p: Option<f64> [log_within log_p],
-        /// The same, adjusted for the number of places after Holm. It follows from the p of all places.
-        p_holm: Option<f64> [within |_, _| f64::INFINITY],
-        /// What the test says at 5 %.
-        verdict: Verdict,
+        /// Sample standard deviation over seeds.
+        deviation: Option<f64> as "points of accuracy" [within |_, _| 5.0 * POINTS],
         /// With so many seeds and this deviation, the distance from the bound that is found with 80 % power.
         smallest_effect: Option<f64> as "points of accuracy" [within |_, _| 5.0 * POINTS],
         /// Seeds with which an undecided comparison would be decided with 80 % power, were mean and deviation the true ones; none
         /// above 10,000.
         n_to_decide: Option<u32> as "seeds" [within |_, _| f64::INFINITY],
+        /// Seeds that both have, apart by blanks.
+        seeds: String,
+        /// `a − b` of each seed, apart by blanks.
+        values: String as "points of accuracy" [list_within |_, _| POINTS],
     }
 }
 

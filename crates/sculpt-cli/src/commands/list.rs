@@ -141,9 +141,11 @@ fn suites(global: &Global) -> anyhow::Result<Vec<(AnySuite, Source)>> {
         let Some(name) = paths::suite_of(&file) else {
             continue;
         };
-        if found.contains_key(name) {
+        let known = found.get(name).map(|(suite, _)| suite);
+        if matches!(known, Some(AnySuite::OfPreset(_))) {
             continue;
         }
+        // A recipe's suite in the store may be ahead of what is published of it.
         if let Some(suite) = readable(AnySuite::in_store(&store, name)).flatten() {
             found.insert(name.to_owned(), (suite, Source::Runs(store.clone())));
         }

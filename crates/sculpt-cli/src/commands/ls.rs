@@ -123,9 +123,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 pub(crate) struct Named(HashMap<NodeId, Vec<String>>);
 
 impl Named {
-    /// By the suites of recipes in the store. One that cannot be read names nothing: `verify` tells of it.
+    /// By the suites of recipes in the store, and of those that are published or fetched. One that cannot be read names nothing:
+    /// `verify` tells of it.
     pub(crate) fn of(store: &Store) -> Self {
         let mut names: HashMap<NodeId, Vec<String>> = HashMap::new();
+        let data = places::data();
+        let published = [paths::published_folder(&data), paths::fetched_folder(&data)];
+        let folders = published
+            .iter()
+            .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
+        let mut suites: Vec<_> = folders
+            .filter_map(|folder| AnySuite::in_folder(&folder.path()).ok().flatten())
+            .collect();
         let files = fs::read_dir(paths::suites_folder(store.runs()))
             .into_iter()
             .flatten()
@@ -134,14 +143,20 @@ impl Named {
         files.sort();
         for file in files {
             let name = file.to_string_lossy();
-            let suite =
-                paths::suite_of(&name).and_then(|name| AnySuite::in_store(store, name).ok().flatten());
-            let Some(AnySuite::OfRecipe(suite)) = suite else {
+            suites.extend(
+                paths::suite_of(&name).and_then(|name| AnySuite::in_store(store, name).ok().flatten()),
+            );
+        }
+        for suite in suites {
+            let AnySuite::OfRecipe(suite) = suite else {
                 continue;
             };
             for named in suite.states() {
                 let title = format!("{}: {}", suite.name, named.title());
-                names.entry(named.state.id.clone()).or_default().push(title);
+                let names = names.entry(named.state.id.clone()).or_default();
+                if !names.contains(&title) {
+                    names.push(title);
+                }
             }
         }
         Self(names)

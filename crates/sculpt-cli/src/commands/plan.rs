@@ -53,6 +53,12 @@ struct Costs {
     /// Training only, one job; evaluation adds some percent. None where the speed of a part is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<f64>,
+    /// Of the longest chain of nodes that wait for each other: no number of machines is faster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longest_chain_hours: Option<f64>,
+    /// More machines than these cannot all be at work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machines_that_help: Option<u64>,
     /// What of it each data set and network takes: panels of figures that share them are one row.
     panels: Vec<Row>,
 }
@@ -137,6 +143,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         threads: global.threads,
         speeds,
     };
+    let needed = recipe.needed(curves.iter().flatten(), |state| store.has(state));
+    let chain = match &asked.speeds {
+        Some(speeds) => super::simulate::longest_chain(&needed, &store, speeds, global.threads)?,
+        None => None,
+    };
     let mut panels = Vec::new();
     for panel in PanelName::ALL {
         panels.extend(asked.row(panel)?);
@@ -148,6 +159,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         data: preset.title_of(PanelName::A).to_owned(),
         plan: whole,
         hours: hours.filter(|_| !words.no_bench).map(|hours| hours.iter().sum()),
+        longest_chain_hours: chain.map(|(longest, _)| longest),
+        machines_that_help: chain
+            .filter(|(longest, _)| *longest > 0.0)
+            .map(|(longest, all)| (all / longest).ceil() as u64),
         panels,
     };
     let scripts = match &words.slurm {
@@ -262,8 +277,14 @@ fn print(costs: &Costs, with_hours: bool) {
     }
     match costs.hours {
         Some(hours) => printing::line(&format!(
-            "time      {} with one job, at this machine's speed",
-            duration(hours)
+            "time      {} with one job, at this machine's speed{}",
+            duration(hours),
+            costs.longest_chain_hours.zip(costs.machines_that_help).map_or_else(String::new, |(longest, machines)| {
+                format!(
+                    "; the longest chain is {}: more than {machines} machines cannot all be at work (`simulate` says more)",
+                    duration(longest)
+                )
+            })
         )),
         None if with_hours => {
             printing::note("where the time is not known, --measure measures it and remembers it");

@@ -77,7 +77,21 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let (recipe, curves) = needs(&artefacts(&words.artefacts)?, &preset, |needs| needs)?;
     let store = places::store(global);
     let needed = recipe.needed(curves.iter().flatten(), |state| store.has(state));
-    let seconds = seconds_of(words, &needed, global)?;
+    let speeds = Speeds::new(Cache::new(&places::runs(global)), device::of(global)?, false);
+    let speed = |work: &Work| match words.images_per_second {
+        Some(speed) => Ok(Some(speed)),
+        None => speeds.of(work, global.threads.unwrap_or(work.threads)),
+    };
+    let seconds = match seconds_of(&needed, speed)? {
+        Ok(seconds) => seconds,
+        Err(work) => bail!(
+            "how fast {} trains on images of {} x {} is not known: `sculpt plan --measure` measures it here, \
+             --images-per-second says it",
+            work.model,
+            work.side,
+            work.side
+        ),
+    };
     let mut rows = Vec::new();
     let mut last = None;
     for &n in &words.machines {
@@ -139,32 +153,47 @@ fn on(needed: &Recipe, store: &Store, seconds: &HashMap<String, f64>, machines: 
     simulate(needed, |id, entry| store.is_done(id, entry), of, machines)
 }
 
-/// Seconds an image of each kind of work that there is.
-fn seconds_of(words: &Words, needed: &Recipe, global: &Global) -> anyhow::Result<HashMap<String, f64>> {
-    let speeds = Speeds::new(Cache::new(&places::runs(global)), device::of(global)?, false);
+/// Seconds an image of each kind of work that there is, or a kind whose speed is not known.
+fn seconds_of(
+    needed: &Recipe,
+    speed: impl Fn(&Work) -> anyhow::Result<Option<f64>>,
+) -> anyhow::Result<Result<HashMap<String, f64>, Work>> {
     let mut found = HashMap::new();
     for (_, entry) in needed.iter() {
-        let Some(work) = Work::of(entry)? else { continue };
+        let Some(work) = Work::of(entry)? else {
+            continue;
+        };
         let kind = kind(&work);
         if found.contains_key(&kind) {
             continue;
         }
-        let speed = match words.images_per_second {
-            Some(speed) => Some(speed),
-            None => speeds.of(&work, global.threads.unwrap_or(work.threads))?,
+        match speed(&work)? {
+            Some(speed) => found.insert(kind, 1.0 / speed),
+            None => return Ok(Err(work)),
         };
-        let Some(speed) = speed else {
-            bail!(
-                "how fast {} trains on images of {} x {} is not known: `sculpt plan --measure` measures it here, \
-                 --images-per-second says it",
-                work.model,
-                work.side,
-                work.side
-            );
-        };
-        found.insert(kind, 1.0 / speed);
     }
-    Ok(found)
+    Ok(Ok(found))
+}
+
+/// Hours of the longest chain of nodes that wait for each other, and of all nodes; none where a speed is not known.
+pub(super) fn longest_chain(
+    needed: &Recipe,
+    store: &Store,
+    speeds: &Speeds,
+    threads: Option<u32>,
+) -> anyhow::Result<Option<(f64, f64)>> {
+    let speed = |work: &Work| speeds.of(work, threads.unwrap_or(work.threads));
+    let Ok(seconds) = seconds_of(needed, speed)? else {
+        return Ok(None);
+    };
+    let one = Machines {
+        n: 1,
+        failures_per_hour: 0.0,
+        delay: 0.0,
+        seed: 0,
+    };
+    let found = on(needed, store, &seconds, one);
+    Ok(Some((found.critical_path / 3600.0, found.work / 3600.0)))
 }
 
 /// What a speed depends on.

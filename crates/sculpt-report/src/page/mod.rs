@@ -60,6 +60,7 @@ pub fn write_page(suite: &Suite, folder: &Path) -> Result<PathBuf, ReportError> 
 pub fn write_own_page(suite: &RecipeSuite, folder: &Path) -> Result<PathBuf, ReportError> {
     let path = paths::report_page(folder);
     let (mut body, mut rules) = (String::new(), BTreeSet::new());
+    let mut contents = String::from("<nav id=\"contents\">\n<ul>\n");
     for stem in own_stems(folder)? {
         if let Some(files) = Files::read(folder, &stem)? {
             files.table.iter().for_each(|table| table.rules(&mut rules));
@@ -69,8 +70,20 @@ pub fn write_own_page(suite: &RecipeSuite, folder: &Path) -> Result<PathBuf, Rep
                 title: String::new(),
                 stem,
             };
+            let title = files.title_or("");
+            writeln!(
+                contents,
+                "<li><a href=\"#{}\"><b>{}</b> {}</a></li>",
+                entry.stem,
+                Text(&entry.name),
+                Text(&title)
+            )
+            .expect("a string takes what is written");
             body.push_str(&section(&entry, &files, &suite.title));
         }
+    }
+    if !body.is_empty() {
+        body.insert_str(0, &format!("{contents}</ul>\n</nav>\n"));
     }
     if body.is_empty() {
         body.push_str("<p>Nothing is drawn yet: <code>cargo xtask draw accuracy --suite ");
