@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Writes the page of a recipe's suite from the files in its report folder: what is drawn of it, and comparisons.
 ///
 /// # Errors
-/// As [`write_page`].
+/// As [`write_page`](super::write_page).
 pub fn write_own_page(suite: &RecipeSuite, folder: &Path) -> Result<PathBuf, ReportError> {
     let path = paths::report_page(folder);
     let (mut body, mut rules) = (String::new(), BTreeSet::new());
