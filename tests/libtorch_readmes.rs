@@ -17,7 +17,7 @@ const CRATES: [&str; 10] = [
 ];
 
 /// What they are made of.
-const BENEATH: [&str; 15] = [
+const BENEATH: [&str; 16] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-schedules",
@@ -26,6 +26,7 @@ const BENEATH: [&str; 15] = [
     "sculpt-store",
     "sculpt-network",
     "sculpt-stats",
+    "sculpt-pictures",
     "sculpt-signs",
     "sculpt-label-noise",
     "sculpt-parquet",
