@@ -19,5 +19,5 @@ mod verdicts;
 pub use evidence::Evidence;
 pub use methods::METHODS;
 pub use params::Margins;
-pub use question::{Answer, Question};
+pub use question::{Answer, Question, adjusted};
 pub use verdicts::{artefacts, claims, contrasts};

@@ -3,7 +3,7 @@
 use crate::judge::{Reach, judge, known, reach};
 use crate::params::{ALPHA, Rule};
 use sculpt_rows::{Test, Verdict};
-use sculpt_stats::StatsError;
+use sculpt_stats::{StatsError, holm};
 
 /// What is asked of the mean over seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +26,15 @@ pub struct Answer {
     pub smallest_effect: Option<f64>,
     /// Seeds that would decide an undecided question with 80 % power.
     pub n_to_decide: Option<usize>,
+}
+
+/// Probabilities adjusted for their number after Holm; what was decided without one counts as one of them, and has none after it.
+pub fn adjusted(p: &[Option<f64>]) -> Vec<Option<f64>> {
+    let all: Vec<f64> = p.iter().map(|p| p.unwrap_or(0.0)).collect();
+    p.iter()
+        .zip(holm(&all))
+        .map(|(own, adjusted)| own.map(|_| adjusted))
+        .collect()
 }
 
 impl Question {

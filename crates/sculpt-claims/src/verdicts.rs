@@ -2,8 +2,9 @@ use crate::derive;
 use crate::evidence::Evidence;
 use crate::list::CLAIMS;
 use crate::params::Margins;
+use crate::question::adjusted;
 use sculpt_rows::{ClaimRow, ContrastRow, Name};
-use sculpt_stats::{StatsError, holm};
+use sculpt_stats::StatsError;
 use std::collections::BTreeSet;
 
 /// The artefacts whose rows the claims read.
@@ -31,16 +32,14 @@ pub fn claims(contrasts: &[ContrastRow]) -> Vec<ClaimRow> {
         .iter()
         .map(|claim| derive::claim(claim, contrasts))
         .collect();
-    // A claim that holds without a test counts as one of those that are adjusted for, and is not shown.
-    let tested = |row: &ClaimRow| row.verdict.is_tested();
-    let p: Vec<f64> = rows
+    let is_tested = |row: &ClaimRow| row.verdict.is_tested();
+    let p: Vec<_> = rows
         .iter()
-        .filter(|row| tested(row))
-        .map(|row| row.p.unwrap_or(0.0))
+        .filter(|row| is_tested(row))
+        .map(|row| row.p)
         .collect();
-    let adjusted = holm(&p);
-    for (row, adjusted) in rows.iter_mut().filter(|row| tested(row)).zip(adjusted) {
-        row.p_holm = row.p.map(|_| adjusted);
+    for (row, p_holm) in rows.iter_mut().filter(|row| is_tested(row)).zip(adjusted(&p)) {
+        row.p_holm = p_holm;
     }
     rows
 }

@@ -6,7 +6,7 @@ use crate::printing;
 use crate::signals::Stop;
 use crate::words::Global;
 use anyhow::bail;
-use sculpt_experiments::{Board, DataFolder, Drive, NodeId, Recipe, Store, drive};
+use sculpt_experiments::{Board, DataFolder, Drive, Entry, NodeId, Recipe, Store, drive};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -59,21 +59,12 @@ pub(crate) fn run_until(
     let mut end = Drive::Finished;
     let mut board = Board::new(recipe, |id, entry| store.is_done(id, entry));
     if board.n_open_at_start() > 0 {
-        let mut said = Instant::now();
-        let open = recipe.iter().filter(|(id, entry)| !store.is_done(id, entry));
-        for (n, (id, entry)) in open.enumerate() {
-            store.describe(id, entry)?;
-            if stop.asked().load(Ordering::Relaxed) {
-                return Ok((Drive::Stopped, Finished::default()));
-            }
-            if said.elapsed() >= SAY_EVERY {
-                said = Instant::now();
-                printing::note(&format!(
-                    "{} of {} nodes described",
-                    n + 1,
-                    board.n_open_at_start()
-                ));
-            }
+        let open: Vec<_> = recipe
+            .iter()
+            .filter(|(id, entry)| !store.is_done(id, entry))
+            .collect();
+        if !describe(&open, store, stop)? {
+            return Ok((Drive::Stopped, Finished::default()));
         }
         let mut display = Display::new(&board);
         let mut children = Children::new(store, data, global, n_jobs as usize);
@@ -95,4 +86,23 @@ pub(crate) fn run_until(
         n_skipped: board.n_cut(),
     };
     Ok((end, finished))
+}
+
+/// Describes nodes in the store, so that whoever is given their ids can run them; false where it was stopped before the last.
+///
+/// # Errors
+/// What the file system refuses.
+pub(crate) fn describe(open: &[(&NodeId, &Entry)], store: &Store, stop: &Stop) -> anyhow::Result<bool> {
+    let mut said = Instant::now();
+    for (n, (id, entry)) in (1..).zip(open) {
+        store.describe(id, entry)?;
+        if stop.asked().load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        if said.elapsed() >= SAY_EVERY {
+            said = Instant::now();
+            printing::note(&format!("{n} of {} nodes described", open.len()));
+        }
+    }
+    Ok(true)
 }

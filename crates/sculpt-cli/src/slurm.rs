@@ -7,14 +7,14 @@ mod script;
 
 pub(crate) use profile::{Place, Profile};
 pub(crate) use queue::{Queued, max_array_size, queued, requeue_self};
-pub(crate) use script::{Work, write_scripts};
+pub(crate) use script::{Work, job_name, write_scripts};
 
+use crate::jobs::{Finished, describe};
+use crate::printing;
 use crate::signals::Stop;
-use crate::{jobs::Finished, printing};
 use anyhow::{Context, bail};
-use sculpt_experiments::{NodeId, Recipe, Store};
+use sculpt_experiments::{Entry, NodeId, Recipe, Store};
 use sculpt_store::paths;
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 /// How often the store is looked at, and the queue.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ASK_EVERY: Duration = Duration::from_secs(10);
+
+/// A shared folder of thousands of nodes is looked at for a twentieth of the time at most.
+const LOOKS_OF_TIME: u32 = 20;
 
 /// How often a line says how far the workers are.
 const SAY_EVERY: Duration = Duration::from_secs(60);
@@ -55,19 +58,18 @@ impl Cluster<'_> {
     /// # Errors
     /// Slurm that refuses, workers that ended and left nodes, or a signal; workers go on then.
     pub(crate) fn train(&self, recipe: &Recipe) -> anyhow::Result<Option<Finished>> {
-        let mut open: BTreeSet<&NodeId> = BTreeSet::new();
-        for (id, entry) in recipe.iter() {
-            if !self.store.is_done(id, entry) {
-                self.store.describe(id, entry)?;
-                open.insert(id);
-            }
+        let is_open = |(id, entry): &(&NodeId, &Entry)| !self.store.is_done(id, entry);
+        let open: Vec<_> = recipe.iter().filter(is_open).collect();
+        let stop = Stop::on_signals()?;
+        if !describe(&open, self.store, &stop)? {
+            bail!("stopped; nothing is submitted, and the same command goes on from here");
         }
         let n_open = open.len();
         if n_open == 0 {
             printing::note("all nodes are done: nothing is submitted");
             return Ok((!self.detach).then(Finished::default));
         }
-        let name = self.work.job_name(self.store);
+        let name = job_name(self.work.suite, self.store.runs());
         let there = queued(&name)?.len() as u32;
         let wanted = self.n_workers.min(n_open as u32).saturating_sub(there);
         if there > 0 {
@@ -76,7 +78,7 @@ impl Cluster<'_> {
         if wanted > 0 {
             let folder = paths::slurm_folder(self.store.runs());
             let largest = queue::max_array_size()?;
-            let scripts = write_scripts(&folder, &name, &self.work, &self.profile, wanted, largest)?;
+            let scripts = write_scripts(&folder, &self.work, &self.profile, wanted, largest)?;
             for script in scripts {
                 let id = queue::submit(&script)?;
                 printing::note(&format!("submitted {} as job {id}", script.display()));
@@ -88,28 +90,29 @@ impl Cluster<'_> {
             ));
             return Ok(None);
         }
-        self.wait(recipe, open, &name)
+        self.wait(open, &name, &stop)
     }
 
     fn wait(
         &self,
-        recipe: &Recipe,
-        mut open: BTreeSet<&NodeId>,
+        mut open: Vec<(&NodeId, &Entry)>,
         name: &str,
+        stop: &Stop,
     ) -> anyhow::Result<Option<Finished>> {
-        let stop = Stop::on_signals()?;
         let n = open.len();
         let (begun, mut said, mut asked, mut answered) =
             (Instant::now(), Instant::now(), Instant::now(), Instant::now());
-        let (mut empty, mut workers) = (0, Vec::new());
+        let (mut empty, mut workers, mut pause) = (0, Vec::new(), LOOK_EVERY);
         loop {
             if stop.asked().load(Ordering::Relaxed) {
                 bail!(
                     "the workers go on; the same command waits for them again, `scancel --name={name}` ends them"
                 );
             }
-            std::thread::sleep(LOOK_EVERY);
-            open.retain(|id| recipe.get(id).is_some_and(|entry| !self.store.is_done(id, entry)));
+            std::thread::sleep(pause);
+            let look = Instant::now();
+            open.retain(|(id, entry)| !self.store.is_done(id, entry));
+            pause = LOOK_EVERY.max(LOOKS_OF_TIME * look.elapsed());
             if open.is_empty() {
                 stop.end_at_once();
                 return Ok(Some(Finished {

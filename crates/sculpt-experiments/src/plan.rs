@@ -47,6 +47,12 @@ pub struct Work {
 }
 
 impl Work {
+    /// What its speed depends on, as a key.
+    pub fn kind(&self) -> String {
+        let (side, batch, threads) = (self.side, self.batch, self.threads);
+        format!("{:?} {side} {batch} {:?} {threads}", self.model, self.precision)
+    }
+
     /// Of one node; none of a node that does not train.
     ///
     /// # Errors
@@ -88,9 +94,9 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Result<
         let layout = entry.model.layout();
         let floats = layout.n_params() + layout.n_buffers();
         plan.bytes += entry.keep.len() as u64 * (4 * floats + layout.n_prunable().div_ceil(8)) as u64;
-        let Node::Train(train) = &entry.node else {
+        if !matches!(entry.node, Node::Train(_)) {
             continue;
-        };
+        }
         let mask = (entry.model.clone(), entry.density.to_bits(), entry.allocation);
         let densities = densities
             .entry(mask)
@@ -100,17 +106,8 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Result<
         plan.flops_sparse_ideal += cost.flops_sparse_ideal;
         if !done {
             plan.epochs_to_do += epochs_of(entry);
-            let (side, batch) = (train.data.shape()?.1, train.batch);
-            let (precision, threads) = (train.precision, entry.threads);
-            let key = format!("{:?} {side} {batch} {precision:?} {threads}", entry.model);
-            let item = work.entry(key).or_insert_with(|| Work {
-                model: entry.model.clone(),
-                side,
-                batch: train.batch,
-                precision,
-                threads,
-                images: 0,
-            });
+            let own = Work::of(entry)?.expect("a Train node is work");
+            let item = work.entry(own.kind()).or_insert(Work { images: 0, ..own });
             item.images += cost.images;
         }
     }

@@ -33,7 +33,7 @@ pub enum Scale {
 }
 
 /// A panel of these observations: a curve a name, in the order in which names come up, along the places in their order; each of a few
-/// seeds is a thin line where `seeds` says so.
+/// seeds is a thin line where `seeds` says so and a curve has several places.
 ///
 /// # Errors
 /// A mean that cannot be computed.
@@ -69,6 +69,8 @@ pub fn own_panel(
                 ..point
             });
         }
+        // A line of one point is none.
+        let seeds = seeds && points.len() > 1;
         let curve = Curve::new(Series::Own(place), points).labelled(name);
         curves.push(if seeds {
             curve.beside_seeds(lines(&own))
@@ -133,6 +135,7 @@ mod tests {
         assert!((first.x - 0.11).abs() < 1e-12 && (first.mean - 0.65).abs() < 1e-12);
         assert_eq!(panel.curves[0].seeds.len(), 2);
         assert_eq!(panel.curves[0].seeds[0], [(0.1, 0.6), (0.5, 0.8)]);
+        assert!(panel.curves[1].seeds.is_empty(), "one place is no line");
         assert_eq!(panel.interval, IntervalOf::LogitT);
     }
 }

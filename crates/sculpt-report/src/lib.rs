@@ -36,7 +36,7 @@ pub use error::ReportError;
 pub use frame_file::to_table;
 pub use output::{Written, restyle, write};
 pub use own::{Contrasted, Output, OwnSession};
-pub use page::{write_own_page, write_page};
+pub use page::{clear_own_files, write_own_page, write_page};
 pub use provenance::{Provenance, Restyled, SuiteShown};
 pub use registry::ALL;
 pub use sculpt_claims::Question;

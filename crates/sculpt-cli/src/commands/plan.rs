@@ -99,8 +99,7 @@ fn scripts(
     let work = training.work(1, global);
     let profile = slurm::Profile::find(words.profile.as_deref())?;
     let largest = slurm::max_array_size().unwrap_or(USUAL_ARRAY);
-    let job = work.job_name(&store);
-    slurm::write_scripts(folder, &job, &work, &profile, words.workers, largest)
+    slurm::write_scripts(folder, &work, &profile, words.workers, largest)
 }
 
 #[derive(Serialize)]

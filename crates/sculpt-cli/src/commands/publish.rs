@@ -8,10 +8,10 @@ use super::preset::{DataWords, check_suite_name};
 use super::reproduce::by_names;
 use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{AnySuite, Environment, Recipe, RecipeSuite, Source, StateRef, Store, publish};
-use sculpt_report::{Session, write_own_page, write_page};
+use sculpt_report::{Session, clear_own_files, write_own_page, write_page};
 use sculpt_store::{atomic, paths};
 
 #[derive(Args)]
@@ -169,9 +169,7 @@ fn of_recipe(mut suite: RecipeSuite, store: &Store, words: &Words, global: &Glob
     ));
     let reports = paths::published_report_folder(&places::reports(), &suite.name);
     // Pictures of an earlier publication are of other states.
-    if reports.is_dir() {
-        std::fs::remove_dir_all(&reports).with_context(|| reports.display().to_string())?;
-    }
+    clear_own_files(&reports)?;
     let source = Source::published(&folder)?;
     let session = own::open(suite, recipe, source, &words.data.folder(), global)?;
     let mut files = Vec::new();

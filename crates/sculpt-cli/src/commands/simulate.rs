@@ -148,7 +148,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 fn on(needed: &Recipe, store: &Store, seconds: &HashMap<String, f64>, machines: Machines) -> Simulated {
     let of = |entry: &Entry| {
         let work = Work::of(entry).ok().flatten();
-        work.map_or(0.0, |work| work.images as f64 * seconds[&kind(&work)])
+        work.map_or(0.0, |work| work.images as f64 * seconds[&work.kind()])
     };
     simulate(needed, |id, entry| store.is_done(id, entry), of, machines)
 }
@@ -163,7 +163,7 @@ fn seconds_of(
         let Some(work) = Work::of(entry)? else {
             continue;
         };
-        let kind = kind(&work);
+        let kind = work.kind();
         if found.contains_key(&kind) {
             continue;
         }
@@ -194,12 +194,4 @@ pub(super) fn longest_chain(
     };
     let found = on(needed, store, &seconds, one);
     Ok(Some((found.critical_path / 3600.0, found.work / 3600.0)))
-}
-
-/// What a speed depends on.
-fn kind(work: &Work) -> String {
-    format!(
-        "{:?} {} {} {:?} {}",
-        work.model, work.side, work.batch, work.precision, work.threads
-    )
 }

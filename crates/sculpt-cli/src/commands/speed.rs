@@ -6,7 +6,8 @@ use sculpt_experiments::{Environment, Work};
 use sculpt_measures::{Cache, Key};
 use sculpt_models::training_flops;
 use serde::Serialize;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tch::Device;
 
@@ -39,6 +40,8 @@ pub(super) struct Speeds {
     measure: bool,
     /// What the estimates took until now.
     spent: Cell<Duration>,
+    /// Those that were made, by what they are of: whoever asks again is told the same.
+    estimated: RefCell<HashMap<String, f64>>,
 }
 
 impl Speeds {
@@ -48,6 +51,7 @@ impl Speeds {
             device,
             measure,
             spent: Cell::default(),
+            estimated: RefCell::default(),
         }
     }
 
@@ -85,6 +89,10 @@ impl Speeds {
             self.cache.put(&key, &speed)?;
             return Ok(Some(speed));
         }
+        let kind = format!("{} {threads}", work.kind());
+        if let Some(known) = self.estimated.borrow().get(&kind) {
+            return Ok(Some(*known));
+        }
         let macs = work.model.multiply_accumulates([3, work.side, work.side])?;
         let step = f64::from(SMALL_BATCH) * training_flops(macs.into_iter().map(|n| (n, 1.0)));
         // One step to warm up, two that are timed.
@@ -95,6 +103,7 @@ impl Speeds {
         let begun = Instant::now();
         let speed = at(SMALL_BATCH.min(work.batch))?;
         self.spent.set(self.spent.get() + begun.elapsed());
+        self.estimated.borrow_mut().insert(kind, speed);
         Ok(Some(speed))
     }
 }

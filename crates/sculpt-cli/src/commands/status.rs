@@ -3,13 +3,11 @@
 use super::ls::Named;
 use super::plan::needs;
 use super::reproduce::by_names;
-use crate::slurm::{self, Queued, Work};
+use crate::slurm::{self, Queued};
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{
-    AnySuite, DataFolder, ExperimentError, MetricsRow, NodeId, Recipe, StateRef, Store,
-};
+use sculpt_experiments::{AnySuite, ExperimentError, MetricsRow, NodeId, Recipe, StateRef, Store};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::fs;
@@ -139,16 +137,7 @@ fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
             begun += 1;
         }
     }
-    let work = Work {
-        suite: suite.name(),
-        runs: store.runs(),
-        data: &DataFolder::default(),
-        device: "cpu",
-        pack: 1,
-        threads: 1,
-        published: true,
-    };
-    let name = work.job_name(store);
+    let name = slurm::job_name(suite.name(), store.runs());
     // Without Slurm the store alone says it.
     let workers = slurm::queued(&name).ok();
     let is_left = begun + waiting > 0 && running.is_empty();

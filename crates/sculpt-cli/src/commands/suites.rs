@@ -56,6 +56,14 @@ pub(crate) fn find_any(name: Option<&str>, global: &Global) -> anyhow::Result<(A
         paths::fetched_suite(&data, &name),
     ] {
         if let Some(suite) = AnySuite::in_folder(&folder)? {
+            // Its name is that of the reports that are written.
+            if suite.name() != name {
+                bail!(
+                    "{} is of suite {:?}: rename the folder",
+                    folder.display(),
+                    suite.name()
+                );
+            }
             return Ok((suite, Some(folder)));
         }
     }

@@ -3,7 +3,7 @@
 use super::Profile;
 use crate::printing::quoted;
 use anyhow::Context;
-use sculpt_experiments::{DataFolder, Store};
+use sculpt_experiments::DataFolder;
 use sculpt_store::canonical::sha256_hex;
 use sculpt_store::{atomic, paths};
 use std::fs;
@@ -39,14 +39,14 @@ fn arrays(n_workers: u32, largest: u32) -> Vec<Array> {
     arrays
 }
 
-impl Work<'_> {
-    /// What its jobs are called: by the suite and the store, so that whoever comes again finds them.
-    pub(crate) fn job_name(&self, store: &Store) -> String {
-        let place = fs::canonicalize(store.runs()).unwrap_or_else(|_| store.runs().to_owned());
-        let of_store = sha256_hex(place.display().to_string().as_bytes());
-        format!("sculpt-{}-{}", self.suite, &of_store[..8])
-    }
+/// What the jobs of a suite's workers are called: by the suite and the store, so that whoever comes again finds them.
+pub(crate) fn job_name(suite: &str, runs: &Path) -> String {
+    let place = fs::canonicalize(runs).unwrap_or_else(|_| runs.to_owned());
+    let of_store = sha256_hex(place.display().to_string().as_bytes());
+    format!("sculpt-{suite}-{}", &of_store[..8])
+}
 
+impl Work<'_> {
     /// The worker's words.
     fn words(&self) -> anyhow::Result<Vec<String>> {
         let whole = |path: &Path| {
@@ -79,12 +79,12 @@ impl Work<'_> {
 /// Writes the scripts of so many workers into a folder; their paths.
 pub(crate) fn write_scripts(
     folder: &Path,
-    name: &str,
     work: &Work<'_>,
     profile: &Profile,
     n_workers: u32,
     largest: u32,
 ) -> anyhow::Result<Vec<PathBuf>> {
+    let name = job_name(work.suite, work.runs);
     let here = std::env::current_dir().context("there is no current folder")?;
     let logs = paths::slurm_folder(work.runs);
     atomic::create_folder(&logs)?;

@@ -94,12 +94,11 @@ pub(crate) fn density_ticks(panel: &Panel) -> Vec<DensityTick> {
 
 /// Lowest and highest place on the x axis.
 pub(crate) fn x_extent(panel: &Panel) -> (f64, f64) {
-    let xs = panel
-        .curves
-        .iter()
-        .flat_map(|curve| &curve.points)
-        .map(|point| place(&panel.x, point.x));
-    let (mut low, mut high) = extent(xs);
+    let means = panel.curves.iter().flat_map(|curve| &curve.points);
+    // A seed need not stand where the mean does: each has its own wall time.
+    let seeds = panel.curves.iter().flat_map(|curve| curve.seeds.iter().flatten());
+    let xs = means.map(|point| point.x).chain(seeds.map(|(x, _)| *x));
+    let (mut low, mut high) = extent(xs.map(|x| place(&panel.x, x)));
     if let XAxis::Shared { end, .. } = panel.x {
         (low, high) = (low.min(0.0), high.max(f64::from(end)));
     }
@@ -297,6 +296,15 @@ mod tests {
             x_extent(&panel)
         };
         assert_eq!((ends(8.0), ends(50.0)), ((0.0, 40.0), (0.0, 50.0)));
+    }
+
+    /// Means at 2 and 8, but a seed that ran from 1 to 9: all of it is on the axis.
+    #[test]
+    fn seeds_stand_on_the_axis_too() {
+        let mut panel = panel(vec![point(2.0, 1.0, 1.0), point(8.0, 1.0, 1.0)]);
+        panel.x = XAxis::Linear { label: "s".into() };
+        panel.curves[0].seeds = vec![vec![(1.0, 1.0), (9.0, 1.0)], vec![(3.0, 1.0), (7.0, 1.0)]];
+        assert_eq!(x_extent(&panel), (1.0, 9.0));
     }
 
     #[test]

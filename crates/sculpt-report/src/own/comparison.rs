@@ -1,10 +1,9 @@
 //! Two curves, compared seed by seed.
 
 use crate::ReportError;
-use sculpt_claims::Question;
+use sculpt_claims::{Question, adjusted};
 use sculpt_experiments::Along;
 use sculpt_rows::{OwnAccuracyRow, OwnContrastRow, Test};
-use sculpt_stats::holm;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A row for each place that both curves have, with the seeds that both have there, and one for the mean over all places.
@@ -44,15 +43,14 @@ pub(super) fn contrast_rows(
             rows.push(contrast_row(None, &means, along, (a, b), question)?);
         }
     }
-    let tested = |row: &OwnContrastRow| row.x.is_some() && row.verdict.is_tested();
-    let p: Vec<f64> = rows
+    let is_tested = |row: &OwnContrastRow| row.x.is_some() && row.verdict.is_tested();
+    let p: Vec<_> = rows
         .iter()
-        .filter(|row| tested(row))
-        .map(|row| row.p.unwrap_or(0.0))
+        .filter(|row| is_tested(row))
+        .map(|row| row.p)
         .collect();
-    let adjusted = holm(&p);
-    for (row, adjusted) in rows.iter_mut().filter(|row| tested(row)).zip(adjusted) {
-        row.p_holm = row.p.map(|_| adjusted);
+    for (row, p_holm) in rows.iter_mut().filter(|row| is_tested(row)).zip(adjusted(&p)) {
+        row.p_holm = p_holm;
     }
     Ok(rows)
 }

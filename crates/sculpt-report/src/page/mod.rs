@@ -19,7 +19,7 @@ use crate::{ALL, Artefact, ReportError};
 use command::command;
 use files::{Files, file_name};
 use html::{Text, capital};
-pub use own::write_own_page;
+pub use own::{clear_own_files, write_own_page};
 use sculpt_experiments::{PanelName, PresetName, Suite};
 use sculpt_store::atomic;
 use sculpt_store::paths::{self, ReportFile};

@@ -58,6 +58,25 @@ pub fn write_own_page(suite: &RecipeSuite, folder: &Path) -> Result<PathBuf, Rep
     Ok(path)
 }
 
+/// Removes what [`OwnSession::draw`](crate::OwnSession::draw) wrote into a folder, and nothing else.
+///
+/// # Errors
+/// What the file system refuses.
+pub fn clear_own_files(folder: &Path) -> Result<(), ReportError> {
+    for stem in own_stems(folder)? {
+        for file in ReportFile::ALL {
+            let path = paths::report(folder, &stem, file);
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(ReportError::Io { path, source });
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Stems of the frames in a folder, sorted.
 fn own_stems(folder: &Path) -> Result<Vec<String>, ReportError> {
     let entries = match std::fs::read_dir(folder) {
