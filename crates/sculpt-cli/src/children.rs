@@ -2,7 +2,9 @@
 
 use crate::words::Global;
 use anyhow::Context;
-use sculpt_experiments::{DataFolder, JobNumber, NodeId, Report, Store, Worker};
+use sculpt_experiments::{
+    DataFolder, Event, ExperimentError, JobNumber, NodeId, Recipe, Report, Store, Worker,
+};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
@@ -15,6 +17,7 @@ const PROGRAM: &str = "/proc/self/exe";
 
 /// Child processes `sculpt node ID… --supervised`, each of which reports events on its stdout.
 pub(crate) struct Children<'a> {
+    recipe: &'a Recipe,
     store: &'a Store,
     data: &'a DataFolder,
     global: &'a Global,
@@ -33,13 +36,21 @@ struct Job {
 
 enum Message {
     Line(String),
+    Event(Event),
     Closed,
 }
 
 impl<'a> Children<'a> {
-    pub(crate) fn new(store: &'a Store, data: &'a DataFolder, global: &'a Global, n_jobs: usize) -> Self {
+    pub(crate) fn new(
+        recipe: &'a Recipe,
+        store: &'a Store,
+        data: &'a DataFolder,
+        global: &'a Global,
+        n_jobs: usize,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel();
         Self {
+            recipe,
             store,
             data,
             global,
@@ -55,15 +66,49 @@ impl<'a> Children<'a> {
         match message {
             // A line that is no event is a library's: libtorch warns on stdout too.
             Message::Line(line) => Ok(serde_json::from_str(&line).ok().map(Report::Event)),
+            Message::Event(event) => Ok(Some(Report::Event(event))),
             Message::Closed => {
                 let Some(mut ended) = self.running.remove(&job) else {
-                    return Ok(None);
+                    // One that was not started.
+                    return Ok(Some(Report::Ended { died: None }));
                 };
                 let status = ended.child.wait().context("a job cannot be waited for")?;
                 let died = (!status.success()).then(|| format!("its process ended with {status}"));
                 Ok(Some(Report::Ended { died }))
             }
         }
+    }
+}
+
+impl Children<'_> {
+    /// Describes the chain's nodes in the store, up to one that somebody else is at; what is to be said of the first where not even
+    /// that one can be run.
+    fn describe<'c>(&self, chain: &'c [NodeId]) -> (&'c [NodeId], Option<Event>) {
+        for (n, id) in chain.iter().enumerate() {
+            let entry = self.recipe.get(id).expect("chains are of the recipe");
+            let described = match self.store.holding(id) {
+                // Without the start of a process that would find the same.
+                Ok(Some(holding)) if holding.is_certain => Err(Event::Held { id: id.clone() }),
+                Ok(_) => self.store.describe(id, entry).map_err(|error| event(id, &error)),
+                Err(error) => Err(event(id, &error)),
+            };
+            if let Err(event) = described {
+                return (&chain[..n], (n == 0).then_some(event));
+            }
+        }
+        (chain, None)
+    }
+}
+
+/// What an error of a node's description means for whoever wants to run it.
+fn event(id: &NodeId, error: &ExperimentError) -> Event {
+    let id = id.clone();
+    match error {
+        ExperimentError::Locked { .. } => Event::Held { id },
+        error => Event::Failed {
+            id,
+            error: error.to_string(),
+        },
     }
 }
 
@@ -79,6 +124,14 @@ impl Worker for Children<'_> {
     type Error = anyhow::Error;
 
     fn start(&mut self, chain: &[NodeId]) -> anyhow::Result<JobNumber> {
+        self.n_started += 1;
+        let (job, sender) = (self.n_started, self.sender.clone());
+        let (chain, said) = self.describe(chain);
+        if let Some(event) = said {
+            let _ = sender.send((job, Message::Event(event)));
+            let _ = sender.send((job, Message::Closed));
+            return Ok(job);
+        }
         let mut command = Command::new(PROGRAM);
         command
             .arg("node")
@@ -99,8 +152,6 @@ impl Worker for Children<'_> {
             .context("a job cannot be started")?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("a job has no stdout")?;
-        self.n_started += 1;
-        let (job, sender) = (self.n_started, self.sender.clone());
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let _ = sender.send((job, Message::Line(line)));

@@ -2,16 +2,10 @@
 
 use crate::children::Children;
 use crate::display::Display;
-use crate::printing;
 use crate::signals::Stop;
 use crate::words::Global;
 use anyhow::bail;
-use sculpt_experiments::{Board, DataFolder, Drive, Entry, NodeId, Recipe, Store, drive};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-/// How often a line says how far long work is that trains nothing yet.
-const SAY_EVERY: Duration = Duration::from_secs(5);
+use sculpt_experiments::{Board, DataFolder, Drive, NodeId, Recipe, Store, drive};
 
 /// What became of a recipe.
 #[derive(Default)]
@@ -59,15 +53,8 @@ pub(crate) fn run_until(
     let mut end = Drive::Finished;
     let mut board = Board::new(recipe, |id, entry| store.is_done(id, entry));
     if board.n_open_at_start() > 0 {
-        let open: Vec<_> = recipe
-            .iter()
-            .filter(|(id, entry)| !store.is_done(id, entry))
-            .collect();
-        if !describe(&open, store, stop)? {
-            return Ok((Drive::Stopped, Finished::default()));
-        }
         let mut display = Display::new(&board);
-        let mut children = Children::new(store, data, global, n_jobs as usize);
+        let mut children = Children::new(recipe, store, data, global, n_jobs as usize);
         let is_done = |id: &NodeId, entry: &_| store.is_done(id, entry);
         end = drive(
             &mut board,
@@ -86,23 +73,4 @@ pub(crate) fn run_until(
         n_skipped: board.n_cut(),
     };
     Ok((end, finished))
-}
-
-/// Describes nodes in the store, so that whoever is given their ids can run them; false where it was stopped before the last.
-///
-/// # Errors
-/// What the file system refuses.
-pub(crate) fn describe(open: &[(&NodeId, &Entry)], store: &Store, stop: &Stop) -> anyhow::Result<bool> {
-    let mut said = Instant::now();
-    for (n, (id, entry)) in (1..).zip(open) {
-        store.describe(id, entry)?;
-        if stop.asked().load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        if said.elapsed() >= SAY_EVERY {
-            said = Instant::now();
-            printing::note(&format!("{n} of {} nodes described", open.len()));
-        }
-    }
-    Ok(true)
 }

@@ -9,7 +9,7 @@ pub(crate) use profile::{Place, Profile};
 pub(crate) use queue::{Queued, max_array_size, queued, requeue_self};
 pub(crate) use script::{Work, job_name, write_scripts};
 
-use crate::jobs::{Finished, describe};
+use crate::jobs::Finished;
 use crate::printing;
 use crate::signals::Stop;
 use anyhow::{Context, bail};
@@ -61,9 +61,6 @@ impl Cluster<'_> {
         let is_open = |(id, entry): &(&NodeId, &Entry)| !self.store.is_done(id, entry);
         let open: Vec<_> = recipe.iter().filter(is_open).collect();
         let stop = Stop::on_signals()?;
-        if !describe(&open, self.store, &stop)? {
-            bail!("stopped; nothing is submitted, and the same command goes on from here");
-        }
         let n_open = open.len();
         if n_open == 0 {
             printing::note("all nodes are done: nothing is submitted");

@@ -8,7 +8,8 @@ use sculpt_parquet::ParquetError;
 use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
 use sculpt_signs::SignsError;
-use sculpt_store::{FileError, LockError};
+use sculpt_store::lease::SILENCE;
+use sculpt_store::{FileError, Holder, LockError};
 use sculpt_trainers::TrainError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -142,12 +143,20 @@ pub enum ExperimentError {
         found: String,
     },
     /// Another process works on the node.
-    #[error("node {id} is being run by another process (lock {lock})")]
+    #[error("node {id} is being run by {} (lock {})", by.as_ref().map_or_else(|| "another process".to_owned(), Holder::to_string), lock.display())]
     Locked {
         /// The node.
         id: NodeId,
         /// The lock file.
         lock: PathBuf,
+        /// Which one, where it is known.
+        by: Option<Holder>,
+    },
+    /// Another machine took the node over while this one was not heard of.
+    #[error("node {id} was taken over by another machine, which heard nothing of this one for {} s: it goes on there", SILENCE.as_secs())]
+    TakenOver {
+        /// The node.
+        id: NodeId,
     },
     /// A file that is not ours, or not the recorded one.
     #[error("{path}: {detail}")]

@@ -16,6 +16,7 @@ mod library;
 pub mod limits;
 mod live;
 mod load;
+mod locks;
 mod manifest;
 mod memory;
 pub mod methods;
@@ -45,6 +46,7 @@ mod store;
 mod suite;
 mod timings;
 mod training;
+mod work_list;
 mod worker;
 
 pub use chain::{Expected, model_of};

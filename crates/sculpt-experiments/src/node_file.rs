@@ -71,8 +71,12 @@ impl Store {
     pub fn describe(&self, id: &NodeId, entry: &Entry) -> Result<(), ExperimentError> {
         // First, so that no node stands there whose network is not.
         self.keep_network(&entry.model)?;
-        if self.described(id, entry)?.is_none() {
+        let Some(first) = self.described(id, entry)? else {
             return Ok(());
+        };
+        // Of a node that nobody has described whoever comes writes the same.
+        if first.environment.machine.is_none() && !paths::node_json(&self.node_folder(id)).is_file() {
+            return first.write(&self.node_folder(id));
         }
         // What stands there may have changed until the lock was had.
         let _lock = self.lock_soon(id)?;

@@ -2,6 +2,7 @@ use crate::check::check;
 use crate::{ExperimentError, Node, NodeId, StateRef};
 use sculpt_masks::{Allocation, Rule};
 use sculpt_models::ModelSpec;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A DAG of nodes with the epochs that somebody reads of each. Equal nodes are one node, so shared beginnings
@@ -14,7 +15,8 @@ pub struct Recipe {
 }
 
 /// A node of a recipe and what is asked of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Entry {
     /// The node.
     pub node: Node,
@@ -29,6 +31,7 @@ pub struct Entry {
     /// Density that the node's mask was asked to have; 1 without one.
     pub density: f64,
     /// How chance shared the mask's weights out among layers; none where there is no mask, or a criterion chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allocation: Option<(Allocation, Rule)>,
 }
 

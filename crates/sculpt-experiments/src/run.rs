@@ -20,7 +20,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
 };
 use tch::Device;
 
@@ -108,7 +108,8 @@ impl<'a> Runner<'a> {
     /// what the file system refuses.
     /// Nothing is half-written.
     pub fn run(&mut self, id: &NodeId) -> Result<Ended, ExperimentError> {
-        let _lock = self.store.lock(id)?;
+        let stop = self.stop;
+        let lease = self.store.lock_over(id, &|| !stop.load(Ordering::Relaxed))?;
         let mut file = self.store.node_file(id)?;
         if file.environment.keep.is_subset(&self.store.epochs(id)) {
             return Ok(Ended::WasDone);
@@ -152,6 +153,9 @@ impl<'a> Runner<'a> {
             Node::LoadWeights(_) | Node::LoadMask(_) => Err(ExperimentError::NotLoaded { id: id.clone() }),
         }?;
         if ended == Ended::Done {
+            if lease.is_lost() {
+                return Err(ExperimentError::TakenOver { id: id.clone() });
+            }
             if !again {
                 self.store.check_readers(id, &work.folder)?;
             }

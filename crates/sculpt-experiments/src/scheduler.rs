@@ -6,7 +6,7 @@
 use crate::{Entry, Event, JobNumber, NodeId, Recipe, Report, Worker};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Which node of a recipe stands where. Every step costs what the nodes concerned have of parents and children.
 #[derive(Debug)]
@@ -73,8 +73,9 @@ const NODES_A_JOB: usize = 12;
 /// How long to wait for a word of the jobs.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long to leave nodes to the processes that are at them before asking again.
-const HELD_PATIENCE: Duration = Duration::from_secs(1);
+/// How long to leave nodes to the processes that are at them before asking again: twice as long each time, up to the second. Many
+/// workers that wait for one long node look at a shared folder rarely.
+const HELD_PATIENCE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
 /// Runs whatever can be run, until nothing can or `stop` is set. `is_done` looks up whether a node that another process was
 /// at is done by now; where it is not, it is tried again when nothing else is left to do.
@@ -90,6 +91,7 @@ pub fn drive<W: Worker>(
 ) -> Result<Drive, W::Error> {
     let mut jobs: HashMap<JobNumber, Vec<NodeId>> = HashMap::new();
     let mut stopping = false;
+    let mut held_patience = HELD_PATIENCE[0];
     loop {
         if stop.load(Ordering::Relaxed) && !stopping {
             stopping = true;
@@ -110,9 +112,16 @@ pub fn drive<W: Worker>(
         if jobs.is_empty() && !board.look_at_held(is_done) {
             return Ok(Drive::Finished);
         }
-        // With nothing at work all that is left is with others.
-        let patience = if jobs.is_empty() { HELD_PATIENCE } else { PATIENCE };
-        let reports = worker.poll(patience)?;
+        let mut reports = worker.poll(PATIENCE)?;
+        if jobs.is_empty() {
+            // All that is left is with others.
+            let begun = Instant::now();
+            while reports.is_empty() && begun.elapsed() < held_patience && !stop.load(Ordering::Relaxed) {
+                watch(board, Happening::Tick);
+                reports = worker.poll(PATIENCE)?;
+            }
+            held_patience = HELD_PATIENCE[1].min(2 * held_patience);
+        }
         if reports.is_empty() {
             watch(board, Happening::Tick);
         }
@@ -120,6 +129,9 @@ pub fn drive<W: Worker>(
             match report {
                 Report::Event(event) => {
                     board.take(&event);
+                    if matches!(event, Event::Done { .. }) {
+                        held_patience = HELD_PATIENCE[0];
+                    }
                     watch(board, Happening::Said(job, &event));
                 }
                 Report::Ended { died } => {

@@ -11,13 +11,12 @@ use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing}
 use sculpt_checkpoints::{Meta, State};
 use sculpt_layout::Layout;
 use sculpt_store::digest::Digest;
-use sculpt_store::{Lock, LockError, paths};
+use sculpt_store::paths;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// A folder of runs (design §2), and the published suites that states are taken from where it has none.
 #[derive(Clone, Debug)]
@@ -27,9 +26,6 @@ pub struct Store {
     /// Descriptions that were read: an id's never changes.
     nodes: Arc<Mutex<HashMap<NodeId, Node>>>,
 }
-
-/// A moment in which whoever holds a lock for a description has long written it.
-const SOON: Duration = Duration::from_secs(5);
 
 impl Store {
     /// A store in `runs`, which need not exist yet, alone.
@@ -336,42 +332,6 @@ impl Store {
         Ok(Some(timing))
     }
 
-    /// Takes the node's lock, or says that another process has it.
-    ///
-    /// # Errors
-    /// A lock held elsewhere, or what the file system refuses.
-    pub fn lock(&self, id: &NodeId) -> Result<Lock, ExperimentError> {
-        let lock = Lock::exclusive(&paths::lock(&self.node_folder(id)));
-        lock.map_err(|error| locked(id, error))
-    }
-
-    /// As [`Store::lock`], but waits a moment for whoever only changes the description.
-    pub(crate) fn lock_soon(&self, id: &NodeId) -> Result<Lock, ExperimentError> {
-        let lock = Lock::exclusive_within(&paths::lock(&self.node_folder(id)), SOON);
-        lock.map_err(|error| locked(id, error))
-    }
-
-    /// Keeps `gc` from deleting while a recipe runs: many may hold this at once. None where the store cannot be written
-    /// to, from which nothing can be deleted either.
-    ///
-    /// # Errors
-    /// A store from which something is being deleted for longer than a moment, or what the file system refuses.
-    pub fn share(&self) -> Result<Option<Lock>, ExperimentError> {
-        let read_only = [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied];
-        match Lock::shared_within(&paths::lock(&self.runs), SOON) {
-            Err(LockError::File(error)) if read_only.contains(&error.refused.kind()) => Ok(None),
-            lock => Ok(Some(lock?)),
-        }
-    }
-
-    /// Keeps recipes from running while something is deleted.
-    ///
-    /// # Errors
-    /// A recipe that runs, or what the file system refuses.
-    pub fn own(&self) -> Result<Lock, ExperimentError> {
-        Ok(Lock::exclusive(&paths::lock(&self.runs))?)
-    }
-
     /// The ids of all nodes in the store, sorted.
     ///
     /// # Errors
@@ -397,6 +357,12 @@ impl Store {
     /// # Errors
     /// A prefix that no node has, or that several have.
     pub fn find(&self, prefix: &str) -> Result<NodeId, ExperimentError> {
+        // A whole id needs no look at a folder of thousands.
+        if let Ok(id) = prefix.parse::<NodeId>()
+            && paths::node_json(&self.node_folder(&id)).exists()
+        {
+            return Ok(id);
+        }
         let mut matching: BTreeSet<NodeId> = self.ids()?.into_iter().collect();
         matching.extend(
             self.library
@@ -421,16 +387,6 @@ impl Store {
         let suites = self.library.suites().iter();
         let mut suites = suites.filter(|suite| suite.node(id).is_some());
         if here { None } else { suites.next() }
-    }
-}
-
-fn locked(id: &NodeId, error: LockError) -> ExperimentError {
-    match error {
-        LockError::Held { path } => ExperimentError::Locked {
-            id: id.clone(),
-            lock: path,
-        },
-        LockError::NoLocks { .. } | LockError::File(_) => error.into(),
     }
 }
 

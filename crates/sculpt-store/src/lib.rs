@@ -6,6 +6,7 @@ pub mod canonical;
 pub mod digest;
 mod error;
 pub mod growing;
+pub mod lease;
 mod lock;
 mod number_check;
 pub mod paths;
@@ -13,4 +14,5 @@ pub mod sealed;
 
 pub use bounded::{read, read_text};
 pub use error::FileError;
+pub use lease::{Holder, Holding, Lease};
 pub use lock::{Lock, LockError};

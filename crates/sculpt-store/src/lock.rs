@@ -1,6 +1,6 @@
-//! Locks between processes: empty files that the operating system locks, and frees when their holder ends, however.
+//! Locks between processes of one machine: files that the operating system locks, and frees when their holder ends, however.
 
-use crate::FileError;
+use crate::{FileError, Holder};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,10 +19,12 @@ pub struct Lock {
 #[derive(Debug, Error)]
 pub enum LockError {
     /// Another process holds it.
-    #[error("another process holds the lock {}", path.display())]
+    #[error("{} holds the lock {}", holding(by.as_ref()), path.display())]
     Held {
         /// The lock file.
         path: PathBuf,
+        /// Which one, where it is known.
+        by: Option<Holder>,
     },
     /// Some network file systems, unless they are mounted so.
     #[error(
@@ -38,6 +40,11 @@ pub enum LockError {
     /// The lock file cannot be made or opened.
     #[error(transparent)]
     File(#[from] FileError),
+}
+
+/// A holder in words.
+fn holding(by: Option<&Holder>) -> String {
+    by.map_or_else(|| "another process".to_owned(), Holder::to_string)
 }
 
 /// How often a lock that is held is tried again.
@@ -115,6 +122,7 @@ fn take(path: &Path, kind: Kind) -> Result<Lock, LockError> {
         Ok(()) => Ok(Lock { file }),
         Err(TryLockError::WouldBlock) => Err(LockError::Held {
             path: path.to_owned(),
+            by: None,
         }),
         Err(TryLockError::Error(refused)) if means_no_locks(&refused) => Err(LockError::NoLocks {
             path: path.to_owned(),

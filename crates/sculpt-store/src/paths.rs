@@ -189,6 +189,11 @@ pub fn slurm_folder(runs: &Path) -> PathBuf {
     runs.join("slurm")
 }
 
+/// What workers of a cluster that are called so run.
+pub fn work_list(runs: &Path, name: &str) -> PathBuf {
+    slurm_folder(runs).join(format!("{name}.nodes.json"))
+}
+
 /// A suite of the store: which nodes belong to it, and what for.
 pub fn suite(runs: &Path, name: &str) -> PathBuf {
     suites_folder(runs).join(format!("{name}.json"))

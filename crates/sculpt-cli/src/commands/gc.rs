@@ -350,14 +350,7 @@ fn own(store: &Store) -> anyhow::Result<Option<Lock>> {
 
 /// Whether a process is at work on the node. A node without a lock file was never run.
 fn is_locked(store: &Store, id: &NodeId) -> anyhow::Result<bool> {
-    if !paths::lock(&store.node_folder(id)).exists() {
-        return Ok(false);
-    }
-    match store.lock(id) {
-        Ok(_) => Ok(false),
-        Err(ExperimentError::Locked { .. }) => Ok(true),
-        Err(error) => Err(error.into()),
-    }
+    Ok(store.holding(id)?.is_some())
 }
 
 /// Deletes what was listed, each node under its lock; a node that began to run since ends this.

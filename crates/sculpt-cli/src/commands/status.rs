@@ -7,8 +7,8 @@ use crate::slurm::{self, Queued};
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{AnySuite, ExperimentError, MetricsRow, NodeId, Recipe, StateRef, Store};
-use sculpt_store::paths;
+use sculpt_experiments::{AnySuite, MetricsRow, NodeId, Recipe, StateRef, Store};
+use sculpt_store::{Holder, paths};
 use serde::Serialize;
 use std::fs;
 use std::time::SystemTime;
@@ -43,6 +43,8 @@ struct Suite {
 struct Running {
     id: NodeId,
     names: Vec<String>,
+    /// The machine and the process that are at it.
+    by: Option<Holder>,
     /// Epochs behind it, and in all.
     epoch: u32,
     epochs: u32,
@@ -121,13 +123,14 @@ fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
             done += 1;
         } else if !live.is_file() && !paths::progress_state(&folder).is_file() {
             waiting += 1;
-        } else if matches!(store.lock(id), Err(ExperimentError::Locked { .. })) {
+        } else if let Some(holding) = store.holding(id)? {
             let rows = store.live_metrics(id).unwrap_or_default();
             let written = fs::metadata(&live).and_then(|found| found.modified()).ok();
             let since = written.and_then(|at| SystemTime::now().duration_since(at).ok());
             running.push(Running {
                 id: id.clone(),
                 names: named.names(id),
+                by: holding.by,
                 epoch: rows.len() as u32,
                 epochs: entry.node.last_epoch(),
                 train_loss: rows.last().map(|row: &MetricsRow| row.training.train_loss),
@@ -174,8 +177,9 @@ fn print(suite: &Suite) {
             .names
             .first()
             .map_or_else(String::new, |name| format!(" {name}"));
+        let by = node.by.as_ref().map_or_else(String::new, |by| format!(", {by}"));
         printing::line(&format!(
-            "  {}{name}: epoch {} of {}{loss}{since}",
+            "  {}{name}: epoch {} of {}{loss}{since}{by}",
             node.id.short(),
             node.epoch,
             node.epochs

@@ -27,6 +27,9 @@ pub(crate) struct Words {
         conflicts_with = "recipe"
     )]
     suite: Option<String>,
+    /// Of the suite, what a submission to a cluster wrote down: nothing is expanded anew
+    #[arg(long, value_name = "FILE", requires = "suite", conflicts_with = "recipe")]
+    nodes: Option<PathBuf>,
     /// A recipe of your own
     #[arg(long, value_name = "FILE.toml")]
     recipe: Option<PathBuf>,
@@ -77,6 +80,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         places::store(global)
     };
     let needed = match (&words.suite, &words.recipe) {
+        (Some(_), _) if let Some(file) = &words.nodes => store.read_list(file)?,
         (Some(name), _) => of_suite(name, &store, &data)?,
         (None, Some(file)) => {
             let mut user = store.read_user_recipe(file, &data)?;
@@ -210,7 +214,8 @@ impl Training<'_> {
         let threads = self.needed.iter().map(|(_, entry)| entry.threads).max();
         Work {
             suite: self.suite,
-            runs: self.store.runs(),
+            needed: self.needed,
+            store: self.store,
             data: self.data,
             device: &global.device,
             pack,

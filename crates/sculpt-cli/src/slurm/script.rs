@@ -3,7 +3,7 @@
 use super::Profile;
 use crate::printing::quoted;
 use anyhow::Context;
-use sculpt_experiments::DataFolder;
+use sculpt_experiments::{DataFolder, Recipe, Store};
 use sculpt_store::canonical::sha256_hex;
 use sculpt_store::{atomic, paths};
 use std::fs;
@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Work<'a> {
     /// The suite of the store that it trains.
     pub(crate) suite: &'a str,
-    pub(crate) runs: &'a Path,
+    /// What is missing of it.
+    pub(crate) needed: &'a Recipe,
+    pub(crate) store: &'a Store,
     pub(crate) data: &'a DataFolder,
     pub(crate) device: &'a str,
     /// Chains side by side in one job.
@@ -47,6 +49,12 @@ pub(crate) fn job_name(suite: &str, runs: &Path) -> String {
 }
 
 impl Work<'_> {
+    /// Where the nodes stand, expanded once for all workers.
+    fn list(&self) -> PathBuf {
+        let runs = self.store.runs();
+        paths::work_list(runs, &job_name(self.suite, runs))
+    }
+
     /// The worker's words.
     fn words(&self) -> anyhow::Result<Vec<String>> {
         let whole = |path: &Path| {
@@ -58,7 +66,8 @@ impl Work<'_> {
             program.display().to_string(),
             "work".to_owned(),
             format!("--suite={}", self.suite),
-            format!("--runs={}", whole(self.runs)?),
+            format!("--nodes={}", whole(&self.list())?),
+            format!("--runs={}", whole(self.store.runs())?),
             format!("--jobs={}", self.pack),
             format!("--device={}", self.device),
             "--requeue".to_owned(),
@@ -84,10 +93,11 @@ pub(crate) fn write_scripts(
     n_workers: u32,
     largest: u32,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    let name = job_name(work.suite, work.runs);
+    let name = job_name(work.suite, work.store.runs());
     let here = std::env::current_dir().context("there is no current folder")?;
-    let logs = paths::slurm_folder(work.runs);
+    let logs = paths::slurm_folder(work.store.runs());
     atomic::create_folder(&logs)?;
+    work.store.write_list(work.needed, &work.list())?;
     let logs = fs::canonicalize(&logs).with_context(|| logs.display().to_string())?;
     let mut written = Vec::new();
     for (i, array) in (1..).zip(arrays(n_workers, largest)) {

@@ -4,6 +4,7 @@ use super::retrain::Retrained;
 use sculpt_checkpoints::{FaultKind, verify};
 use sculpt_experiments::{ExperimentError, check_against};
 use sculpt_store::digest::{Digest, Mismatch};
+use sculpt_store::lease::is_record;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -172,10 +173,16 @@ impl Findings {
         self.removable.insert(path.to_owned());
     }
 
-    /// A lock, which holds nothing.
+    /// A lock, which holds nothing, or says who has it.
     pub(super) fn lock(&mut self, path: &Path) {
-        if fs::symlink_metadata(path).is_ok_and(|found| found.len() > 0 || !found.is_file()) {
-            self.say(path, PlaceKind::ExtraFile, "is a lock, and locks are empty");
+        let Ok(found) = fs::symlink_metadata(path) else {
+            return;
+        };
+        let is_right = found.is_file()
+            && (found.len() == 0 || sculpt_store::read(path).is_ok_and(|bytes| is_record(&bytes)));
+        if !is_right {
+            let detail = "is a lock, and locks are empty or name their holder";
+            self.say(path, PlaceKind::ExtraFile, detail);
         }
     }
 }
