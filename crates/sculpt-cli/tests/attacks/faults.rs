@@ -2,26 +2,6 @@
 
 use crate::*;
 
-/// The library that makes calls fail.
-fn library(folder: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks/faults.c");
-    let library = folder.join("faults.so");
-    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    let output = Command::new(compiler)
-        .args(["-shared", "-fPIC", "-O1", "-w", "-o"])
-        .arg(&library)
-        .arg(source)
-        .args(["-ldl"])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    library
-}
-
 /// A store in which every node is described and none has run.
 fn described() -> (TempDir, Vec<String>) {
     let (root, content) = reference();
@@ -84,7 +64,7 @@ fn an_empty_description_is_noticed_by_whoever_reads() {
 #[test]
 fn a_fault_at_any_call_costs_nothing() {
     let tools = TempDir::new().unwrap();
-    let library = library(tools.path());
+    let library = compiled(tools.path(), "faults");
     let log = tools.path().join("log");
     let (_reference, expected) = reference();
     let (start, ids) = described();

@@ -12,6 +12,7 @@
 mod divergence;
 mod faults;
 mod kills;
+mod machines;
 mod places;
 mod races;
 mod slurm;
@@ -66,6 +67,26 @@ fn sculpt<W: AsRef<OsStr>>(root: &Path, words: impl IntoIterator<Item = W>) -> C
     let mut command = Command::new(env!("CARGO_BIN_EXE_sculpt"));
     command.args(words).env("SCULPT_ROOT", root).current_dir(root);
     command
+}
+
+/// The library that `name`.c is, to be loaded before others.
+fn compiled(folder: &Path, name: &str) -> PathBuf {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks");
+    let library = folder.join(format!("{name}.so"));
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
+    let output = Command::new(compiler)
+        .args(["-shared", "-fPIC", "-O1", "-w", "-o"])
+        .arg(&library)
+        .arg(sources.join(format!("{name}.c")))
+        .args(["-ldl"])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    library
 }
 
 fn words(words: &str) -> impl Iterator<Item = &str> {
