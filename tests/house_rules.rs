@@ -74,7 +74,7 @@ const WRITING: [&str; 8] = [
 ];
 
 /// Where they may stand, and why.
-const WRITERS: [(&str, &str); 5] = [
+const WRITERS: [(&str, &str); 6] = [
     ("crates/sculpt-store/src/atomic.rs", "the one writer"),
     (
         "crates/sculpt-store/src/growing.rs",
@@ -83,6 +83,10 @@ const WRITERS: [(&str, &str); 5] = [
     (
         "crates/sculpt-store/src/lock.rs",
         "a lock is a file that nobody reads",
+    ),
+    (
+        "crates/sculpt-store/src/lease.rs",
+        "a file that is replaced would lose its lock: who holds it is written in place, and believed as long as it changes",
     ),
     (
         "crates/sculpt-downloads/src/client.rs",

@@ -8,6 +8,7 @@ use sculpt_experiments::{
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -73,7 +74,10 @@ impl<'a> Children<'a> {
                     return Ok(Some(Report::Ended { died: None }));
                 };
                 let status = ended.child.wait().context("a job cannot be waited for")?;
-                let died = (!status.success()).then(|| format!("its process ended with {status}"));
+                // One that was asked to end before it could listen is no failure: its node is tried again, unless we are to end too.
+                let was_asked = matches!(status.signal(), Some(libc::SIGTERM | libc::SIGINT));
+                let died =
+                    (!status.success() && !was_asked).then(|| format!("its process ended with {status}"));
                 Ok(Some(Report::Ended { died }))
             }
         }

@@ -33,8 +33,8 @@ pub enum SealError {
 /// A value that has no canonical JSON or is no object.
 pub fn seal<T: Serialize>(value: &T) -> Result<String, SealError> {
     let shape = |detail: String| SealError::Shape { detail };
-    let canonical = to_canonical_json(value).map_err(|e| shape(e.to_string()))?;
     let value = serde_json::to_value(value).map_err(|e| shape(e.to_string()))?;
+    let canonical = to_canonical_json(&value).map_err(|e| shape(e.to_string()))?;
     let Value::Object(mut object) = value else {
         return Err(shape("only objects can be sealed".to_owned()));
     };

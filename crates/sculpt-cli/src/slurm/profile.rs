@@ -4,6 +4,7 @@ use crate::words::BadUsage;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -47,6 +48,8 @@ pub(crate) struct Profile {
     memory: Option<String>,
     /// `--constraint`
     constraint: Option<String>,
+    /// Workers that run at once, at most; the others wait in the queue.
+    throttle: Option<NonZeroU32>,
     /// Seconds before the end of its time at which a worker is told to save and to go back into the queue.
     warning: Option<u32>,
     /// `module load` of each.
@@ -147,6 +150,13 @@ impl Profile {
         lines
     }
 
+    /// Workers of one of so many arrays that run at once, at most, as `--array` takes it.
+    pub(super) fn throttle(&self, n_arrays: u32) -> String {
+        self.throttle.map_or_else(String::new, |n| {
+            format!("%{}", (n.get() / n_arrays.max(1)).max(1))
+        })
+    }
+
     /// What the shell does before the worker.
     pub(super) fn shell(&self) -> Vec<String> {
         let modules = self.modules.iter().map(|module| format!("module load {module}"));
@@ -168,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_profile_is_options_and_lines() {
-        let text = "partition = \"gpu\"\nmemory = \"16G\"\nmodules = [\"gcc/12\"]\noptions = [\"--exclude=n7\"]\nwarning = 60";
+        let text = "partition = \"gpu\"\nmemory = \"16G\"\nmodules = [\"gcc/12\"]\noptions = [\"--exclude=n7\"]\nwarning = 60\nthrottle = 7";
         let profile: Profile = toml::from_str(text).unwrap();
         profile.check("p").unwrap();
         assert_eq!(
@@ -181,6 +191,8 @@ mod tests {
             ]
         );
         assert_eq!(profile.shell(), ["module load gcc/12"]);
+        assert_eq!([1, 3, 9].map(|n| profile.throttle(n)), ["%7", "%2", "%1"]);
+        assert_eq!(Profile::default().throttle(1), "");
     }
 
     #[test]
@@ -193,6 +205,7 @@ mod tests {
                 .contains("unknown field")
         );
         let check = |text: &str| read(text).unwrap().check("p").unwrap_err().to_string();
+        assert!(read("throttle = 0").is_err());
         assert!(check("partition = \"a\\n#SBATCH --wrap\"").contains("no line"));
         assert!(check("options = [\"rm\"]").contains("no option"));
         assert_eq!(
