@@ -3,7 +3,7 @@
 use crate::words::Global;
 use anyhow::Context;
 use sculpt_experiments::{
-    DataFolder, Event, ExperimentError, JobNumber, NodeId, Recipe, Report, Store, Worker,
+    DataFolder, Event, ExperimentError, JobNumber, NodeId, PostMortem, Recipe, Report, Store, Worker,
 };
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// This very program, even when a build has put another in its place: one run is one version.
 const PROGRAM: &str = "/proc/self/exe";
@@ -19,6 +19,8 @@ const PROGRAM: &str = "/proc/self/exe";
 /// Child processes `sculpt node ID… --supervised`, each of which reports events on its stdout.
 pub(crate) struct Children<'a> {
     recipe: &'a Recipe,
+    /// Training that diverged since then is not tried again.
+    since: Option<SystemTime>,
     store: &'a Store,
     data: &'a DataFolder,
     global: &'a Global,
@@ -43,7 +45,7 @@ enum Message {
 
 impl<'a> Children<'a> {
     pub(crate) fn new(
-        recipe: &'a Recipe,
+        (recipe, since): (&'a Recipe, Option<SystemTime>),
         store: &'a Store,
         data: &'a DataFolder,
         global: &'a Global,
@@ -52,6 +54,7 @@ impl<'a> Children<'a> {
         let (sender, receiver) = mpsc::channel();
         Self {
             recipe,
+            since,
             store,
             data,
             global,
@@ -91,6 +94,7 @@ impl Children<'_> {
         for (n, id) in chain.iter().enumerate() {
             let entry = self.recipe.get(id).expect("chains are of the recipe");
             let described = match self.store.holding(id) {
+                _ if let Some(event) = self.diverged(id) => Err(event),
                 // Without the start of a process that would find the same.
                 Ok(Some(holding)) if holding.is_certain => Err(Event::Held { id: id.clone() }),
                 Ok(_) => self.store.describe(id, entry).map_err(|error| event(id, &error)),
@@ -101,6 +105,20 @@ impl Children<'_> {
             }
         }
         (chain, None)
+    }
+}
+
+impl Children<'_> {
+    /// That another worker of the same submission has seen the node's training diverge: here it would too.
+    fn diverged(&self, id: &NodeId) -> Option<Event> {
+        let folder = self.store.node_folder(id);
+        self.since
+            .filter(|since| PostMortem::written(&folder).is_some_and(|written| written >= *since))?;
+        let post_mortem = PostMortem::read(&folder).ok().flatten()?;
+        Some(Event::Failed {
+            id: id.clone(),
+            error: format!("{}; so said another worker of this submission", post_mortem.why),
+        })
     }
 }
 

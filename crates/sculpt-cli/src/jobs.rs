@@ -6,6 +6,7 @@ use crate::signals::Stop;
 use crate::words::Global;
 use anyhow::bail;
 use sculpt_experiments::{Board, DataFolder, Drive, NodeId, Recipe, Store, drive};
+use std::time::SystemTime;
 
 /// What became of a recipe.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub(crate) fn run(
     n_jobs: u32,
 ) -> anyhow::Result<Finished> {
     let stop = Stop::on_signals()?;
-    let (end, finished) = run_until(recipe, store, data, global, n_jobs, &stop)?;
+    let (end, finished) = run_until((recipe, None), store, data, global, n_jobs, &stop)?;
     if end == Drive::Stopped {
         bail!("stopped; the same command goes on from here");
     }
@@ -38,12 +39,12 @@ pub(crate) fn run(
     Ok(finished)
 }
 
-/// The same until `stop` is asked for; what was begun is saved then.
+/// The same until `stop` is asked for; what was begun is saved then. Training that diverged since a time is not tried again.
 ///
 /// # Errors
 /// A child that cannot be started.
 pub(crate) fn run_until(
-    recipe: &Recipe,
+    (recipe, since): (&Recipe, Option<SystemTime>),
     store: &Store,
     data: &DataFolder,
     global: &Global,
@@ -54,7 +55,7 @@ pub(crate) fn run_until(
     let mut board = Board::new(recipe, |id, entry| store.is_done(id, entry));
     if board.n_open_at_start() > 0 {
         let mut display = Display::new(&board);
-        let mut children = Children::new(recipe, store, data, global, n_jobs as usize);
+        let mut children = Children::new((recipe, since), store, data, global, n_jobs as usize);
         let is_done = |id: &NodeId, entry: &_| store.is_done(id, entry);
         end = drive(
             &mut board,

@@ -13,7 +13,7 @@ use crate::jobs::Finished;
 use crate::printing;
 use crate::signals::Stop;
 use anyhow::{Context, bail};
-use sculpt_experiments::{Entry, NodeId, Recipe, Store};
+use sculpt_experiments::{Entry, NodeId, PostMortem, Recipe, Store};
 use sculpt_store::paths;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -131,10 +131,15 @@ impl Cluster<'_> {
                 }
             }
             if empty >= EMPTY_LOOKS {
+                let folders = open.iter().map(|(id, _)| self.store.node_folder(id));
+                let mut diverged = folders.filter_map(|folder| PostMortem::read(&folder).ok().flatten());
+                let why = match diverged.next() {
+                    Some(first) => format!("{}: {}", first.id.short(), first.why),
+                    None => last_words(self.store.runs(), name),
+                };
                 bail!(
-                    "no worker is left, and {} of {n} nodes are not done; {}",
-                    open.len(),
-                    last_words(self.store.runs(), name)
+                    "no worker is left, and {} of {n} nodes are not done; {why}",
+                    open.len()
                 );
             }
             if said.elapsed() >= SAY_EVERY {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// The end of a training that diverged. Its node is unfinished, and trains from its beginning when it is asked for again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +60,11 @@ impl PostMortem {
                 detail: error.to_string(),
             }),
         }
+    }
+
+    /// When the one in a node's folder was written, by the clock of whoever keeps the files.
+    pub fn written(folder: &Path) -> Option<SystemTime> {
+        fs::metadata(paths::post_mortem(folder)).ok()?.modified().ok()
     }
 
     /// Removes the one of an earlier attempt.

@@ -311,6 +311,11 @@ pub fn report_page(report_folder: &Path) -> PathBuf {
     report_folder.join("index.html")
 }
 
+/// The verdicts of a suite's report folder as text.
+pub fn findings(report_folder: &Path) -> PathBuf {
+    report_folder.join("FINDINGS.md")
+}
+
 /// What stands beside each other under an artefact's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReportFile {

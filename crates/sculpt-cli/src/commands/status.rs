@@ -7,7 +7,7 @@ use crate::slurm::{self, Queued};
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{AnySuite, MetricsRow, NodeId, Recipe, StateRef, Store};
+use sculpt_experiments::{AnySuite, MetricsRow, NodeId, PostMortem, Recipe, StateRef, Store};
 use sculpt_store::{Holder, paths};
 use serde::Serialize;
 use std::fs;
@@ -28,6 +28,8 @@ struct Suite {
     suite: String,
     done: usize,
     running: Vec<Running>,
+    /// Whose training diverged.
+    failed: Vec<Failed>,
     /// Begun by somebody who is no longer at it.
     begun: usize,
     /// Not begun.
@@ -37,6 +39,13 @@ struct Suite {
     /// What the last worker said, where none is left and something is not done.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_words: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    id: NodeId,
+    names: Vec<String>,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -115,12 +124,19 @@ fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
         }
     };
     let needed = recipe.needed(&wanted, |state| store.has(state));
-    let (mut done, mut begun, mut waiting, mut running) = (recipe.len() - needed.len(), 0, 0, Vec::new());
+    let (mut done, mut begun, mut waiting) = (recipe.len() - needed.len(), 0, 0);
+    let (mut running, mut failed) = (Vec::new(), Vec::new());
     for (id, entry) in needed.iter() {
         let folder = store.node_folder(id);
         let live = paths::live_epochs(&folder);
         if store.is_done(id, entry) {
             done += 1;
+        } else if let Ok(Some(post_mortem)) = PostMortem::read(&folder) {
+            failed.push(Failed {
+                id: id.clone(),
+                names: named.names(id),
+                why: post_mortem.why,
+            });
         } else if !live.is_file() && !paths::progress_state(&folder).is_file() {
             waiting += 1;
         } else if let Some(holding) = store.holding(id)? {
@@ -150,6 +166,7 @@ fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
         suite: suite.name().to_owned(),
         done,
         running,
+        failed,
         begun,
         waiting,
         last_words: (is_left && nobody && has_logs).then(|| slurm::last_words(store.runs(), &name)),
@@ -159,10 +176,11 @@ fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
 
 fn print(suite: &Suite) {
     printing::line(&format!(
-        "{}: {} nodes done, {} running, {} begun, {} waiting",
+        "{}: {} nodes done, {} running, {} failed, {} begun, {} waiting",
         suite.suite,
         suite.done,
         suite.running.len(),
+        suite.failed.len(),
         suite.begun,
         suite.waiting
     ));
@@ -184,6 +202,13 @@ fn print(suite: &Suite) {
             node.epoch,
             node.epochs
         ));
+    }
+    for node in &suite.failed {
+        let name = node
+            .names
+            .first()
+            .map_or_else(String::new, |name| format!(" {name}"));
+        printing::line(&format!("  {}{name}: {}", node.id.short(), node.why));
     }
     for worker in suite.workers.iter().flatten() {
         printing::line(&format!(

@@ -14,6 +14,7 @@ use clap::Args;
 use sculpt_experiments::{AnySuite, DataFolder, Drive, Recipe, StateRef, Store, limits};
 use sculpt_store::paths;
 use serde::Serialize;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,7 +101,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             stop.ask();
         });
     }
-    let (end, finished) = jobs::run_until(&needed, &store, &data, global, words.jobs, &stop)?;
+    // Workers of one submission tell each other so what diverged.
+    let since = words
+        .nodes
+        .as_ref()
+        .and_then(|list| fs::metadata(list).ok()?.modified().ok());
+    let (end, finished) = jobs::run_until((&needed, since), &store, &data, global, words.jobs, &stop)?;
     let stopped = end == Drive::Stopped;
     // Nobody who cancels a job wants it back.
     let requeued = stopped && words.requeue && stop.is_warned() && slurm::requeue_self()?;

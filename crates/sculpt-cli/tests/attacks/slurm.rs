@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// 3 initialisations, 9 masks and 36 cycles.
+/// 3 initialisations, 9 masks and 36 cycles; and of one seed training that diverges, and what would follow.
 const GRID: &str = r#"
 like = "demo/a"
 seeds = [1, 2, 3]
@@ -27,9 +27,17 @@ name = "cyclic"
 kind = "train"
 from = "mask"
 cycles = 4
+[[node]]
+name = "hot"
+kind = "train"
+from = "init"
+lr = 1e30
+cycles = 2
 "#;
 
+/// Those that can be trained, and all.
 const N_NODES: usize = 3 + 9 + 36;
+const N_ALL: usize = N_NODES + 3 * 2;
 
 /// Whoever waits longer than this waits for nothing.
 const LONG: Duration = Duration::from_secs(240);
@@ -205,11 +213,12 @@ fn workers_of_a_real_slurm_make_what_one_machine_makes() {
     }
     let alone = root();
     fs::write(alone.path().join("grid.toml"), GRID).unwrap();
-    good(
+    let said = clean_failure(
         &sculpt(alone.path(), words("run grid.toml --jobs 2"))
             .output()
             .unwrap(),
     );
+    assert!(said.contains("training diverged"), "{said}");
     assert_eq!(done(&alone.path().join("runs")), N_NODES);
 
     let begun = Instant::now();
@@ -270,22 +279,30 @@ fn workers_of_a_real_slurm_make_what_one_machine_makes() {
             .unwrap_or_else(|| grid[key].as_array().unwrap().len() as u64)
     };
     assert_eq!(
-        count("done") + count("running") + count("begun") + count("waiting"),
-        N_NODES as u64
+        count("done") + count("running") + count("failed") + count("begun") + count("waiting"),
+        N_ALL as u64
     );
 
-    // Whoever comes again sends for the missing workers, and waits until all is done.
-    good(
+    // Whoever comes again sends for the missing workers, and waits until all is done that can be.
+    let said = clean_failure(
         &cluster
             .sculpt(root.path(), "run grid.toml --on slurm:here --jobs 4")
             .output()
             .unwrap(),
     );
+    assert!(said.contains("training diverged"), "{said}");
     assert_eq!(done(&runs), N_NODES);
+    let status = good(&cluster.sculpt(root.path(), "status").output().unwrap());
+    assert!(
+        status.contains("48 nodes done, 0 running, 3 failed, 0 begun, 3 waiting"),
+        "{status}"
+    );
     assert!(
         trained(&runs) == trained(&alone.path().join("runs")),
         "other bytes than on one machine"
     );
+    let (without, _) = GRID.split_at(GRID.find("[[node]]\nname = \"hot\"").unwrap());
+    fs::write(root.path().join("grid.toml"), without).unwrap();
     let nothing = cluster
         .sculpt(root.path(), "run grid.toml --on slurm --jobs 4")
         .output()

@@ -84,7 +84,7 @@ fn summary(table: &Table) -> String {
 }
 
 /// Rows in the order of their verdicts, then as they stand; a verdict that is none comes last.
-fn by_verdict(table: &Table) -> Vec<usize> {
+pub(super) fn by_verdict(table: &Table) -> Vec<usize> {
     let place = |row: usize| {
         let verdict = Verdict::of_word(table.cell(row, VERDICT));
         Verdict::ALL

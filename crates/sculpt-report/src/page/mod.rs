@@ -9,6 +9,7 @@ mod claims;
 mod command;
 mod evidence;
 mod files;
+mod findings;
 mod forest;
 mod html;
 mod own;
@@ -44,7 +45,7 @@ struct Entry {
     title: String,
 }
 
-/// Writes the page of a suite from the files in its report folder.
+/// Writes the page of a suite from the files in its report folder, and its verdicts as text where it has any.
 ///
 /// # Errors
 /// A frame or provenance that is not ours, or what the file system refuses.
@@ -52,6 +53,13 @@ pub fn write_page(suite: &Suite, folder: &Path) -> Result<PathBuf, ReportError> 
     let entries: Vec<_> = ALL.iter().map(Entry::of).collect();
     let path = paths::report_page(folder);
     atomic::write(&path, page(suite, &entries, folder)?.as_bytes())?;
+    if let Some(claims) = Files::read(folder, CLAIMS)?.and_then(|files| files.table) {
+        let is_there = |entry: &&Entry| paths::report(folder, &entry.stem, ReportFile::Csv).exists();
+        let missing = entries.iter().filter(|entry| !is_there(entry));
+        let missing: Vec<_> = missing.map(|entry| entry.name.as_str()).collect();
+        let text = findings::findings(suite, &claims, &missing);
+        atomic::write(&paths::findings(folder), text.as_bytes())?;
+    }
     Ok(path)
 }
 
@@ -130,6 +138,14 @@ fn header(suite: &Suite, has_claims: bool) -> String {
         Text(suite.preset.title_of(PanelName::A)),
         Text(&data.digest),
     )
+}
+
+/// What a suite's verdicts are worth, in a sentence or two.
+fn evidence_of(suite: &Suite) -> String {
+    match no_evidence(suite) {
+        Some(why) => format!("**The verdicts are no evidence about the paper.** {why}"),
+        None => "**The verdicts are evidence about the paper**, as far as this suite's networks, pictures and epochs go.".to_owned(),
+    }
 }
 
 /// Why a suite's verdicts say nothing about the paper; none where they do.
@@ -246,7 +262,7 @@ mod tests {
     use serde_json::json;
     use std::fs;
 
-    fn suite(preset: &str) -> Suite {
+    pub(super) fn suite(preset: &str) -> Suite {
         serde_json::from_value(json!({
             "name": "s<1>",
             "title": "gratings & more",
