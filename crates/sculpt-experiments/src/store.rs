@@ -6,18 +6,18 @@ use crate::done::{Done, check_against};
 use crate::library::Library;
 use crate::live::read_live;
 use crate::metrics::{MetricsRow, read_metrics};
+use crate::remote::RemoteStore;
 use crate::read::{Form, Loaded, MADE_AGAIN, Place};
 use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
 use sculpt_checkpoints::{Meta, State};
 use sculpt_layout::Layout;
 use sculpt_store::digest::Digest;
-use sculpt_store::{Lock, LockError, paths};
+use sculpt_store::paths;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// A folder of runs (design §2), and the published suites that states are taken from where it has none.
 #[derive(Clone, Debug)]
@@ -26,10 +26,9 @@ pub struct Store {
     library: Arc<Library>,
     /// Descriptions that were read: an id's never changes.
     nodes: Arc<Mutex<HashMap<NodeId, Node>>>,
+    /// Where finished nodes are; the folder is its cache then.
+    pub(crate) remote: Option<Arc<RemoteStore>>,
 }
-
-/// A moment in which whoever holds a lock for a description has long written it.
-const SOON: Duration = Duration::from_secs(5);
 
 impl Store {
     /// A store in `runs`, which need not exist yet, alone.
@@ -38,6 +37,7 @@ impl Store {
             runs: runs.into(),
             library: Arc::default(),
             nodes: Arc::default(),
+            remote: None,
         }
     }
 
@@ -72,9 +72,9 @@ impl Store {
         self.library.unreadable()
     }
 
-    /// Whether every state asked for is there, in the store or in a published suite.
+    /// Whether every state asked for is there, in the store or in a published suite. What is not on a remote store yet is not.
     pub fn is_done(&self, id: &NodeId, entry: &Entry) -> bool {
-        let here = self.epochs(id);
+        let here = self.counted(id);
         let there = |&epoch: &u32| {
             let state = StateRef {
                 id: id.clone(),
@@ -87,7 +87,15 @@ impl Store {
 
     /// Whether the state can be read, in the store or in a published suite.
     pub fn has(&self, state: &StateRef) -> bool {
-        self.file(state).is_some() || self.library.suite_of(state).is_some()
+        self.is_own(state) || self.library.suite_of(state).is_some()
+    }
+
+    /// Whether the state is the store's, wherever that is.
+    fn is_own(&self, state: &StateRef) -> bool {
+        match &self.remote {
+            Some(_) => self.counted(&state.id).contains(&state.epoch),
+            None => self.file(state).is_some(),
+        }
     }
 
     /// Whether the node was once run to its end here, whatever of it is left.
@@ -108,8 +116,15 @@ impl Store {
         }
     }
 
-    /// The epochs whose states a finished node has here.
+    /// The epochs whose states a finished node has.
     pub fn epochs(&self, id: &NodeId) -> BTreeSet<u32> {
+        let mut there = self.epochs_here(id);
+        there.extend(self.remote.iter().flat_map(|remote| remote.epochs(id)));
+        there
+    }
+
+    /// The epochs whose states a finished node has in the folder.
+    pub(crate) fn epochs_here(&self, id: &NodeId) -> BTreeSet<u32> {
         let folder = self.node_folder(id);
         match self.done(id) {
             Ok(Some(done)) => {
@@ -139,8 +154,12 @@ impl Store {
 
     /// Where a state lies in the store itself.
     pub(crate) fn place_here(&self, state: &StateRef) -> Option<Place> {
+        if let Err(error) = self.bring_state(state) {
+            return Some(Place::absent(state, self.runs.clone(), error.to_string()));
+        }
         let (path, recorded) = self.file(state)?;
         Some(Place {
+            absent: None,
             address: state.clone(),
             path,
             form: Form::Checkpoint,
@@ -227,6 +246,8 @@ impl Store {
         if let Some(node) = known().get(id) {
             return Some(node.clone());
         }
+        // What cannot be brought is not known.
+        let _ = self.bring_node(id);
         let here = paths::node_json(&self.node_folder(id)).is_file();
         let read = here.then(|| self.node_file(id).ok()).flatten();
         let node = read.map(|file| file.node).or_else(|| self.library.node(id))?;
@@ -239,6 +260,7 @@ impl Store {
     /// # Errors
     /// No such file, one that is not ours, or not the one that the node's marker records.
     pub fn metrics(&self, id: &NodeId) -> Result<Vec<MetricsRow>, ExperimentError> {
+        self.bring_node(id)?;
         let folder = self.node_folder(id);
         let path = paths::metrics(&folder);
         if !path.is_file()
@@ -286,7 +308,7 @@ impl Store {
     /// # Errors
     /// Metrics that cannot be read.
     pub fn recorded(&self, state: &StateRef) -> Result<Option<Evaluation>, ExperimentError> {
-        if self.file(state).is_none()
+        if !self.is_own(state)
             && let Some(suite) = self.library.suite_of(state)
         {
             return Ok(suite.recorded(state));
@@ -301,11 +323,12 @@ impl Store {
     /// # Errors
     /// A description that cannot be read.
     pub fn machine(&self, state: &StateRef) -> Result<Option<Environment>, ExperimentError> {
-        if self.file(state).is_none()
+        if !self.is_own(state)
             && let Some(suite) = self.library.suite_of(state)
         {
             return Ok(suite.environment.clone());
         }
+        self.bring_node(&state.id)?;
         Ok(self.node_file(&state.id)?.environment.machine)
     }
 
@@ -314,6 +337,7 @@ impl Store {
     /// # Errors
     /// A file that is not ours, or not the recorded one.
     pub fn timing(&self, id: &NodeId) -> Result<Option<Timing>, ExperimentError> {
+        self.bring_node(id)?;
         let folder = self.node_folder(id);
         let path = paths::timing(&folder);
         let bytes = match sculpt_store::read(&path) {
@@ -334,42 +358,6 @@ impl Store {
             detail: e.to_string(),
         })?;
         Ok(Some(timing))
-    }
-
-    /// Takes the node's lock, or says that another process has it.
-    ///
-    /// # Errors
-    /// A lock held elsewhere, or what the file system refuses.
-    pub fn lock(&self, id: &NodeId) -> Result<Lock, ExperimentError> {
-        let lock = Lock::exclusive(&paths::lock(&self.node_folder(id)));
-        lock.map_err(|error| locked(id, error))
-    }
-
-    /// As [`Store::lock`], but waits a moment for whoever only changes the description.
-    pub(crate) fn lock_soon(&self, id: &NodeId) -> Result<Lock, ExperimentError> {
-        let lock = Lock::exclusive_within(&paths::lock(&self.node_folder(id)), SOON);
-        lock.map_err(|error| locked(id, error))
-    }
-
-    /// Keeps `gc` from deleting while a recipe runs: many may hold this at once. None where the store cannot be written
-    /// to, from which nothing can be deleted either.
-    ///
-    /// # Errors
-    /// A store from which something is being deleted for longer than a moment, or what the file system refuses.
-    pub fn share(&self) -> Result<Option<Lock>, ExperimentError> {
-        let read_only = [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied];
-        match Lock::shared_within(&paths::lock(&self.runs), SOON) {
-            Err(LockError::File(error)) if read_only.contains(&error.refused.kind()) => Ok(None),
-            lock => Ok(Some(lock?)),
-        }
-    }
-
-    /// Keeps recipes from running while something is deleted.
-    ///
-    /// # Errors
-    /// A recipe that runs, or what the file system refuses.
-    pub fn own(&self) -> Result<Lock, ExperimentError> {
-        Ok(Lock::exclusive(&paths::lock(&self.runs))?)
     }
 
     /// The ids of all nodes in the store, sorted.
@@ -397,7 +385,7 @@ impl Store {
     /// # Errors
     /// A prefix that no node has, or that several have.
     pub fn find(&self, prefix: &str) -> Result<NodeId, ExperimentError> {
-        let mut matching: BTreeSet<NodeId> = self.ids()?.into_iter().collect();
+        let mut matching: BTreeSet<NodeId> = self.all_ids()?;
         matching.extend(
             self.library
                 .suites()
@@ -421,16 +409,6 @@ impl Store {
         let suites = self.library.suites().iter();
         let mut suites = suites.filter(|suite| suite.node(id).is_some());
         if here { None } else { suites.next() }
-    }
-}
-
-fn locked(id: &NodeId, error: LockError) -> ExperimentError {
-    match error {
-        LockError::Held { path } => ExperimentError::Locked {
-            id: id.clone(),
-            lock: path,
-        },
-        LockError::NoLocks { .. } | LockError::File(_) => error.into(),
     }
 }
 

@@ -72,7 +72,7 @@ struct Failed {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let data = words.data.folder();
     let store = if words.no_published {
-        Store::new(places::runs(global))
+        places::store_alone(global)
     } else {
         places::store(global)
     };
@@ -211,6 +211,7 @@ impl Training<'_> {
         Work {
             suite: self.suite,
             runs: self.store.runs(),
+            location: self.store.location().map(ToString::to_string),
             data: self.data,
             device: &global.device,
             pack,

@@ -14,6 +14,8 @@ pub(crate) struct Work<'a> {
     /// The suite of the store that it trains.
     pub(crate) suite: &'a str,
     pub(crate) runs: &'a Path,
+    /// Where the store is, if not in that folder.
+    pub(crate) location: Option<String>,
     pub(crate) data: &'a DataFolder,
     pub(crate) device: &'a str,
     /// Chains side by side in one job.
@@ -58,7 +60,7 @@ impl Work<'_> {
             program.display().to_string(),
             "work".to_owned(),
             format!("--suite={}", self.suite),
-            format!("--runs={}", whole(self.runs)?),
+            format!("--runs={}", self.location.clone().map_or_else(|| whole(self.runs), Ok)?),
             format!("--jobs={}", self.pack),
             format!("--device={}", self.device),
             "--requeue".to_owned(),
