@@ -36,7 +36,10 @@ pub(crate) fn open(location: Location, plain_http: bool) -> anyhow::Result<Remot
 
 fn settings(plain_http: bool) -> anyhow::Result<Settings> {
     let settings = Settings::from_variables(|name| std::env::var(name).ok()).map_err(usage)?;
-    Ok(Settings { plain_http, ..settings })
+    Ok(Settings {
+        plain_http,
+        ..settings
+    })
 }
 
 /// What is the user's to set or to allow.
@@ -78,7 +81,9 @@ pub(crate) fn resolve(global: &mut Global) -> anyhow::Result<()> {
     // One bucket's name may stand for others on other servers.
     let endpoint = settings.s3_endpoint.as_ref().map(ToString::to_string);
     let whole = format!("{location} {}", endpoint.unwrap_or_default());
-    let folder = cache_folder()?.join("runs").join(&sha256_hex(whole.as_bytes())[..16]);
+    let folder = cache_folder()?
+        .join("runs")
+        .join(&sha256_hex(whole.as_bytes())[..16]);
     let read_only = location.is_read_only();
     let remote = Remote::open(location, &settings).map_err(usage)?;
     if global.verbose {
@@ -95,11 +100,17 @@ pub(crate) fn resolve(global: &mut Global) -> anyhow::Result<()> {
 }
 
 fn cache_folder() -> anyhow::Result<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set(CACHE)
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("sculpt")))
         .or_else(|| Some(set("HOME")?.join(".cache/sculpt")))
-        .with_context(|| format!("{CACHE}, XDG_CACHE_HOME and HOME are not set: one says where to keep what is brought"))
+        .with_context(|| {
+            format!("{CACHE}, XDG_CACHE_HOME and HOME are not set: one says where to keep what is brought")
+        })
 }
 
 fn cache_bytes() -> anyhow::Result<u64> {

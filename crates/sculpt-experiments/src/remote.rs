@@ -150,7 +150,9 @@ impl RemoteStore {
                 // Only what can be brought again goes.
                 let may_go = |name: &str| {
                     pushed.contains(name)
-                        || name.parse().is_ok_and(|id| self.index(&id).is_ok_and(|index| index.is_some()))
+                        || name
+                            .parse()
+                            .is_ok_and(|id| self.index(&id).is_ok_and(|index| index.is_some()))
                 };
                 let here = make_room(runs, bytes, self.room, &|folder| paths::done(folder), &may_go)?;
                 known = self.known();
@@ -219,7 +221,9 @@ impl Store {
         id: &NodeId,
         keep: &BTreeSet<u32>,
     ) -> Result<bool, ExperimentError> {
-        let Some(remote) = &self.remote else { return Ok(false) };
+        let Some(remote) = &self.remote else {
+            return Ok(false);
+        };
         let Some(index) = remote.index(id)? else {
             return Ok(false);
         };
@@ -374,7 +378,9 @@ impl Store {
         let place = remote.folders.remote();
         let file = self.relative(path);
         if let Some(sha256) = sha256 {
-            let Some(found) = place.look(&file)? else { return Ok(()) };
+            let Some(found) = place.look(&file)? else {
+                return Ok(());
+            };
             let digest = Digest {
                 sha256: sha256.to_owned(),
                 bytes: found.bytes,

@@ -104,7 +104,10 @@ impl RemoteFolders {
             if name == paths::REMOTE_INDEX {
                 whole.insert(folder);
             } else if let Some(name) = paths::remote_file_of(name) {
-                found.entry(folder.to_owned()).or_default().insert(name.to_owned());
+                found
+                    .entry(folder.to_owned())
+                    .or_default()
+                    .insert(name.to_owned());
             }
         }
         found.retain(|folder, _| whole.contains(folder.as_str()));
@@ -117,7 +120,9 @@ impl RemoteFolders {
     /// Other bytes, a file that is not there, or a server that refuses.
     pub fn pull(&self, index: &Index, name: &str, to: &Path) -> Result<(), RemoteError> {
         let missing = |object: String| RemoteError::BadList {
-            object: self.remote.name_of(&in_folder(&index.folder, paths::REMOTE_INDEX)),
+            object: self
+                .remote
+                .name_of(&in_folder(&index.folder, paths::REMOTE_INDEX)),
             detail: format!("{object} is not there"),
         };
         let digest = index.files.get(name).ok_or_else(|| missing(name.to_owned()))?;

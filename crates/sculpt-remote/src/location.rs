@@ -58,8 +58,16 @@ impl fmt::Display for Location {
             Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
             Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
             Self::Web { url } => f.write_str(url),
-            Self::Hub { owner, name, revision } if revision == MAIN => write!(f, "hf://{owner}/{name}"),
-            Self::Hub { owner, name, revision } => write!(f, "hf://{owner}/{name}@{revision}"),
+            Self::Hub {
+                owner,
+                name,
+                revision,
+            } if revision == MAIN => write!(f, "hf://{owner}/{name}"),
+            Self::Hub {
+                owner,
+                name,
+                revision,
+            } => write!(f, "hf://{owner}/{name}@{revision}"),
         }
     }
 }
@@ -119,11 +127,13 @@ impl FromStr for Location {
                 let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
                 let revision_is_plain = revision.split('/').all(is_plain);
                 match parts[..] {
-                    [owner, name] if is_plain(owner) && is_plain(name) && revision_is_plain => Ok(Self::Hub {
-                        owner: owner.to_owned(),
-                        name: name.to_owned(),
-                        revision: revision.to_owned(),
-                    }),
+                    [owner, name] if is_plain(owner) && is_plain(name) && revision_is_plain => {
+                        Ok(Self::Hub {
+                            owner: owner.to_owned(),
+                            name: name.to_owned(),
+                            revision: revision.to_owned(),
+                        })
+                    }
                     _ => Err(wrong("it is hf://owner/name or hf://owner/name@revision")),
                 }
             }

@@ -4,8 +4,8 @@ use std::time::Duration;
 ///
 /// | Name | Unit | Usual value | Why |
 /// | --- | --- | --- | --- |
-/// | `tries` | – | 6 | the pauses between them are 15.5 s together |
-/// | `first` | – | 0.5 s | each pause is twice the one before |
+/// | `tries` | – | 6 | the pauses between them are 7.75 s together |
+/// | `first` | – | 0.25 s | each pause is twice the one before |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// How often at most.
@@ -18,7 +18,7 @@ impl Patience {
     /// What suits storage services, which ask for pauses with 503.
     pub const USUAL: Self = Self {
         tries: 6,
-        first: Duration::from_millis(500),
+        first: Duration::from_millis(250),
     };
 
     /// Calls `attempt` until it works, fails for good or was called often enough; it is told how often it was called before.

@@ -60,7 +60,11 @@ impl Remote {
                 Server::S3(S3::new(bucket, prefix, settings)?)
             }
             Location::Web { url } => Server::Web { url: url.clone() },
-            Location::Hub { owner, name, revision } => {
+            Location::Hub {
+                owner,
+                name,
+                revision,
+            } => {
                 plain_http = true;
                 let endpoint = settings.hub_endpoint.as_str().trim_end_matches('/');
                 let revision = revision.replace('/', "%2F");
@@ -89,7 +93,7 @@ impl Remote {
         };
         Ok(Self {
             downloads: Client::new(base, limits)?,
-            requests: Requests::new(base, settings.patience),
+            requests: Requests::new(base, matches!(server, Server::S3(_)), settings.patience),
             patience: settings.patience,
             location,
             server,
@@ -323,12 +327,11 @@ impl Remote {
             if answer.status != 200 {
                 return Err(answer.refused(&object, "listed"));
             }
-            let page = Page::parse(&String::from_utf8_lossy(&answer.body)).ok_or_else(|| {
-                RemoteError::BadList {
+            let page =
+                Page::parse(&String::from_utf8_lossy(&answer.body)).ok_or_else(|| RemoteError::BadList {
                     object: object.clone(),
                     detail: "the server's answer is no listing of S3".to_owned(),
-                }
-            })?;
+                })?;
             let ours = |(key, bytes): &(String, u64)| Some((s3.file_of(key)?.to_owned(), *bytes));
             files.extend(page.keys.iter().filter_map(ours));
             let went_on = page.next.is_some() && page.next != token;
@@ -380,8 +383,12 @@ impl Remote {
             Server::S3(_) => Err(RemoteError::NoCredentials {
                 object: object.to_owned(),
             }),
-            Server::Web { .. } => Err(read_only("s3://bucket/prefix can be written, and served by https")),
-            Server::Hub { .. } => Err(read_only("`sculpt publish --hub DIR` makes a folder for `hf upload`")),
+            Server::Web { .. } => Err(read_only(
+                "s3://bucket/prefix can be written, and served by https",
+            )),
+            Server::Hub { .. } => Err(read_only(
+                "`sculpt publish --hub DIR` makes a folder for `hf upload`",
+            )),
         }
     }
 

@@ -35,8 +35,9 @@ pub(crate) enum Content<'a> {
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: ureq::http::HeaderMap,
+    headers: ureq::http::HeaderMap,
     pub(crate) body: Vec<u8>,
+    is_s3: bool,
 }
 
 impl Answer {
@@ -55,7 +56,10 @@ impl Answer {
     /// What becomes of an answer that is none.
     pub(crate) fn refused(&self, object: &str, doing: &'static str) -> RemoteError {
         let code = self.code();
-        let remedy = remedy(self.status, code.as_deref().unwrap_or_default());
+        let remedy = match remedy(self.status, code.as_deref().unwrap_or_default()) {
+            REGION if !self.is_s3 => "; it leads elsewhere: give that address if it is right",
+            remedy => remedy,
+        };
         RemoteError::Refused {
             object: object.to_owned(),
             doing,
@@ -66,6 +70,8 @@ impl Answer {
     }
 }
 
+const REGION: &str = "; set AWS_REGION to the region of the bucket";
+
 fn remedy(status: u16, code: &str) -> &'static str {
     match (status, code) {
         (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch") => {
@@ -74,9 +80,7 @@ fn remedy(status: u16, code: &str) -> &'static str {
         (_, "ExpiredToken" | "InvalidToken") => "; the credentials have ended: get new ones",
         (_, "RequestTimeTooSkewed") => "; the clock of this machine is wrong",
         (_, "NoSuchBucket") => "; make the bucket first",
-        (301 | 307 | 308, _) | (_, "AuthorizationHeaderMalformed" | "AuthorizationQueryParametersError") => {
-            "; set AWS_REGION to the region of the bucket"
-        }
+        (301..=308, _) | (_, "AuthorizationHeaderMalformed" | "AuthorizationQueryParametersError") => REGION,
         (_, "RepoNotFound" | "GatedRepo") => {
             "; there is no such repository, or HF_TOKEN has to be one that may read it"
         }
@@ -105,13 +109,18 @@ enum Failed {
 pub(crate) struct Requests {
     agent: ureq::Agent,
     patience: Patience,
+    is_s3: bool,
 }
 
 impl Requests {
-    pub(crate) fn new(base: &str, patience: Patience) -> Self {
+    /// Requests to the server of `base`. A signature is for one address, and over plain HTTP nobody vouches for where a redirect
+    /// leads: only others are followed.
+    pub(crate) fn new(base: &str, is_s3: bool, patience: Patience) -> Self {
+        let is_https = base.starts_with("https:");
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .max_redirects(0)
+            .https_only(is_https)
+            .max_redirects(if is_https && !is_s3 { 10 } else { 0 })
             .max_redirects_will_error(false)
             .timeout_connect(Some(Duration::from_secs(30)))
             .timeout_recv_response(Some(Duration::from_secs(60)))
@@ -124,6 +133,7 @@ impl Requests {
         Self {
             agent: config.build().into(),
             patience,
+            is_s3,
         }
     }
 
@@ -216,6 +226,7 @@ impl Requests {
             status: parts.status.as_u16(),
             headers: parts.headers,
             body: bytes,
+            is_s3: self.is_s3,
         })
     }
 }

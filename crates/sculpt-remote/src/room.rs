@@ -71,8 +71,14 @@ fn bytes_of(folder: &Path) -> Result<u64, FileError> {
     let mut total = 0;
     for path in entries(folder)? {
         // One that went meanwhile takes nothing.
-        let Ok(found) = fs::symlink_metadata(&path) else { continue };
-        total += if found.is_dir() { bytes_of(&path)? } else { found.len() };
+        let Ok(found) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        total += if found.is_dir() {
+            bytes_of(&path)?
+        } else {
+            found.len()
+        };
     }
     Ok(total)
 }
@@ -89,7 +95,9 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
         }
         listed => listed.map_err(refused)?,
     };
-    listed.map(|entry| entry.map(|entry| entry.path()).map_err(refused)).collect()
+    listed
+        .map(|entry| entry.map(|entry| entry.path()).map_err(refused))
+        .collect()
 }
 
 fn remove_folder(path: &Path) -> Result<(), FileError> {
@@ -108,7 +116,10 @@ mod tests {
     use super::*;
     use std::fs::File;
 
-    const NOW: Room = Room { most_bytes: 2500, in_use: Duration::ZERO };
+    const NOW: Room = Room {
+        most_bytes: 2500,
+        in_use: Duration::ZERO,
+    };
 
     fn name(i: u8) -> String {
         format!("{i:02x}").repeat(32)
@@ -122,13 +133,16 @@ mod tests {
             fs::create_dir_all(&folder).unwrap();
             fs::write(folder.join("state"), [i; 1000]).unwrap();
             let used = File::create(folder.join("used")).unwrap();
-            used.set_modified(SystemTime::now() - Duration::from_secs(100 * (1 + u64::from(i)))).unwrap();
+            used.set_modified(SystemTime::now() - Duration::from_secs(100 * (1 + u64::from(i))))
+                .unwrap();
         }
         root
     }
 
     fn left(root: &Path) -> Vec<u8> {
-        (0..4).filter(|i| paths::node_folder(root, &name(*i)).exists()).collect()
+        (0..4)
+            .filter(|i| paths::node_folder(root, &name(*i)).exists())
+            .collect()
     }
 
     fn make(root: &Path, bytes: u64, room: Room, may_go: &dyn Fn(&str) -> bool) -> u64 {
@@ -150,7 +164,10 @@ mod tests {
     #[test]
     fn what_is_needed_stays() {
         let root = cache();
-        let recent = Room { in_use: Duration::from_secs(350), ..NOW };
+        let recent = Room {
+            in_use: Duration::from_secs(350),
+            ..NOW
+        };
         assert_eq!(make(root.path(), 0, recent, &|_| true), 3000);
         assert_eq!(left(root.path()), [0, 1, 2]);
 
@@ -166,7 +183,15 @@ mod tests {
         let root = cache();
         let stray = paths::evicted_folder(root.path()).join("x");
         fs::create_dir_all(&stray).unwrap();
-        make(root.path(), 0, Room { most_bytes: 9000, ..NOW }, &|_| true);
+        make(
+            root.path(),
+            0,
+            Room {
+                most_bytes: 9000,
+                ..NOW
+            },
+            &|_| true,
+        );
         assert!(!stray.exists());
         assert_eq!(left(root.path()), [0, 1, 2, 3]);
     }

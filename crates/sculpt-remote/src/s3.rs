@@ -33,17 +33,20 @@ impl S3 {
                 })?;
                 // Certificates are for one name before `s3.`.
                 let in_host = !bucket.contains(['.', '_']) && !bucket.bytes().any(|b| b.is_ascii_uppercase());
-                let style = if in_host { UrlStyle::VirtualHost } else { UrlStyle::Path };
+                let style = if in_host {
+                    UrlStyle::VirtualHost
+                } else {
+                    UrlStyle::Path
+                };
                 (endpoint, style)
             }
         };
         let region = settings.s3_region.clone();
-        let bucket = Bucket::new(endpoint, style, bucket.to_owned(), region).map_err(|_| {
-            RemoteError::Setting {
+        let bucket =
+            Bucket::new(endpoint, style, bucket.to_owned(), region).map_err(|_| RemoteError::Setting {
                 name: "AWS_ENDPOINT_URL",
                 why: "and the name of the bucket make no address",
-            }
-        })?;
+            })?;
         let credentials = settings.s3_credentials.as_ref().map(|known| {
             let (key, secret) = (known.key.reveal(), known.secret.reveal());
             match &known.token {

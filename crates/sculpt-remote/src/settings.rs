@@ -69,7 +69,9 @@ impl Settings {
                 return Err(setting("is no http(s) address"));
             }
             if !url.username().is_empty() || url.password().is_some() {
-                return Err(setting("has a name or password in it, which do not stand in addresses"));
+                return Err(setting(
+                    "has a name or password in it, which do not stand in addresses",
+                ));
             }
             Ok(Some(url))
         };
@@ -156,7 +158,10 @@ mod tests {
         assert!(error.starts_with("AWS_ACCESS_KEY_ID is not set"), "{error}");
         for word in ["minio:9000", "ftp://host", "host", "https://user:geheim@host"] {
             let error = refused(&[("AWS_ENDPOINT_URL", word)]);
-            assert!(error.starts_with("AWS_ENDPOINT_URL ") && !error.contains("geheim"), "{error}");
+            assert!(
+                error.starts_with("AWS_ENDPOINT_URL ") && !error.contains("geheim"),
+                "{error}"
+            );
         }
     }
 }

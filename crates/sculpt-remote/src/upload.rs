@@ -34,7 +34,10 @@ pub fn upload(
     let mut open = Vec::new();
     let mut replaces = false;
     let ordered = files.iter().filter(|file| !is_last(file));
-    let ordered = ordered.chain(last.iter().filter_map(|name| files.iter().find(|file| file == name)));
+    let ordered = ordered.chain(
+        last.iter()
+            .filter_map(|name| files.iter().find(|file| file == name)),
+    );
     let mut bytes_so_far = 0;
     for file in ordered {
         let path = folder.join(file);
@@ -69,7 +72,11 @@ pub fn upload(
                 open.push((file, path, digest));
             }
         }
-        open.sort_by_key(|(file, ..)| last.iter().position(|name| name == file).map_or(0, |place| place + 1));
+        open.sort_by_key(|(file, ..)| {
+            last.iter()
+                .position(|name| name == file)
+                .map_or(0, |place| place + 1)
+        });
     }
     for (file, path, digest) in open {
         remote.write_file(file, &path, &digest)?;

@@ -300,9 +300,12 @@ pub fn suite_json(suite_folder: &Path) -> PathBuf {
     suite_folder.join(SUITE_JSON)
 }
 
+/// Folder of a published suite's checkpoints.
+pub const CHECKPOINTS: &str = "checkpoints";
+
 /// A published checkpoint, as the manifest names it: relative to the suite's folder, with `/`.
 pub fn published_checkpoint_file(id: &str, epoch: u32) -> String {
-    format!("checkpoints/{id}-{epoch}.safetensors")
+    format!("{CHECKPOINTS}/{id}-{epoch}.safetensors")
 }
 
 /// A published checkpoint.

@@ -60,7 +60,10 @@ impl Work<'_> {
             program.display().to_string(),
             "work".to_owned(),
             format!("--suite={}", self.suite),
-            format!("--runs={}", self.location.clone().map_or_else(|| whole(self.runs), Ok)?),
+            format!(
+                "--runs={}",
+                self.location.clone().map_or_else(|| whole(self.runs), Ok)?
+            ),
             format!("--jobs={}", self.pack),
             format!("--device={}", self.device),
             "--requeue".to_owned(),

@@ -25,7 +25,12 @@ fn names(names: &[&str]) -> BTreeSet<String> {
 }
 
 fn push(folders: &RemoteFolders, folder: &TempDir) -> Result<Pushed, sculpt_remote::RemoteError> {
-    folders.push(&id(), folder.path(), &names(&["state", "time"]), &names(&["state"]))
+    folders.push(
+        &id(),
+        folder.path(),
+        &names(&["state", "time"]),
+        &names(&["state"]),
+    )
 }
 
 fn content(folders: &RemoteFolders) -> (Vec<u8>, Vec<u8>) {
@@ -98,7 +103,11 @@ fn half_a_folder_is_none() {
     assert!(folders.finished().unwrap().unwrap().is_empty());
     server.asked();
     assert_eq!(push(&folders, &folder).unwrap(), Pushed::Finished);
-    let puts = server.asked().iter().filter(|asked| asked.starts_with("PUT")).count();
+    let puts = server
+        .asked()
+        .iter()
+        .filter(|asked| asked.starts_with("PUT"))
+        .count();
     assert_eq!(puts, 2, "one file and the index");
 }
 
@@ -110,7 +119,10 @@ fn further_results_are_added() {
     push(&folders, &folder).unwrap();
     fs::write(folder.path().join("more"), "3").unwrap();
     let (all, results) = (names(&["state", "time", "more"]), names(&["state", "more"]));
-    assert_eq!(folders.push(&id(), folder.path(), &all, &results).unwrap(), Pushed::Finished);
+    assert_eq!(
+        folders.push(&id(), folder.path(), &all, &results).unwrap(),
+        Pushed::Finished
+    );
     assert_eq!(folders.index(&id()).unwrap().unwrap().files.len(), 3);
     // Whoever has fewer finds them there.
     assert_eq!(push(&folders, &made("1", "slow")).unwrap(), Pushed::WasThere);
@@ -121,9 +133,16 @@ fn hostile_indices_are_refused() {
     let server = Server::new();
     let folders = RemoteFolders::new(server.bucket());
     let index = |folder: &str, name: &str, sha256: &str| {
-        let digest = Digest { sha256: sha256.to_owned(), bytes: 1 };
+        let digest = Digest {
+            sha256: sha256.to_owned(),
+            bytes: 1,
+        };
         let files = BTreeMap::from([(name.to_owned(), digest)]);
-        seal(&Index { folder: folder.to_owned(), files }).unwrap()
+        seal(&Index {
+            folder: folder.to_owned(),
+            files,
+        })
+        .unwrap()
     };
     let hash = Digest::of(b"1").sha256;
     for (text_there, says) in [
@@ -131,13 +150,22 @@ fn hostile_indices_are_refused() {
         (index(&id(), "/etc/x", &hash), "it lists \"/etc/x\""),
         (index(&id(), "x", "../../y"), "with SHA-256 \"../../y\""),
         (index(&"cd".repeat(32), "x", &hash), "it is of \"cdcd"),
-        (index(&id(), "x", &hash).replace("\"bytes\": 1,", "\"bytes\": 2,"), "a byte of it was changed"),
-        ("{\"folder\":\"x\",\"files\":{}}".to_owned(), "it lacks its own SHA-256"),
+        (
+            index(&id(), "x", &hash).replace("\"bytes\": 1,", "\"bytes\": 2,"),
+            "a byte of it was changed",
+        ),
+        (
+            "{\"folder\":\"x\",\"files\":{}}".to_owned(),
+            "it lacks its own SHA-256",
+        ),
         ("<html>".to_owned(), "is no list of ours"),
     ] {
         server.put(&index_path(), text_there.as_bytes());
         let said = text(folders.index(&id()));
-        assert!(said.contains(says) && said.contains("index.json is no list of ours"), "{said}");
+        assert!(
+            said.contains(says) && said.contains("index.json is no list of ours"),
+            "{said}"
+        );
         text(push(&folders, &made("1", "fast")));
     }
     server.put(&index_path(), &vec![b' '; (1 << 22) + 1]);

@@ -41,7 +41,11 @@ fn what_may_pass_is_tried_again() {
     let denied = "<Error><Code>SignatureDoesNotMatch</Code><Message>geheim</Message></Error>";
     for (faults, requests, says) in [
         (vec![Fault::Status(503, ""); 3], 4, ""),
-        (vec![Fault::Status(500, ""), Fault::Cut(1), Fault::Status(429, "")], 4, ""),
+        (
+            vec![Fault::Status(500, ""), Fault::Cut(1), Fault::Status(429, "")],
+            4,
+            "",
+        ),
         (vec![Fault::Late(Duration::from_millis(300))], 1, ""),
         (
             vec![Fault::Status(503, "<Error><Code>SlowDown</Code></Error>"); 4],
@@ -74,7 +78,9 @@ fn what_may_pass_is_tried_again() {
             "answered 301; set AWS_REGION to the region of the bucket",
         ),
     ] {
-        faults.into_iter().for_each(|fault| server.fails("GET", "/x", fault));
+        faults
+            .into_iter()
+            .for_each(|fault| server.fails("GET", "/x", fault));
         let read = remote.read("x", 10);
         assert_eq!(server.asked().len(), requests);
         if says.is_empty() {
@@ -90,14 +96,20 @@ fn what_may_pass_is_tried_again() {
     remote.write("y", b"1", false).unwrap();
     server.fails("PUT", "/y", Fault::Status(403, ""));
     let said = text(remote.write("y", b"2", false));
-    assert!(said.starts_with("s3://bucket/a/y cannot be written: the server answered 403"), "{said}");
+    assert!(
+        said.starts_with("s3://bucket/a/y cannot be written: the server answered 403"),
+        "{said}"
+    );
     let nobody = Remote::open("s3://bucket".parse().unwrap(), &{
         let mut settings = server.settings();
         settings.s3_endpoint = Some("http://127.0.0.1:1".parse().unwrap());
         settings
     });
     let said = text(nobody.unwrap().read("x", 10));
-    assert!(said.starts_with("s3://bucket/x cannot be read, tried 4 times: "), "{said}");
+    assert!(
+        said.starts_with("s3://bucket/x cannot be read, tried 4 times: "),
+        "{said}"
+    );
 }
 
 #[test]
@@ -124,7 +136,10 @@ fn other_bytes_are_thrown_away() {
     let digest = Digest::of(b"right");
     server.put("/bucket/a/x", b"wrong");
     let said = text(remote.fetch_checked("x", &to, &digest));
-    assert!(said.contains("s3://bucket/a/x has 5 bytes and SHA-256 "), "{said}");
+    assert!(
+        said.contains("s3://bucket/a/x has 5 bytes and SHA-256 "),
+        "{said}"
+    );
     assert!(said.contains(&digest.sha256) && said.contains("whoever keeps s3://bucket/a has to mend it"));
     server.put("/bucket/a/x", b"longer");
     let said = text(remote.fetch_checked("x", &to, &digest));
@@ -141,7 +156,18 @@ fn other_bytes_are_thrown_away() {
 fn names_that_lead_elsewhere_are_never_asked() {
     let server = Server::new();
     let remote = server.bucket();
-    for name in ["", "../x", "b/../../x", "/x", "b//x", "x?y", "x y", ".x", "b/", "%2e%2e/x"] {
+    for name in [
+        "",
+        "../x",
+        "b/../../x",
+        "/x",
+        "b//x",
+        "x?y",
+        "x y",
+        ".x",
+        "b/",
+        "%2e%2e/x",
+    ] {
         let said = text(remote.read(name, 10));
         assert!(said.contains("can be the name of no file"), "{said}");
         text(remote.write(name, b"1", false));
@@ -160,8 +186,15 @@ fn web_servers_and_the_hub_are_read_only() {
     assert_eq!(web.read("y", 10).unwrap(), None);
     assert_eq!(web.list("").unwrap(), None);
     let said = text(web.write("x", b"1", false));
-    assert!(said.contains("/suites/demo is read only: s3://bucket/prefix can be written"), "{said}");
+    assert!(
+        said.contains("/suites/demo is read only: s3://bucket/prefix can be written"),
+        "{said}"
+    );
     assert!(server.look(|state| state.shown.iter().all(String::is_empty)));
+
+    server.fails("GET", "/x", Fault::Status(302, ""));
+    let said = text(web.read("x", 10));
+    assert!(said.contains("answered 302; it leads elsewhere"), "{said}");
 
     let hub = server.open("hf://owner/name@v1");
     assert_eq!(hub.read("x", 10).unwrap().unwrap(), b"hub");
@@ -169,10 +202,16 @@ fn web_servers_and_the_hub_are_read_only() {
     let bearer = format!("Bearer {SECRET}-hub");
     assert_eq!(server.look(|state| state.shown.last().cloned()).unwrap(), bearer);
     let said = text(hub.write("x", b"1", false));
-    assert!(said.contains("hf://owner/name@v1 is read only: `sculpt publish --hub DIR`"), "{said}");
+    assert!(
+        said.contains("hf://owner/name@v1 is read only: `sculpt publish --hub DIR`"),
+        "{said}"
+    );
     server.fails("GET", "/x", Fault::Status(401, ""));
     let said = text(hub.read("x", 10));
-    assert!(said.contains("hf://owner/name@v1/x cannot be read: the server answered 401"), "{said}");
+    assert!(
+        said.contains("hf://owner/name@v1/x cannot be read: the server answered 401"),
+        "{said}"
+    );
     assert!(server.asked().iter().all(|asked| !asked.starts_with("PUT")));
 }
 
@@ -183,7 +222,10 @@ fn plain_http_to_others_has_to_be_allowed() {
     let mut settings = server.settings();
     let open = |word: &str, settings: &_| Remote::open(word.parse::<Location>().unwrap(), settings);
     let said = text(open("http://host.invalid/x", &settings));
-    assert!(said.contains("plain http to other machines has to be allowed"), "{said}");
+    assert!(
+        said.contains("plain http to other machines has to be allowed"),
+        "{said}"
+    );
     settings.plain_http = true;
     open("http://host.invalid/x", &settings).unwrap();
     settings.hub_endpoint = "http://host.invalid".parse().unwrap();
@@ -191,5 +233,8 @@ fn plain_http_to_others_has_to_be_allowed() {
     assert!(said.contains("HF_TOKEN is not sent"), "{said}");
     settings.s3_credentials = None;
     let said = text(open("s3://bucket", &settings).unwrap().write("x", b"1", false));
-    assert!(said.starts_with("s3://bucket/x cannot be written without credentials: set AWS_"), "{said}");
+    assert!(
+        said.starts_with("s3://bucket/x cannot be written without credentials: set AWS_"),
+        "{said}"
+    );
 }

@@ -119,7 +119,10 @@ pub(crate) fn text<T: std::fmt::Debug, E: std::error::Error>(result: Result<T, E
     let error = result.unwrap_err();
     let text = format!("{error} {error:?}");
     let whole = format!("{text} {:?}", error.source().map(ToString::to_string));
-    assert!(!whole.contains(SECRET) && !whole.contains("Signature="), "{whole}");
+    assert!(
+        !whole.contains(SECRET) && !whole.contains("Signature="),
+        "{whole}"
+    );
     error.to_string()
 }
 
@@ -141,7 +144,9 @@ fn read(stream: &TcpStream) -> Option<Asked> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim().split_once(": ") else { break };
+        let Some((name, value)) = line.trim().split_once(": ") else {
+            break;
+        };
         headers.insert(name.to_lowercase(), value.to_owned());
     }
     let length: u64 = headers.get("content-length").map_or(0, |n| n.parse().unwrap());
@@ -166,9 +171,15 @@ fn answer(stream: TcpStream, shared: &Mutex<State>, conditions: Conditions) {
     let (status, headers, body, cut) = {
         let mut state = shared.lock().unwrap();
         let range = asked.headers.get("range").cloned().unwrap_or_default();
-        state.asked.push(format!("{} {} {range}", asked.method, asked.path).trim_end().to_owned());
+        state.asked.push(
+            format!("{} {} {range}", asked.method, asked.path)
+                .trim_end()
+                .to_owned(),
+        );
         let authorization = asked.headers.get("authorization").cloned();
-        state.shown.push(authorization.unwrap_or_else(|| asked.query.clone()));
+        state
+            .shown
+            .push(authorization.unwrap_or_else(|| asked.query.clone()));
         let fault = state
             .faults
             .iter()
@@ -227,13 +238,24 @@ fn act(state: &mut State, asked: &Asked, conditions: Conditions) -> Reply {
             }
         }
         "PUT" => {
-            let is_conditional = asked.headers.get("if-none-match").is_some_and(|value| value == "*");
+            let is_conditional = asked
+                .headers
+                .get("if-none-match")
+                .is_some_and(|value| value == "*");
             match conditions {
                 Conditions::Unknown if is_conditional => {
-                    return (501, Vec::new(), b"<Error><Code>NotImplemented</Code></Error>".to_vec());
+                    return (
+                        501,
+                        Vec::new(),
+                        b"<Error><Code>NotImplemented</Code></Error>".to_vec(),
+                    );
                 }
                 Conditions::Kept if is_conditional && state.objects.contains_key(&asked.path) => {
-                    return (412, Vec::new(), b"<Error><Code>PreconditionFailed</Code></Error>".to_vec());
+                    return (
+                        412,
+                        Vec::new(),
+                        b"<Error><Code>PreconditionFailed</Code></Error>".to_vec(),
+                    );
                 }
                 _ => {}
             }
@@ -254,8 +276,12 @@ fn act(state: &mut State, asked: &Asked, conditions: Conditions) -> Reply {
 fn list(state: &State, asked: &Asked) -> String {
     let value = |name: &str| {
         let parts = asked.query.split('&');
-        let found = parts.filter_map(|part| part.split_once('=')).find(|(key, _)| *key == name);
-        found.map(|(_, value)| value.replace("%2F", "/")).unwrap_or_default()
+        let found = parts
+            .filter_map(|part| part.split_once('='))
+            .find(|(key, _)| *key == name);
+        found
+            .map(|(_, value)| value.replace("%2F", "/"))
+            .unwrap_or_default()
     };
     let (prefix, after) = (value("prefix"), value("continuation-token"));
     let bucket = format!("{}/", asked.path.trim_end_matches('/'));

@@ -42,11 +42,18 @@ fn find(program: &str) -> Option<PathBuf> {
 fn start(program: &str, words: &dyn Fn(u16, &Path) -> Vec<String>) -> Option<Process> {
     let Some(path) = find(program) else {
         let mut stderr = std::io::stderr();
-        let _ = std::io::Write::write_all(&mut stderr, format!("skipped: {program} is not installed\n").as_bytes());
+        let _ = std::io::Write::write_all(
+            &mut stderr,
+            format!("skipped: {program} is not installed\n").as_bytes(),
+        );
         return None;
     };
     let folder = tempfile::tempdir().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let child = Command::new(path)
         .args(words(port, folder.path()))
         .stdout(Stdio::null())
@@ -141,9 +148,25 @@ fn everything(settings: &Settings) {
 
 #[test]
 fn moto() {
-    let words = |port: u16, _: &Path| vec!["-H".to_owned(), "127.0.0.1".to_owned(), "-p".to_owned(), port.to_string()];
-    let Some(process) = start("moto_server", &words) else { return };
-    let made = Command::new("curl").args(["-s", "-X", "PUT", &format!("http://127.0.0.1:{}/bucket", process.port)]).status();
+    let words = |port: u16, _: &Path| {
+        vec![
+            "-H".to_owned(),
+            "127.0.0.1".to_owned(),
+            "-p".to_owned(),
+            port.to_string(),
+        ]
+    };
+    let Some(process) = start("moto_server", &words) else {
+        return;
+    };
+    let made = Command::new("curl")
+        .args([
+            "-s",
+            "-X",
+            "PUT",
+            &format!("http://127.0.0.1:{}/bucket", process.port),
+        ])
+        .status();
     assert!(made.unwrap().success());
     everything(&settings(process.port, "secret"));
 }
@@ -152,13 +175,26 @@ fn moto() {
 fn s3s_fs() {
     let words = |port: u16, folder: &Path| {
         fs::create_dir(folder.join("bucket")).unwrap();
-        let flags = ["--access-key", "who", "--secret-key", "secret", "--host", "127.0.0.1", "--port"];
+        let flags = [
+            "--access-key",
+            "who",
+            "--secret-key",
+            "secret",
+            "--host",
+            "127.0.0.1",
+            "--port",
+        ];
         let mut words: Vec<String> = flags.iter().map(|word| (*word).to_owned()).collect();
         words.extend([port.to_string(), folder.display().to_string()]);
         words
     };
-    let Some(process) = start("s3s-fs", &words) else { return };
+    let Some(process) = start("s3s-fs", &words) else {
+        return;
+    };
     everything(&settings(process.port, "secret"));
     let said = text(open("s3://bucket", &settings(process.port, "wrong")).read("x", 10));
-    assert!(said.contains("(SignatureDoesNotMatch); AWS_ACCESS_KEY_ID"), "{said}");
+    assert!(
+        said.contains("(SignatureDoesNotMatch); AWS_ACCESS_KEY_ID"),
+        "{said}"
+    );
 }

@@ -35,7 +35,13 @@ fn what_is_there_is_not_sent_again() {
     let remote = server.bucket();
     let done = send(&remote, folder.path()).unwrap();
     assert_eq!((done.sent, done.were_there, done.sent_bytes), (5, 0, 29));
-    let order = ["PUT c/1", "PUT c/2", "PUT c/3", "PUT list.sha256", "PUT list.json"];
+    let order = [
+        "PUT c/1",
+        "PUT c/2",
+        "PUT c/3",
+        "PUT list.sha256",
+        "PUT list.json",
+    ];
     assert_eq!(written(&server), order);
     let done = send(&remote, folder.path()).unwrap();
     assert_eq!((done.sent, done.were_there), (0, 5));
@@ -86,5 +92,8 @@ fn only_hashes_count() {
     let remote = server.bucket();
     server.put("/bucket/a/c/1", b"c/2");
     send(&remote, folder.path()).unwrap();
-    assert_eq!(server.look(|state| state.objects["/bucket/a/c/1"].clone()), b"c/1");
+    assert_eq!(
+        server.look(|state| state.objects["/bucket/a/c/1"].clone()),
+        b"c/1"
+    );
 }
