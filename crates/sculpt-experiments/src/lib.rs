@@ -38,6 +38,8 @@ mod recipe_file;
 mod recipe_suite;
 mod recorder;
 mod remote;
+mod remote_files;
+mod remote_nodes;
 mod run;
 mod scheduler;
 mod show;

@@ -31,7 +31,7 @@ impl Store {
     /// A store from which something is being deleted for longer than a moment, or what the file system refuses.
     pub fn share(&self) -> Result<Option<Lock>, ExperimentError> {
         let read_only = [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied];
-        match Lock::shared_within(&paths::lock(&self.runs), SOON) {
+        match Lock::shared_within(&paths::lock(self.runs()), SOON) {
             Err(LockError::File(error)) if read_only.contains(&error.refused.kind()) => Ok(None),
             lock => Ok(Some(lock?)),
         }
@@ -42,7 +42,7 @@ impl Store {
     /// # Errors
     /// A recipe that runs, or what the file system refuses.
     pub fn own(&self) -> Result<Lock, ExperimentError> {
-        Ok(Lock::exclusive(&paths::lock(&self.runs))?)
+        Ok(Lock::exclusive(&paths::lock(self.runs()))?)
     }
 }
 

@@ -24,12 +24,15 @@ pub struct Index {
 }
 
 /// How a push ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pushed {
     /// The folder is there now.
     Finished,
     /// It was there, with the same results.
     WasThere,
+    /// It is there with the same results, with files that are not here, and without some that are: to be pulled, and pushed again
+    /// with what is here.
+    Lacks(Index),
 }
 
 /// Folders under names that are SHA-256: `<first 2>/<name>/`. A file lies there under its own hash, so that nobody overwrites
@@ -134,7 +137,7 @@ impl RemoteFolders {
     }
 
     /// Makes a folder of local files finished. `results` names those of them that are the result: two machines must have made
-    /// them the same. Where the folder is finished with fewer results, those that are new are added.
+    /// them the same. Where the folder is finished with fewer results, what is here takes its place.
     ///
     /// # Errors
     /// Another result than the one that is there, which stays; a server that refuses, or what the file system refuses.
@@ -157,6 +160,9 @@ impl RemoteFolders {
                 if results.iter().all(|name| there.files.contains_key(name)) {
                     return Ok(Pushed::WasThere);
                 }
+                if there.files.keys().any(|name| !ours.contains_key(name)) {
+                    return Ok(Pushed::Lacks(there.clone()));
+                }
             }
             if !sent {
                 for (name, digest) in &ours {
@@ -168,14 +174,11 @@ impl RemoteFolders {
                 }
                 sent = true;
             }
-            let mut index = Index {
+            let index = Index {
                 folder: folder.to_owned(),
                 files: ours.clone(),
             };
             let is_first = there.is_none();
-            for (name, digest) in there.map(|there| there.files).unwrap_or_default() {
-                index.files.entry(name).or_insert(digest);
-            }
             let text = sealed::seal(&index).expect("an index is an object of plain JSON");
             let file = in_folder(folder, paths::REMOTE_INDEX);
             if self.remote.write(&file, text.as_bytes(), is_first)? {

@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{places, printing, watch};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, Store, limits};
+use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, limits};
 use serde::Serialize;
 use std::path::PathBuf;
 

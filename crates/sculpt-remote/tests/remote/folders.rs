@@ -124,6 +124,12 @@ fn further_results_are_added() {
         Pushed::Finished
     );
     assert_eq!(folders.index(&id()).unwrap().unwrap().files.len(), 3);
+    // Whoever has others brings those that are there first.
+    let others = made("1", "slow");
+    fs::write(others.path().join("other"), "4").unwrap();
+    let (all, results) = (names(&["state", "time", "other"]), names(&["state", "other"]));
+    let pushed = folders.push(&id(), others.path(), &all, &results).unwrap();
+    assert_eq!(pushed, Pushed::Lacks(folders.index(&id()).unwrap().unwrap()));
     // Whoever has fewer finds them there.
     assert_eq!(push(&folders, &made("1", "slow")).unwrap(), Pushed::WasThere);
 }
