@@ -219,10 +219,11 @@ fn card(folder: &Path) -> anyhow::Result<String> {
         let metric = format!("test accuracy of {network}, density {density} %, {epochs} epochs, mean of {n}");
         writeln!(
             head,
-            "  - task:\n      type: image-classification\n    dataset:\n      type: {data}\n      name: {data}\n    metrics:\n    - type: accuracy\n      value: {:.6}\n      name: {}",
+            "  - task:\n      type: image-classification\n    dataset:\n      type: {slug}\n      name: {data}\n    metrics:\n    - type: accuracy\n      value: {:.6}\n      name: {}",
             mean,
             yaml(&metric),
-            data = yaml(data)
+            data = yaml(data),
+            slug = yaml(&data.to_lowercase().replace(' ', "-"))
         )?;
     }
     Ok(format!(

@@ -190,7 +190,8 @@ fn a_suite_goes_to_s3_and_the_hub_and_comes_back() {
         "{card}"
     );
     assert!(
-        card.contains("| ResNet-8 of width 2 | demo | 50 % | 2 |") && card.contains("](checkpoints/"),
+        card.contains("| ResNet-8 of width 2 | demo gratings | 50 % | 2 |")
+            && card.contains("](checkpoints/"),
         "{card}"
     );
     for (name, content) in here.files("hub", "") {
