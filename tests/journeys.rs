@@ -16,3 +16,6 @@ mod runs;
 
 /// States under one address: other bits, changed parents, older stores, damaged progress.
 mod states;
+
+/// Stores in remote places: caches without room, several machines, servers that are away.
+mod remote_stores;

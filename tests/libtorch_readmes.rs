@@ -2,9 +2,11 @@
 
 use crate::fresh_crate::{cargo, examples, paste, target};
 
-/// Whose examples these are: all that link libtorch, but for the command itself; and downloads, which `sculpt-datasets` is made of.
-const CRATES: [&str; 10] = [
+/// Whose examples these are: all that link libtorch, but for the command itself; and downloads and remote
+/// places, which `sculpt-datasets` and `sculpt-experiments` are made of.
+const CRATES: [&str; 11] = [
     "sculpt-downloads",
+    "sculpt-remote",
     "sculpt-models",
     "sculpt-scores",
     "sculpt-connectivity",

@@ -10,7 +10,7 @@ use fresh_crate::{assert_success, cargo, examples, paste, target};
 use std::fs;
 use std::process::Command;
 
-/// All that are published and need no libtorch, but for what downloads: it alone would take half of the time.
+/// All that are published and need no libtorch, but for what downloads and uploads: that alone would take half of the time.
 const CRATES: [&str; 16] = [
     "sculpt-layout",
     "sculpt-random",

@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tch::Device;
 
 /// A network drawn, trained for two epochs (`first`) and again from there (`second`).
-struct Pair {
-    recipe: Recipe,
-    first: StateRef,
-    second: StateRef,
+pub(crate) struct Pair {
+    pub(crate) recipe: Recipe,
+    pub(crate) first: StateRef,
+    pub(crate) second: StateRef,
 }
 
-fn pair() -> Pair {
+pub(crate) fn pair() -> Pair {
     let all = small();
     let is_train = |entry: &Entry| matches!(entry.node, Node::Train(_));
     let (first, _) = all.iter().find(|(_, entry)| is_train(entry)).unwrap();
@@ -45,7 +45,7 @@ fn pair() -> Pair {
     }
 }
 
-fn run_node(store: &Store, id: &NodeId) -> (Result<Ended, ExperimentError>, Vec<String>) {
+pub(crate) fn run_node(store: &Store, id: &NodeId) -> (Result<Ended, ExperimentError>, Vec<String>) {
     let (data, stop) = (DataFolder::default(), AtomicBool::new(false));
     let mut report = |_| {};
     let mut runner = Runner::new(store, &data, Device::Cpu, &stop, &mut report);
@@ -54,7 +54,7 @@ fn run_node(store: &Store, id: &NodeId) -> (Result<Ended, ExperimentError>, Vec<
 }
 
 /// Describes the first node of a pair with one more epoch to keep.
-fn ask_for_epoch_1(pair: &mut Pair, store: &Store, threads: u32) {
+pub(crate) fn ask_for_epoch_1(pair: &mut Pair, store: &Store, threads: u32) {
     let asked = StateRef {
         epoch: 1,
         ..pair.first.clone()

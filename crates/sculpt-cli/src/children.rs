@@ -159,7 +159,7 @@ impl Worker for Children<'_> {
             .arg("node")
             .args(chain.iter().map(NodeId::as_str))
             .arg("--supervised")
-            .arg(flag("--runs", self.store.runs()))
+            .arg(flag("--runs", self.store.word()))
             .arg(flag("--device", &self.global.device));
         if let Some(folder) = &self.data.folder {
             command.arg(flag("--data", folder));

@@ -15,6 +15,7 @@ pub(crate) mod eval_pictures;
 pub(crate) mod export;
 pub(crate) mod fetch;
 pub(crate) mod figure;
+mod further;
 pub(crate) mod gc;
 pub(crate) mod hessian;
 pub(crate) mod list;

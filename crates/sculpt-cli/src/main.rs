@@ -10,6 +10,7 @@ mod display;
 mod jobs;
 mod places;
 mod printing;
+mod remotes;
 mod signals;
 mod slurm;
 mod watch;
@@ -48,7 +49,8 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-fn run(words: Words) -> anyhow::Result<()> {
+fn run(mut words: Words) -> anyhow::Result<()> {
+    remotes::resolve(&mut words.global)?;
     let global = &words.global;
     match words.command {
         Command::Figure(args) => commands::figure::run(&args, global),

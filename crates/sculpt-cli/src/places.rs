@@ -14,14 +14,19 @@ fn root() -> PathBuf {
     std::env::var_os(ROOT).map_or_else(PathBuf::new, PathBuf::from)
 }
 
-/// `--runs`, as typed, or `runs/` of the checkout.
+/// `--runs`, as typed or its cache, or `runs/` of the checkout.
 pub(crate) fn runs(global: &Global) -> PathBuf {
     global.runs.clone().unwrap_or_else(|| root().join("runs"))
 }
 
 /// The store of `--runs`, which reads on to the suites published and fetched here.
 pub(crate) fn store(global: &Global) -> Store {
-    Store::new(runs(global)).with_published(&data())
+    store_alone(global).with_published(&data())
+}
+
+/// The store of `--runs` and nothing else.
+pub(crate) fn store_alone(global: &Global) -> Store {
+    Store::new(runs(global)).with_remote(global.remote.clone())
 }
 
 /// Says which suites give no states because they cannot be read.

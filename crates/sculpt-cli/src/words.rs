@@ -2,8 +2,9 @@
 
 use crate::commands;
 use clap::{Args, Parser, Subcommand};
-use sculpt_experiments::limits;
+use sculpt_experiments::{RemoteStore, limits};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A laboratory for sparse training: every figure of "PaI is getting competitive by training longer", and its
 /// parts for anybody's own checkpoints.
@@ -19,9 +20,12 @@ pub(crate) struct Words {
 /// Flags of every command.
 #[derive(Args)]
 pub(crate) struct Global {
-    /// Folder of the runs [default: runs, beside data and reports]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Folder of the runs, or s3://bucket/prefix, or https://… to read alone [default: runs, beside data and reports]
+    #[arg(long, global = true, value_name = "DIR|URL")]
     pub(crate) runs: Option<PathBuf>,
+    /// Where `--runs` leads, if it is an address: `runs` is the cache's folder then.
+    #[arg(skip)]
+    pub(crate) remote: Option<Arc<RemoteStore>>,
     /// libtorch threads [default: all for a single command, the preset's or the recipe's for a node]
     #[arg(long, global = true, value_name = "N", value_parser = |word: &str| limits::THREADS.parse(word))]
     pub(crate) threads: Option<u32>,

@@ -9,6 +9,17 @@ use std::time::Duration;
 /// Bytes handled between two calls of `progress`.
 const CHUNK: usize = 1 << 18;
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Its address, which may be signed: no error shows it.
+    pub url: &'a str,
+    /// What errors call it.
+    pub name: &'a str,
+    /// Further headers; those that authorise are not sent on where the server redirects to another.
+    pub headers: &'a [(String, String)],
+}
+
 /// Fetches files over HTTPS; connections to a server are kept between files.
 #[derive(Debug)]
 pub struct Client {
@@ -43,14 +54,10 @@ impl Client {
         })
     }
 
-    /// Brings the whole file at `url` into `partial`, going on from what is there.
-    ///
-    /// `bytes` is its length, where that is known; it has no more than `most`. `progress` is called with the bytes
-    /// that are here and all bytes (0: not known). What came is not compared with any checksum.
+    /// Brings the whole file at `url` into `partial`, as [`Client::fetch_request`] does.
     ///
     /// # Errors
-    /// A server that does not answer, refuses, announces another length or is too slow; a file that is longer; a
-    /// transfer that ends early (what came is kept), or what the file system refuses.
+    /// As there.
     pub fn fetch(
         &self,
         url: &str,
@@ -59,7 +66,32 @@ impl Client {
         most: u64,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), DownloadError> {
-        check_scheme(url, &self.limits)?;
+        let request = Request {
+            url,
+            name: url,
+            headers: &[],
+        };
+        self.fetch_request(&request, partial, bytes, most, progress)
+    }
+
+    /// Brings the whole file that is asked for into `partial`, going on from what is there.
+    ///
+    /// `bytes` is its length, where that is known; it has no more than `most`. `progress` is called with the bytes
+    /// that are here and all bytes (0: not known). What came is not compared with any checksum.
+    ///
+    /// # Errors
+    /// A server that does not answer, refuses, announces another length or is too slow; a file that is longer; a
+    /// transfer that ends early (what came is kept), or what the file system refuses.
+    pub fn fetch_request(
+        &self,
+        request: &Request<'_>,
+        partial: &Path,
+        bytes: Option<u64>,
+        most: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), DownloadError> {
+        check_scheme(request.url, &self.limits)?;
+        let url = request.name;
         let mut received = match fs::metadata(partial) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
@@ -72,12 +104,12 @@ impl Client {
             remove(partial)?;
             received = 0;
         }
-        let mut answer = self.ask(url, received)?;
+        let mut answer = self.ask(request, received)?;
         if received > 0 && answer.status == 416 {
             // What is here does not begin the file that is there.
             remove(partial)?;
             received = 0;
-            answer = self.ask(url, 0)?;
+            answer = self.ask(request, 0)?;
         }
         let goes_on = answer.goes_on(url, received)?;
         if !goes_on {
@@ -156,13 +188,16 @@ impl Client {
     }
 
     /// The answer to a GET for the bytes from `first` on.
-    fn ask(&self, url: &str, first: u64) -> Result<Answer, DownloadError> {
-        let mut request = self.agent.get(url).header("accept-encoding", "identity");
+    fn ask(&self, asked: &Request<'_>, first: u64) -> Result<Answer, DownloadError> {
+        let mut request = self.agent.get(asked.url).header("accept-encoding", "identity");
+        for (name, value) in asked.headers {
+            request = request.header(name, value);
+        }
         if first > 0 {
             request = request.header("range", format!("bytes={first}-"));
         }
         let response = request.call().map_err(|source| DownloadError::Transport {
-            url: url.to_owned(),
+            url: asked.name.to_owned(),
             source: Box::new(source),
         })?;
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);

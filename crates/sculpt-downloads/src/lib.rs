@@ -10,7 +10,7 @@ mod test_server;
 mod unpack;
 
 pub use archive::{Archive, ArchiveFile, Proof};
-pub use client::Client;
+pub use client::{Client, Request};
 pub use error::DownloadError;
 pub use get::get;
-pub use limits::Limits;
+pub use limits::{Limits, is_this_machine};

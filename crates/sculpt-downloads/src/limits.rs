@@ -47,7 +47,7 @@ pub(crate) fn is_https(url: &str) -> bool {
 }
 
 /// Whether a plain HTTP address is of the loopback.
-pub(crate) fn is_this_machine(url: &str) -> bool {
+pub fn is_this_machine(url: &str) -> bool {
     if !scheme_is(url, "http://") {
         return false;
     }

@@ -110,6 +110,10 @@ impl Store {
     /// # Errors
     /// A node that is being run, or what the file system refuses.
     pub fn forget(&self, ids: &[NodeId]) -> Result<(), ExperimentError> {
+        if let (Some(remote), false) = (&self.remote, ids.is_empty()) {
+            let location = remote.location().to_string();
+            return Err(ExperimentError::RemoteStays { location });
+        }
         for id in ids.iter().rev() {
             let _lock = self.lock(id)?;
             let folder = self.node_folder(id);

@@ -5,6 +5,7 @@ use sculpt_label_noise::LabelNoiseError;
 use sculpt_masks::MaskError;
 use sculpt_models::ModelError;
 use sculpt_parquet::ParquetError;
+use sculpt_remote::RemoteError;
 use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
 use sculpt_signs::SignsError;
@@ -327,6 +328,47 @@ pub enum ExperimentError {
         /// What it says.
         source: std::io::Error,
     },
+    /// A remote place refused.
+    #[error(transparent)]
+    Remote(Box<RemoteError>),
+    /// A state of a remote store that could not be brought.
+    #[error("the state of node {id} after epoch {epoch} could not be brought: {why}")]
+    NotBrought {
+        /// The node.
+        id: NodeId,
+        /// Epochs of it.
+        epoch: u32,
+        /// What stood in the way.
+        why: String,
+    },
+    /// A node that is finished here and could not be brought to the remote store.
+    #[error(
+        "node {id} is finished here, in {path}, and could not be brought to the store: {source}; the same command goes on from there"
+    )]
+    NotPushed {
+        /// The node.
+        id: NodeId,
+        /// Its folder.
+        path: PathBuf,
+        /// What stood in the way.
+        source: Box<RemoteError>,
+    },
+    /// Another machine finished the node before, with another result.
+    #[error("{source}: the store keeps that one, what was made here is set aside in {path}")]
+    OtherMachine {
+        /// Where the result of this machine is.
+        path: PathBuf,
+        /// Which file differs.
+        source: Box<RemoteError>,
+    },
+    /// What is finished on a remote store stays.
+    #[error(
+        "{location} is a remote store, in which nothing finished is made anew; give a folder with --runs, or another prefix"
+    )]
+    RemoteStays {
+        /// Where it is.
+        location: String,
+    },
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -360,4 +402,10 @@ pub enum ExperimentError {
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
+}
+
+impl From<RemoteError> for ExperimentError {
+    fn from(error: RemoteError) -> Self {
+        Self::Remote(Box::new(error))
+    }
 }

@@ -85,7 +85,7 @@ impl Store {
         self.describe(id, entry)?;
         let _lock = self.lock(id)?;
         if self.has_end(id) {
-            return Ok(());
+            return self.push(id);
         }
         let folder = self.node_folder(id);
         atomic::tidy(&folder)?;
@@ -93,6 +93,6 @@ impl Store {
         let target = Some(load.density()).filter(|density| *density < 1.0);
         write_state(&path, id, &load.model, state, target, 0)?;
         Done::write(&folder, id, Vec::new())?;
-        Ok(())
+        self.push(id)
     }
 }

@@ -19,6 +19,7 @@ impl Store {
             return Ok(model);
         };
         let path = paths::network(self.runs(), sha256);
+        self.bring_file(&path, Some(sha256))?;
         match sculpt_store::read(&path) {
             Ok(content) => Ok(model.with_network_file(content)?),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(model),
@@ -41,10 +42,10 @@ impl Store {
         }
         let path = paths::recipe_files(self.runs(), &recipe.sha256);
         let text = serde_json::to_string(&recipe.files).expect("strings are JSON");
-        if sculpt_store::read_text(&path).is_ok_and(|kept| kept == text) {
-            return Ok(());
+        if !sculpt_store::read_text(&path).is_ok_and(|kept| kept == text) {
+            atomic::write(&path, text.as_bytes())?;
         }
-        Ok(atomic::write(&path, text.as_bytes())?)
+        self.keep_file(&path)
     }
 
     /// Keeps the file of an exported network, also in place of a damaged copy.
@@ -53,10 +54,10 @@ impl Store {
             return Ok(());
         };
         let path = paths::network(self.runs(), sha256);
-        if sha256_file(&path).is_ok_and(|(kept, _)| kept == sha256) {
-            return Ok(());
+        if !sha256_file(&path).is_ok_and(|(kept, _)| kept == sha256) {
+            atomic::write(&path, content)?;
         }
-        Ok(atomic::write(&path, content)?)
+        self.keep_file(&path)
     }
 
     /// The files of exported networks that its nodes begin with, and that are not there.

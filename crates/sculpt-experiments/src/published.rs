@@ -119,6 +119,7 @@ impl PublishedSuite {
             expected: Expected::of(&entry.description, &describe),
             // The manifest's ids are hashes of its descriptions.
             fault: None,
+            absent: None,
         })
     }
 

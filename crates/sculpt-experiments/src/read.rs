@@ -30,6 +30,8 @@ pub struct Place {
     pub expected: Expected,
     /// What is wrong with its node's own description, where that is there.
     pub fault: Option<String>,
+    /// Why its file could not be brought from where the store is.
+    pub absent: Option<String>,
 }
 
 /// How a state is written.
@@ -72,11 +74,30 @@ impl Loaded {
 }
 
 impl Place {
+    /// A state of a remote store that could not be brought.
+    pub(crate) fn absent(address: &StateRef, path: PathBuf, why: String) -> Self {
+        Self {
+            address: address.clone(),
+            path,
+            form: Form::Checkpoint,
+            recorded: None,
+            expected: Expected::default(),
+            fault: None,
+            absent: Some(why),
+        }
+    }
     /// SHA-256 of the file, which must be the recorded one.
     ///
     /// # Errors
     /// A damaged file, or one that cannot be read.
     pub fn sha256(&self) -> Result<String, ExperimentError> {
+        if let Some(why) = &self.absent {
+            return Err(ExperimentError::NotBrought {
+                id: self.address.id.clone(),
+                epoch: self.address.epoch,
+                why: why.clone(),
+            });
+        }
         if let Some(fault) = &self.fault {
             return Err(self.damaged(format!(
                 "is of a node whose description cannot be trusted ({fault})"

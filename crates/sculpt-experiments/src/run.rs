@@ -111,8 +111,16 @@ impl<'a> Runner<'a> {
         let stop = self.stop;
         let lease = self.store.lock_over(id, &|| !stop.load(Ordering::Relaxed))?;
         let mut file = self.store.node_file(id)?;
-        if file.environment.keep.is_subset(&self.store.epochs(id)) {
+        if self.store.is_done_elsewhere(id, &file.environment.keep)? {
             return Ok(Ended::WasDone);
+        }
+        if file.environment.keep.is_subset(&self.store.epochs_here(id)) {
+            self.store.push(id)?;
+            return Ok(Ended::WasDone);
+        }
+        if self.store.remote.is_some() {
+            // What another machine found of it may have been brought.
+            file = self.store.node_file(id)?;
         }
         let own = self.store.node_folder(id);
         atomic::tidy(&own)?;
@@ -126,10 +134,11 @@ impl<'a> Runner<'a> {
             parents: BTreeSet::new(),
         };
         if again {
-            work.keep.extend(self.store.epochs(id));
+            work.keep.extend(self.store.epochs_here(id));
             if Done::read(&work.folder).is_ok_and(|made| made.is_some()) {
                 // It was made, and stopped while it was taken over.
                 self.store.take_over(id)?;
+                self.store.push(id)?;
                 return Ok(Ended::Done);
             }
         }
@@ -165,6 +174,7 @@ impl<'a> Runner<'a> {
             if again {
                 self.store.take_over(id)?;
             }
+            self.store.push(id)?;
         }
         Ok(ended)
     }

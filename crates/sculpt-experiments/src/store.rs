@@ -7,6 +7,7 @@ use crate::library::Library;
 use crate::live::read_live;
 use crate::metrics::{MetricsRow, read_metrics};
 use crate::read::{Form, Loaded, MADE_AGAIN, Place};
+use crate::remote::RemoteStore;
 use crate::{Entry, Environment, ExperimentError, Node, NodeId, StateRef, Timing};
 use sculpt_checkpoints::{Meta, State};
 use sculpt_layout::Layout;
@@ -25,6 +26,8 @@ pub struct Store {
     library: Arc<Library>,
     /// Descriptions that were read: an id's never changes.
     nodes: Arc<Mutex<HashMap<NodeId, Node>>>,
+    /// Where finished nodes are; the folder is its cache then.
+    pub(crate) remote: Option<Arc<RemoteStore>>,
 }
 
 impl Store {
@@ -34,6 +37,7 @@ impl Store {
             runs: runs.into(),
             library: Arc::default(),
             nodes: Arc::default(),
+            remote: None,
         }
     }
 
@@ -68,9 +72,9 @@ impl Store {
         self.library.unreadable()
     }
 
-    /// Whether every state asked for is there, in the store or in a published suite.
+    /// Whether every state asked for is there, in the store or in a published suite. What is not on a remote store yet is not.
     pub fn is_done(&self, id: &NodeId, entry: &Entry) -> bool {
-        let here = self.epochs(id);
+        let here = self.counted(id);
         let there = |&epoch: &u32| {
             let state = StateRef {
                 id: id.clone(),
@@ -83,7 +87,15 @@ impl Store {
 
     /// Whether the state can be read, in the store or in a published suite.
     pub fn has(&self, state: &StateRef) -> bool {
-        self.file(state).is_some() || self.library.suite_of(state).is_some()
+        self.is_own(state) || self.library.suite_of(state).is_some()
+    }
+
+    /// Whether the state is the store's, wherever that is.
+    fn is_own(&self, state: &StateRef) -> bool {
+        match &self.remote {
+            Some(_) => self.counted(&state.id).contains(&state.epoch),
+            None => self.file(state).is_some(),
+        }
     }
 
     /// Whether the node was once run to its end here, whatever of it is left.
@@ -104,8 +116,15 @@ impl Store {
         }
     }
 
-    /// The epochs whose states a finished node has here.
+    /// The epochs whose states a finished node has.
     pub fn epochs(&self, id: &NodeId) -> BTreeSet<u32> {
+        let mut there = self.epochs_here(id);
+        there.extend(self.remote.iter().flat_map(|remote| remote.epochs(id)));
+        there
+    }
+
+    /// The epochs whose states a finished node has in the folder.
+    pub(crate) fn epochs_here(&self, id: &NodeId) -> BTreeSet<u32> {
         let folder = self.node_folder(id);
         match self.done(id) {
             Ok(Some(done)) => {
@@ -135,8 +154,12 @@ impl Store {
 
     /// Where a state lies in the store itself.
     pub(crate) fn place_here(&self, state: &StateRef) -> Option<Place> {
+        if let Err(error) = self.bring_state(state) {
+            return Some(Place::absent(state, self.runs.clone(), error.to_string()));
+        }
         let (path, recorded) = self.file(state)?;
         Some(Place {
+            absent: None,
             address: state.clone(),
             path,
             form: Form::Checkpoint,
@@ -223,6 +246,8 @@ impl Store {
         if let Some(node) = known().get(id) {
             return Some(node.clone());
         }
+        // What cannot be brought is not known.
+        let _ = self.bring_node(id);
         let here = paths::node_json(&self.node_folder(id)).is_file();
         let read = here.then(|| self.node_file(id).ok()).flatten();
         let node = read.map(|file| file.node).or_else(|| self.library.node(id))?;
@@ -235,6 +260,7 @@ impl Store {
     /// # Errors
     /// No such file, one that is not ours, or not the one that the node's marker records.
     pub fn metrics(&self, id: &NodeId) -> Result<Vec<MetricsRow>, ExperimentError> {
+        self.bring_node(id)?;
         let folder = self.node_folder(id);
         let path = paths::metrics(&folder);
         if !path.is_file()
@@ -282,7 +308,7 @@ impl Store {
     /// # Errors
     /// Metrics that cannot be read.
     pub fn recorded(&self, state: &StateRef) -> Result<Option<Evaluation>, ExperimentError> {
-        if self.file(state).is_none()
+        if !self.is_own(state)
             && let Some(suite) = self.library.suite_of(state)
         {
             return Ok(suite.recorded(state));
@@ -297,11 +323,12 @@ impl Store {
     /// # Errors
     /// A description that cannot be read.
     pub fn machine(&self, state: &StateRef) -> Result<Option<Environment>, ExperimentError> {
-        if self.file(state).is_none()
+        if !self.is_own(state)
             && let Some(suite) = self.library.suite_of(state)
         {
             return Ok(suite.environment.clone());
         }
+        self.bring_node(&state.id)?;
         Ok(self.node_file(&state.id)?.environment.machine)
     }
 
@@ -310,6 +337,7 @@ impl Store {
     /// # Errors
     /// A file that is not ours, or not the recorded one.
     pub fn timing(&self, id: &NodeId) -> Result<Option<Timing>, ExperimentError> {
+        self.bring_node(id)?;
         let folder = self.node_folder(id);
         let path = paths::timing(&folder);
         let bytes = match sculpt_store::read(&path) {
@@ -363,7 +391,7 @@ impl Store {
         {
             return Ok(id);
         }
-        let mut matching: BTreeSet<NodeId> = self.ids()?.into_iter().collect();
+        let mut matching: BTreeSet<NodeId> = self.all_ids()?;
         matching.extend(
             self.library
                 .suites()

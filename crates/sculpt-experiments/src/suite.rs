@@ -70,6 +70,7 @@ impl AnySuite {
     /// A file that is not ours, or of which a byte was changed.
     pub fn in_store(store: &Store, name: &str) -> Result<Option<Self>, ExperimentError> {
         let path = paths::suite(store.runs(), name);
+        store.bring_file(&path, None)?;
         match read(&path)? {
             Some(suite) if suite.name() != name => Err(ExperimentError::BadFile {
                 path,
@@ -121,9 +122,10 @@ impl AnySuite {
     /// What the file system refuses.
     pub fn save(&self, store: &Store) -> Result<(), ExperimentError> {
         match Self::in_store(store, self.name()) {
-            Ok(Some(old)) if old == *self => Ok(()),
-            Ok(_) | Err(_) => self.write(&paths::suite(store.runs(), self.name())),
+            Ok(Some(old)) if old == *self => {}
+            Ok(_) | Err(_) => self.write(&paths::suite(store.runs(), self.name()))?,
         }
+        store.keep_file(&paths::suite(store.runs(), self.name()))
     }
 
     /// Writes the suite's description.

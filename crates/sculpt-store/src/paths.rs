@@ -150,6 +150,25 @@ pub fn post_mortem(node: &Path) -> PathBuf {
     node.join("post-mortem.json")
 }
 
+/// Of a folder on a remote store: which files it has, written last.
+pub const REMOTE_INDEX: &str = "index.json";
+
+/// A file of a folder on a remote store, under its content: two machines that made different ones overwrite nothing.
+pub fn remote_object(sha256: &str, file_name: &str) -> String {
+    format!("{sha256}-{file_name}")
+}
+
+/// The file whose object in a folder of a remote store has this name; none where it is no such object.
+pub fn remote_file_of(object: &str) -> Option<&str> {
+    let (sha256, file_name) = object.split_once('-')?;
+    is_sha256(sha256).then_some(file_name)
+}
+
+/// Beside the folders of nodes: those that make room in a cache, on their way out.
+pub fn evicted_folder(runs: &Path) -> PathBuf {
+    runs.join("evicted")
+}
+
 /// Lock file of a node, which keeps two processes off it, or of a store, which keeps `gc` off running recipes. It
 /// is empty.
 pub fn lock(folder: &Path) -> PathBuf {
@@ -286,9 +305,12 @@ pub fn suite_json(suite_folder: &Path) -> PathBuf {
     suite_folder.join(SUITE_JSON)
 }
 
+/// Folder of a published suite's checkpoints.
+pub const CHECKPOINTS: &str = "checkpoints";
+
 /// A published checkpoint, as the manifest names it: relative to the suite's folder, with `/`.
 pub fn published_checkpoint_file(id: &str, epoch: u32) -> String {
-    format!("checkpoints/{id}-{epoch}.safetensors")
+    format!("{CHECKPOINTS}/{id}-{epoch}.safetensors")
 }
 
 /// A published checkpoint.

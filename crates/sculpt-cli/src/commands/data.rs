@@ -83,7 +83,7 @@ fn run_get(words: &Get, global: &Global) -> anyhow::Result<()> {
 }
 
 /// Plain http is the user's to allow.
-pub(super) fn usage(error: DownloadError) -> anyhow::Error {
+fn usage(error: DownloadError) -> anyhow::Error {
     if matches!(error, DownloadError::Scheme { .. }) {
         return BadUsage(format!("{error}, with --plain-http")).into();
     }

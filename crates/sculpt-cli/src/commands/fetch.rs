@@ -1,13 +1,13 @@
 //! `fetch`: a published suite from a folder or a server, every checkpoint checked against its manifest.
 
-use super::data::{Bar, usage};
+use super::data::Bar;
 use super::preset::check_suite_name;
-use crate::words::{BadUsage, Global};
-use crate::{places, printing};
+use crate::words::Global;
+use crate::{places, printing, remotes};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_downloads::{Client, DownloadError, Limits};
 use sculpt_experiments::{AnySuite, Manifest, ManifestEntry, Source, check_against};
+use sculpt_remote::Remote;
 use sculpt_store::{Lock, atomic, canonical::sha256_file, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub(crate) struct Words {
     /// What the suite is called
     #[arg(long, value_name = "NAME")]
     suite: String,
-    /// Its folder, or the http(s) address of that
+    /// Its folder, or the address of that: https://…, s3://bucket/prefix, hf://owner/name[@revision]
     #[arg(long, value_name = "URL|DIR")]
     from: String,
     /// Let the address be one of plain http: anybody on the way can change what is fetched
@@ -58,8 +58,11 @@ const MOST_CHECKPOINT_BYTES: u64 = 1 << 32;
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     check_suite_name(&words.suite)?;
     let from = Origin::of(&words.from, words.plain_http)?;
-    if let (true, Origin::Server { url, .. }) = (global.offline, &from) {
-        bail!("--offline: {url} is not asked; give a folder with --from DIR");
+    if let (true, Origin::Remote(remote)) = (global.offline, &from) {
+        bail!(
+            "--offline: {} is not asked; give a folder with --from DIR",
+            remote.location()
+        );
     }
     let data = places::data();
     let place = paths::fetched_suite(&data, &words.suite);
@@ -197,34 +200,22 @@ fn read_manifest(path: &Path, from: &Origin) -> anyhow::Result<Manifest> {
 /// Where a suite comes from.
 enum Origin {
     Folder(PathBuf),
-    Server { url: String, client: Client },
+    Remote(Box<Remote>),
 }
 
 impl Origin {
     fn of(from: &str, plain_http: bool) -> anyhow::Result<Self> {
-        let Some((scheme, rest)) = from.split_once("://") else {
-            return Ok(Self::Folder(from.into()));
-        };
-        if !["http", "https"].contains(&scheme) || rest.contains(['?', '#']) {
-            return Err(BadUsage(format!(
-                "--from {from:?} is neither a folder nor an http(s) address of one, without ? and #"
-            ))
-            .into());
-        }
-        let url = from.trim_end_matches('/').to_owned();
-        let limits = Limits {
-            plain_http,
-            ..Limits::USUAL
-        };
-        let client = Client::new(&url, limits).map_err(usage)?;
-        Ok(Self::Server { url, client })
+        Ok(match remotes::location("--from", from)? {
+            Some(location) => Self::Remote(Box::new(remotes::open(location, plain_http)?)),
+            None => Self::Folder(from.into()),
+        })
     }
 
     /// What messages call a file of it.
     fn name_of(&self, file: &str) -> String {
         match self {
             Self::Folder(folder) => folder.join(file).display().to_string(),
-            Self::Server { url, .. } => format!("{url}/{file}"),
+            Self::Remote(remote) => remote.name_of(file),
         }
     }
 
@@ -240,18 +231,7 @@ impl Origin {
     ) -> anyhow::Result<bool> {
         match self {
             Self::Folder(folder) => copy_file(&folder.join(file), to, bytes.unwrap_or(most)),
-            Self::Server { client, .. } => {
-                let mut progress = |here, _| progress(here);
-                match client.fetch(&self.name_of(file), to, bytes, most, &mut progress) {
-                    Ok(()) => Ok(true),
-                    // Stores of objects answer 403 for those that they do not have.
-                    Err(DownloadError::Status {
-                        status: 403 | 404 | 410,
-                        ..
-                    }) => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
-            }
+            Self::Remote(remote) => Ok(remote.fetch(file, to, bytes, most, progress)?),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::ls::{Status, bytes, status};
 use super::preset::DataWords;
 use super::reproduce::by_names;
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -71,6 +71,13 @@ struct Item {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    if let Some(remote) = &global.remote {
+        return Err(BadUsage(format!(
+            "gc: {} is a remote store, in which nothing is deleted from here; its cache keeps within SCULPT_CACHE_GB by itself",
+            remote.location()
+        ))
+        .into());
+    }
     let store = Store::new(places::runs(global));
     // Nothing is deleted between the jobs of a recipe.
     let _own = words.delete.then(|| own(&store)).transpose()?;

@@ -137,6 +137,7 @@ fn suites(global: &Global) -> anyhow::Result<Vec<(AnySuite, Source)>> {
             }
         }
     }
+    store.bring_suites()?;
     for file in names(&paths::suites_folder(store.runs())) {
         let Some(name) = paths::suite_of(&file) else {
             continue;

@@ -54,9 +54,11 @@ struct Report {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = places::store(global);
+    store.bring_suites()?;
     let named = Named::of(&store);
     let mut nodes = Vec::new();
-    for id in store.ids()? {
+    for id in store.all_ids()? {
+        store.node(&id);
         let file = match store.node_file(&id) {
             Ok(file) => file,
             Err(error) => {

@@ -2,6 +2,7 @@
 
 use super::draw;
 use super::figure::{measure_and_draw, report};
+use super::further::Further;
 use super::own;
 use super::plan::needs;
 use super::preset::{DataWords, check_suite_name};
@@ -13,6 +14,7 @@ use clap::Args;
 use sculpt_experiments::{AnySuite, Environment, Recipe, RecipeSuite, Source, StateRef, Store, publish};
 use sculpt_report::{Session, clear_own_files, write_own_page, write_page};
 use sculpt_store::{atomic, paths};
+use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -25,6 +27,12 @@ pub(crate) struct Words {
     /// cannot be drawn yet is named
     #[arg(long)]
     unfinished: bool,
+    /// Upload it too, to s3://bucket/prefix: what is there is not sent again, and cut off, the same command goes on
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Make a folder of it too, as the Hugging Face hub shows one: `hf upload owner/name DIR` uploads it
+    #[arg(long, value_name = "DIR")]
+    hub: Option<PathBuf>,
     /// Make it the suite that `figure` shows when none is named
     #[arg(long)]
     default: bool,
@@ -35,10 +43,11 @@ pub(crate) struct Words {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     check_suite_name(&words.suite)?;
+    let further = Further::of(words.to.as_deref(), words.hub.as_deref(), global)?;
     let store = places::store(global);
     let mut suite = match AnySuite::in_store(&store, &words.suite)? {
         Some(AnySuite::OfPreset(suite)) => suite,
-        Some(AnySuite::OfRecipe(suite)) => return of_recipe(suite, &store, words, global),
+        Some(AnySuite::OfRecipe(suite)) => return of_recipe(suite, &store, words, global, &further),
         None => bail!(
             "suite {:?} is not in {}; `sculpt reproduce` and `sculpt run` make some",
             words.suite,
@@ -99,6 +108,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         outcomes.push(measure_and_draw(artefact, &session, &reports, &command)?);
     }
     let page = write_page(session.suite(), &reports)?;
+    further.bring(&folder)?;
     report(&outcomes, Some(&page), words.json)
 }
 
@@ -114,7 +124,13 @@ fn machine_of(states: &[StateRef], store: &Store) -> Option<Environment> {
 }
 
 /// A recipe's suite: every trained state that the recipe names, and what was drawn of it.
-fn of_recipe(mut suite: RecipeSuite, store: &Store, words: &Words, global: &Global) -> anyhow::Result<()> {
+fn of_recipe(
+    mut suite: RecipeSuite,
+    store: &Store,
+    words: &Words,
+    global: &Global,
+    further: &Further,
+) -> anyhow::Result<()> {
     if words.default {
         return Err(BadUsage(format!(
             "--default: suite {:?} is a recipe's, and `figure` shows suites of presets",
@@ -183,6 +199,7 @@ fn of_recipe(mut suite: RecipeSuite, store: &Store, words: &Words, global: &Glob
         }
     }
     let page = write_own_page(session.suite(), &reports)?;
+    further.bring(&folder)?;
     if words.json {
         let said = serde_json::json!({ "suite": words.suite, "files": files, "page": page });
         return printing::json(&said);

@@ -50,7 +50,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     check_suite_name(&name)?;
     let device = device::of(global)?;
     let store = if words.no_published {
-        Store::new(places::runs(global))
+        places::store_alone(global)
     } else {
         places::store(global)
     };

@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{places, printing, watch};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, Store, limits};
+use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, limits};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -63,7 +63,7 @@ pub(crate) fn say_gone(files: &[PathBuf]) {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let data = words.data.folder();
     let store = if words.no_published {
-        Store::new(places::runs(global))
+        places::store_alone(global)
     } else {
         places::store(global)
     };

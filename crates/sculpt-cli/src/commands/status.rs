@@ -93,6 +93,7 @@ fn all(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<AnySuite>> {
         };
         return Ok(vec![suite]);
     }
+    store.bring_suites()?;
     let files = fs::read_dir(paths::suites_folder(store.runs()))
         .into_iter()
         .flatten()

@@ -76,7 +76,7 @@ struct Failed {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let data = words.data.folder();
     let store = if words.no_published {
-        Store::new(places::runs(global))
+        places::store_alone(global)
     } else {
         places::store(global)
     };

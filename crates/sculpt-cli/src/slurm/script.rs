@@ -49,6 +49,11 @@ pub(crate) fn job_name(suite: &str, runs: &Path) -> String {
 }
 
 impl Work<'_> {
+    /// The store's place, where that is no folder.
+    fn location(&self) -> Option<String> {
+        self.store.location().map(ToString::to_string)
+    }
+
     /// Where the nodes stand, expanded once for all workers.
     fn list(&self) -> PathBuf {
         let runs = self.store.runs();
@@ -66,12 +71,18 @@ impl Work<'_> {
             program.display().to_string(),
             "work".to_owned(),
             format!("--suite={}", self.suite),
-            format!("--nodes={}", whole(&self.list())?),
-            format!("--runs={}", whole(self.store.runs())?),
+            format!(
+                "--runs={}",
+                self.location().map_or_else(|| whole(self.store.runs()), Ok)?
+            ),
             format!("--jobs={}", self.pack),
             format!("--device={}", self.device),
             "--requeue".to_owned(),
         ];
+        // The folder of a remote store is a cache that other machines do not see.
+        if self.location().is_none() {
+            words.push(format!("--nodes={}", whole(&self.list())?));
+        }
         if let Some(folder) = &self.data.folder {
             words.push(format!("--data={}", whole(folder)?));
         }

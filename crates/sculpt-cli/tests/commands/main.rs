@@ -20,6 +20,7 @@ mod pictures;
 mod readme;
 mod recipe_suites;
 mod recipe_suites_of_others;
+mod remote;
 mod schedule;
 mod states;
 mod store;

@@ -29,6 +29,7 @@ impl<'a> Files<'a> {
     pub(super) fn new(folder: &'a Path, text: &str, store: Option<&'a Store>) -> Self {
         let known = store.and_then(|store| {
             let path = paths::recipe_files(store.runs(), &sha256_hex(text.as_bytes()));
+            store.bring_file(&path, None).ok()?;
             serde_json::from_str(&sculpt_store::read_text(&path).ok()?).ok()
         });
         Self {
@@ -50,7 +51,9 @@ impl<'a> Files<'a> {
         let key = format!("network {}", file.display());
         let kept = || {
             let (store, sha256) = (self.store?, self.known.get(&key)?);
-            let model = ModelSpec::exported(&paths::network(store.runs(), sha256)).ok()?;
+            let path = paths::network(store.runs(), sha256);
+            store.bring_file(&path, Some(sha256)).ok()?;
+            let model = ModelSpec::exported(&path).ok()?;
             (model.network_sha256() == Some(sha256)).then_some(model)
         };
         let model = match (ModelSpec::exported(&path), path.exists()) {

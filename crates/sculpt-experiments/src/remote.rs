@@ -1,0 +1,159 @@
+//! A store whose finished nodes are somewhere else: a local folder is its cache, in which nodes are trained and states are read.
+//!
+//! What the remote place has counts as done, and nothing else does: a node that is finished here and could not be pushed is pushed by
+//! the next run of it. A state is pulled when it is read, every byte of it checked.
+
+use crate::{ExperimentError, NodeId};
+use sculpt_remote::{Index, Location, RemoteError, RemoteFolders, Room, make_room};
+use sculpt_store::paths;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// So long it is believed that a node is not there.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// After so many questions for single nodes all are listed at once.
+const SINGLE: usize = 16;
+
+/// Where the finished nodes of a store are.
+#[derive(Debug)]
+pub struct RemoteStore {
+    pub(crate) folders: RemoteFolders,
+    room: Room,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// What finished nodes consist of.
+    indices: HashMap<NodeId, Index>,
+    /// Of nodes that were not there, when.
+    absent: HashMap<NodeId, Instant>,
+    /// All finished nodes with the epochs that they have, and when that was.
+    pub(crate) listed: Option<(Instant, BTreeMap<NodeId, BTreeSet<u32>>)>,
+    /// Questions for single nodes.
+    n_asked: usize,
+    /// Bytes in the cache, once they were counted.
+    pub(crate) bytes: Option<u64>,
+}
+
+impl RemoteStore {
+    /// The store in a place; its local folder is kept within `room`.
+    pub fn new(folders: RemoteFolders, room: Room) -> Self {
+        Self {
+            folders,
+            room,
+            known: Mutex::default(),
+        }
+    }
+
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        self.folders.location()
+    }
+
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a finished node consists of, as of now.
+    pub(crate) fn index(&self, id: &NodeId) -> Result<Option<Index>, RemoteError> {
+        let found = self.folders.index(id.as_str())?;
+        let mut known = self.known();
+        match &found {
+            Some(index) => {
+                known.absent.remove(id);
+                known.indices.insert(id.clone(), index.clone());
+            }
+            None => {
+                known.absent.insert(id.clone(), Instant::now());
+            }
+        }
+        Ok(found)
+    }
+
+    /// What a finished node consists of, as was learnt once.
+    pub(crate) fn known_index(&self, id: &NodeId) -> Result<Option<Index>, RemoteError> {
+        let known = self.known().indices.get(id).cloned();
+        match known {
+            Some(index) => Ok(Some(index)),
+            None if self.epochs(id).is_empty() => Ok(None),
+            None => self.index(id),
+        }
+    }
+
+    /// The epochs whose states a node has there; none where the place cannot be asked, which whoever trains or reads the node is
+    /// told.
+    pub(crate) fn epochs(&self, id: &NodeId) -> BTreeSet<u32> {
+        let mut known = self.known();
+        if let Some(index) = known.indices.get(id) {
+            return epochs_of(index.files.keys());
+        }
+        let is_fresh = |then: &Instant| then.elapsed() < FRESH;
+        if let Some((then, listed)) = &known.listed {
+            if let Some(epochs) = listed.get(id) {
+                return epochs.clone();
+            }
+            if is_fresh(then) {
+                return BTreeSet::new();
+            }
+        }
+        if known.absent.get(id).is_some_and(is_fresh) {
+            return BTreeSet::new();
+        }
+        known.n_asked += 1;
+        let lists = known.n_asked > SINGLE;
+        drop(known);
+        if lists && self.list().unwrap_or_default() {
+            let known = self.known();
+            let listed = known.listed.as_ref().and_then(|(_, listed)| listed.get(id));
+            return listed.cloned().unwrap_or_default();
+        }
+        let index = self.index(id).ok().flatten();
+        index.map_or_else(BTreeSet::new, |index| epochs_of(index.files.keys()))
+    }
+
+    /// Lists all finished nodes; false where the place cannot be listed.
+    pub(crate) fn list(&self) -> Result<bool, RemoteError> {
+        let Some(finished) = self.folders.finished()? else {
+            return Ok(false);
+        };
+        let listed = finished
+            .into_iter()
+            .filter_map(|(folder, files)| Some((folder.parse().ok()?, epochs_of(files.iter()))));
+        let mut known = self.known();
+        known.listed = Some((Instant::now(), listed.collect()));
+        known.n_asked = 0;
+        Ok(true)
+    }
+
+    /// Makes room in the cache before something comes.
+    pub(crate) fn make_room(&self, runs: &Path, bytes: u64) -> Result<(), ExperimentError> {
+        let mut known = self.known();
+        let here = match known.bytes {
+            Some(here) if here.saturating_add(bytes) <= self.room.most_bytes => here,
+            _ => {
+                let pushed: BTreeSet<String> = known.indices.keys().map(ToString::to_string).collect();
+                drop(known);
+                // Only what can be brought again goes.
+                let may_go = |name: &str| {
+                    pushed.contains(name)
+                        || name
+                            .parse()
+                            .is_ok_and(|id| self.index(&id).is_ok_and(|index| index.is_some()))
+                };
+                let here = make_room(runs, bytes, self.room, &|folder| paths::done(folder), &may_go)?;
+                known = self.known();
+                here
+            }
+        };
+        known.bytes = Some(here.saturating_add(bytes));
+        Ok(())
+    }
+}
+
+pub(crate) fn epochs_of<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<u32> {
+    names.filter_map(|name| paths::checkpoint_epoch(name)).collect()
+}
