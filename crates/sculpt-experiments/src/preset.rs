@@ -14,7 +14,7 @@ use crate::{DataFolder, DataRef, ExperimentError};
 use demo::demo;
 use paper::paper;
 use quarter::quarter;
-use sculpt_datasets::{CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, DataSpec, IMAGENET};
+use sculpt_datasets::{CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, DataSpec, IMAGENET, Origin};
 use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
 use short::short;
@@ -62,6 +62,12 @@ pub struct Preset {
     /// What titles call them, where that is not the name in `data`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_title: Option<String>,
+    /// The pictures of panels (c), where they are at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<DataRef>,
+    /// What titles call them, where that is not the name in `pictures`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures_title: Option<String>,
 }
 
 impl PanelName {
@@ -70,22 +76,35 @@ impl PanelName {
 }
 
 impl Preset {
-    /// A preset with the data at hand: the demo's own, or the files in CIFAR-10's layout of `folder`; without a folder,
-    /// the genuine CIFAR-10, whose digest is known, so that it can be planned.
+    /// A preset with the data at hand: the demo's own, or the files in CIFAR-10's layout of `folder` and the pictures that it
+    /// names; without a folder, the genuine CIFAR-10, whose digest is known, so that it can be planned.
     ///
     /// # Errors
-    /// Data that cannot be read; overrides out of range.
+    /// Data that cannot be read; overrides out of range, or a choice of classes without pictures.
     pub fn new(name: PresetName, overrides: Overrides, folder: &DataFolder) -> Result<Self, ExperimentError> {
         let spec = usual_data(name, PanelName::A);
         let (data, title) = match name {
             PresetName::Demo => (DataRef::planned(spec), spec.title.to_owned()),
             PresetName::Paper | PresetName::Short | PresetName::Quarter => folder.find_or_plan(spec)?,
         };
+        let of_pictures = usual_data(name, PanelName::C);
+        let is_of_pictures = matches!(of_pictures.origin, Origin::Pictures { .. });
+        let found = match &folder.pictures {
+            Some(_) if is_of_pictures => Some(folder.find(of_pictures)?),
+            Some(_) | None => None,
+        };
+        let (mut pictures, pictures_title) = found.unzip();
+        if let Some(n) = overrides.classes {
+            let data = pictures.unwrap_or_else(|| DataRef::planned(of_pictures));
+            pictures = Some(folder.of_classes(&data, n)?);
+        }
         let preset = Self {
             name,
             overrides,
             data_title: (title != data.name).then_some(title),
             data,
+            pictures_title: pictures_title.filter(|title| *title != of_pictures.key),
+            pictures,
         };
         for panel in PanelName::ALL {
             preset.panel(panel)?;
@@ -115,13 +134,13 @@ impl Preset {
         self.overrides.apply(Setup { data_title, ..setup })
     }
 
-    /// The data of a panel. Only panel (a)'s may be other than the preset's own.
+    /// The data of a panel. Only panel (a)'s and the pictures of panels (c) may be other than the preset's own.
     pub fn data_of(&self, panel: PanelName) -> DataRef {
+        let planned = || DataRef::planned(usual_data(self.name, panel));
         match panel {
             PanelName::A => self.data.clone(),
-            PanelName::B | PanelName::C | PanelName::LargeB | PanelName::LargeC => {
-                DataRef::planned(usual_data(self.name, panel))
-            }
+            PanelName::B | PanelName::LargeB => planned(),
+            PanelName::C | PanelName::LargeC => self.pictures.clone().unwrap_or_else(planned),
         }
     }
 
@@ -129,8 +148,10 @@ impl Preset {
     pub fn title_of(&self, panel: PanelName) -> &str {
         match panel {
             PanelName::A => self.data_title.as_deref().unwrap_or(&self.data.name),
-            PanelName::B | PanelName::C | PanelName::LargeB | PanelName::LargeC => {
-                usual_data(self.name, panel).title
+            PanelName::B | PanelName::LargeB => usual_data(self.name, panel).title,
+            PanelName::C | PanelName::LargeC => {
+                let usual = usual_data(self.name, panel).title;
+                self.pictures_title.as_deref().unwrap_or(usual)
             }
         }
     }
@@ -138,8 +159,11 @@ impl Preset {
     /// Name of the suite when the user gives none: the preset, its overrides, and data other than its own.
     pub fn suite_name(&self) -> String {
         let mut name = self.name.to_string();
-        let title = self.title_of(PanelName::A);
-        if title != usual_data(self.name, PanelName::A).title {
+        for panel in [PanelName::A, PanelName::C] {
+            let title = self.title_of(panel);
+            if title == usual_data(self.name, panel).title {
+                continue;
+            }
             let plain = |c: char| {
                 if c.is_ascii_alphanumeric() {
                     c.to_ascii_lowercase()

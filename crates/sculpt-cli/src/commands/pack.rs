@@ -72,7 +72,7 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
             codec: words.codec,
             quality: words.quality,
         },
-        workers: words.decoding.workers(),
+        workers: words.decoding.threads(),
         most_left_out: words.decoding.leave_out as usize,
         shard_bytes: pack::SHARD_BYTES,
     };

@@ -12,6 +12,7 @@
 mod divergence;
 mod faults;
 mod kills;
+mod packs;
 mod places;
 mod races;
 mod slurm;
