@@ -195,3 +195,106 @@ impl From<Examples> for DataPart {
         Self::Memory(examples)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Decoding, Seed};
+    use sculpt_pictures::{Part, open};
+    use std::fs;
+
+    /// Two pictures of one colour in each of three classes: 40 i of red.
+    fn pictures(folder: &std::path::Path) -> DataPart {
+        for i in 0..6u8 {
+            let class = folder.join(format!("train/{}", i / 2));
+            fs::create_dir_all(&class).unwrap();
+            let mut bytes = b"SCULPT3B\x05\x00\x00\x00\x04\x00\x00\x00".to_vec();
+            bytes.extend([40 * i, 0, 0].repeat(5 * 4));
+            fs::write(class.join(format!("{i}.jpg")), bytes).unwrap();
+        }
+        let decoding = Decoding {
+            threads: 2,
+            most_left_out: 0,
+        };
+        let train = open(folder, Part::Train).unwrap();
+        DataPart::Pictures(PictureSet::new(train, 7, decoding))
+    }
+
+    /// The red of each image, as it was, and its label.
+    fn reds(part: &DataPart) -> Vec<(f64, i64)> {
+        let set = part.evaluation([0.0; 3], [1.0; 3], 4, Device::Cpu).unwrap();
+        let of_batch = |(images, labels): (Tensor, Tensor)| {
+            let red = |i: i64| (images.double_value(&[i, 0, 3, 3]) * 255.0).round();
+            (0..labels.size()[0])
+                .map(|i| (red(i), labels.int64_value(&[i])))
+                .collect::<Vec<_>>()
+        };
+        set.batches().flat_map(|batch| of_batch(batch.unwrap())).collect()
+    }
+
+    #[test]
+    fn pictures_are_cut_as_images_in_memory_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = pictures(folder.path());
+        let all = [(0.0, 0), (40.0, 0), (80.0, 1), (120.0, 1), (160.0, 2), (200.0, 2)];
+        assert_eq!((part.len(), part.size()), (6, (7, 7)));
+        assert_eq!(reds(&part), all);
+        // Of every class: places ⌊6 i / 3⌋.
+        assert_eq!(reds(&part.cut(3).unwrap()), [all[0], all[2], all[4]]);
+        assert!(part.cut(7).is_err());
+        assert_eq!(reds(&part.select(&[5, 0])), [all[5], all[0]]);
+        assert_eq!(reds(&part.of_classes(2)), all[..4]);
+        let relabelled = part.select(&[1, 2]).with_labels(vec![2, 0]).unwrap();
+        assert_eq!(
+            (reds(&relabelled), relabelled.labels()),
+            (vec![(40.0, 2), (80.0, 0)], vec![2, 0])
+        );
+        assert!(part.with_labels(vec![0]).is_err() && part.averaged(7).is_err());
+        let in_memory = Examples::new(1, 1, (0..18).collect(), vec![0, 1, 0, 2, 1, 0]).unwrap();
+        let in_memory = DataPart::from(in_memory);
+        assert_eq!(in_memory.of_classes(2).labels(), [0, 1, 0, 1, 0]);
+        assert_eq!(in_memory.cut(2).unwrap().labels(), [0, 1]);
+    }
+
+    /// The first five of batches of four are one and a part of the next.
+    #[test]
+    fn the_first_are_one_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = pictures(folder.path());
+        let set = part.evaluation([0.0; 3], [1.0; 3], 4, Device::Cpu).unwrap();
+        let (images, labels) = set.first(5).unwrap();
+        assert_eq!(images.size(), [5, 3, 7, 7]);
+        assert_eq!(Vec::<i64>::try_from(&labels).unwrap(), [0, 0, 1, 1, 2]);
+        assert_eq!(set.first(9).unwrap().1.size(), [6]);
+        assert_eq!((set.len(), set.left_out()), (6, vec![]));
+    }
+
+    #[test]
+    fn shifts_are_for_images_of_one_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = pictures(folder.path());
+        let training = |augmentation, batch| {
+            let loading = Loading {
+                mean: [0.5; 3],
+                std: [0.25; 3],
+                augmentation,
+                batch,
+                drop_last: true,
+                seed: Seed(1),
+            };
+            part.training(loading, Device::Cpu)
+        };
+        for augmentation in [Augmentation::CropFlip, Augmentation::ShiftAlternatingFlip] {
+            assert!(matches!(training(augmentation, 2), Err(DatasetError::ManySizes)));
+        }
+        for augmentation in [Augmentation::None, Augmentation::ResizedCropFlip] {
+            let batches = training(augmentation, 4).unwrap();
+            assert_eq!((batches.steps_per_epoch(), batches.left_out().len()), (1, 0));
+            assert_eq!(batches.batch(3, 0).unwrap().0.size(), [4, 3, 7, 7]);
+        }
+        assert!(
+            training(Augmentation::None, 7).is_err(),
+            "six fill no batch of seven"
+        );
+    }
+}

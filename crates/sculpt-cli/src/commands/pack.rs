@@ -45,7 +45,7 @@ enum Kind {
     ImageNet,
 }
 
-fn quality(word: &str) -> Result<Quality, String> {
+pub(super) fn quality(word: &str) -> Result<Quality, String> {
     let number: u8 = word
         .parse()
         .map_err(|_| format!("{word} is no quality: 1 to 100"))?;

@@ -87,6 +87,19 @@ fn pictures_are_packed_and_timed() {
         );
         assert_eq!(report["classes"], "3 classes with names of ImageNet's kind");
     }
+    let report = json(
+        &folder,
+        "bench pack --data imagenet:imagenet --side 64 --rounds 2",
+    );
+    let number = |name: &str| report[name].as_f64().unwrap();
+    let of_limit = number("pictures_per_second") / number("limit_per_second");
+    assert!((number("of_limit") - of_limit).abs() < 1e-9, "{report}");
+    assert_eq!(
+        (&report["pictures"], report["seconds"].as_array().unwrap().len()),
+        (&27.into(), 2)
+    );
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 2, "the pictures and the pack");
 }
 
 #[test]
