@@ -70,7 +70,7 @@ pub use picture_folder::PictureFolder;
 pub use plan::{Plan, Work, plan};
 pub use point::Point;
 pub use post_mortem::{PostMortem, TensorEnd};
-pub use preset::{Overrides, PanelName, Preset, PresetName, Setup};
+pub use preset::{Overrides, PanelName, Preset, PresetName, PresetPictures, Setup};
 pub use progress::check_progress;
 pub use publish::publish;
 pub use published::PublishedSuite;

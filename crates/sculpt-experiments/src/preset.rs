@@ -64,10 +64,17 @@ pub struct Preset {
     pub data_title: Option<String>,
     /// The pictures of panels (c), where they are at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pictures: Option<DataRef>,
-    /// What titles call them, where that is not the name in `pictures`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pictures_title: Option<String>,
+    pub pictures: Option<Box<PresetPictures>>,
+}
+
+/// Pictures that a preset is made with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PresetPictures {
+    /// What nodes say of them.
+    pub data: DataRef,
+    /// What titles call them.
+    pub title: String,
 }
 
 impl PanelName {
@@ -93,18 +100,21 @@ impl Preset {
             Some(_) if is_of_pictures => Some(folder.find(of_pictures)?),
             Some(_) | None => None,
         };
-        let (mut pictures, pictures_title) = found.unzip();
-        if let Some(n) = overrides.classes {
-            let data = pictures.unwrap_or_else(|| DataRef::planned(of_pictures));
-            pictures = Some(folder.of_classes(&data, n)?);
-        }
+        let pictures = match (found, overrides.classes) {
+            (found, None) => found,
+            (Some((data, title)), Some(n)) => Some((folder.of_classes(&data, n)?, title)),
+            // Says what is missing.
+            (None, Some(n)) => Some((
+                folder.of_classes(&DataRef::planned(of_pictures), n)?,
+                String::new(),
+            )),
+        };
         let preset = Self {
             name,
             overrides,
             data_title: (title != data.name).then_some(title),
             data,
-            pictures_title: pictures_title.filter(|title| *title != of_pictures.key),
-            pictures,
+            pictures: pictures.map(|(data, title)| Box::new(PresetPictures { data, title })),
         };
         for panel in PanelName::ALL {
             preset.panel(panel)?;
@@ -140,7 +150,10 @@ impl Preset {
         match panel {
             PanelName::A => self.data.clone(),
             PanelName::B | PanelName::LargeB => planned(),
-            PanelName::C | PanelName::LargeC => self.pictures.clone().unwrap_or_else(planned),
+            PanelName::C | PanelName::LargeC => {
+                let pictures = self.pictures.as_ref();
+                pictures.map_or_else(planned, |pictures| pictures.data.clone())
+            }
         }
     }
 
@@ -151,7 +164,7 @@ impl Preset {
             PanelName::B | PanelName::LargeB => usual_data(self.name, panel).title,
             PanelName::C | PanelName::LargeC => {
                 let usual = usual_data(self.name, panel).title;
-                self.pictures_title.as_deref().unwrap_or(usual)
+                self.pictures.as_ref().map_or(usual, |pictures| &pictures.title)
             }
         }
     }

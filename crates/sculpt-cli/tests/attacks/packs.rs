@@ -72,7 +72,9 @@ fn indexes_of_packs_are_read_with_care() {
         let bytes = fs::read(path).unwrap();
         if let Ok(serde_json::Value::Object(mut object)) = serde_json::from_slice(&bytes) {
             object.remove("sha256");
-            fs::write(path, sealed::seal(&object).unwrap()).unwrap();
+            // Numbers above 2^53 have no seal.
+            let Ok(text) = sealed::seal(&object) else { return };
+            fs::write(path, text).unwrap();
             read_all(&folder);
         }
     });

@@ -1,6 +1,6 @@
 //! Panels of pictures: planned, trained, stopped, measured and drawn.
 
-use crate::pictures::write_pictures;
+use crate::pictures::{golden, write_pictures};
 use crate::*;
 use std::fs;
 
@@ -29,7 +29,7 @@ fn a_figure_of_pictures_is_trained_and_measured() {
         "short-imagenet-6-pictures-of-3-classes-train-images=4-cycle-epochs=1-cycles=1-densities=0.1-batch=4-classes=3"
     );
     let made = json(&folder, &format!("reproduce {line} --decoders 2"));
-    let report = fs::read_to_string(folder.join(format!("reports/{name}/figure-13.csv"))).unwrap();
+    let report = fs::read_to_string(folder.join(&format!("reports/{name}/figure-13.csv"))).unwrap();
     assert_eq!(made["artefacts"].as_array().unwrap().len(), 1, "{made}");
     assert!(report.lines().count() > 2, "{report}");
 }
