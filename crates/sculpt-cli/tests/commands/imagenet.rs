@@ -33,3 +33,87 @@ fn a_figure_of_pictures_is_trained_and_measured() {
     assert_eq!(made["artefacts"].as_array().unwrap().len(), 1, "{made}");
     assert!(report.lines().count() > 2, "{report}");
 }
+
+/// A recipe of two cycles: accuracies are measured and those recorded, lines and curvatures are of what is decoded for them. A
+/// picture that ends too early ends training, by name, or is left out.
+#[test]
+fn a_recipe_of_pictures_is_measured() {
+    let folder = Folder::new();
+    let root = write_pictures(&folder, 9);
+    let recipe = r#"
+like = "short/c"
+threads = 1
+defaults = { model = { name = "resnet18", classes = 3, width = 2 }, data = { classes = 3 }, precision = "f32", batch = 4, epochs = 1 }
+[[node]]
+name = "dense"
+kind = "init"
+[[node]]
+name = "cyclic"
+kind = "train"
+from = "dense"
+cycles = 2
+"#;
+    fs::write(folder.join("mine.toml"), recipe).unwrap();
+    json(&folder, "run mine.toml --data imagenet:imagenet");
+    let accuracies = || {
+        let text = fs::read_to_string(folder.join("reports/mine/accuracy.csv")).unwrap();
+        let column = |line: &str, name: &str| {
+            let header = text.lines().next().unwrap();
+            let place = header.split(',').position(|other| other == name).unwrap();
+            line.split(',').nth(place).unwrap().to_owned()
+        };
+        let lines = text.lines().skip(1);
+        let of_line = |line: &str| (column(line, "n_correct"), column(line, "n_images"));
+        lines.map(of_line).collect::<Vec<_>>()
+    };
+    json(&folder, "draw accuracy --suite mine");
+    let recorded = accuracies();
+    json(&folder, "draw accuracy --suite mine --data imagenet:imagenet");
+    assert_eq!(accuracies(), recorded);
+    assert_eq!(
+        recorded.iter().map(|(_, n)| n.as_str()).collect::<Vec<_>>(),
+        ["7", "7"]
+    );
+    for view in ["interpolation", "eigenvalue"] {
+        refused(&folder, &format!("draw {view} --suite mine"), 1, &["--data"]);
+        json(
+            &folder,
+            &format!("draw {view} --suite mine --data imagenet:imagenet"),
+        );
+        let text = fs::read_to_string(folder.join(&format!("reports/mine/{view}.csv"))).unwrap();
+        assert!(text.lines().count() >= 3, "{text}");
+    }
+    let verify = sculpt(&folder, "verify runs --retrain 3 --data imagenet:imagenet");
+    assert_eq!(verify.status.code(), Some(0), "{}", text(&verify.stderr));
+
+    let cut = root.join("train/n02100735/0.JPEG");
+    fs::write(cut, &golden("large.jpg")[..5000]).unwrap();
+    let run = "run mine.toml --suite cut --data imagenet:imagenet";
+    let said = "train/n02100735/0.JPEG: it ends before the picture does";
+    refused(&folder, run, 1, &[said]);
+    let output = sculpt(&folder, &format!("{run} --leave-out 1"));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains(&format!("left out: {said}")));
+}
+
+/// One folder of each kind, and a choice of classes only where there are some.
+#[test]
+fn what_names_no_pictures_is_refused() {
+    let folder = Folder::new();
+    write_pictures(&folder, 6);
+    let plan = "plan figure 13 --no-bench --preset short";
+    for (line, code, words) in [
+        ("--data imagenet:imagenet", 2, "give a smaller one"),
+        ("--classes 2", 2, "--data imagenet:DIR"),
+        ("--data imagenet:imagenet --data imagenet:imagenet", 2, "twice"),
+        ("--data imagenet:none", 1, "there is no such folder"),
+        (
+            "--data imagenet:imagenet --batch 2 --train-images 7",
+            2,
+            "no more training images",
+        ),
+        ("--data imagenet:imagenet --batch 2 --classes 1001", 2, "classes"),
+    ] {
+        refused(&folder, &format!("{plan} {line}"), code, &[words]);
+    }
+}
