@@ -14,6 +14,9 @@ mod training;
 /// Nodes in a store: identity, resuming, sharing, determinism.
 mod runs;
 
+/// Training from pictures on disk: folders, tar files and packs.
+mod pictures;
+
 /// States under one address: other bits, changed parents, older stores, damaged progress.
 mod states;
 

@@ -20,6 +20,7 @@ pub(crate) fn small() -> Recipe {
         densities: Some(vec![Density::new(0.2).unwrap()]),
         seeds: Some(1),
         train_images: Some(192),
+        ..Overrides::default()
     };
     let preset = Preset::new(PresetName::Demo, overrides, &DataFolder::default()).unwrap();
     let needs = Artefact::find(Name::Figure(5)).unwrap().needs(&preset).unwrap();
@@ -31,8 +32,12 @@ pub(crate) fn small() -> Recipe {
 
 /// Runs a recipe in order; `interrupt` stops each Train node after so many steps, once.
 pub(crate) fn run(recipe: &Recipe, runs: &Path, interrupt: Option<u64>) {
+    run_on(recipe, runs, &DataFolder::default(), interrupt);
+}
+
+/// The same on data of the user's.
+pub(crate) fn run_on(recipe: &Recipe, runs: &Path, data: &DataFolder, interrupt: Option<u64>) {
     let store = Store::new(runs);
-    let data = DataFolder::default();
     for (id, entry) in recipe.iter() {
         store.describe(id, entry).unwrap();
         let mut left = interrupt;
@@ -44,7 +49,7 @@ pub(crate) fn run(recipe: &Recipe, runs: &Path, interrupt: Option<u64>) {
                     stop.store(true, Ordering::Relaxed);
                 }
             };
-            let ended = Runner::new(&store, &data, Device::Cpu, &stop, &mut report)
+            let ended = Runner::new(&store, data, Device::Cpu, &stop, &mut report)
                 .run(id)
                 .unwrap();
             match ended {

@@ -49,7 +49,7 @@ def torchvision_speed(dataset, args):
 
 def sculpt_speed(path, args):
     words = [args.sculpt, "bench", "load", "--data", f"imagenet:{path}", "--batch", str(args.batch)]
-    words += ["--epochs", str(args.epochs), "--workers", str(args.workers), "--json"]
+    words += ["--epochs", str(args.epochs), "--decoders", str(args.workers), "--json"]
     out = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     report = json.loads(out)
     return report["images_per_second"], report["peak_bytes"], report["decodes_fast"]

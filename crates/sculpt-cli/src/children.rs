@@ -1,5 +1,6 @@
 //! Chains of nodes in child processes of this very program.
 
+use crate::commands::pictures::PREFIX;
 use crate::words::Global;
 use anyhow::Context;
 use sculpt_experiments::{
@@ -163,6 +164,15 @@ impl Worker for Children<'_> {
             .arg(flag("--device", &self.global.device));
         if let Some(folder) = &self.data.folder {
             command.arg(flag("--data", folder));
+        }
+        if let Some(pictures) = &self.data.pictures {
+            let decoding = pictures.decoding();
+            let mut word = OsString::from(PREFIX);
+            word.push(pictures.folder());
+            command
+                .arg(flag("--data", word))
+                .arg(flag("--decoders", decoding.threads.to_string()))
+                .arg(flag("--leave-out", decoding.most_left_out.to_string()));
         }
         if let Some(name) = &self.data.name {
             command.arg(flag("--data-name", name));

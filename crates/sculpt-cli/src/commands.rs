@@ -28,6 +28,7 @@ pub(crate) mod node;
 pub(crate) mod noise;
 pub(crate) mod own;
 pub(crate) mod pack;
+pub(crate) mod packing;
 pub(crate) mod pictures;
 pub(crate) mod plan;
 pub(crate) mod preset;

@@ -33,6 +33,12 @@ pub enum ConnectivityError {
         /// The layout's length.
         expected: usize,
     },
+    /// A batch of an example set that cannot be had.
+    #[error("examples cannot be had: {because}")]
+    NoBatch {
+        /// What their source says.
+        because: String,
+    },
     /// Vectors of other numbers than f32 or f64, or of both.
     #[error("θ is {theta:?} and the buffer vector {buffers:?}: both must be Float, or both Double")]
     Kinds {

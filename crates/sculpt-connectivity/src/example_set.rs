@@ -28,6 +28,23 @@ impl<'a> ExampleSet<'a> {
         Self { walk: Box::new(walk) }
     }
 
+    /// The same of batches that may not be had, such as pictures on disk: a walk ends at the first that is not, with its error.
+    pub fn fallible<I, E>(start: impl Fn() -> I + 'a) -> Self
+    where
+        I: IntoIterator<Item = Result<(Tensor, Tensor), E>>,
+        E: std::fmt::Display,
+    {
+        let walk = move |visit: &mut Visit<'_>| {
+            start().into_iter().try_for_each(|batch| {
+                let (images, labels) = batch.map_err(|error| ConnectivityError::NoBatch {
+                    because: error.to_string(),
+                })?;
+                visit(&images, &labels)
+            })
+        };
+        Self { walk: Box::new(walk) }
+    }
+
     /// Shows every batch to `visit`, until it fails.
     pub(crate) fn walk(
         &self,

@@ -71,6 +71,38 @@ pub enum DatasetError {
         /// Columns of an image.
         width: usize,
     },
+    /// A shift of images of one size, asked of pictures of many.
+    #[error("pictures of many sizes are trained on with the augmentation resized-crop-flip, or none")]
+    ManySizes,
+    /// Something that only examples in memory can do.
+    #[error("{key:?} are pictures on disk, and this takes images in memory")]
+    OnDisk {
+        /// The data set.
+        key: &'static str,
+    },
+    /// More classes than the data set has.
+    #[error("these pictures have {found} classes, and {key:?} has {n_classes}")]
+    TooManyClasses {
+        /// The data set.
+        key: &'static str,
+        /// Classes found.
+        found: usize,
+        /// Classes it has.
+        n_classes: u16,
+    },
+    /// A training batch of which nothing is left.
+    #[error("batch {step} of epoch {epoch} has no picture that can be read: {}", names.join("; "))]
+    EmptyBatch {
+        /// Epochs trained before.
+        epoch: u64,
+        /// Steps of the epoch before.
+        step: usize,
+        /// Pictures that were left out until then, each with the reason.
+        names: Vec<String>,
+    },
+    /// Pictures of which all were left out.
+    #[error("none of the pictures can be read")]
+    NothingReadable,
     /// Images too small for the augmentation's padding.
     #[error("images of {height} x {width} are too small to be padded by {pad} on each side")]
     TooSmallToPad {

@@ -1,7 +1,9 @@
 use crate::layout::RecordLayout;
-use crate::{Dataset, DatasetError, Examples, Found, digest, records};
+use crate::{DataPart, Dataset, DatasetError, Decoding, Examples, Found, PictureSet, digest, records};
 use sculpt_downloads::Archive;
+use sculpt_pictures::Pictures;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What is known of a data set without having it.
 #[derive(Debug)]
@@ -87,7 +89,7 @@ impl DataSpec {
     /// Records in the layout are read whoever made them; the digest tells which they are.
     ///
     /// # Errors
-    /// No folder, no files in it, or files that are not in the layout; pictures, which nothing here decodes.
+    /// No folder, no files in it, or files that are not in the layout; pictures: see [`DataSpec::of_pictures`].
     pub fn open(&'static self, folder: Option<&Path>) -> Result<Dataset, DatasetError> {
         let (train, test, digest) = match self.origin {
             Origin::Memory(make) => {
@@ -102,6 +104,42 @@ impl DataSpec {
             spec: self,
             mean: self.mean,
             std: self.std,
+            n_classes: self.n_classes,
+            train: train.into(),
+            test: test.into(),
+            digest,
+        })
+    }
+
+    /// The data of an entry of pictures, from these two halves of them, which have this digest; see
+    /// [`pictures_digest`](crate::pictures_digest).
+    ///
+    /// # Errors
+    /// An entry of other data, or more classes than it has.
+    pub fn of_pictures(
+        &'static self,
+        halves: [Arc<dyn Pictures>; 2],
+        decoding: Decoding,
+        digest: String,
+    ) -> Result<Dataset, DatasetError> {
+        let Origin::Pictures { .. } = self.origin else {
+            return Err(self.not_at_hand());
+        };
+        let found = halves[0].classes().names().len();
+        if found > usize::from(self.n_classes) {
+            return Err(DatasetError::TooManyClasses {
+                key: self.key,
+                found,
+                n_classes: self.n_classes,
+            });
+        }
+        let [train, test] =
+            halves.map(|half| DataPart::Pictures(PictureSet::new(half, self.shape.height, decoding)));
+        Ok(Dataset {
+            spec: self,
+            mean: self.mean,
+            std: self.std,
+            n_classes: found as u16,
             train,
             test,
             digest,
@@ -148,7 +186,7 @@ impl DataSpec {
             }
             Origin::Pictures { site } => {
                 format!(
-                    "pictures of your own from {site}; eval, bench load and data pack read them, training can be planned and not run"
+                    "pictures of your own from {site}; --data imagenet:DIR finds them, in folders a class, in their owners' tar files, or packed (`data pack imagenet`)"
                 )
             }
         }

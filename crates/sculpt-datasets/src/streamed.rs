@@ -105,6 +105,38 @@ impl PictureBatches {
         Ok(made)
     }
 
+    /// All batches of an epoch, from the first on, but those of which no picture can be read; nothing is read of the epoch
+    /// after it. An epoch that would have none is an error.
+    ///
+    /// # Errors
+    /// Threads that the operating system refuses.
+    pub fn epoch(
+        &self,
+        epoch: u64,
+    ) -> Result<impl Iterator<Item = Result<(Tensor, Tensor), DatasetError>> + '_, DatasetError> {
+        let buffers = vec![vec![0; self.loader.n_bytes()]; BUFFERS];
+        let mut reading = Some(self.loader.read(epoch, 0, buffers)?);
+        let mut is_empty = true;
+        Ok(std::iter::from_fn(move || {
+            loop {
+                let made = match reading.as_mut()?.next_batch() {
+                    Ok(Some(batch)) if batch.labels().is_empty() => continue,
+                    Ok(Some(batch)) => self.tensors(&batch),
+                    Ok(None) => {
+                        reading = None;
+                        return is_empty.then_some(Err(DatasetError::NothingReadable));
+                    }
+                    Err(error) => Err(error.into()),
+                };
+                is_empty = false;
+                if made.is_err() {
+                    reading = None;
+                }
+                return Some(made);
+            }
+        }))
+    }
+
     fn tensors(&self, batch: &Batch<Vec<u8>>) -> Result<(Tensor, Tensor), DatasetError> {
         let n = batch.labels().len();
         let n_bytes = self.loader.n_bytes_of_one();
@@ -125,8 +157,14 @@ impl Batches for PictureBatches {
         self.loader.steps_per_epoch()
     }
 
+    /// As [`PictureBatches::of`]; a batch without a picture is an error, since a step has no loss then.
     fn batch(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), BatchError> {
-        Ok(self.of(epoch, step)?)
+        let (images, labels) = self.of(epoch, step)?;
+        if labels.numel() == 0 {
+            let names = self.loader.left_out();
+            return Err(DatasetError::EmptyBatch { epoch, step, names }.into());
+        }
+        Ok((images, labels))
     }
 }
 
@@ -201,5 +239,32 @@ mod tests {
         let (images, labels) = batches(1).of(0, 0).unwrap();
         assert_eq!((images.size()[0], labels.size()[0]), (5, 5));
         assert!(!Vec::<i64>::try_from(&labels).unwrap().contains(&2));
+        // A walk has what can be read; a step of training has at least one picture.
+        let one_by_one = PictureBatches::new(loader(folder.path(), 1, 1), [0.5; 3], [0.25; 3], Device::Cpu);
+        fs::write(folder.path().join("train/2/x.jpg"), b"").unwrap();
+        let one_by_one = one_by_one.unwrap();
+        let walked: Result<Vec<_>, _> = one_by_one.epoch(0).unwrap().collect();
+        assert_eq!(walked.unwrap().len(), 5);
+        let step = order(Seed(3), 0, 6).iter().position(|place| *place == 2).unwrap();
+        let error = Batches::batch(&one_by_one, 0, step).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("batch {step} of epoch 0 has no picture that can be read: train/2/x.jpg: it is empty")
+        );
+    }
+
+    #[test]
+    fn a_set_without_a_readable_picture_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let loader = loader(folder.path(), 4, 6);
+        for i in 0..6 {
+            fs::write(folder.path().join(format!("train/{i}/x.jpg")), b"").unwrap();
+        }
+        let batches = PictureBatches::new(loader, [0.5; 3], [0.25; 3], Device::Cpu).unwrap();
+        let walked: Result<Vec<_>, _> = batches.epoch(0).unwrap().collect();
+        assert_eq!(
+            walked.unwrap_err().to_string(),
+            "none of the pictures can be read"
+        );
     }
 }

@@ -47,13 +47,14 @@ fn check_train(node: &Node, train: &Train, model: &ModelSpec) -> Result<(), Expe
     let Ok(spec) = train.data.spec() else {
         return Ok(());
     };
-    if i64::from(model.classes()) < i64::from(spec.n_classes) {
+    let n_classes = train.data.n_classes()?;
+    if i64::from(model.classes()) < i64::from(n_classes) {
         return Err(ExperimentError::TooFewClasses {
             id: node.id(),
             model: model.to_string(),
             classes: model.classes().into(),
             data: spec.key,
-            n_classes: spec.n_classes,
+            n_classes,
         });
     }
     let (n_images, side) = train.data.shape()?;

@@ -1,17 +1,19 @@
-use crate::{DataRef, ExperimentError};
+use crate::{DataRef, ExperimentError, PictureFolder};
 use sculpt_datasets::{ALL, DataSpec, Dataset, DatasetError, Origin};
 use std::{
     path::{Path, PathBuf},
     sync::OnceLock,
 };
 
-/// Where the data of nodes are found: those made in memory are made, others read from a folder of the user's.
+/// Where the data of nodes are found: those made in memory are made, others read from folders of the user's.
 #[derive(Clone, Debug, Default)]
 pub struct DataFolder {
     /// `--data DIR`: record files, or the folders that archives make, of one data set or of several.
     pub folder: Option<PathBuf>,
     /// `--data-name S`: what titles call files that are not the original.
     pub name: Option<String>,
+    /// `--data imagenet:DIR`: pictures.
+    pub pictures: Option<PictureFolder>,
 }
 
 impl DataFolder {
@@ -22,7 +24,12 @@ impl DataFolder {
     pub fn find(&self, spec: &'static DataSpec) -> Result<(DataRef, String), ExperimentError> {
         match spec.origin {
             Origin::Memory(_) => Ok((DataRef::planned(spec), spec.title.to_owned())),
-            Origin::Pictures { .. } => Err(missing(spec, None)),
+            Origin::Pictures { .. } => {
+                let pictures = self.pictures_of(spec).ok_or_else(|| missing(spec, None))?;
+                // A title is of the records, where there are any.
+                let title = self.name.as_deref().filter(|_| self.folder.is_none());
+                Ok((pictures.data(), title.unwrap_or(pictures.title()).to_owned()))
+            }
             Origin::Records(_) => {
                 let folder = self.folder.as_deref().ok_or_else(|| missing(spec, None))?;
                 let found = spec.found_in(folder)?;
@@ -42,6 +49,11 @@ impl DataFolder {
     /// As [`DataFolder::find`], where a folder is given.
     pub fn find_or_plan(&self, spec: &'static DataSpec) -> Result<(DataRef, String), ExperimentError> {
         let planned = || (DataRef::planned(spec), spec.title.to_owned());
+        if let Origin::Pictures { .. } = spec.origin {
+            return self
+                .pictures_of(spec)
+                .map_or_else(|| Ok(planned()), |_| self.find(spec));
+        }
         let Some(folder) = &self.folder else {
             return Ok(planned());
         };
@@ -74,15 +86,20 @@ impl DataFolder {
     /// Data that are not at hand, or that have another digest.
     pub fn load(&self, data: &DataRef) -> Result<Dataset, ExperimentError> {
         let spec = data.spec()?;
-        let mut dataset = match (made(spec), &self.folder) {
-            (Some(dataset), _) => dataset.clone(),
-            (None, None) => return Err(missing(spec, Some(data))),
-            (None, Some(folder)) => spec
-                .open(Some(folder))
-                .map_err(|error| unread(error, spec, data))?,
+        let mut dataset = match spec.origin {
+            Origin::Memory(_) => made(spec).clone(),
+            Origin::Pictures { .. } => self.pictures_for(spec, data)?.open()?,
+            Origin::Records(_) => {
+                let folder = self.folder.as_deref().ok_or_else(|| missing(spec, Some(data)))?;
+                let opened = spec.open(Some(folder));
+                opened.map_err(|error| unread(error, spec, data))?
+            }
         };
         if dataset.digest() != data.digest {
             return Err(differs(spec, data, dataset.digest()));
+        }
+        if let Some(n) = data.classes {
+            dataset = dataset.of_classes(n);
         }
         if let Some(pool) = data.average_pool {
             dataset = dataset.averaged(pool.k() as usize)?;
@@ -93,13 +110,63 @@ impl DataFolder {
         Ok(dataset)
     }
 
+    /// The same data, but of the first `n` classes alone, which keep their labels: of pictures, whose number is known then.
+    ///
+    /// # Errors
+    /// Data that are no pictures, or not those at hand; classes that there are not, or that have no training picture.
+    pub fn of_classes(&self, data: &DataRef, n: u16) -> Result<DataRef, ExperimentError> {
+        let refused = |problem| ExperimentError::BadValue {
+            what: "classes",
+            value: n.to_string(),
+            problem,
+        };
+        let spec = data.spec()?;
+        let pictures = self
+            .pictures_of(spec)
+            .filter(|pictures| pictures.digest() == data.digest);
+        let pictures = pictures.ok_or_else(|| {
+            refused("chooses among pictures at hand: --data imagenet:DIR, and a panel that is of them")
+        })?;
+        if n == 0 || n > spec.n_classes {
+            return Err(refused("is no number of classes that there are"));
+        }
+        let of_classes = pictures.data_of_classes(n);
+        if of_classes.train_images == Some(0) {
+            return Err(refused("first classes have no training picture"));
+        }
+        Ok(DataRef {
+            classes: of_classes.classes,
+            train_images: of_classes.train_images,
+            ..data.clone()
+        })
+    }
+
+    /// The pictures that the user pointed at, where an entry is of such.
+    fn pictures_of(&self, spec: &DataSpec) -> Option<&PictureFolder> {
+        let is_theirs = spec.key == PictureFolder::SPEC.key;
+        self.pictures.as_ref().filter(|_| is_theirs)
+    }
+
+    /// The same for the data that a node names; a plan without pictures names none.
+    fn pictures_for(&self, spec: &DataSpec, data: &DataRef) -> Result<&PictureFolder, ExperimentError> {
+        let is_planned = data.digest == spec.planned_digest();
+        let pictures = self.pictures_of(spec).filter(|_| !is_planned);
+        pictures.ok_or_else(|| missing(spec, Some(data)))
+    }
+
     /// The entry of the data that a node names, if they are at hand.
     fn found(&self, data: &DataRef) -> Result<&'static DataSpec, ExperimentError> {
         let spec = data.spec()?;
         match spec.origin {
             Origin::Memory(_) if spec.digest == Some(data.digest.as_str()) => Ok(spec),
             Origin::Memory(_) => Err(differs(spec, data, spec.digest.unwrap_or_default())),
-            Origin::Pictures { .. } => Err(missing(spec, Some(data))),
+            Origin::Pictures { .. } => {
+                let pictures = self.pictures_for(spec, data)?;
+                if pictures.digest() == data.digest {
+                    return Ok(spec);
+                }
+                Err(differs(spec, data, pictures.digest()))
+            }
             Origin::Records(_) => {
                 let folder = self.folder.as_deref().ok_or_else(|| missing(spec, Some(data)))?;
                 let found = spec.found_in(folder).map_err(|error| unread(error, spec, data))?;
@@ -121,7 +188,7 @@ fn differs(spec: &DataSpec, data: &DataRef, found: &str) -> ExperimentError {
     }
 }
 
-/// A folder of other data, which is what most people have, is none of these; nor is any of pictures.
+/// A folder of other data, which is what most people have, is none of these.
 fn unread(error: DatasetError, spec: &DataSpec, data: &DataRef) -> ExperimentError {
     if matches!(
         error,
@@ -158,16 +225,13 @@ fn holds_another(spec: &DataSpec, folder: &Path) -> bool {
 }
 
 /// Data made in memory, once a process.
-fn made(spec: &'static DataSpec) -> Option<&'static Dataset> {
+fn made(spec: &'static DataSpec) -> &'static Dataset {
     static MADE: [OnceLock<Dataset>; ALL.len()] = [const { OnceLock::new() }; ALL.len()];
-    let place = ALL.iter().position(|other| other.key == spec.key)?;
-    match spec.origin {
-        Origin::Memory(_) => Some(MADE[place].get_or_init(|| {
-            spec.open(None)
-                .expect("what is made in memory needs nothing of the user's")
-        })),
-        Origin::Records(_) | Origin::Pictures { .. } => None,
-    }
+    let place = ALL.iter().position(|other| other.key == spec.key);
+    MADE[place.expect("nodes name data of the registry")].get_or_init(|| {
+        spec.open(None)
+            .expect("what is made in memory needs nothing of the user's")
+    })
 }
 
 #[cfg(test)]
@@ -193,6 +257,7 @@ mod tests {
         DataFolder {
             folder: Some(dir.to_owned()),
             name: name.map(str::to_owned),
+            pictures: None,
         }
     }
 
@@ -221,8 +286,8 @@ mod tests {
         let half = data.clone().averaged(AveragePool::new(2).unwrap()).unwrap();
         let loaded = folder.load(&half).unwrap();
         assert_eq!(
-            (loaded.train.height(), loaded.test.width(), loaded.digest()),
-            (16, 16, data.digest.as_str())
+            (loaded.train.size(), loaded.test.size(), loaded.digest()),
+            ((16, 16), (16, 16), data.digest.as_str())
         );
         // A title in an id is no way to any data, and a digest is.
         let titled = DataRef {

@@ -1,5 +1,5 @@
 use crate::ExperimentError;
-use sculpt_datasets::{DataSpec, data_set_in_id};
+use sculpt_datasets::{DataSpec, Origin, data_set_in_id};
 use serde::{Deserialize, Serialize};
 
 /// Which images a node is trained on, as its id tells it: nothing of how they are called in titles.
@@ -11,8 +11,9 @@ pub struct DataRef {
     pub name: String,
     /// SHA-256 of the data, by the digest rule of their entry in the registry.
     pub digest: String,
-    /// The first so many training images; all of them when absent, and then as many as the registry says. Of files with
-    /// fewer records it is their number, so that plans know it without the files.
+    /// The first so many training images, of pictures on disk as many spread evenly over them, which are sorted by class; all
+    /// of them when absent, and then as many as the registry says. Of fewer records or pictures it is their number, so
+    /// that plans know it without the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_images: Option<u32>,
     /// What images are normalised by; the registry's when absent.
@@ -22,6 +23,9 @@ pub struct DataRef {
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_pool: Option<AveragePool>,
+    /// The first so many classes alone, of which the training images are then counted; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<u16>,
 }
 
 /// Rows and columns k of the blocks whose mean becomes one pixel, rounded half up to a byte; an average pool of kernel and
@@ -138,6 +142,7 @@ impl DataRef {
             train_images: (n_train != spec.n_train).then_some(n_train),
             normalisation: None,
             average_pool: None,
+            classes: None,
         }
     }
 
@@ -147,6 +152,14 @@ impl DataRef {
     /// Data that the registry does not know, or whose side k does not divide.
     pub fn averaged(mut self, pool: AveragePool) -> Result<Self, ExperimentError> {
         let shape = self.spec()?.shape;
+        let is_of_one_size = !matches!(self.spec()?.origin, Origin::Pictures { .. });
+        if !is_of_one_size {
+            return Err(ExperimentError::BadValue {
+                what: "average_pool",
+                value: pool.k().to_string(),
+                problem: "is for images of one size, and pictures are of many",
+            });
+        }
         if !shape.height.is_multiple_of(pool.k()) || !shape.width.is_multiple_of(pool.k()) {
             return Err(ExperimentError::BadValue {
                 what: "average_pool",
@@ -164,6 +177,12 @@ impl DataRef {
         let n_train = self.train_images.unwrap_or(spec.n_train);
         let k = self.average_pool.map_or(1, AveragePool::k);
         Ok((u64::from(n_train), spec.shape.height / k))
+    }
+
+    /// Classes of data, which need not be at hand: a network tells as many apart.
+    pub(crate) fn n_classes(&self) -> Result<u16, ExperimentError> {
+        let spec = self.spec()?;
+        Ok(self.classes.unwrap_or(spec.n_classes))
     }
 
     /// The same data, normalised otherwise. The registry's own values are left out, as ids have always left them out.
@@ -186,7 +205,7 @@ impl DataRef {
     }
 
     /// What tells loaded data apart: the digest, and what is done to the images of it that is not the registry's. How
-    /// many of them are used does not matter.
+    /// many of them are used matters only where they are spread over all.
     pub fn loaded_as(&self) -> String {
         let mut words = self.digest.clone();
         if let Some(Normalisation { mean, std }) = self.normalisation {
@@ -194,6 +213,14 @@ impl DataRef {
         }
         if let Some(AveragePool(k)) = self.average_pool {
             words.push_str(&format!(" average_pool {k}"));
+        }
+        if let Some(n) = self.classes {
+            words.push_str(&format!(" classes {n}"));
+        }
+        if let (Some(n), Ok(spec)) = (self.train_images, self.spec())
+            && matches!(spec.origin, Origin::Pictures { .. })
+        {
+            words.push_str(&format!(" train_images {n}"));
         }
         words
     }

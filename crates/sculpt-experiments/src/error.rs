@@ -5,6 +5,7 @@ use sculpt_label_noise::LabelNoiseError;
 use sculpt_masks::MaskError;
 use sculpt_models::ModelError;
 use sculpt_parquet::ParquetError;
+use sculpt_pictures::PictureError;
 use sculpt_remote::RemoteError;
 use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
@@ -381,6 +382,9 @@ pub enum ExperimentError {
     /// The data cannot be read.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// Pictures cannot be found or read.
+    #[error(transparent)]
+    Pictures(#[from] PictureError),
     /// A network that the data does not fit.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -14,7 +14,7 @@ use crate::{DataFolder, DataRef, ExperimentError};
 use demo::demo;
 use paper::paper;
 use quarter::quarter;
-use sculpt_datasets::{CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, DataSpec, IMAGENET};
+use sculpt_datasets::{CIFAR10, CIFAR100, DEMO_A, DEMO_B, DEMO_C, DataSpec, IMAGENET, Origin};
 use sculpt_masks::Density;
 use serde::{Deserialize, Serialize};
 use short::short;
@@ -62,6 +62,19 @@ pub struct Preset {
     /// What titles call them, where that is not the name in `data`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_title: Option<String>,
+    /// The pictures of panels (c), where they are at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<Box<PresetPictures>>,
+}
+
+/// Pictures that a preset is made with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PresetPictures {
+    /// What nodes say of them.
+    pub data: DataRef,
+    /// What titles call them.
+    pub title: String,
 }
 
 impl PanelName {
@@ -70,22 +83,38 @@ impl PanelName {
 }
 
 impl Preset {
-    /// A preset with the data at hand: the demo's own, or the files in CIFAR-10's layout of `folder`; without a folder,
-    /// the genuine CIFAR-10, whose digest is known, so that it can be planned.
+    /// A preset with the data at hand: the demo's own, or the files in CIFAR-10's layout of `folder` and the pictures that it
+    /// names; without a folder, the genuine CIFAR-10, whose digest is known, so that it can be planned.
     ///
     /// # Errors
-    /// Data that cannot be read; overrides out of range.
+    /// Data that cannot be read; overrides out of range, or a choice of classes without pictures.
     pub fn new(name: PresetName, overrides: Overrides, folder: &DataFolder) -> Result<Self, ExperimentError> {
         let spec = usual_data(name, PanelName::A);
         let (data, title) = match name {
             PresetName::Demo => (DataRef::planned(spec), spec.title.to_owned()),
             PresetName::Paper | PresetName::Short | PresetName::Quarter => folder.find_or_plan(spec)?,
         };
+        let of_pictures = usual_data(name, PanelName::C);
+        let is_of_pictures = matches!(of_pictures.origin, Origin::Pictures { .. });
+        let found = match &folder.pictures {
+            Some(_) if is_of_pictures => Some(folder.find(of_pictures)?),
+            Some(_) | None => None,
+        };
+        let pictures = match (found, overrides.classes) {
+            (found, None) => found,
+            (Some((data, title)), Some(n)) => Some((folder.of_classes(&data, n)?, title)),
+            // Says what is missing.
+            (None, Some(n)) => Some((
+                folder.of_classes(&DataRef::planned(of_pictures), n)?,
+                String::new(),
+            )),
+        };
         let preset = Self {
             name,
             overrides,
             data_title: (title != data.name).then_some(title),
             data,
+            pictures: pictures.map(|(data, title)| Box::new(PresetPictures { data, title })),
         };
         for panel in PanelName::ALL {
             preset.panel(panel)?;
@@ -115,12 +144,15 @@ impl Preset {
         self.overrides.apply(Setup { data_title, ..setup })
     }
 
-    /// The data of a panel. Only panel (a)'s may be other than the preset's own.
+    /// The data of a panel. Only panel (a)'s and the pictures of panels (c) may be other than the preset's own.
     pub fn data_of(&self, panel: PanelName) -> DataRef {
+        let planned = || DataRef::planned(usual_data(self.name, panel));
         match panel {
             PanelName::A => self.data.clone(),
-            PanelName::B | PanelName::C | PanelName::LargeB | PanelName::LargeC => {
-                DataRef::planned(usual_data(self.name, panel))
+            PanelName::B | PanelName::LargeB => planned(),
+            PanelName::C | PanelName::LargeC => {
+                let pictures = self.pictures.as_ref();
+                pictures.map_or_else(planned, |pictures| pictures.data.clone())
             }
         }
     }
@@ -129,8 +161,10 @@ impl Preset {
     pub fn title_of(&self, panel: PanelName) -> &str {
         match panel {
             PanelName::A => self.data_title.as_deref().unwrap_or(&self.data.name),
-            PanelName::B | PanelName::C | PanelName::LargeB | PanelName::LargeC => {
-                usual_data(self.name, panel).title
+            PanelName::B | PanelName::LargeB => usual_data(self.name, panel).title,
+            PanelName::C | PanelName::LargeC => {
+                let usual = usual_data(self.name, panel).title;
+                self.pictures.as_ref().map_or(usual, |pictures| &pictures.title)
             }
         }
     }
@@ -138,8 +172,11 @@ impl Preset {
     /// Name of the suite when the user gives none: the preset, its overrides, and data other than its own.
     pub fn suite_name(&self) -> String {
         let mut name = self.name.to_string();
-        let title = self.title_of(PanelName::A);
-        if title != usual_data(self.name, PanelName::A).title {
+        for panel in [PanelName::A, PanelName::C] {
+            let title = self.title_of(panel);
+            if title == usual_data(self.name, panel).title {
+                continue;
+            }
             let plain = |c: char| {
                 if c.is_ascii_alphanumeric() {
                     c.to_ascii_lowercase()

@@ -1,9 +1,9 @@
 //! From a criterion and a state to a mask.
 
-use crate::EVALUATION_BATCH;
+use crate::training::evaluation_set;
 use crate::{Criterion, ExperimentError, NodeId, Prune, ScoredOn, Scoring};
 use sculpt_checkpoints::State;
-use sculpt_datasets::{Dataset, DeviceExamples};
+use sculpt_datasets::Dataset;
 use sculpt_masks::{Density, Mask, magnitude, random, random_subset};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_random::{Purpose, Seed, Stream};
@@ -80,10 +80,11 @@ fn images(
     device: Device,
 ) -> Result<Probe, ExperimentError> {
     let train = &dataset.train;
-    model.check_image([3, train.height() as u32, train.width() as u32])?;
+    let (height, width) = train.size();
+    model.check_image([3, height as u32, width as u32])?;
     let examples = match scoring.data.train_images {
         None => dataset.train.clone(),
-        Some(n) => dataset.train.first(n as usize)?,
+        Some(n) => dataset.train.cut(n as usize)?,
     };
     let (training, _validation) = scoring.split.indices(examples.len(), Seed(scoring.seed))?;
     let n = scoring.images as usize;
@@ -95,6 +96,8 @@ fn images(
     }
     let chosen = Stream::new(Seed(scoring.seed), SCORING, 0).choose(n, training.len());
     let chosen: Vec<u32> = chosen.into_iter().map(|place| training[place as usize]).collect();
-    let examples = DeviceExamples::new(&examples.select(&chosen), dataset.mean, dataset.std, device)?;
-    Ok(Probe::new(examples.batches(EVALUATION_BATCH))?)
+    let examples = evaluation_set(dataset, &examples.select(&chosen), device)?;
+    // Scores look at them again and again: pictures are decoded once.
+    let batches: Vec<_> = examples.batches().collect::<Result<_, _>>()?;
+    Ok(Probe::new(batches)?)
 }

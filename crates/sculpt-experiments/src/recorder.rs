@@ -9,7 +9,7 @@ use crate::run::{Work, write_state};
 use crate::training::{Timing, evaluate_examples};
 use crate::{ExperimentError, Progress, Train, memory};
 use sculpt_checkpoints::State;
-use sculpt_datasets::DeviceExamples;
+use sculpt_datasets::EvaluationSet;
 use sculpt_models::ModelSpec;
 use sculpt_store::canonical::to_canonical_json;
 use sculpt_store::digest::Digest;
@@ -31,7 +31,7 @@ pub(crate) struct Recorder<'a> {
     pub(crate) work: &'a Work<'a>,
     pub(crate) train: &'a Train,
     pub(crate) model: &'a ModelSpec,
-    pub(crate) test: &'a DeviceExamples,
+    pub(crate) test: &'a EvaluationSet,
     pub(crate) density_target: Option<f64>,
     pub(crate) epochs_before: u32,
     pub(crate) rows: Vec<MetricsRow>,

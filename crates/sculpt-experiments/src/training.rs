@@ -7,19 +7,25 @@ use crate::read::Loaded;
 use crate::recorder::Recorder;
 use crate::run::Work;
 use crate::{Ended, ExperimentError, LabelNoise, Runner, Train, memory};
-use sculpt_datasets::{DeviceExamples, Examples, Loader, Loading};
+use sculpt_datasets::{DataPart, Dataset, DatasetError, EvaluationSet, Loading};
 use sculpt_label_noise::corrupt;
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
-use sculpt_trainers::{Evaluation, Outcome, Sgd, Training, evaluate};
+use sculpt_trainers::{Batches, Evaluation, Outcome, Sgd, Training, try_evaluate};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// Images in a batch of every evaluation (design §5): part of what an accuracy means, to the last image.
 pub const EVALUATION_BATCH: usize = 500;
+
+/// The same for images of this many rows and columns: of large ones as many as have the pixels of 500 of 64 × 64, since memory
+/// has an end.
+pub fn evaluation_batch((height, width): (usize, usize)) -> usize {
+    (EVALUATION_BATCH * 64 * 64 / (height * width).max(1)).clamp(1, EVALUATION_BATCH)
+}
 
 /// What `timing.json` holds: wall time, apart from the deterministic metrics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,14 +57,15 @@ impl Runner<'_> {
         let dataset = &self.loaded[&train.data.loaded_as()];
         let examples = match train.data.train_images {
             None => dataset.train.clone(),
-            Some(n) => dataset.train.first(n as usize)?,
+            Some(n) => dataset.train.cut(n as usize)?,
         };
-        let image = [3, examples.height() as u32, examples.width() as u32];
+        let (height, width) = examples.size();
+        let image = [3, height as u32, width as u32];
         model.check_image(image)?;
         let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
         let mut examples = examples.select(&training);
         if let Some(noise) = &train.label_noise {
-            examples = noisy(&examples, noise, dataset.spec.n_classes)?;
+            examples = noisy(&examples, noise, dataset.n_classes)?;
         }
         let images = (train.batch as usize).min(examples.len()) as u32;
         memory::check_memory(&model, image, images, train.precision, self.device)?;
@@ -70,8 +77,8 @@ impl Runner<'_> {
             drop_last: train.drop_last,
             seed: Seed(train.seed),
         };
-        let loader = Loader::new(&examples, loading, self.device)?;
-        let test = DeviceExamples::new(&dataset.test, dataset.mean, dataset.std, self.device)?;
+        let batches = examples.training(loading, self.device)?;
+        let test = evaluation_set(dataset, &dataset.test, self.device)?;
         let model = self.store.with_network(model)?;
         let network = model.network(train.precision)?;
         let layout = network.layout();
@@ -79,7 +86,7 @@ impl Runner<'_> {
             train.schedule,
             train.lr,
             train.epochs,
-            loader.steps_per_epoch() as u32,
+            batches.steps_per_epoch() as u32,
         )?;
         let saved = match Saved::read(&work.folder, &start.mask, &work.parents, &work.keep)? {
             Found::Nothing => None,
@@ -126,21 +133,24 @@ impl Runner<'_> {
                 starts: header.timing.starts + 1,
                 ..header.timing
             },
-            steps_per_epoch: loader.steps_per_epoch() as u64,
-            images_per_epoch: images_per_epoch(&loader, train),
+            steps_per_epoch: batches.steps_per_epoch() as u64,
+            images_per_epoch: images_per_epoch(batches.steps_per_epoch(), examples.len(), train),
             clock: Instant::now(),
             last_save: Instant::now(),
             last_steps: None,
         };
         let outcome = Training {
             network: &network,
-            batches: &loader,
+            batches: &batches,
             schedule: &schedule,
             epochs: train.epochs,
             sgd: Sgd::new(train.momentum, train.weight_decay)?,
             epochs_before: u64::from(meta.epochs_trained),
         }
         .run(&mut state, header.position, &mut [&mut recorder]);
+        let left_out = batches.left_out().into_iter().chain(test.left_out());
+        self.warnings
+            .extend(left_out.map(|name| format!("left out: {name}")));
         if let Err(error) = &outcome
             && is_divergence(error)
             && work.folder == self.store.node_folder(work.id)
@@ -160,28 +170,35 @@ impl Runner<'_> {
     }
 }
 
-/// Loss and accuracy as every record and every figure has them: f32, batches of [`EVALUATION_BATCH`].
+/// Examples as every record and every figure looks at them.
 ///
 /// # Errors
-/// An exported network without its file.
+/// What libtorch refuses: no memory, no such device.
+pub fn evaluation_set(
+    dataset: &Dataset,
+    part: &DataPart,
+    device: Device,
+) -> Result<EvaluationSet, DatasetError> {
+    part.evaluation(dataset.mean, dataset.std, evaluation_batch(part.size()), device)
+}
+
+/// Loss and accuracy as every record and every figure has them: f32, batches of [`evaluation_batch`].
+///
+/// # Errors
+/// An exported network without its file; pictures that cannot be read.
 pub fn evaluate_examples(
     model: &ModelSpec,
     theta: &Tensor,
     buffers: &Tensor,
-    examples: &DeviceExamples,
+    examples: &EvaluationSet,
 ) -> Result<Evaluation, ExperimentError> {
     let network = model.network(Precision::F32)?;
-    Ok(evaluate(
-        &network,
-        theta,
-        buffers,
-        examples.batches(EVALUATION_BATCH),
-    ))
+    Ok(try_evaluate(&network, theta, buffers, examples.batches())?)
 }
 
 /// The same images, some of whose labels are wrong.
-fn noisy(examples: &Examples, noise: &LabelNoise, n_classes: u16) -> Result<Examples, ExperimentError> {
-    let labels: Vec<i64> = examples.labels().iter().map(|&label| i64::from(label)).collect();
+fn noisy(examples: &DataPart, noise: &LabelNoise, n_classes: u16) -> Result<DataPart, ExperimentError> {
+    let labels: Vec<i64> = examples.labels().into_iter().map(i64::from).collect();
     let noisy = corrupt(
         &labels,
         noise.rate,
@@ -196,10 +213,10 @@ fn noisy(examples: &Examples, noise: &LabelNoise, n_classes: u16) -> Result<Exam
     Ok(examples.with_labels(labels.collect())?)
 }
 
-fn images_per_epoch(loader: &Loader, train: &Train) -> u64 {
+fn images_per_epoch(steps: usize, n_examples: usize, train: &Train) -> u64 {
     if train.drop_last {
-        loader.steps_per_epoch() as u64 * u64::from(train.batch)
+        steps as u64 * u64::from(train.batch)
     } else {
-        loader.n_examples() as u64
+        n_examples as u64
     }
 }

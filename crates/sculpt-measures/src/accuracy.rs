@@ -1,6 +1,5 @@
-use crate::cache::Key;
-use crate::{MeasureError, Session};
-use sculpt_experiments::{DataRef, EVALUATION_BATCH, Environment, Evaluation, StateRef, evaluate_examples};
+use crate::{Key, MeasureError, Session};
+use sculpt_experiments::{DataRef, Environment, Evaluation, StateRef, evaluate_examples};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
@@ -52,7 +51,7 @@ impl Session {
                 v: 1,
                 checkpoint: &self.sha256(state)?,
                 data: data.loaded_as(),
-                batch: EVALUATION_BATCH,
+                batch: data.batch(),
                 environment,
             }))
         };

@@ -2,7 +2,6 @@
 
 mod accuracies;
 mod accuracy;
-mod cache;
 mod chain;
 mod costs;
 mod error;
@@ -15,7 +14,6 @@ mod sharpness;
 mod signs;
 
 pub use accuracy::Score;
-pub use cache::{Cache, Counts, Key, MeasureFile, check_measure};
 pub use chain::{Stretch, one_seed, schedule_rows, stretch_rows, trained};
 pub use error::MeasureError;
 pub use landscapes::Pairs;
@@ -23,3 +21,6 @@ pub use lines::{POINTS, RULES};
 pub use needs::{Needs, PanelNeeds};
 pub use own::Following;
 pub use session::Session;
+
+/// What was measured, kept.
+pub use sculpt_store::cache::{Cache, Counts, Key, MeasureFile, check_measure};

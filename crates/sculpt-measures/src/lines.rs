@@ -1,10 +1,9 @@
 //! Loss and error along the line between two states, on test and on training images, under two BatchNorm rules.
 
-use crate::cache::Key;
 use crate::session::Worker;
-use crate::{MeasureError, Session};
+use crate::{Key, MeasureError, Session};
 use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
-use sculpt_experiments::{DataRef, EVALUATION_BATCH, Environment, ExperimentError, StateRef};
+use sculpt_experiments::{DataRef, Environment, ExperimentError, StateRef};
 use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -69,7 +68,7 @@ impl Session {
                 n_training: data.n_training,
                 points: POINTS,
                 rules: RULES.map(BatchNormRule::name),
-                batch: EVALUATION_BATCH,
+                batch: data.batch(),
                 environment,
             }))
         };
@@ -92,8 +91,7 @@ impl Session {
             Ok(End::new(&layout, place(&read.theta), place(&read.buffers))?)
         };
         let (a, b) = (end(a)?, end(b)?);
-        let set = |examples| ExampleSet::new(move || batches(examples));
-        let sets = [set(&worker.test), set(&worker.training)];
+        let sets = [&worker.test, &worker.training].map(|set| ExampleSet::fallible(|| set.batches()));
         let mut profiles = Vec::new();
         for rule in RULES {
             let connectivity = Connectivity::new(&network, POINTS, rule, Some(&sets[1]))?;
@@ -109,8 +107,4 @@ impl Session {
         }
         Ok(Line { profiles })
     }
-}
-
-fn batches(examples: &sculpt_datasets::DeviceExamples) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
-    examples.batches(EVALUATION_BATCH)
 }

@@ -1,7 +1,9 @@
-use crate::MeasureError;
-use crate::cache::{Cache, Counts, Key};
-use sculpt_datasets::{Dataset, DeviceExamples};
-use sculpt_experiments::{DataFolder, DataRef, Environment, ExperimentError, Recipe, Source, StateRef};
+use crate::{Cache, Counts, Key, MeasureError};
+use sculpt_datasets::{DataPart, Dataset, EvaluationSet};
+use sculpt_experiments::{
+    DataFolder, DataRef, Environment, ExperimentError, Recipe, Source, StateRef, evaluation_batch,
+    evaluation_set,
+};
 use sculpt_models::ModelSpec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +32,8 @@ pub struct Session {
 pub(crate) struct Images {
     dataset: Arc<Dataset>,
     loaded_as: String,
+    /// Training images that were trained on.
+    n_trained: usize,
     /// Training images that losses are measured on.
     pub(crate) n_training: usize,
 }
@@ -38,9 +42,9 @@ pub(crate) struct Images {
 pub(crate) struct Worker {
     pub(crate) device: Device,
     /// The test set.
-    pub(crate) test: DeviceExamples,
-    /// The first training images, un-augmented.
-    pub(crate) training: DeviceExamples,
+    pub(crate) test: EvaluationSet,
+    /// Of the training images the first, or of pictures some spread over all, un-augmented.
+    pub(crate) training: EvaluationSet,
 }
 
 /// Training images that losses are measured on, of those trained on: design §5's first 10,000; the demo's first 500.
@@ -112,9 +116,11 @@ impl Session {
         };
         Ok(dataset.map(|dataset| {
             let n_train = data.train_images.map_or(dataset.train.len(), |n| n as usize);
+            let n_trained = n_train.min(dataset.train.len());
             Images {
                 loaded_as: data.loaded_as(),
-                n_training: n_training_images(n_train.min(dataset.train.len())),
+                n_trained,
+                n_training: n_training_images(n_trained),
                 dataset,
             }
         }))
@@ -256,17 +262,24 @@ impl Images {
     pub(crate) fn loaded_as(&self) -> &str {
         &self.loaded_as
     }
+
+    /// How many are looked at together.
+    pub(crate) fn batch(&self) -> usize {
+        evaluation_batch(self.dataset.test.size())
+    }
 }
 
 impl Worker {
     fn new(data: &Images, device: Device) -> Result<Self, MeasureError> {
         let dataset = &data.dataset;
-        let (mean, std) = (dataset.mean, dataset.std);
-        let first = dataset.train.first(data.n_training)?;
+        let some = match &dataset.train {
+            DataPart::Memory(examples) => examples.first(data.n_training)?.into(),
+            pictures @ DataPart::Pictures(_) => pictures.cut(data.n_trained)?.cut(data.n_training)?,
+        };
         Ok(Self {
             device,
-            test: DeviceExamples::new(&dataset.test, mean, std, device)?,
-            training: DeviceExamples::new(&first, mean, std, device)?,
+            test: evaluation_set(dataset, &dataset.test, device)?,
+            training: evaluation_set(dataset, &some, device)?,
         })
     }
 }

@@ -1,8 +1,7 @@
 //! The largest eigenvalue of the Hessian of the training loss.
 
-use crate::cache::Key;
 use crate::session::Worker;
-use crate::{MeasureError, Session};
+use crate::{Key, MeasureError, Session};
 use sculpt_experiments::{DataRef, Environment, ExperimentError, StateRef};
 use sculpt_hessian::{Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
 use sculpt_models::Precision;
@@ -93,15 +92,14 @@ impl Session {
             .map_err(ExperimentError::from)?;
         let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
         let (theta, buffers) = (place(&read.theta), place(&read.buffers));
-        let (images, labels) = worker.training.whole();
-        let n = IMAGES.min(labels.size()[0]);
+        let (images, labels) = worker.training.first(IMAGES as usize)?;
         let of = MeanLoss {
             network: &network,
             theta: &theta,
             buffers: &buffers,
             mask: Some(&read.mask),
-            images: &images.narrow(0, 0, n),
-            labels: &labels.narrow(0, 0, n),
+            images: &images,
+            labels: &labels,
         };
         let hessian = Hessian::new(of, Product::DoubleBackward, MICRO_BATCH, Graphs::Keep)?;
         let largest = Eigen::new(

@@ -1,6 +1,14 @@
-use crate::{Part, PictureError, Pictures};
+use crate::error::refused;
+use crate::tars::Tars;
+use crate::{Lying, Pack, Part, PictureError};
+use rayon::prelude::*;
 use sculpt_store::canonical::hex;
+use sculpt_store::paths;
 use sha2::{Digest as _, Sha256};
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// Digest of a set of pictures: SHA-256 of the text that has one line for each, sorted by path, part by part:
 ///
@@ -52,30 +60,81 @@ impl PictureDigest {
 }
 
 /// The [`PictureDigest`] of the pictures in a folder, however they lie. A pack that keeps the files as they were has that of
-/// the files that it was made of; another one has the digest that stands in it: see [`Pack`](crate::Pack).
+/// the files that it was made of; another one has the digest that stands in it: see [`Pack`]. Files are read on all
+/// threads of rayon's pool; `progress` is told after some how many were.
 ///
 /// # Errors
 /// As [`open`](crate::open); what the file system refuses.
-pub fn pictures_digest(folder: &std::path::Path) -> Result<String, PictureError> {
-    if let crate::Lying::Packed = crate::Lying::of(folder)? {
-        return Ok(crate::Pack::open(folder)?.digest().to_owned());
+pub fn pictures_digest(folder: &Path, progress: &mut dyn FnMut(usize)) -> Result<String, PictureError> {
+    if let Lying::Packed = Lying::of(folder)? {
+        return Ok(Pack::open(folder)?.digest().to_owned());
     }
-    let mut digest = PictureDigest::new();
+    let (mut digest, mut n_read) = (PictureDigest::new(), 0);
     for part in Part::ALL {
-        digest_of(&*crate::open(folder, part)?, &mut digest)?;
+        let pictures = crate::open(folder, part)?;
+        for chunk in chunks(pictures.len()) {
+            let lines: Vec<_> = chunk
+                .clone()
+                .into_par_iter()
+                .map_init(Vec::new, |bytes, i| {
+                    pictures.read(i, bytes)?;
+                    let sha256 = hex(&Sha256::digest(bytes.as_slice()));
+                    Ok((pictures.name(i)?, bytes.len() as u64, sha256))
+                })
+                .collect::<Result<_, PictureError>>()?;
+            for (path, n_bytes, sha256) in lines {
+                digest.add(&path, n_bytes, &sha256)?;
+            }
+            n_read += chunk.len();
+            progress(n_read);
+        }
     }
     Ok(digest.finish())
 }
 
-fn digest_of(pictures: &dyn Pictures, digest: &mut PictureDigest) -> Result<(), PictureError> {
-    let mut bytes = Vec::new();
-    for i in 0..pictures.len() {
-        pictures.read(i, &mut bytes)?;
-        digest.add(
-            &pictures.name(i)?,
-            bytes.len() as u64,
-            &hex(&Sha256::digest(&bytes)),
-        )?;
+/// What tells, without reading the pictures in a folder, that they are those that were read before: SHA-256 over the path,
+/// length and time of change of every file that they lie in.
+///
+/// # Errors
+/// As [`pictures_digest`].
+pub fn pictures_stamp(folder: &Path) -> Result<String, PictureError> {
+    let mut stamp = Sha256::new();
+    let line = |path: &Path| -> Result<String, PictureError> {
+        let found = fs::metadata(path).map_err(refused(path, "read"))?;
+        let changed = found.modified().map_err(refused(path, "read"))?;
+        let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(format!(
+            "{} {} {}\n",
+            found.len(),
+            since.as_nanos(),
+            path.display()
+        ))
+    };
+    match Lying::of(folder)? {
+        Lying::Packed => stamp.update(line(&paths::pack_index(folder))?),
+        Lying::Tars => {
+            for path in Tars::paths(folder) {
+                stamp.update(line(&path)?);
+            }
+        }
+        Lying::Folders => {
+            for part in Part::ALL {
+                let pictures = crate::open(folder, part)?;
+                for chunk in chunks(pictures.len()) {
+                    let one = |i: usize| line(&folder.join(pictures.name(i)?));
+                    let lines: Vec<_> = chunk.into_par_iter().map(one).collect::<Result<_, _>>()?;
+                    stamp.update(lines.concat());
+                }
+            }
+        }
     }
-    Ok(())
+    Ok(hex(&stamp.finalize()))
+}
+
+/// Places of `n` pictures, some hundred at a time: that many lines are held together.
+fn chunks(n: usize) -> impl Iterator<Item = Range<usize>> {
+    const CHUNK: usize = 512;
+    (0..n)
+        .step_by(CHUNK)
+        .map(move |start| start..(start + CHUNK).min(n))
 }

@@ -21,14 +21,14 @@ mod transform;
 
 pub use classes::{ClassList, Classes};
 pub use decode::{Decoder, MOST_PIXELS, Size};
-pub use digest::{PictureDigest, pictures_digest};
+pub use digest::{PictureDigest, pictures_digest, pictures_stamp};
 pub use error::{DecodeError, PictureError};
 pub use loader::{Batch, Loader, Loading, Reading, Sequence};
 pub use pack::{
     Codec, LeftOut, Pack, PackParameters, PackPart, Packing, PackingProgress, Quality, ShortSide,
 };
 pub use region::Region;
-pub use source::{Lying, Part, Pictures, Subset, open};
+pub use source::{Lying, Part, Pictures, Relabelled, Subset, open};
 pub use transform::{Transform, Transformer, order, resized_crop};
 
 /// The seed of order, crops and mirror images.

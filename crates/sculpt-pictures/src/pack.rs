@@ -38,5 +38,6 @@ mod shard;
 mod write;
 
 pub use index::{Codec, LeftOut, PackParameters, Quality, ShortSide};
+pub use make::make_and_forget;
 pub use read::{Pack, PackPart};
 pub use write::{Packing, PackingProgress, SHARD_BYTES, pack};

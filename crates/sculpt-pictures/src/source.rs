@@ -81,6 +81,17 @@ impl Subset {
     }
 }
 
+impl Subset {
+    /// Those of the first so many classes, which keep their labels.
+    pub fn of_classes(of: Arc<dyn Pictures>, n_classes: u16) -> Self {
+        let places = 0..of.len() as u32;
+        let places = places
+            .filter(|place| of.label(*place as usize) < n_classes)
+            .collect();
+        Self { of, places }
+    }
+}
+
 impl Pictures for Subset {
     fn len(&self) -> usize {
         self.places.len()
@@ -100,6 +111,51 @@ impl Pictures for Subset {
 
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {
         self.of.read(self.places[i] as usize, bytes)
+    }
+}
+
+/// The same pictures under other labels (label noise).
+#[derive(Clone, Debug)]
+pub struct Relabelled {
+    of: Arc<dyn Pictures>,
+    labels: Vec<u16>,
+}
+
+impl Relabelled {
+    /// With these labels, by place.
+    ///
+    /// # Panics
+    /// When there is not one for each, or one is none of the classes.
+    pub fn new(of: Arc<dyn Pictures>, labels: Vec<u16>) -> Self {
+        assert_eq!(labels.len(), of.len(), "a label a picture");
+        let n_classes = of.classes().names().len();
+        assert!(
+            labels.iter().all(|label| usize::from(*label) < n_classes),
+            "labels are of {n_classes} classes"
+        );
+        Self { of, labels }
+    }
+}
+
+impl Pictures for Relabelled {
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn classes(&self) -> &Classes {
+        self.of.classes()
+    }
+
+    fn label(&self, i: usize) -> u16 {
+        self.labels[i]
+    }
+
+    fn name(&self, i: usize) -> Result<String, PictureError> {
+        self.of.name(i)
+    }
+
+    fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {
+        self.of.read(i, bytes)
     }
 }
 

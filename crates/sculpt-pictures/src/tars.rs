@@ -46,6 +46,12 @@ impl Tars {
         })
     }
 
+    /// The files that there are of them.
+    pub(crate) fn paths(folder: &Path) -> impl Iterator<Item = PathBuf> {
+        let all = [TRAIN, VAL, DEVKIT].map(|name| folder.join(name));
+        all.into_iter().filter(|path| path.is_file())
+    }
+
     /// Walks through the headers once; of the pictures nothing is read.
     pub(crate) fn open(folder: &Path, part: Part) -> Result<Self, PictureError> {
         let path = Self::path(folder, part);

@@ -2,6 +2,7 @@
 
 pub mod atomic;
 mod bounded;
+pub mod cache;
 pub mod canonical;
 pub mod digest;
 mod error;

@@ -1,5 +1,6 @@
 use sculpt_network::{Mode, Network};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use tch::{Kind, Reduction, Tensor, no_grad};
 
 /// What a network makes of a set of labelled images.
@@ -31,9 +32,28 @@ pub fn evaluate(
     buffers: &Tensor,
     batches: impl IntoIterator<Item = (Tensor, Tensor)>,
 ) -> Evaluation {
+    let batches = batches.into_iter().map(Ok::<_, Infallible>);
+    let Ok(evaluation) = try_evaluate(network, theta, buffers, batches);
+    evaluation
+}
+
+/// The same over batches that may not be had, such as those of pictures on disk.
+///
+/// # Errors
+/// The first error that a batch is.
+///
+/// # Panics
+/// When there is no image.
+pub fn try_evaluate<E>(
+    network: &dyn Network<Tensor>,
+    theta: &Tensor,
+    buffers: &Tensor,
+    batches: impl IntoIterator<Item = Result<(Tensor, Tensor), E>>,
+) -> Result<Evaluation, E> {
     no_grad(|| {
         let (mut loss, mut n_correct, mut n) = (0.0, 0, 0);
-        for (images, labels) in batches {
+        for batch in batches {
+            let (images, labels) = batch?;
             let logits = network.forward(theta, buffers, &images, Mode::Eval);
             let batch_loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
             loss += batch_loss.double_value(&[]);
@@ -45,10 +65,10 @@ pub fn evaluate(
             n += labels.size()[0] as u64;
         }
         assert!(n > 0, "an evaluation needs at least one image");
-        Evaluation {
+        Ok(Evaluation {
             loss: loss / n as f64,
             n_correct,
             n,
-        }
+        })
     })
 }

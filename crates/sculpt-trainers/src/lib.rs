@@ -9,7 +9,7 @@ mod train;
 
 pub use batches::{BatchError, Batches};
 pub use error::TrainError;
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, try_evaluate};
 pub use sgd::Sgd;
 pub use state::State;
 pub use train::{EpochMetrics, Flow, Observer, Outcome, Position, Step, Training};

@@ -1,7 +1,7 @@
 //! `sculpt bench`: this product's own speed.
 
-use crate::commands::load;
 use crate::commands::model::ModelWords;
+use crate::commands::{load, packing};
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use anyhow::bail;
@@ -35,6 +35,8 @@ enum What {
     Mask(MaskWords),
     /// Reading pictures: the training transform, without a network
     Load(load::Words),
+    /// Packing pictures, beside decoding and encoding them alone
+    Pack(packing::Words),
 }
 
 #[derive(Args)]
@@ -124,6 +126,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         What::Train(words) => bench_train(words, global),
         What::Mask(words) => bench_mask(words),
         What::Load(words) => load::run(words),
+        What::Pack(words) => packing::run(words),
     }
 }
 

@@ -10,6 +10,7 @@ use anyhow::{bail, ensure};
 
 use sculpt_checkpoints::Weights;
 use sculpt_datasets::{IMAGENET, PictureBatches};
+use sculpt_experiments::evaluation_batch;
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Mode;
 use sculpt_pictures::{Loader, Loading, Part, Sequence, Transform};
@@ -19,8 +20,6 @@ use tch::{Device, Kind, Reduction, Tensor, no_grad};
 const SHORTER: u32 = 256;
 /// Rows and columns of what the network sees.
 const SIDE: u32 = 224;
-/// Pictures a batch: 40 of 224 x 224 have as many pixels as 500 of 64 x 64, the most of a probe's. Bounds memory, not results.
-const BATCH: usize = 40;
 /// The label may be any of so many.
 const TOP: i64 = 5;
 
@@ -57,15 +56,16 @@ pub(super) fn run(
             whose_classes(&*pictures)
         ));
     }
+    let batch = evaluation_batch((SIDE as usize, SIDE as usize));
     let loading = Loading {
         transform: Transform::CentreCrop {
             shorter: SHORTER,
             side: SIDE,
         },
         sequence: Sequence::Sorted,
-        batch: BATCH,
+        batch,
         drop_last: false,
-        workers: words.decoding.workers(),
+        workers: words.decoding.threads(),
         most_left_out: words.decoding.leave_out as usize,
     };
     let loader = Loader::new(pictures, loading)?;
@@ -82,11 +82,11 @@ pub(super) fn run(
         let logits = no_grad(|| network.forward(&theta, &buffers, &images, Mode::Eval));
         sums.add(&logits, &labels);
         if !sums.loss.is_finite() {
-            let first = step * BATCH;
+            let first = step * batch;
             bail!(
                 "the network overflows on one of the pictures {first} to {} of {}: its logits are not finite, though the \
                  weights are",
-                first + BATCH - 1,
+                first + batch - 1,
                 data.0.display()
             );
         }

@@ -213,7 +213,7 @@ pub(crate) fn open_in_browser(page: &Path) -> anyhow::Result<()> {
 pub(crate) fn session(words: &ShowWords, global: &Global) -> anyhow::Result<Session> {
     let (suite, source) = open(words.suite.as_deref(), global)?;
     let device = device::of(global)?;
-    let (data, cache) = (words.data.folder(), places::runs(global));
+    let (data, cache) = (words.data.folder(global, 1)?, places::runs(global));
     let session = Session::open(suite, source, &data, device, &cache)?;
     tell_of_measuring(session.measures());
     Ok(session)

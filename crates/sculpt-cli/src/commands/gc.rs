@@ -101,7 +101,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
     }
     for file in &words.keep {
-        let recipe = store.read_user_recipe(file, &words.data.folder())?.recipe;
+        let recipe = store
+            .read_user_recipe(file, &words.data.folder(global, 1)?)?
+            .recipe;
         needed.extend(recipe.iter().map(|(id, _)| id.clone()));
     }
     let found = look(&store, &needed)?;

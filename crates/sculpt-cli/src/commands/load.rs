@@ -61,7 +61,7 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
         Lying::Tars => "tar files",
     };
     let pictures = words.data.open(Part::Train)?;
-    let workers = words.decoding.workers();
+    let workers = words.decoding.threads();
     let loading = Loading {
         transform: Transform::ResizedCropFlip {
             side: SIDE,

@@ -31,7 +31,7 @@ const REPORT_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = places::store(global);
-    let data = words.data.folder();
+    let data = words.data.folder(global, 1)?;
     let device = device::of(global)?;
     let stop = Stop::on_signals()?;
     if words.supervised {

@@ -116,7 +116,13 @@ pub(crate) fn find(name: &str, global: &Global) -> anyhow::Result<Found> {
 impl Found {
     /// Opens it for measuring.
     pub(crate) fn session(self, data: &DataWords, global: &Global) -> anyhow::Result<OwnSession> {
-        open(self.suite, self.recipe, self.source, &data.folder(), global)
+        open(
+            self.suite,
+            self.recipe,
+            self.source,
+            &data.folder(global, 1)?,
+            global,
+        )
     }
 }
 

@@ -45,7 +45,7 @@ enum Kind {
     ImageNet,
 }
 
-fn quality(word: &str) -> Result<Quality, String> {
+pub(super) fn quality(word: &str) -> Result<Quality, String> {
     let number: u8 = word
         .parse()
         .map_err(|_| format!("{word} is no quality: 1 to 100"))?;
@@ -72,7 +72,7 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
             codec: words.codec,
             quality: words.quality,
         },
-        workers: words.decoding.workers(),
+        workers: words.decoding.threads(),
         most_left_out: words.decoding.leave_out as usize,
         shard_bytes: pack::SHARD_BYTES,
     };

@@ -12,6 +12,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// What stands before the folder of pictures.
+pub(crate) const PREFIX: &str = "imagenet:";
+
 /// `imagenet:DIR`.
 #[derive(Clone, Debug)]
 pub(crate) struct PictureData(pub(crate) PathBuf);
@@ -20,7 +23,7 @@ impl FromStr for PictureData {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        let folder = word.strip_prefix("imagenet:").filter(|folder| !folder.is_empty());
+        let folder = word.strip_prefix(PREFIX).filter(|folder| !folder.is_empty());
         folder.map(|folder| Self(folder.into())).ok_or_else(|| {
             format!(
                 "{word} names no pictures: imagenet:DIR, where DIR has train/CLASS/ and val/CLASS/, the tar files of ILSVRC 2012, \
@@ -40,27 +43,37 @@ impl PictureData {
 /// How many threads decode, and what becomes of pictures that nobody can read.
 #[derive(Args, Clone, Copy)]
 pub(crate) struct Decoding {
-    /// Threads that decode [default: all of the machine's]
-    #[arg(long, value_name = "N", value_parser = workers)]
-    workers: Option<u32>,
+    /// Threads that decode pictures, for each job [default: the machine's, shared among the jobs on it]
+    #[arg(long, value_name = "N", value_parser = decoders)]
+    decoders: Option<u32>,
     /// Pictures that nobody can read may be left out, up to this many
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) leave_out: u32,
 }
 
 /// More threads than this only wait for each other.
-const MOST_WORKERS: u32 = 256;
+const MOST_DECODERS: u32 = 256;
 
-fn workers(word: &str) -> Result<u32, String> {
+fn decoders(word: &str) -> Result<u32, String> {
     let n = word.parse::<NonZeroU32>().ok().map(NonZeroU32::get);
-    n.filter(|n| *n <= MOST_WORKERS)
-        .ok_or_else(|| format!("{word} is no number of threads, 1 to {MOST_WORKERS}"))
+    n.filter(|n| *n <= MOST_DECODERS)
+        .ok_or_else(|| format!("{word} is no number of threads, 1 to {MOST_DECODERS}"))
 }
 
 impl Decoding {
-    pub(crate) fn workers(self) -> usize {
+    /// Threads that decode for one job of one.
+    pub(crate) fn threads(self) -> usize {
+        self.of_jobs(1).threads
+    }
+
+    /// For each of so many jobs side by side.
+    pub(crate) fn of_jobs(self, n_jobs: u32) -> sculpt_datasets::Decoding {
         let machine = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        self.workers.map_or_else(machine, |n| n as usize)
+        let shared = || (machine() / n_jobs.max(1) as usize).max(1);
+        sculpt_datasets::Decoding {
+            threads: self.decoders.map_or_else(shared, |n| n as usize),
+            most_left_out: self.leave_out as usize,
+        }
     }
 }
 

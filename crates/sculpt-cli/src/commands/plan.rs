@@ -80,19 +80,20 @@ fn scripts(
     folder: &Path,
     wanted: &[&Artefact],
     preset: &Preset,
+    data: &DataFolder,
     global: &Global,
 ) -> anyhow::Result<Vec<PathBuf>> {
     let name = words.suite.clone().unwrap_or_else(|| preset.suite_name());
     super::preset::check_suite_name(&name)?;
-    let (store, data) = (places::store(global), words.preset.data.folder());
+    let store = places::store(global);
     let suite = suite_to_train(name, preset, wanted, &store)?;
     suite.save(&store)?;
-    let needed = super::work::of_suite(&suite.name, &store, &data)?;
+    let needed = super::work::of_suite(&suite.name, &store, data)?;
     let training = Training {
         suite: &suite.name,
         needed: &needed,
         store: &store,
-        data: &data,
+        data,
         n_jobs: words.workers,
         published: true,
     };
@@ -119,7 +120,8 @@ struct Row {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&words.artefacts)?;
-    let preset = words.preset.preset()?;
+    let data = words.preset.data.folder(global, 1)?;
+    let preset = words.preset.preset(&data)?;
     let store = places::store(global);
     let mut all = Vec::new();
     for artefact in &wanted {
@@ -137,7 +139,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         wanted: &wanted,
         needs: &all,
         preset: &preset,
-        data: words.preset.data.folder(),
+        data: &data,
         store: &store,
         threads: global.threads,
         speeds,
@@ -165,7 +167,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         panels,
     };
     let scripts = match &words.slurm {
-        Some(folder) => scripts(words, folder, &wanted, &preset, global)?,
+        Some(folder) => scripts(words, folder, &wanted, &preset, &data, global)?,
         None => Vec::new(),
     };
     if words.json {
@@ -184,7 +186,7 @@ struct Asked<'a> {
     /// Of each of them.
     needs: &'a [Needs],
     preset: &'a Preset,
-    data: DataFolder,
+    data: &'a DataFolder,
     store: &'a Store,
     threads: Option<u32>,
     /// None where no hours are given.

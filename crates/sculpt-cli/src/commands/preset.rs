@@ -1,31 +1,86 @@
 //! The flags that name artefacts, a preset and what is changed of it.
 
-use crate::words::BadUsage;
+use crate::commands::pictures::{Counter, Decoding, PREFIX, PictureData};
+use crate::places;
+use crate::words::{BadUsage, Global};
 use clap::Args;
-use sculpt_experiments::{DataFolder, ExperimentError, Overrides, Preset, PresetName};
+use sculpt_experiments::{
+    DataFolder, ExperimentError, Overrides, PanelName, PictureFolder, Preset, PresetName,
+};
 use sculpt_masks::Density;
 use sculpt_report::{ALL, Artefact, Name};
 use sculpt_store::paths;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-/// `--data`, `--data-name`.
+/// `--data`, `--data-name`, and how pictures are decoded.
 #[derive(Args)]
 pub(crate) struct DataWords {
-    /// Folder of the data: of the binary files of one data set, or of the folders that their archives make
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    /// Folder of the data: of the binary files of one data set, or of the folders that their archives make. imagenet:DIR names
+    /// pictures, in folders, tar files or a pack. Given twice for one of each
+    #[arg(long, value_name = "DIR|imagenet:DIR")]
+    pub(crate) data: Vec<DataWord>,
     /// What titles call data that are not the original files
     #[arg(long, value_name = "S", requires = "data")]
     pub(crate) data_name: Option<String>,
+    #[command(flatten)]
+    pub(crate) decoding: Decoding,
+}
+
+/// What one `--data` names.
+#[derive(Clone, Debug)]
+pub(crate) enum DataWord {
+    /// A folder of record files.
+    Records(PathBuf),
+    /// A folder of pictures.
+    Pictures(PathBuf),
+}
+
+impl FromStr for DataWord {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word.strip_prefix(PREFIX) {
+            None => Ok(Self::Records(word.into())),
+            Some(_) => Ok(Self::Pictures(word.parse::<PictureData>()?.0)),
+        }
+    }
 }
 
 impl DataWords {
-    pub(crate) fn folder(&self) -> DataFolder {
-        DataFolder {
-            folder: self.data.clone(),
+    /// Where they say that data are, for so many jobs that share the machine. Pictures are found at once.
+    pub(crate) fn folder(&self, global: &Global, n_jobs: u32) -> anyhow::Result<DataFolder> {
+        let mut found = DataFolder {
             name: self.data_name.clone(),
+            ..DataFolder::default()
+        };
+        for word in &self.data {
+            match word {
+                DataWord::Records(folder) if found.folder.is_none() => found.folder = Some(folder.clone()),
+                DataWord::Pictures(folder) if found.pictures.is_none() => {
+                    found.pictures = Some(self.pictures(folder, global, n_jobs)?);
+                }
+                DataWord::Records(folder) | DataWord::Pictures(folder) => {
+                    let text = format!("--data is given twice for data of one kind: {}", folder.display());
+                    return Err(BadUsage(text).into());
+                }
+            }
         }
+        Ok(found)
+    }
+
+    fn pictures(&self, folder: &Path, global: &Global, n_jobs: u32) -> anyhow::Result<PictureFolder> {
+        let decoding = self.decoding.of_jobs(n_jobs);
+        let mut counter = None;
+        let found = PictureFolder::find(folder, &places::runs(global), decoding, &mut |read, n| {
+            let counter = counter.get_or_insert_with(|| Counter::new("reading for their digest", n));
+            counter.show(read, 0);
+        });
+        if let Some(counter) = counter {
+            counter.end();
+        }
+        Ok(found?)
     }
 }
 
@@ -49,21 +104,36 @@ pub(crate) struct PresetWords {
     /// How many seeds
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<u32>,
-    /// Train on the first N images
+    /// Train on the first N images, of pictures on N spread over all
     #[arg(long, value_name = "N")]
     pub(crate) train_images: Option<u32>,
+    /// Images of a training step
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<u32>,
+    /// Of pictures, the first N classes alone
+    #[arg(long, value_name = "N")]
+    pub(crate) classes: Option<u16>,
 }
 
 impl PresetWords {
-    pub(crate) fn preset(&self) -> anyhow::Result<Preset> {
+    pub(crate) fn preset(&self, data: &DataFolder) -> anyhow::Result<Preset> {
         let overrides = Overrides {
             cycle_epochs: self.cycle_epochs,
             cycles: self.cycles,
             densities: self.densities.clone(),
             seeds: self.seeds,
             train_images: self.train_images,
+            batch: self.batch,
+            classes: self.classes,
         };
-        Preset::new(self.preset, overrides, &self.data.folder()).map_err(|error| match error {
+        let checked = || -> Result<Preset, ExperimentError> {
+            let preset = Preset::new(self.preset, overrides, data)?;
+            for panel in PanelName::ALL {
+                preset.panel(panel)?.check_batch()?;
+            }
+            Ok(preset)
+        };
+        checked().map_err(|error| match error {
             ExperimentError::BadValue { .. } | ExperimentError::OutOfRange { .. } => {
                 BadUsage(error.to_string()).into()
             }

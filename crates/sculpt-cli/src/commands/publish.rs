@@ -88,7 +88,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let reports = paths::published_report_folder(&places::reports(), &suite.name);
     let source = Source::published(&folder)?;
     let device = device::of(global)?;
-    let session = Session::open(suite, source, &words.data.folder(), device, store.runs())?;
+    let session = Session::open(
+        suite,
+        source,
+        &words.data.folder(global, 1)?,
+        device,
+        store.runs(),
+    )?;
     let command = |artefact: &str| format!("sculpt {artefact} --suite {}", words.suite);
     let mut outcomes = Vec::new();
     for artefact in wanted {
@@ -162,7 +168,13 @@ fn of_recipe(
         );
     }
     let runs = Source::Runs(store.clone());
-    let before = own::open(suite.clone(), recipe.clone(), runs, &words.data.folder(), global)?;
+    let before = own::open(
+        suite.clone(),
+        recipe.clone(),
+        runs,
+        &words.data.folder(global, 1)?,
+        global,
+    )?;
     for (stem, drawing) in draw::drawings(&before) {
         let can = before.can_draw(&drawing);
         if let (Err(error), false) = (can, words.unfinished) {
@@ -187,7 +199,7 @@ fn of_recipe(
     // Pictures of an earlier publication are of other states.
     clear_own_files(&reports)?;
     let source = Source::published(&folder)?;
-    let session = own::open(suite, recipe, source, &words.data.folder(), global)?;
+    let session = own::open(suite, recipe, source, &words.data.folder(global, 1)?, global)?;
     let mut files = Vec::new();
     for (stem, drawing) in draw::drawings(&session) {
         let command = format!("sculpt draw {} --suite {}", drawing.view, words.suite);

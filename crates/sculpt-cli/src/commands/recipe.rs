@@ -45,7 +45,7 @@ struct Line<'a> {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let What::Show(words) = &words.what;
-    let user = places::store(global).read_user_recipe(&words.file, &words.data.folder())?;
+    let user = places::store(global).read_user_recipe(&words.file, &words.data.folder(global, 1)?)?;
     say_gone(&user.gone);
     let mut lines = Vec::new();
     for named in &user.states {

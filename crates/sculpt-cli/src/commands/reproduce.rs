@@ -45,7 +45,8 @@ pub(crate) struct Words {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&words.artefacts)?;
-    let preset = words.preset.preset()?;
+    let data = words.preset.data.folder(global, words.jobs)?;
+    let preset = words.preset.preset(&data)?;
     let name = words.suite.clone().unwrap_or_else(|| preset.suite_name());
     check_suite_name(&name)?;
     let device = device::of(global)?;
@@ -54,7 +55,6 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     } else {
         places::store(global)
     };
-    let data = words.preset.data.folder();
     let at_hand = panels_at_hand(&wanted, &preset, &data)?;
     let (wanted, dropped): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|artefact| {
         let panels = artefact.panels();
@@ -213,7 +213,12 @@ fn title(preset: &Preset) -> String {
     } else {
         format!(", cut to {cut}")
     };
-    format!("{}, preset {}{cut}", preset.title_of(PanelName::A), preset.name)
+    let pictures = preset
+        .pictures
+        .as_ref()
+        .map_or_else(String::new, |_| format!(" and {}", preset.title_of(PanelName::C)));
+    let data = preset.title_of(PanelName::A);
+    format!("{data}{pictures}, preset {}{cut}", preset.name)
 }
 
 /// Names of artefacts, as a suite lists them.

@@ -61,7 +61,7 @@ pub(crate) fn say_gone(files: &[PathBuf]) {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let data = words.data.folder();
+    let data = words.data.folder(global, words.jobs)?;
     let store = if words.no_published {
         places::store_alone(global)
     } else {

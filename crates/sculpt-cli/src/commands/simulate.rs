@@ -73,7 +73,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     {
         return Err(BadUsage("--images-per-second is a number above 0".to_owned()).into());
     }
-    let preset = words.preset.preset()?;
+    let data = words.preset.data.folder(global, 1)?;
+    let preset = words.preset.preset(&data)?;
     let (recipe, curves) = needs(&artefacts(&words.artefacts)?, &preset, |needs| needs)?;
     let store = places::store(global);
     let needed = recipe.needed(curves.iter().flatten(), |state| store.has(state));

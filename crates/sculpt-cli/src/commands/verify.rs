@@ -85,7 +85,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         verify(path, model.as_ref(), &mut findings)?;
     }
     if let Some(n) = words.retrain {
-        let (seed, data) = (words.seed, words.data.folder());
+        let (seed, data) = (words.seed, words.data.folder(global, 1)?);
         let asked = retrain::Asked { n, seed, data };
         for path in &words.paths {
             match retrain::retrain(path, &asked, global, &mut findings) {

@@ -1,6 +1,7 @@
 //! The script of an array of workers.
 
 use super::Profile;
+use crate::commands::pictures::PREFIX;
 use crate::printing::quoted;
 use anyhow::Context;
 use sculpt_experiments::{DataFolder, Recipe, Store};
@@ -85,6 +86,11 @@ impl Work<'_> {
         }
         if let Some(folder) = &self.data.folder {
             words.push(format!("--data={}", whole(folder)?));
+        }
+        if let Some(pictures) = &self.data.pictures {
+            // How many threads decode is each machine's own matter.
+            words.push(format!("--data={PREFIX}{}", whole(pictures.folder())?));
+            words.push(format!("--leave-out={}", pictures.decoding().most_left_out));
         }
         if let Some(name) = &self.data.name {
             words.push(format!("--data-name={name}"));

@@ -13,6 +13,7 @@ mod divergence;
 mod faults;
 mod kills;
 mod machines;
+mod packs;
 mod places;
 mod races;
 mod slurm;

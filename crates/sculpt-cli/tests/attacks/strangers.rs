@@ -72,7 +72,7 @@ fn seconds() -> Duration {
 }
 
 /// Damages good inputs for a while, and hands them over as a file: the parser may refuse, and must come back.
-fn attack(parser: &str, seeds: &[Vec<u8>], file: &Path, mut parse: impl FnMut(&Path)) {
+pub(crate) fn attack(parser: &str, seeds: &[Vec<u8>], file: &Path, mut parse: impl FnMut(&Path)) {
     assert!(
         !seeds.is_empty() && seeds.iter().all(|seed| !seed.is_empty()),
         "{parser}"
@@ -339,6 +339,7 @@ fn records_of_images() {
     let data = DataFolder {
         folder: Some(folder.clone()),
         name: Some("small".to_owned()),
+        pictures: None,
     };
     let planned = DataRef::planned(&sculpt_datasets::CIFAR10);
     assert_ne!(planned, DataRef::planned(&DEMO_A));

@@ -13,6 +13,7 @@ mod fetch;
 mod foreign;
 mod gc;
 mod help;
+mod imagenet;
 mod mask;
 mod network;
 mod network_recipes;

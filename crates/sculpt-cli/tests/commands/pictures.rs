@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The pictures that sculpt-pictures tests its decoder with.
-fn golden(name: &str) -> Vec<u8> {
+pub(crate) fn golden(name: &str) -> Vec<u8> {
     let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sculpt-pictures/tests/goldens");
     fs::read(goldens.join(name)).unwrap()
 }
 
 /// `n` training pictures of three classes, and seven for validation.
-fn write_pictures(folder: &Folder, n: usize) -> PathBuf {
+pub(crate) fn write_pictures(folder: &Folder, n: usize) -> PathBuf {
     let files = [
         "large.jpg",
         "cmyk.jpg",
@@ -73,7 +73,7 @@ fn pictures_are_packed_and_timed() {
     for (data, source) in [("imagenet", "folders"), ("pack", "pack")] {
         let report = json(
             &folder,
-            &format!("bench load --data imagenet:{data} --batch 8 --epochs 2 --workers 2"),
+            &format!("bench load --data imagenet:{data} --batch 8 --epochs 2 --decoders 2"),
         );
         assert_eq!(
             (&report["source"], &report["pictures"], &report["workers"]),
@@ -87,6 +87,19 @@ fn pictures_are_packed_and_timed() {
         );
         assert_eq!(report["classes"], "3 classes with names of ImageNet's kind");
     }
+    let report = json(
+        &folder,
+        "bench pack --data imagenet:imagenet --side 64 --rounds 2",
+    );
+    let number = |name: &str| report[name].as_f64().unwrap();
+    let of_limit = number("pictures_per_second") / number("limit_per_second");
+    assert!((number("of_limit") - of_limit).abs() < 1e-9, "{report}");
+    assert_eq!(
+        (&report["pictures"], report["seconds"].as_array().unwrap().len()),
+        (&27.into(), 2)
+    );
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 2, "the pictures and the pack");
 }
 
 #[test]
@@ -328,7 +341,7 @@ fn words_that_name_no_pictures_are_refused() {
     );
     refused(
         &folder,
-        "bench load --data imagenet:imagenet --workers 0",
+        "bench load --data imagenet:imagenet --decoders 0",
         2,
         &["1 to 256"],
     );

@@ -50,7 +50,7 @@ fn entries_hang_together() {
                     (data.train.len(), data.test.len()),
                     (spec.n_train as usize, spec.n_test as usize)
                 );
-                assert_eq!(data.train.height(), spec.shape.height as usize);
+                assert_eq!(data.train.size().0, spec.shape.height as usize);
                 assert!(data.train.labels().contains(&(spec.n_classes - 1)));
                 Some(data.digest().to_owned())
             }

@@ -3,6 +3,7 @@ use crate::ExperimentError;
 use crate::check::{check_last_batch, within};
 use crate::limits::{self, Limit};
 use sculpt_masks::Density;
+use sculpt_models::ModelSpec;
 use serde::{Deserialize, Serialize};
 
 /// What titles make of the value of an override.
@@ -30,6 +31,12 @@ pub struct Overrides {
     /// The first so many training images, at most those that there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_images: Option<u32>,
+    /// Images of a step, in [`limits::BATCH`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<u32>,
+    /// The first so many classes of the pictures of panels (c), and networks that tell as many apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<u16>,
 }
 
 impl Overrides {
@@ -55,7 +62,7 @@ impl Overrides {
                 .join(",")
         });
         let number = |n: Option<u32>| n.map(|n| n.to_string());
-        let all: [(_, _, Title); 5] = [
+        let all: [(_, _, Title); 7] = [
             ("train-images", number(self.train_images), |n| {
                 format!("{n} training images")
             }),
@@ -69,6 +76,10 @@ impl Overrides {
             ("seeds", number(self.seeds), |n| match n {
                 "1" => "1 seed".to_owned(),
                 n => format!("{n} seeds"),
+            }),
+            ("batch", number(self.batch), |n| format!("batches of {n}")),
+            ("classes", number(self.classes.map(u32::from)), |n| {
+                format!("the first {n} classes of pictures")
             }),
         ];
         all.into_iter()
@@ -89,6 +100,14 @@ impl Overrides {
             within("--seeds", n, &limits::SEEDS)?;
             setup.seeds = (1..=u64::from(n)).collect();
         }
+        if let Some(n) = self.batch {
+            within("--batch", n, &limits::BATCH)?;
+            setup.batch = n;
+        }
+        if let Some(n) = setup.data.classes {
+            let (name, width, shortcut) = (setup.model.name(), setup.model.width(), setup.model.shortcut());
+            setup.model = ModelSpec::named(&name, n.into(), width, shortcut)?;
+        }
         if let Some(n) = self.train_images {
             let there = Limit::from_1(setup.data.shape()?.0 as u32, "there are no more training images");
             within("--train-images", n, &there)?;
@@ -96,17 +115,17 @@ impl Overrides {
                 return Err(ExperimentError::BadValue {
                     what: "--train-images",
                     value: n.to_string(),
-                    problem: "does not fill one batch",
+                    problem: "does not fill one batch: give a smaller --batch",
                 });
             }
-            if !setup.drop_last {
-                let side = setup.data.shape()?.1;
-                check_last_batch(n.into(), setup.batch.into(), &setup.model, [3, side, side])?;
-            }
             setup.data.train_images = Some(n);
-            // A score cannot look at more images than there are.
-            setup.scoring_images = setup.scoring_images.min(n);
         }
+        let (n_train, side) = setup.data.shape()?;
+        if !setup.drop_last && (self.train_images.is_some() || self.batch.is_some()) {
+            check_last_batch(n_train, setup.batch.into(), &setup.model, [3, side, side])?;
+        }
+        // A score cannot look at more images than there are.
+        setup.scoring_images = setup.scoring_images.min(n_train.try_into().unwrap_or(u32::MAX));
         if let Some(densities) = &self.densities {
             let mut levels = vec![density(1.0)];
             levels.extend(densities.iter().copied().filter(|d| d.get() < 1.0));

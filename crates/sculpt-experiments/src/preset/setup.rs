@@ -112,6 +112,21 @@ impl Setup {
         self.data.shape().expect("a setup's data are the registry's").1
     }
 
+    /// Whether an epoch has a step: recipes may say another batch, presets by themselves do not.
+    ///
+    /// # Errors
+    /// Fewer training images than a batch, of which incomplete ones are left out.
+    pub fn check_batch(&self) -> Result<(), ExperimentError> {
+        if self.drop_last && self.data.shape()?.0 < u64::from(self.batch) {
+            return Err(ExperimentError::BadValue {
+                what: "--batch",
+                value: self.batch.to_string(),
+                problem: "is more than there are training images: give a smaller one",
+            });
+        }
+        Ok(())
+    }
+
     /// The level below 1 whose ratio to `nominal` is nearest to 1; of two as near, the denser. 1 where there is no other.
     pub fn level_near(&self, nominal: Density) -> Density {
         let ratio = |level: &Density| {

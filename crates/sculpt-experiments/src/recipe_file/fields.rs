@@ -264,6 +264,7 @@ impl Usual<'_> {
             train_images: Option<u32>,
             normalisation: Option<Normalisation>,
             average_pool: Option<AveragePool>,
+            classes: Option<u16>,
         }
         let text = |e: &dyn std::fmt::Display| Problem::at("data", e.to_string());
         let raw: RawData = serde_json::from_value(value.clone()).map_err(|e| text(&e))?;
@@ -284,6 +285,13 @@ impl Usual<'_> {
                 (setup.data.clone(), whole)
             }
             (None, None) => return Err(text(&"missing field `name`")),
+        };
+        let (found, whole) = match raw.classes {
+            None => (found, whole),
+            Some(n) => {
+                let whole = self.data.of_classes(&whole, n).map_err(|e| text(&e))?;
+                (whole.clone(), whole)
+            }
         };
         let n_train = whole.shape().map_err(Problem::Error)?.0;
         if raw

@@ -2,10 +2,16 @@
 
 use super::index::{Codec, PackParameters, ShortSide};
 use super::shard::{NO_LABEL, RECORD_HEADER};
+use super::write::Packing;
 use crate::resize::{Scaler, Window};
+use crate::source::parts;
 use crate::transform::with_shorter_side;
-use crate::{DecodeError, Decoder, PictureError, Pictures, Region, Size, jpeg, raw};
+use crate::{DecodeError, Decoder, Lying, PictureError, Pictures, Region, Size, jpeg, open, raw};
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest as _, Sha256};
+use std::io;
+use std::path::Path;
 
 /// A record, ready to be written.
 pub(super) struct Made {
@@ -15,6 +21,38 @@ pub(super) struct Made {
     pub(super) source_bytes: u64,
     pub(super) is_whole: bool,
     pub(super) record: Vec<u8>,
+}
+
+/// Makes the record of every picture in `source` as [`pack`](super::pack) does, on as many threads, and keeps none: all of packing but
+/// its order and its files, so the most that it could reach. Bytes of all records.
+///
+/// # Errors
+/// As [`pack`](super::pack), but for its own folder; pictures that nobody can read are records too, and no error.
+pub fn make_and_forget(source: &Path, packing: Packing) -> Result<u64, PictureError> {
+    let pool = pool(packing.workers)?;
+    let mut bytes = 0;
+    for part in parts(source, Lying::of(source)?) {
+        let pictures = open(source, part)?;
+        let made: Result<u64, PictureError> = pool.install(|| {
+            let places = (0..pictures.len()).into_par_iter().with_max_len(MOST_AT_ONCE);
+            let make = |maker: &mut Maker, i| maker.make(&*pictures, i, packing.parameters.canonical());
+            let made = places.map_init(Maker::default, make);
+            made.map(|made| Ok(made?.record.len() as u64)).sum()
+        });
+        bytes += made?;
+    }
+    Ok(bytes)
+}
+
+/// Pictures that a thread takes at a time, so that the last are shared out.
+const MOST_AT_ONCE: usize = 8;
+
+/// Threads that make records.
+pub(super) fn pool(workers: usize) -> Result<ThreadPool, PictureError> {
+    let pool = ThreadPoolBuilder::new().num_threads(workers.max(1)).build();
+    pool.map_err(|refused| PictureError::Threads {
+        refused: io::Error::other(refused),
+    })
 }
 
 /// Makes records, on one thread.

@@ -1,12 +1,12 @@
 use super::Pack;
 use super::index::{Begun, FORMAT, Index, LeftOut, PackParameters, ShardEntry, digest_of};
-use super::make::{Made, Maker};
+use super::make::{self, Made, Maker};
 use super::shard::{HEADER, NO_LABEL, RECORD_HEADER, ROW, Row, Shard, header};
 use crate::error::refused;
 use crate::source::parts;
 use crate::{Lying, Part, PictureDigest, PictureError, Pictures, open};
+use rayon::ThreadPool;
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use sculpt_store::canonical::hex;
 use sculpt_store::digest::Digest;
 use sculpt_store::{Lock, atomic, paths, read, sealed};
@@ -92,12 +92,7 @@ pub fn pack(
         return Pack::open(out);
     }
     atomic::tidy(out)?;
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(packing.workers.max(1))
-        .build();
-    let pool = pool.map_err(|refused| PictureError::Threads {
-        refused: io::Error::other(refused),
-    })?;
+    let pool = make::pool(packing.workers)?;
     let n = halves.iter().map(|(_, pictures)| pictures.len()).sum();
     let mut packer = Packer {
         out,

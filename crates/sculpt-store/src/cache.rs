@@ -1,9 +1,8 @@
 //! Measures under what they rest on, so that a stale one is never found: the SHA-256 of the key's canonical JSON is the
 //! file's name, and the file holds key and value under a hash of its own.
 
-use crate::MeasureError;
-use sculpt_store::canonical::{sha256_hex, to_canonical_json};
-use sculpt_store::{atomic, paths, sealed};
+use crate::canonical::{sha256_hex, to_canonical_json};
+use crate::{FileError, atomic, paths, sealed};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -85,7 +84,7 @@ impl Cache {
 
     /// What was measured under this key; none too where the file is not what was written.
     pub fn get<V: DeserializeOwned>(&self, key: &Key) -> Option<V> {
-        let bytes = sculpt_store::read(&paths::measure(&self.folder, &key.sha256)).ok()?;
+        let bytes = crate::read(&paths::measure(&self.folder, &key.sha256)).ok()?;
         let (measure, is_sealed) = sealed::open::<Measure>(&bytes).ok()?;
         let is_own = is_sealed && measure.key == key.parts;
         let value = is_own
@@ -96,7 +95,7 @@ impl Cache {
     }
 
     /// So many more are to be taken.
-    pub(crate) fn want(&self, n: u64) {
+    pub fn want(&self, n: u64) {
         self.counts.wanted.fetch_add(n, Ordering::Relaxed);
     }
 
@@ -107,7 +106,7 @@ impl Cache {
     ///
     /// # Panics
     /// When the value has no JSON, such as a number that is not finite.
-    pub fn put(&self, key: &Key, value: &impl Serialize) -> Result<(), MeasureError> {
+    pub fn put(&self, key: &Key, value: &impl Serialize) -> Result<(), FileError> {
         self.counts.taken.fetch_add(1, Ordering::Relaxed);
         let measure = Measure {
             key: key.parts.clone(),
@@ -121,7 +120,7 @@ impl Cache {
             {
                 Ok(())
             }
-            written => Ok(written?),
+            written => written,
         }
     }
 }
@@ -142,7 +141,7 @@ impl Key {
 
 /// Looks at a file of a cache, whose name is the SHA-256 of its key.
 pub fn check_measure(path: &Path) -> MeasureFile {
-    let bytes = match sculpt_store::read(path) {
+    let bytes = match crate::read(path) {
         Ok(bytes) => bytes,
         Err(error) => return MeasureFile::Damaged(error.to_string()),
     };
