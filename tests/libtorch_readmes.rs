@@ -3,7 +3,7 @@
 use crate::fresh_crate::{cargo, examples, paste, target};
 
 /// Whose examples these are: all that link libtorch, but for the command itself; and downloads, which `sculpt-datasets` is made of.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "sculpt-downloads",
     "sculpt-models",
     "sculpt-scores",
@@ -11,6 +11,7 @@ const CRATES: [&str; 10] = [
     "sculpt-hessian",
     "sculpt-trainers",
     "sculpt-datasets",
+    "sculpt-collective",
     "sculpt-experiments",
     "sculpt-measures",
     "sculpt-report",

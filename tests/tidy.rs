@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Bottom to top. A crate may depend on crates that stand before it, and on no others.
-const CRATES: [&str; 27] = [
+const CRATES: [&str; 28] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -31,6 +31,7 @@ const CRATES: [&str; 27] = [
     "sculpt-hessian",
     "sculpt-trainers",
     "sculpt-datasets",
+    "sculpt-collective",
     "sculpt-experiments",
     "sculpt-rows",
     "sculpt-figures",

@@ -10,6 +10,7 @@ mod display;
 mod jobs;
 mod places;
 mod printing;
+mod ranks;
 mod signals;
 mod slurm;
 mod watch;
@@ -49,6 +50,7 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn run(words: Words) -> anyhow::Result<()> {
+    words.check()?;
     let global = &words.global;
     match words.command {
         Command::Figure(args) => commands::figure::run(&args, global),

@@ -9,6 +9,7 @@ use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
 use sculpt_signs::SignsError;
 use sculpt_store::{FileError, LockError};
+use sculpt_collective::CollectiveError;
 use sculpt_trainers::TrainError;
 use std::path::PathBuf;
 use thiserror::Error;
@@ -348,6 +349,29 @@ pub enum ExperimentError {
     /// A schedule cannot be made.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// Processes that do not come together, or no longer work together.
+    #[error(transparent)]
+    Collective(#[from] CollectiveError),
+    /// A node that one of its processes cannot train.
+    #[error("rank {rank} cannot train node {id}: {reason}", id = id.short())]
+    Rank {
+        /// The node.
+        id: NodeId,
+        /// The first process that cannot.
+        rank: usize,
+        /// Why.
+        reason: String,
+    },
+    /// A process of a training that ended while the others went on.
+    #[error(
+        "{reason}; started again with all its ranks, `sculpt node {id}` goes on from what was saved last", id = id.short()
+    )]
+    RankLost {
+        /// The node.
+        id: NodeId,
+        /// What they say.
+        reason: String,
+    },
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),

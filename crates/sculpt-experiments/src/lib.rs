@@ -44,6 +44,7 @@ mod source;
 mod store;
 mod suite;
 mod timings;
+mod together;
 mod training;
 mod worker;
 
@@ -84,6 +85,7 @@ pub use source::Source;
 pub use store::Store;
 pub use suite::{AnySuite, Suite};
 pub use timings::check_timings;
+pub use together::Processes;
 pub use training::{EVALUATION_BATCH, Timing, evaluate_examples};
 pub use worker::{Event, JobNumber, Report, Worker};
 

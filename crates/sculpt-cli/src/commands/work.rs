@@ -213,6 +213,7 @@ impl Training<'_> {
             runs: self.store.runs(),
             data: self.data,
             device: &global.device,
+            ranks: global.ranks,
             pack,
             threads: threads.unwrap_or(1),
             published: self.published,

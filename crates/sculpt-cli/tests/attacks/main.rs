@@ -14,6 +14,7 @@ mod faults;
 mod kills;
 mod places;
 mod races;
+mod ranks;
 mod slurm;
 mod strangers;
 

@@ -8,6 +8,8 @@ mod grid;
 mod place;
 mod reader;
 #[cfg(test)]
+mod groups_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::limits;
