@@ -7,10 +7,10 @@ fn main() {
     println!("cargo:rerun-if-changed=src/shim");
     println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
-    if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() {
+    // With `doc-only`, whoever turned it on, torch-sys has no libtorch either.
+    let Some(lib) = env::var_os("DEP_TCH_LIBTORCH_LIB") else {
         return;
-    }
-    let lib = env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys says where libtorch is");
+    };
     let lib = PathBuf::from(lib);
     let beside = lib.parent().expect("libtorch's libraries lie in a folder of it");
     let include = match env::var_os("LIBTORCH_INCLUDE") {

@@ -25,7 +25,11 @@ pub(crate) fn of_rank(global: &Global, local_rank: usize) -> anyhow::Result<Devi
     };
     cuda::load()?;
     let n = tch::Cuda::device_count();
-    let index = if n == 1 && index == 0 { 0 } else { index + local_rank };
+    let index = if n == 1 && index == 0 {
+        0
+    } else {
+        index + local_rank
+    };
     if index as i64 >= n {
         anyhow::bail!("there is no device cuda:{index}; this machine has {n} GPUs, counted from 0");
     }

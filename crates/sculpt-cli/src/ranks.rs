@@ -41,7 +41,8 @@ pub(crate) fn forget_launcher(command: &mut Command) {
 /// Where the processes of this one's training meet; None where it is alone.
 pub(crate) struct Ranks {
     place: Option<Rendezvous>,
-    others: Others,
+    /// Kept for their end.
+    _others: Others,
 }
 
 /// The processes that this one started.
@@ -81,7 +82,7 @@ impl Ranks {
         };
         Ok(Self {
             place: place.filter(|place| place.world > 1),
-            others,
+            _others: others,
         })
     }
 
@@ -90,9 +91,14 @@ impl Ranks {
         self.place.as_ref().map_or(0, |place| place.local_rank)
     }
 
+    /// This process among all.
+    pub(crate) fn rank(&self) -> usize {
+        self.place.as_ref().map_or(0, |place| place.rank)
+    }
+
     /// Whether another process locks, writes and reports.
     pub(crate) fn follows(&self) -> bool {
-        self.place.as_ref().is_some_and(|place| place.rank > 0)
+        self.rank() > 0
     }
 
     /// Waits for the others to come.

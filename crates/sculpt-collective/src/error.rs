@@ -4,7 +4,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CollectiveError {
     /// A variable that a launcher sets is missing beside others that it set.
-    #[error("{name} is not set, but WORLD_SIZE is: a launcher such as torchrun sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT")]
+    #[error(
+        "{name} is not set, but WORLD_SIZE is: a launcher such as torchrun sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT"
+    )]
     Missing {
         /// Its name.
         name: &'static str,
@@ -34,7 +36,9 @@ pub enum CollectiveError {
         reason: String,
     },
     /// Another process ended, or did not answer in time.
-    #[error("rank {rank} of {world} lost another one, which ended or did not answer for {seconds} s: {reason}")]
+    #[error(
+        "rank {rank} of {world} lost another one, which ended or did not answer for {seconds} s: {reason}"
+    )]
     Lost {
         /// This process.
         rank: usize,

@@ -150,6 +150,8 @@ impl Drop for Handle {
 /// The first line of what the shim wrote.
 fn sentence(text: &[c_char; ROOM]) -> String {
     let bytes = text.map(|byte| byte as u8);
-    let text = CStr::from_bytes_until_nul(&bytes).unwrap_or(c"").to_string_lossy();
+    let text = CStr::from_bytes_until_nul(&bytes)
+        .unwrap_or(c"")
+        .to_string_lossy();
     text.lines().next().unwrap_or_default().trim().to_owned()
 }

@@ -1,5 +1,8 @@
 //! Groups of two and three ranks, each a thread of this process: what they share goes over sockets all the same.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 use sculpt_collective::{CollectiveError, Group, Rendezvous};
 use std::net::TcpListener;
@@ -22,7 +25,11 @@ fn place(port: u16, rank: usize, world: usize) -> Rendezvous {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// What each rank makes of a group, by rank.
@@ -51,13 +58,23 @@ fn sums_and_what_is_handed_round() {
         let bits = [0x8000_0000u32, 0x7fc0_1234, 1].map(f32::from_bits);
         let mut tensor = Tensor::from_slice(&if rank == 1 { bits } else { [9.0; 3] });
         group.broadcast(&mut tensor, 1).unwrap();
-        let bytes = group.broadcast_bytes(if rank == 2 { b"two" } else { b"" }, 2).unwrap();
+        let bytes = group
+            .broadcast_bytes(if rank == 2 { b"two" } else { b"" }, 2)
+            .unwrap();
         let none = group.broadcast_bytes(&vec![7; rank], 0).unwrap();
         group.barrier().unwrap();
         group.wait().unwrap();
-        let kept = values(&tensor).iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        let kept = values(&tensor)
+            .iter()
+            .map(|value| value.to_bits())
+            .collect::<Vec<_>>();
         assert_eq!(kept, bits.map(f32::to_bits));
-        (values(&sum).iter().map(|v| v.to_bits()).collect::<Vec<_>>(), numbers, bytes, none)
+        (
+            values(&sum).iter().map(|v| v.to_bits()).collect::<Vec<_>>(),
+            numbers,
+            bytes,
+            none,
+        )
     });
     for of_rank in &of_ranks {
         assert_eq!(of_rank, &of_ranks[0]);
@@ -90,7 +107,10 @@ fn layer(images: &Tensor, weights: &Tensor, norm: impl Fn([&Tensor; 5]) -> Tenso
     let images = images.detach().set_requires_grad(true);
     let scale = Tensor::from_slice(&[0.5f32, -1.0, 2.0]).set_requires_grad(true);
     let shift = Tensor::from_slice(&[0.1f32, 0.2, -3.0]).set_requires_grad(true);
-    let (mean, variance) = (Tensor::zeros([3], (Kind::Float, tch::Device::Cpu)), Tensor::from_slice(&[1f32, 2.0, 3.0]));
+    let (mean, variance) = (
+        Tensor::zeros([3], (Kind::Float, tch::Device::Cpu)),
+        Tensor::from_slice(&[1f32, 2.0, 3.0]),
+    );
     // A ReLU in place behind it, as networks have it.
     let output = norm([&images, &scale, &shift, &mean, &variance]).relu_();
     let loss = (output.to_kind(Kind::Float) * weights).sum(Kind::Float);
@@ -126,17 +146,32 @@ fn check_batch_norm(n: i64, split: &[i64], kind: Kind, tolerance: f32) {
         (images.permute([0, 3, 1, 2]), weights)
     };
     let (whole_images, whole_weights) = given();
-    let whole = layer(&whole_images, &whole_weights, |[x, scale, shift, mean, variance]| {
-        x.batch_norm(Some(scale), Some(shift), Some(mean), Some(variance), true, 0.1, 1e-5, true)
-    });
+    let whole = layer(
+        &whole_images,
+        &whole_weights,
+        |[x, scale, shift, mean, variance]| {
+            x.batch_norm(
+                Some(scale),
+                Some(shift),
+                Some(mean),
+                Some(variance),
+                true,
+                0.1,
+                1e-5,
+                true,
+            )
+        },
+    );
     let ranks = on_ranks(split.len(), |group| {
         let start = split[group.rank()];
         let end = split.get(group.rank() + 1).copied().unwrap_or(n);
         let (images, weights) = given();
         let part = |tensor: &Tensor| tensor.narrow(0, start, end - start);
-        let mut layer = layer(&part(&images), &part(&weights), |[x, scale, shift, mean, variance]| {
-            group.batch_norm(x, scale, shift, mean, variance, 0.1, 1e-5)
-        });
+        let mut layer = layer(
+            &part(&images),
+            &part(&weights),
+            |[x, scale, shift, mean, variance]| group.batch_norm(x, scale, shift, mean, variance, 0.1, 1e-5),
+        );
         group.sum(&mut layer.of_scale).unwrap();
         group.sum(&mut layer.of_shift).unwrap();
         group.check().unwrap();
@@ -151,10 +186,22 @@ fn check_batch_norm(n: i64, split: &[i64], kind: Kind, tolerance: f32) {
     };
     let joined = |part: fn(&Layer) -> &Vec<f32>| ranks.iter().flat_map(part).copied().collect::<Vec<_>>();
     near("output", &joined(|layer| &layer.output), &whole.output);
-    near("gradient of the images", &joined(|layer| &layer.of_images), &whole.of_images);
+    near(
+        "gradient of the images",
+        &joined(|layer| &layer.of_images),
+        &whole.of_images,
+    );
     for rank in &ranks {
-        near("gradient of the scale", &values(&rank.of_scale), &values(&whole.of_scale));
-        near("gradient of the shift", &values(&rank.of_shift), &values(&whole.of_shift));
+        near(
+            "gradient of the scale",
+            &values(&rank.of_scale),
+            &values(&whole.of_scale),
+        );
+        near(
+            "gradient of the shift",
+            &values(&rank.of_shift),
+            &values(&whole.of_shift),
+        );
         near("running statistics", &rank.running, &whole.running);
         assert_eq!(rank.running, ranks[0].running);
     }
@@ -190,14 +237,22 @@ fn a_rank_that_ends_is_an_error_of_the_others() {
         Some(error.to_string())
     });
     let error = errors[0].clone().unwrap();
-    assert!(error.starts_with("rank 0 of 2 lost another one, which ended or did not answer for 20 s: "), "{error}");
+    assert!(
+        error.starts_with("rank 0 of 2 lost another one, which ended or did not answer for 20 s: "),
+        "{error}"
+    );
     println!("{error}");
 }
 
 #[test]
 fn a_rank_that_waits_for_nobody_says_so() {
     let alone = place(free_port(), 0, 2);
-    let error = Group::join(&alone, Duration::from_secs(1), TIMEOUT).unwrap_err().to_string();
-    let place = format!("rank 0 of 2 did not meet the others at 127.0.0.1:{} within 1 s: ", alone.port);
+    let error = Group::join(&alone, Duration::from_secs(1), TIMEOUT)
+        .unwrap_err()
+        .to_string();
+    let place = format!(
+        "rank 0 of 2 did not meet the others at 127.0.0.1:{} within 1 s: ",
+        alone.port
+    );
     assert!(error.starts_with(&place), "{error}");
 }

@@ -328,7 +328,8 @@ mod tests {
             for (step, of) in [(0, 3), (2, 2), (2, 5)] {
                 let (images, labels) = loader.batch(4, step);
                 let parts: Vec<_> = (0..of).map(|i| loader.part(4, step, i..i + 1, of)).collect();
-                let joined = |part: fn(&Part) -> &Tensor| Tensor::cat(&parts.iter().map(part).collect::<Vec<_>>(), 0);
+                let joined =
+                    |part: fn(&Part) -> &Tensor| Tensor::cat(&parts.iter().map(part).collect::<Vec<_>>(), 0);
                 assert_eq!(joined(|part| &part.images), images);
                 assert_eq!(joined(|part| &part.labels), labels);
                 assert!(parts.iter().all(|part| part.n as i64 == labels.size()[0]));

@@ -1,5 +1,6 @@
 use crate::NodeId;
 use sculpt_checkpoints::CheckpointError;
+use sculpt_collective::CollectiveError;
 use sculpt_datasets::DatasetError;
 use sculpt_label_noise::LabelNoiseError;
 use sculpt_masks::MaskError;
@@ -9,7 +10,6 @@ use sculpt_schedules::ScheduleError;
 use sculpt_scores::ScoreError;
 use sculpt_signs::SignsError;
 use sculpt_store::{FileError, LockError};
-use sculpt_collective::CollectiveError;
 use sculpt_trainers::TrainError;
 use std::path::PathBuf;
 use thiserror::Error;

@@ -7,9 +7,7 @@ use crate::run::Work;
 use crate::{Ended, ExperimentError, Node, NodeId, Runner};
 use sculpt_collective::{CollectiveError, Group};
 use sculpt_models::JointNorm;
-use sculpt_trainers::{
-    EpochMetrics, Flow, Observer, Position, Ranks, RanksError, State, Step, TrainError,
-};
+use sculpt_trainers::{EpochMetrics, Flow, Observer, Position, Ranks, RanksError, State, Step, TrainError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -281,7 +279,9 @@ impl Runner<'_> {
     }
 
     fn stage(&self) -> Stage {
-        self.together.as_ref().map_or(Stage::Quiet, |together| together.stage)
+        self.together
+            .as_ref()
+            .map_or(Stage::Quiet, |together| together.stage)
     }
 
     fn set(&mut self, stage: Stage) {

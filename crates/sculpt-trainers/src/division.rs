@@ -318,9 +318,18 @@ mod tests {
         let text = serde_json::to_string(&norm).unwrap();
         assert_eq!(text, r#"{"groups":4,"statistics":"rank-0"}"#);
         for (text, says) in [
-            (r#"{"groups":1,"statistics":"sequential"}"#, "leave batch_norm out"),
-            (r#"{"groups":65536,"statistics":"sequential"}"#, "not in 2..=65535"),
-            (r#"{"groups":4,"statistics":"synchronised"}"#, "leave batch_norm out"),
+            (
+                r#"{"groups":1,"statistics":"sequential"}"#,
+                "leave batch_norm out",
+            ),
+            (
+                r#"{"groups":65536,"statistics":"sequential"}"#,
+                "not in 2..=65535",
+            ),
+            (
+                r#"{"groups":4,"statistics":"synchronised"}"#,
+                "leave batch_norm out",
+            ),
             (r#"{"groups":4,"statistics":"rank0"}"#, "unknown variant"),
             (r#"{"groups":4}"#, "missing field"),
             (r#"{"groups":4,"statistics":"rank-0","ranks":2}"#, "unknown field"),

@@ -88,7 +88,9 @@ pub enum TrainError {
         groups: u32,
     },
     /// Statistics that are those of a whole batch under another name.
-    #[error("statistics that are synchronised over all groups are those of the whole batch: leave batch_norm out")]
+    #[error(
+        "statistics that are synchronised over all groups are those of the whole batch: leave batch_norm out"
+    )]
     Synchronised,
     /// A training whose groups follow one another, on several processes.
     #[error(
@@ -100,7 +102,9 @@ pub enum TrainError {
         ranks: usize,
     },
     /// More processes than groups.
-    #[error("a batch has {groups} groups by batch_norm, which {ranks} processes cannot share; start {groups} at most")]
+    #[error(
+        "a batch has {groups} groups by batch_norm, which {ranks} processes cannot share; start {groups} at most"
+    )]
     TooManyRanks {
         /// How many processes there are.
         ranks: usize,
@@ -108,7 +112,9 @@ pub enum TrainError {
         groups: u32,
     },
     /// A process that does not have the same numbers as the others: a bug, other hardware, or memory that fails.
-    #[error("rank {rank} has other weights, momentum or statistics than rank 0 after epoch {epoch}, bit for bit")]
+    #[error(
+        "rank {rank} has other weights, momentum or statistics than rank 0 after epoch {epoch}, bit for bit"
+    )]
     RanksDiffer {
         /// The first that differs.
         rank: usize,

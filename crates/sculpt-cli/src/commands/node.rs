@@ -1,9 +1,9 @@
 //! `node ID…`: runs nodes of the store, one after the other. `reproduce` starts it as its jobs.
 
 use super::preset::DataWords;
+use crate::ranks::Ranks;
 use crate::signals::Stop;
 use crate::words::Global;
-use crate::ranks::Ranks;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -94,7 +94,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(group) = &group {
         // More of them may be made anew than were named, which rank 0 alone knows.
         let text = serde_json::to_vec(&ids).expect("ids are plain JSON");
-        ids = serde_json::from_slice(&group.broadcast_bytes(&text, 0)?).context("rank 0 is another program")?;
+        ids =
+            serde_json::from_slice(&group.broadcast_bytes(&text, 0)?).context("rank 0 is another program")?;
     }
     for id in ids {
         *current.borrow_mut() = Some(id.clone());
@@ -135,6 +136,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             (Ok(Ended::Done), false) => printing::line(&format!("{id} done")),
             (Ok(Ended::WasDone), false) => printing::line(&format!("{id} was done already")),
             (Ok(Ended::Stopped), false) => bail!("stopped; `sculpt node {}` goes on from here", id.short()),
+            (Err(error), false) if follows => {
+                return Err(anyhow::Error::new(error).context(format!("rank {}", ranks.rank())));
+            }
             (Err(error), false) => return Err(error.into()),
         }
     }

@@ -15,9 +15,15 @@ fn begun(epochs: u32) -> (TempDir, Vec<String>) {
     let root = TempDir::new().unwrap();
     let recipe = RECIPE.replace("epochs = 2", &format!("epochs = {epochs}"));
     // As far as the first training, at a rate that stays small for long cycles.
-    let recipe = recipe.split("[[node]]\nname = \"second\"").next().unwrap().replace("batch = 32", "batch = 32, lr = 0.01");
+    let recipe = recipe
+        .split("[[node]]\nname = \"second\"")
+        .next()
+        .unwrap()
+        .replace("batch = 32", "batch = 32, lr = 0.01");
     fs::write(root.path().join("r.toml"), recipe).unwrap();
-    let recipe = read_user_recipe(&root.path().join("r.toml"), &DataFolder::default()).unwrap().recipe;
+    let recipe = read_user_recipe(&root.path().join("r.toml"), &DataFolder::default())
+        .unwrap()
+        .recipe;
     let store = Store::new(root.path().join("runs"));
     let mut ids = Vec::new();
     for (id, entry) in recipe.iter() {
@@ -33,21 +39,35 @@ fn node(root: &Path, ids: &[String], more: &str) -> Command {
     command
 }
 
-/// Waits until the last of the nodes has trained an epoch.
+/// Starts a training of two ranks that is not finished, and waits until it has trained an epoch more.
 #[track_caller]
-fn wait_for_an_epoch(root: &Path, ids: &[String], child: &mut Child) {
+fn start(root: &Path, ids: &[String]) -> Child {
     let id = ids.last().unwrap();
     let epochs = paths::live_epochs(&root.join("runs").join(&id[..2]).join(id));
+    let length = || fs::metadata(&epochs).map_or(0, |file| file.len());
+    let before = length();
+    let mut child = node(root, ids, "--ranks 2")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let end = Instant::now() + Duration::from_secs(120);
-    while fs::metadata(&epochs).map_or(0, |file| file.len()) == 0 {
+    while length() <= before {
         assert!(Instant::now() < end, "no epoch in time");
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was stopped");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before it was stopped"
+        );
         thread::sleep(Duration::from_millis(20));
     }
+    child
 }
 
 fn signal(signal: &str, process: u32) {
-    let sent = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
+    let sent = Command::new("kill")
+        .args([signal, &process.to_string()])
+        .status()
+        .unwrap();
     assert!(sent.success());
 }
 
@@ -71,22 +91,20 @@ fn other_rank(child: &Child) -> u32 {
     let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
     let of_task = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).unwrap_or_default();
     let children: String = tasks.flatten().map(of_task).collect::<Vec<_>>().join(" ");
-    let children: Vec<u32> = children.split_whitespace().map(|id| id.parse().unwrap()).collect();
+    let children: Vec<u32> = children
+        .split_whitespace()
+        .map(|id| id.parse().unwrap())
+        .collect();
     assert_eq!(children.len(), 1, "{children:?}");
     children[0]
 }
 
 fn end_of(child: Child) -> (bool, String) {
     let output = child.wait_with_output().unwrap();
-    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn start(root: &Path, ids: &[String]) -> Child {
-    node(root, ids, "--ranks 2")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 /// Stopped by a signal, its other rank killed, itself killed, and each time started again, it leaves what it leaves when nothing
@@ -100,29 +118,30 @@ fn two_ranks_go_on_to_the_same_bytes() {
     let expected = content(&whole.path().join("runs"));
 
     let (cut, ids) = begun(EPOCHS);
-    let mut child = start(cut.path(), &ids);
-    wait_for_an_epoch(cut.path(), &ids, &mut child);
+    let child = start(cut.path(), &ids);
     signal("-TERM", child.id());
     let (success, said) = end_of(child);
     assert!(!success && said.contains("goes on from here"), "{said}");
     let position = paths::progress_state(&cut.path().join("runs").join(&ids[2][..2]).join(&ids[2]));
     assert!(position.is_file(), "rank 0 saved");
 
-    let mut child = start(cut.path(), &ids);
-    thread::sleep(Duration::from_millis(300));
-    wait_for_an_epoch(cut.path(), &ids, &mut child);
+    let child = start(cut.path(), &ids);
     signal("-KILL", other_rank(&child));
     let killed = Instant::now();
     let (success, said) = end_of(child);
     assert!(killed.elapsed() < NOTICED, "{:?}", killed.elapsed());
-    eprintln!("rank 0 ended {:?} after rank 1 was killed: {said}", killed.elapsed());
+    eprintln!(
+        "rank 0 ended {:?} after rank 1 was killed: {said}",
+        killed.elapsed()
+    );
     assert!(!success, "{said}");
-    let says = ["rank 0 of 2 lost another one, which ended or did not answer for 1800 s", "goes on from what was saved last"];
+    let says = [
+        "rank 0 of 2 lost another one, which ended or did not answer for 1800 s",
+        "goes on from what was saved last",
+    ];
     assert!(says.iter().all(|says| said.contains(says)), "{said}");
 
     let mut child = start(cut.path(), &ids);
-    thread::sleep(Duration::from_millis(300));
-    wait_for_an_epoch(cut.path(), &ids, &mut child);
     let other = other_rank(&child);
     signal("-KILL", child.id());
     child.wait().unwrap();
@@ -130,7 +149,10 @@ fn two_ranks_go_on_to_the_same_bytes() {
 
     good(&node(cut.path(), &ids, "--ranks 2").output().unwrap());
     let found = content(&cut.path().join("runs"));
-    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    assert_eq!(
+        found.keys().collect::<Vec<_>>(),
+        expected.keys().collect::<Vec<_>>()
+    );
     for (name, bytes) in &found {
         assert!(bytes == &expected[name], "{}", name.display());
     }
@@ -146,7 +168,11 @@ fn a_recipe_runs_on_two_ranks() {
     let (by_node, ids) = begun(2);
     good(&node(by_node.path(), &ids, "--ranks 2").output().unwrap());
     let (by_run, _) = begun(2);
-    good(&sculpt(by_run.path(), words("run r.toml --ranks 2")).output().unwrap());
+    good(
+        &sculpt(by_run.path(), words("run r.toml --ranks 2"))
+            .output()
+            .unwrap(),
+    );
     let nodes = |root: &TempDir| {
         let mut all = content(&root.path().join("runs"));
         // The run's suite is beside the nodes.
@@ -194,7 +220,10 @@ fn what_cannot_be_is_said_before_anybody_waits() {
         command.envs(set.iter().copied());
         command
     };
-    refused(&mut with(&[("WORLD_SIZE", "2")]), "RANK is not set, but WORLD_SIZE is");
+    refused(
+        &mut with(&[("WORLD_SIZE", "2")]),
+        "RANK is not set, but WORLD_SIZE is",
+    );
     refused(
         &mut with(&[("WORLD_SIZE", "2"), ("RANK", "5")]),
         "RANK is \"5\", not below the number of ranks",
@@ -203,11 +232,22 @@ fn what_cannot_be_is_said_before_anybody_waits() {
         &mut sculpt(root.path(), words("ls --ranks 2")),
         "--ranks is for what trains",
     );
-    // A node that is held, and one whose parent is missing: rank 0's sentence, and the others end with it.
-    refused(&mut node(root.path(), &ids[2..], "--ranks 2"), "rank 1");
-    let sequential = fs::read_to_string(root.path().join("r.toml"))
-        .unwrap()
-        .replace("name = \"first\"", "name = \"first\"\nbatch_norm = { groups = 2, statistics = \"sequential\" }");
+    // Each says what it finds, and which it is.
+    refused(
+        &mut node(root.path(), &ids[2..], "--ranks 2"),
+        "error: rank 1: node ",
+    );
+    // What rank 0 alone finds is the others' end too.
+    let held = Store::new(root.path().join("runs"))
+        .lock(&ids[0].parse().unwrap())
+        .unwrap();
+    let mut command = node(root.path(), &ids, "--ranks 2");
+    refused(&mut command, "rank 0 cannot train node");
+    drop(held);
+    let sequential = fs::read_to_string(root.path().join("r.toml")).unwrap().replace(
+        "name = \"first\"",
+        "name = \"first\"\nbatch_norm = { groups = 2, statistics = \"sequential\" }",
+    );
     fs::write(root.path().join("r.toml"), sequential).unwrap();
     refused(
         &mut sculpt(root.path(), words("run r.toml --ranks 2")),

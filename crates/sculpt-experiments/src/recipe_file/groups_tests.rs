@@ -20,10 +20,19 @@ fn groups_of_a_batch_are_a_field_of_training() {
     let field = r#""batch_norm":{"groups":4,"statistics":"rank-0"},"#;
     assert_eq!(grouped.replace(field, ""), plain);
     for (wrong, says) in [
-        ("batch_norm = { groups = 0, statistics = 'sequential' }", "batch_norm.groups is 0, not in 2..=65535"),
-        ("batch_norm = { groups = 4, statistics = 'last' }", "unknown variant `last`"),
+        (
+            "batch_norm = { groups = 0, statistics = 'sequential' }",
+            "batch_norm.groups is 0, not in 2..=65535",
+        ),
+        (
+            "batch_norm = { groups = 4, statistics = 'last' }",
+            "unknown variant `last`",
+        ),
         ("batch_norm = { groups = 4 }", "missing field `statistics`"),
-        ("batch_norm = { groups = 100000, statistics = 'sequential' }", "batch_norm.groups is 100000"),
+        (
+            "batch_norm = { groups = 100000, statistics = 'sequential' }",
+            "batch_norm.groups is 100000",
+        ),
     ] {
         let error = read(&GRID.replace("cycles = 3", wrong)).unwrap_err().to_string();
         assert!(error.contains("batch_norm") && error.contains(says), "{error}");

@@ -5,10 +5,10 @@ mod documented_tests;
 mod fields;
 mod files;
 mod grid;
-mod place;
-mod reader;
 #[cfg(test)]
 mod groups_tests;
+mod place;
+mod reader;
 #[cfg(test)]
 mod tests;
 
