@@ -14,7 +14,7 @@ use sculpt_trainers::{
     State, Statistics, Step, TrainError, Training,
 };
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tch::{Device, Kind as Dtype, Tensor};
@@ -23,7 +23,7 @@ use tch::{Device, Kind as Dtype, Tensor};
 fn on_ranks<T: Send>(world: usize, work: impl Fn(Processes) -> T + Sync) -> Vec<T> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let listener = Mutex::new(Some(listener));
     let one = |rank| {
         let place = Rendezvous {
             rank,
@@ -33,9 +33,19 @@ fn on_ranks<T: Send>(world: usize, work: impl Fn(Processes) -> T + Sync) -> Vec<
             port,
             launcher_listens: false,
         };
-        let group = Group::join(&place, Duration::from_secs(60), Duration::from_secs(60)).unwrap();
-        work(Processes::new(Arc::new(group)))
+        let time = Duration::from_secs(60);
+        let listener = if rank == 0 {
+            listener.lock().unwrap().take()
+        } else {
+            None
+        };
+        let group = match listener {
+            Some(listener) => Group::join_at(listener, &place, time, time),
+            None => Group::join(&place, time, time),
+        };
+        work(Processes::new(Arc::new(group.unwrap())))
     };
+    let one = &one;
     thread::scope(|scope| {
         let ranks: Vec<_> = (0..world).map(|rank| scope.spawn(move || one(rank))).collect();
         ranks.into_iter().map(|rank| rank.join().unwrap()).collect()

@@ -41,6 +41,8 @@ pub(crate) fn forget_launcher(command: &mut Command) {
 /// Where the processes of this one's training meet; None where it is alone.
 pub(crate) struct Ranks {
     place: Option<Rendezvous>,
+    /// At its port, where this process chose it.
+    listener: Option<TcpListener>,
     /// Kept for their end.
     _others: Others,
 }
@@ -54,7 +56,7 @@ impl Ranks {
         let launched = Rendezvous::from_variables(|name| std::env::var(name).ok())
             .map_err(|error| BadUsage(error.to_string()))?;
         let asked = global.ranks.unwrap_or(1) as usize;
-        let mut others = Others(Vec::new());
+        let (mut others, mut listener) = (Others(Vec::new()), None);
         let place = match launched {
             Some(place) if asked > 1 && asked != place.world => {
                 return Err(BadUsage(format!(
@@ -65,12 +67,14 @@ impl Ranks {
             }
             Some(place) => Some(place),
             None if asked > 1 => {
+                let (socket, port) = listen()?;
+                listener = Some(socket);
                 let place = Rendezvous {
                     rank: 0,
                     world: asked,
                     local_rank: 0,
                     host: "127.0.0.1".to_owned(),
-                    port: free_port()?,
+                    port,
                     launcher_listens: false,
                 };
                 for rank in 1..asked {
@@ -82,6 +86,7 @@ impl Ranks {
         };
         Ok(Self {
             place: place.filter(|place| place.world > 1),
+            listener,
             _others: others,
         })
     }
@@ -106,14 +111,19 @@ impl Ranks {
         let Some(place) = &self.place else {
             return Ok(None);
         };
-        let group = Group::join(place, TO_MEET, TIMEOUT)?;
+        let group = match self.listener.take() {
+            Some(listener) => Group::join_at(listener, place, TO_MEET, TIMEOUT)?,
+            None => Group::join(place, TO_MEET, TIMEOUT)?,
+        };
         Ok(Some(Arc::new(group)))
     }
 }
 
-fn free_port() -> anyhow::Result<u16> {
+/// At a port that nobody else is given as long as this is open.
+fn listen() -> anyhow::Result<(TcpListener, u16)> {
     let listener = TcpListener::bind("127.0.0.1:0").context("no port of this machine can be had")?;
-    Ok(listener.local_addr()?.port())
+    let port = listener.local_addr()?.port();
+    Ok((listener, port))
 }
 
 /// This very command as another rank. What it has to say is rank 0's to say, but for what ends it.

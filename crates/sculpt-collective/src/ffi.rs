@@ -4,7 +4,8 @@
 
 use crate::Rendezvous;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
+use std::os::fd::IntoRawFd;
 use std::ptr::NonNull;
 use std::time::Duration;
 use tch::Tensor;
@@ -19,6 +20,7 @@ unsafe extern "C" {
         own_address: *const c_char,
         prefix: *const c_char,
         hosts_store: c_int,
+        listener: c_int,
         rank: c_int,
         world: c_int,
         to_meet_ms: i64,
@@ -66,6 +68,7 @@ impl Handle {
     pub(crate) fn open(
         at: &Rendezvous,
         own_address: IpAddr,
+        listener: Option<TcpListener>,
         to_meet: Duration,
         timeout: Duration,
     ) -> Result<Self, String> {
@@ -76,7 +79,8 @@ impl Handle {
         let number = |n: usize| c_int::try_from(n).expect("ranks are below 65536");
         let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let mut error = [0; ROOM];
-        // SAFETY: the strings end with 0 and live until the call returns, which writes at most `ROOM` bytes to `error`.
+        // SAFETY: the strings end with 0 and live until the call returns, which writes at most `ROOM` bytes to `error`; the socket is the
+        // store's from here on.
         let group = unsafe {
             sculpt_collective_open(
                 host.as_ptr(),
@@ -84,6 +88,7 @@ impl Handle {
                 own.as_ptr(),
                 prefix.as_ptr(),
                 c_int::from(at.rank == 0 && !at.launcher_listens),
+                listener.map_or(-1, IntoRawFd::into_raw_fd),
                 number(at.rank),
                 number(at.world),
                 ms(to_meet),

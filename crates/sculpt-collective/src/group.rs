@@ -1,5 +1,6 @@
 use crate::ffi::{Handle, Normalised};
 use crate::{CollectiveError, Rendezvous};
+use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tch::{Kind, Tensor};
@@ -21,6 +22,29 @@ impl Group {
     /// # Errors
     /// Some that did not come, or an address that cannot be reached.
     pub fn join(at: &Rendezvous, to_meet: Duration, timeout: Duration) -> Result<Self, CollectiveError> {
+        Self::meet(at, None, to_meet, timeout)
+    }
+
+    /// The same for rank 0 of processes that it started itself, at a port that the system chose: `listener` listens there, so that nobody
+    /// else can be given it.
+    ///
+    /// # Errors
+    /// As [`Group::join`].
+    pub fn join_at(
+        listener: TcpListener,
+        at: &Rendezvous,
+        to_meet: Duration,
+        timeout: Duration,
+    ) -> Result<Self, CollectiveError> {
+        Self::meet(at, Some(listener), to_meet, timeout)
+    }
+
+    fn meet(
+        at: &Rendezvous,
+        listener: Option<TcpListener>,
+        to_meet: Duration,
+        timeout: Duration,
+    ) -> Result<Self, CollectiveError> {
         let not_met = |reason: String| CollectiveError::NotMet {
             rank: at.rank,
             world: at.world,
@@ -29,7 +53,7 @@ impl Group {
             reason,
         };
         let own_address = at.own_address().map_err(|error| not_met(error.to_string()))?;
-        let handle = Handle::open(at, own_address, to_meet, timeout).map_err(not_met)?;
+        let handle = Handle::open(at, own_address, listener, to_meet, timeout).map_err(not_met)?;
         Ok(Self {
             rank: at.rank,
             world: at.world,

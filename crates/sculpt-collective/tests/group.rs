@@ -6,6 +6,7 @@
 
 use sculpt_collective::{CollectiveError, Group, Rendezvous};
 use std::net::TcpListener;
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 use tch::{Kind, Tensor};
@@ -34,8 +35,23 @@ fn free_port() -> u16 {
 
 /// What each rank makes of a group, by rank.
 fn on_ranks<T: Send>(world: usize, work: impl Fn(Group) -> T + Sync) -> Vec<T> {
-    let port = free_port();
-    let one = |rank| work(Group::join(&place(port, rank, world), TO_MEET, TIMEOUT).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let listener = Mutex::new(Some(listener));
+    let one = |rank| {
+        let place = place(port, rank, world);
+        let listener = if rank == 0 {
+            listener.lock().unwrap().take()
+        } else {
+            None
+        };
+        let group = match listener {
+            Some(listener) => Group::join_at(listener, &place, TO_MEET, TIMEOUT),
+            None => Group::join(&place, TO_MEET, TIMEOUT),
+        };
+        work(group.unwrap())
+    };
+    let one = &one;
     thread::scope(|scope| {
         let ranks: Vec<_> = (0..world).map(|rank| scope.spawn(move || one(rank))).collect();
         ranks.into_iter().map(|rank| rank.join().unwrap()).collect()
@@ -209,11 +225,12 @@ fn check_batch_norm(n: i64, split: &[i64], kind: Kind, tolerance: f32) {
 
 #[test]
 fn batch_norm_is_that_of_all_images() {
-    check_batch_norm(8, &[0, 4], Kind::Float, 2e-5);
+    // A channel's mean is 70 of its deviations: libtorch's own f32 gradient is 2e-5 from the one in f64.
+    check_batch_norm(8, &[0, 4], Kind::Float, 5e-5);
     // Counts that differ, and a rank without an image.
-    check_batch_norm(7, &[0, 5, 6], Kind::Float, 2e-5);
-    check_batch_norm(5, &[0, 0], Kind::Float, 2e-5);
-    check_batch_norm(5, &[0, 5], Kind::Float, 2e-5);
+    check_batch_norm(7, &[0, 5, 6], Kind::Float, 5e-5);
+    check_batch_norm(5, &[0, 0], Kind::Float, 5e-5);
+    check_batch_norm(5, &[0, 5], Kind::Float, 5e-5);
     check_batch_norm(8, &[0, 3], Kind::BFloat16, 2e-2);
 }
 

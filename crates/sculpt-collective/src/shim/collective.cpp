@@ -84,6 +84,7 @@ class Group {
       const std::string& own_address,
       const std::string& prefix,
       bool hosts_store,
+      int listener,
       int rank,
       int world,
       Milliseconds to_meet,
@@ -92,6 +93,9 @@ class Group {
     c10d::TCPStoreOptions options;
     options.port = port;
     options.isServer = hosts_store;
+    if (listener >= 0) {
+      options.masterListenFd = listener;
+    }
     options.numWorkers = world;
     options.timeout = to_meet;
     store_ = c10::make_intrusive<c10d::TCPStore>(host, options);
@@ -351,13 +355,14 @@ void copy_text(const std::string& text, char* to, size_t room) {
 
 extern "C" {
 
-// A group, or null and why not.
+// A group, or null and why not. `listener` is a socket that listens at `port`, taken over, or −1.
 void* sculpt_collective_open(
     const char* host,
     uint16_t port,
     const char* own_address,
     const char* prefix,
     int hosts_store,
+    int listener,
     int rank,
     int world,
     int64_t to_meet_ms,
@@ -371,6 +376,7 @@ void* sculpt_collective_open(
         own_address,
         prefix,
         hosts_store != 0,
+        listener,
         rank,
         world,
         Milliseconds(to_meet_ms),
