@@ -68,7 +68,9 @@ mod schedule {
     use sculpt_network::Network;
     use sculpt_random::Seed;
     use sculpt_schedules::Schedule;
-    use sculpt_trainers::{EpochMetrics, Flow, Observer, Position, Sgd, State, Step, TrainError, Training};
+    use sculpt_trainers::{
+        Division, EpochMetrics, Flow, Observer, Position, Sgd, State, Step, TrainError, Training,
+    };
 
     struct Rates(Vec<f64>);
 
@@ -94,6 +96,7 @@ mod schedule {
             epochs: 3,
             sgd: Sgd::new(0.9, 0.0).unwrap(),
             epochs_before: 0,
+            division: Division::WHOLE,
         };
         let ended = training.run::<TrainError>(&mut state, Position::default(), &mut [&mut rates]);
         assert!(ended.is_ok());

@@ -11,6 +11,9 @@ mod libtorch_readmes;
 /// Training against PyTorch, masks that hold, networks made of closures.
 mod training;
 
+/// Training on several processes, and in groups of a batch.
+mod ranks;
+
 /// Nodes in a store: identity, resuming, sharing, determinism.
 mod runs;
 

@@ -13,6 +13,7 @@ const CRATES: [&str; 11] = [
     "sculpt-hessian",
     "sculpt-trainers",
     "sculpt-datasets",
+    "sculpt-collective",
     "sculpt-experiments",
     "sculpt-measures",
     "sculpt-report",

@@ -32,6 +32,7 @@ const CRATES: [&str; 28] = [
     "sculpt-hessian",
     "sculpt-trainers",
     "sculpt-datasets",
+    "sculpt-collective",
     "sculpt-experiments",
     "sculpt-rows",
     "sculpt-figures",

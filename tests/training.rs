@@ -3,7 +3,7 @@ use sculpt_masks::Mask;
 use sculpt_network::{FromFn, Mode, Network};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
-    BatchError, Batches, EpochMetrics, Flow, Observer, Outcome, Position, Sgd, State, Step,
+    BatchError, Batches, Division, EpochMetrics, Flow, Observer, Outcome, Position, Sgd, State, Step,
 };
 use sculpt_trainers::{TrainError, Training};
 use tch::{Device, Kind as Dtype, Tensor};
@@ -71,6 +71,7 @@ fn train_at(rate: f64, state: &mut State, from: Position, watch: &mut Watch) -> 
         epochs: 3,
         sgd: Sgd::new(0.9, 0.01).unwrap(),
         epochs_before: 0,
+        division: Division::WHOLE,
     };
     training.run(state, from, &mut [watch])
 }
@@ -188,6 +189,7 @@ fn a_batch_that_cannot_be_had_ends_training() {
         epochs: 1,
         sgd: Sgd::new(0.9, 0.0).unwrap(),
         epochs_before: 7,
+        division: Division::WHOLE,
     };
     let (mut state, mut watch) = (start(), Watch::default());
     let observers: &mut [&mut dyn Observer<TrainError>] = &mut [&mut watch];

@@ -1,6 +1,7 @@
 //! Chains of nodes in child processes of this very program.
 
 use crate::commands::pictures::PREFIX;
+use crate::ranks;
 use crate::words::Global;
 use anyhow::Context;
 use sculpt_experiments::{
@@ -15,7 +16,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, SystemTime};
 
 /// This very program, even when a build has put another in its place: one run is one version.
-const PROGRAM: &str = "/proc/self/exe";
+pub(crate) const PROGRAM: &str = "/proc/self/exe";
 
 /// Child processes `sculpt node ID… --supervised`, each of which reports events on its stdout.
 pub(crate) struct Children<'a> {
@@ -162,6 +163,9 @@ impl Worker for Children<'_> {
             .arg("--supervised")
             .arg(flag("--runs", self.store.word()))
             .arg(flag("--device", &self.global.device));
+        if let Some(ranks) = self.global.ranks {
+            command.arg(flag("--ranks", ranks.to_string()));
+        }
         if let Some(folder) = &self.data.folder {
             command.arg(flag("--data", folder));
         }
@@ -177,6 +181,8 @@ impl Worker for Children<'_> {
         if let Some(name) = &self.data.name {
             command.arg(flag("--data-name", name));
         }
+        // Whoever started this process among others did not start its jobs so.
+        ranks::forget_launcher(&mut command);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -6,6 +6,12 @@ use tch::Device;
 
 /// The device asked for, ready for use.
 pub(crate) fn of(global: &Global) -> anyhow::Result<Device> {
+    of_rank(global, 0)
+}
+
+/// The same of one of several processes of this machine: they take GPUs one behind the other, from the one asked for on. A process that
+/// its launcher shows a single GPU takes that.
+pub(crate) fn of_rank(global: &Global, local_rank: usize) -> anyhow::Result<Device> {
     let index = match global.device.as_str() {
         "cpu" => return Ok(Device::Cpu),
         other => other.strip_prefix("cuda:").and_then(|n| n.parse::<usize>().ok()),
@@ -19,6 +25,11 @@ pub(crate) fn of(global: &Global) -> anyhow::Result<Device> {
     };
     cuda::load()?;
     let n = tch::Cuda::device_count();
+    let index = if n == 1 && index == 0 {
+        0
+    } else {
+        index + local_rank
+    };
     if index as i64 >= n {
         anyhow::bail!("there is no device cuda:{index}; this machine has {n} GPUs, counted from 0");
     }

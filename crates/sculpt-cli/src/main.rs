@@ -10,6 +10,7 @@ mod display;
 mod jobs;
 mod places;
 mod printing;
+mod ranks;
 mod remotes;
 mod signals;
 mod slurm;
@@ -51,6 +52,7 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
 
 fn run(mut words: Words) -> anyhow::Result<()> {
     remotes::resolve(&mut words.global)?;
+    words.check()?;
     let global = &words.global;
     match words.command {
         Command::Figure(args) => commands::figure::run(&args, global),

@@ -32,6 +32,9 @@ pub(crate) struct Global {
     /// Where to compute: cpu, or cuda:0
     #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
     pub(crate) device: String,
+    /// Processes of this machine that train a node together, each with its own threads and GPU
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) ranks: Option<u32>,
     /// Fetch nothing
     #[arg(long, global = true)]
     pub(crate) offline: bool,
@@ -108,6 +111,22 @@ pub(crate) enum Command {
     Data(commands::data::Words),
     /// Measure this product's own speed
     Bench(commands::bench::Words),
+}
+
+impl Words {
+    /// An error where flags of every command say nothing to this one.
+    pub(crate) fn check(&self) -> Result<(), BadUsage> {
+        let trains = matches!(
+            self.command,
+            Command::Node(_) | Command::Reproduce(_) | Command::Run(_) | Command::Work(_) | Command::Plan(_)
+        );
+        match self.global.ranks {
+            Some(_) if !trains => Err(BadUsage(
+                "--ranks is for what trains: node, reproduce, run, work, and plan's scripts".to_owned(),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// A combination of flags that makes no sense: exit 2, as for every other bad usage.

@@ -2,8 +2,9 @@ use crate::augmentation::Placement;
 use crate::{Augmentation, DatasetError, DeviceExamples, Examples};
 use sculpt_pictures::order;
 use sculpt_random::Seed;
-use sculpt_trainers::{BatchError, Batches};
+use sculpt_trainers::{BatchError, Batches, Part, share};
 use std::cell::RefCell;
+use std::ops::Range;
 use tch::{Device, Tensor};
 
 /// Training batches, each a pure function of (seed, epoch, step): asked for in any order, again, or after a
@@ -109,6 +110,15 @@ impl Loader {
     /// # Panics
     /// When `step` is not below [`Self::steps_per_epoch`].
     pub fn batch(&self, epoch: u64, step: usize) -> (Tensor, Tensor) {
+        let Part { images, labels, .. } = self.part(epoch, step, 0..1, 1);
+        (images, labels)
+    }
+
+    /// As [`Self::batch`], but of the images that parts `parts` of `of` have alone: no others are made.
+    ///
+    /// # Panics
+    /// As [`Self::batch`].
+    pub fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Part {
         let steps = self.steps_per_epoch();
         assert!(step < steps, "step {step} of an epoch of {steps}");
         let mut current = self.current.borrow_mut();
@@ -118,7 +128,13 @@ impl Loader {
         let drawn = current.get_or_insert_with(|| self.draw(epoch));
         let start = step * self.batch;
         let end = (start + self.batch).min(drawn.order.len());
-        self.assemble(&drawn.order[start..end], &drawn.placements)
+        let batch = &drawn.order[start..end];
+        let (images, labels) = self.assemble(&batch[share(batch.len(), parts, of)], &drawn.placements);
+        Part {
+            images,
+            labels,
+            n: batch.len(),
+        }
     }
 
     fn draw(&self, epoch: u64) -> Epoch {
@@ -174,6 +190,10 @@ impl Batches for Loader {
 
     fn batch(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), BatchError> {
         Ok(Loader::batch(self, epoch, step))
+    }
+
+    fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Result<Part, BatchError> {
+        Ok(Loader::part(self, epoch, step, parts, of))
     }
 }
 
@@ -297,6 +317,23 @@ mod tests {
             }
             assert_ne!(there[0].1, there[3].1);
             assert_eq!(ask(1 << 40, 0), ask(1 << 40, 0));
+        }
+    }
+
+    /// What an image looks like does not depend on who asks for it.
+    #[test]
+    fn parts_of_a_batch_are_the_batch() {
+        for augmentation in ALL {
+            let loader = loader(augmentation, 10, false);
+            for (step, of) in [(0, 3), (2, 2), (2, 5)] {
+                let (images, labels) = loader.batch(4, step);
+                let parts: Vec<_> = (0..of).map(|i| loader.part(4, step, i..i + 1, of)).collect();
+                let joined =
+                    |part: fn(&Part) -> &Tensor| Tensor::cat(&parts.iter().map(part).collect::<Vec<_>>(), 0);
+                assert_eq!(joined(|part| &part.images), images);
+                assert_eq!(joined(|part| &part.labels), labels);
+                assert!(parts.iter().all(|part| part.n as i64 == labels.size()[0]));
+            }
         }
     }
 

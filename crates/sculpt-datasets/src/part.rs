@@ -2,7 +2,8 @@ use crate::{
     Augmentation, DatasetError, DeviceExamples, EvaluationSet, Examples, Loader, Loading, PictureBatches,
     PictureSet,
 };
-use sculpt_trainers::{BatchError, Batches};
+use sculpt_trainers::{BatchError, Batches, Part};
+use std::ops::Range;
 use tch::{Device, Tensor};
 
 /// Training or test examples of a data set: in memory where they fit, else pictures on disk.
@@ -186,6 +187,13 @@ impl Batches for TrainingBatches {
         match self {
             Self::Memory(loader) => Ok(loader.batch(epoch, step)),
             Self::Pictures(batches) => Batches::batch(batches, epoch, step),
+        }
+    }
+
+    fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Result<Part, BatchError> {
+        match self {
+            Self::Memory(loader) => loader.part(epoch, step, parts, of),
+            Self::Pictures(batches) => batches.part(epoch, step, parts, of),
         }
     }
 }

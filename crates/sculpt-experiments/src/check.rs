@@ -75,7 +75,33 @@ fn check_train(node: &Node, train: &Train, model: &ModelSpec) -> Result<(), Expe
         return Err(out_of_range("batch", batch, allowed));
     }
     let last_of = if train.drop_last { batch } else { n_training };
-    check_last_batch(last_of, batch, model, [3, side, side])
+    match train.batch_norm {
+        None => check_last_batch(last_of, batch, model, [3, side, side]),
+        Some(norm) => check_groups(norm.groups().into(), last_of, batch, model, [3, side, side]),
+    }
+}
+
+/// As [`check_last_batch`], of the groups of a batch.
+fn check_groups(
+    groups: u64,
+    n_training: u64,
+    batch: u64,
+    model: &ModelSpec,
+    image: [u32; 3],
+) -> Result<(), ExperimentError> {
+    let whole = batch.min(n_training);
+    let fits = format!("in 2..={whole}: a group has an image at least");
+    in_range("batch_norm.groups", groups, groups <= whole, &fits)?;
+    // Groups of n images have n/groups, rounded down, or one more.
+    let of_one = |n: u64| n > 0 && n < 2 * groups;
+    if (of_one(whole) || of_one(n_training % batch)) && model.least_normalised(image)? == Some(1) {
+        let allowed = format!(
+            "a number whose groups have 2 images or more, in the last batch too: BatchNorm has no variance of the one value a channel \
+             that {model} makes of one"
+        );
+        return Err(out_of_range("batch_norm.groups", groups, allowed));
+    }
+    Ok(())
 }
 
 /// BatchNorm needs more than one value a channel: one image is enough where it makes several.
@@ -217,6 +243,7 @@ mod tests {
             momentum: 0.9,
             weight_decay: 0.0,
             precision: Precision::F32,
+            batch_norm: None,
             label_noise: None,
             seed: 1,
         }

@@ -13,20 +13,39 @@ pub struct Environment {
     pub device: String,
     /// libtorch threads.
     pub threads: u32,
+    /// Processes that trained it together.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn is_one(n: &u32) -> bool {
+    *n == 1
 }
 
 /// The libtorch that this workspace is built against (`tch` 0.24; design §8).
 pub const LIBTORCH_VERSION: &str = "2.11.0";
 
 impl Environment {
-    /// This process's.
+    /// This process's, alone.
     pub fn here(device: Device, threads: u32) -> Self {
         Self {
             libtorch: LIBTORCH_VERSION.to_owned(),
             instruction_set: instruction_set(),
             device: device_name(device),
             threads,
+            ranks: 1,
         }
+    }
+
+    /// The same on so many processes.
+    #[must_use]
+    pub fn on_ranks(self, ranks: u32) -> Self {
+        Self { ranks, ..self }
     }
 }
 

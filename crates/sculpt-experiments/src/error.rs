@@ -1,5 +1,6 @@
 use crate::NodeId;
 use sculpt_checkpoints::CheckpointError;
+use sculpt_collective::CollectiveError;
 use sculpt_datasets::DatasetError;
 use sculpt_label_noise::LabelNoiseError;
 use sculpt_masks::MaskError;
@@ -403,6 +404,29 @@ pub enum ExperimentError {
     /// A schedule cannot be made.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// Processes that do not come together, or no longer work together.
+    #[error(transparent)]
+    Collective(#[from] CollectiveError),
+    /// A node that one of its processes cannot train.
+    #[error("rank {rank} cannot train node {id}: {reason}", id = id.short())]
+    Rank {
+        /// The node.
+        id: NodeId,
+        /// The first process that cannot.
+        rank: usize,
+        /// Why.
+        reason: String,
+    },
+    /// A process of a training that ended while the others went on.
+    #[error(
+        "{reason}; started again with all its ranks, `sculpt node {id}` goes on from what was saved last", id = id.short()
+    )]
+    RankLost {
+        /// The node.
+        id: NodeId,
+        /// What they say.
+        reason: String,
+    },
     /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),

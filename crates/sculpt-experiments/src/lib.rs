@@ -49,6 +49,7 @@ mod source;
 mod store;
 mod suite;
 mod timings;
+mod together;
 mod training;
 mod work_list;
 mod worker;
@@ -92,6 +93,7 @@ pub use source::Source;
 pub use store::Store;
 pub use suite::{AnySuite, Suite};
 pub use timings::check_timings;
+pub use together::Processes;
 pub use training::{EVALUATION_BATCH, Timing, evaluate_examples, evaluation_batch, evaluation_set};
 pub use worker::{Event, JobNumber, Report, Worker};
 

@@ -6,6 +6,7 @@ use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_schedules::Kind;
 use sculpt_signs::Fraction;
 use sculpt_store::canonical::{sha256_hex, to_canonical_json};
+use sculpt_trainers::BatchNorm;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -98,6 +99,9 @@ pub struct Train {
     pub weight_decay: f64,
     /// In which numbers convolutions compute.
     pub precision: Precision,
+    /// Groups of a batch that BatchNorm sees one by one; absent where the whole batch is one, on however many processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_norm: Option<BatchNorm>,
     /// Corrupted labels of the training images; the test set stays clean (A.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_noise: Option<LabelNoise>,

@@ -3,6 +3,7 @@
 use crate::done::{Done, ReadState};
 use crate::post_mortem::PostMortem;
 use crate::read::{Loaded, MADE_AGAIN};
+use crate::together::Together;
 use crate::{
     Combine, DataFolder, Environment, ExperimentError, Init, Node, NodeId, Perturb, Prune, Scoring, StateRef,
     Store, prune,
@@ -39,6 +40,7 @@ pub struct Runner<'a> {
     /// Data sets already read, by digest.
     pub(crate) loaded: HashMap<String, Dataset>,
     pub(crate) warnings: Vec<String>,
+    pub(crate) together: Option<Together>,
 }
 
 /// How far a Train node is.
@@ -91,6 +93,7 @@ impl<'a> Runner<'a> {
             report,
             loaded: HashMap::new(),
             warnings: Vec::new(),
+            together: None,
         }
     }
 
@@ -108,6 +111,14 @@ impl<'a> Runner<'a> {
     /// what the file system refuses.
     /// Nothing is half-written.
     pub fn run(&mut self, id: &NodeId) -> Result<Ended, ExperimentError> {
+        match self.together {
+            None => self.run_alone(id),
+            Some(_) => self.run_together(id),
+        }
+    }
+
+    /// As [`Runner::run`], by the process that locks, writes and reports.
+    pub(crate) fn run_alone(&mut self, id: &NodeId) -> Result<Ended, ExperimentError> {
         let stop = self.stop;
         let lease = self.store.lock_over(id, &|| !stop.load(Ordering::Relaxed))?;
         let mut file = self.store.node_file(id)?;
@@ -145,7 +156,7 @@ impl<'a> Runner<'a> {
         tch::set_num_threads(file.environment.threads as i32);
         if !again {
             PostMortem::remove(&work.folder)?;
-            let here = Environment::here(self.device, file.environment.threads);
+            let here = Environment::here(self.device, file.environment.threads).on_ranks(self.n_ranks());
             let resumes = paths::progress_state(&work.folder).is_file();
             file.environment.machine = match file.environment.machine.take() {
                 // Begun on one machine and ended on another: no environment made these bits.

@@ -6,6 +6,7 @@ use crate::progress::{Found, Saved, SavedHeader};
 use crate::read::Loaded;
 use crate::recorder::Recorder;
 use crate::run::Work;
+use crate::together::{Follower, lost};
 use crate::{Ended, ExperimentError, LabelNoise, Runner, Train, memory};
 use sculpt_datasets::{DataPart, Dataset, DatasetError, EvaluationSet, Loading};
 use sculpt_label_noise::corrupt;
@@ -13,8 +14,9 @@ use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
-use sculpt_trainers::{Batches, Evaluation, Outcome, Sgd, Training, try_evaluate};
+use sculpt_trainers::{Batches, Division, Evaluation, Outcome, Ranks, Sgd, Training, try_evaluate};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Instant;
 use tch::{Device, Tensor};
 
@@ -44,6 +46,7 @@ pub struct Timing {
 
 impl Runner<'_> {
     pub(crate) fn train(&mut self, work: &mut Work, train: &Train) -> Result<Ended, ExperimentError> {
+        self.announce()?;
         let Loaded {
             state: start,
             meta,
@@ -67,7 +70,14 @@ impl Runner<'_> {
         if let Some(noise) = &train.label_noise {
             examples = noisy(&examples, noise, dataset.n_classes)?;
         }
-        let images = (train.batch as usize).min(examples.len()) as u32;
+        let processes = self.processes();
+        let division = Division {
+            batch_norm: train.batch_norm,
+            ranks: processes.as_ref().map(|processes| processes as &dyn Ranks),
+        };
+        division.check()?;
+        let images = (train.batch as usize).min(examples.len());
+        let images = images.div_ceil(division.n_parts()) as u32;
         memory::check_memory(&model, image, images, train.precision, self.device)?;
         let loading = Loading {
             mean: dataset.mean,
@@ -80,7 +90,10 @@ impl Runner<'_> {
         let batches = examples.training(loading, self.device)?;
         let test = evaluation_set(dataset, &dataset.test, self.device)?;
         let model = self.store.with_network(model)?;
-        let network = model.network(train.precision)?;
+        let network = match (&processes, train.batch_norm) {
+            (Some(processes), None) => model.joint_network(train.precision, Arc::new(processes.clone()))?,
+            (None, _) | (Some(_), Some(_)) => model.network(train.precision)?,
+        };
         let layout = network.layout();
         let schedule = Schedule::new(
             train.schedule,
@@ -88,7 +101,11 @@ impl Runner<'_> {
             train.epochs,
             batches.steps_per_epoch() as u32,
         )?;
-        let saved = match Saved::read(&work.folder, &start.mask, &work.parents, &work.keep)? {
+        let found = match self.follows() {
+            true => Found::Nothing,
+            false => Saved::read(&work.folder, &start.mask, &work.parents, &work.keep)?,
+        };
+        let saved = match found {
             Found::Nothing => None,
             Found::Saved(saved) => Some(*saved),
             Found::Damaged(warning) => {
@@ -116,6 +133,23 @@ impl Runner<'_> {
                 (saved.header, state)
             }
         };
+        let position = self.begin_together(work.id, header.position, &mut state)?;
+        let training = Training {
+            network: &network,
+            batches: &batches,
+            schedule: &schedule,
+            epochs: train.epochs,
+            sgd: Sgd::new(train.momentum, train.weight_decay)?,
+            epochs_before: u64::from(meta.epochs_trained),
+            division,
+        };
+        if self.follows() {
+            let outcome = training.run(&mut state, position, &mut [&mut Follower { stop: self.stop }]);
+            return match outcome.map_err(|error| lost(work.id, error))? {
+                Outcome::Stopped(_) => Ok(Ended::Stopped),
+                Outcome::Finished => Ok(Ended::Done),
+            };
+        }
         let mut recorder = Recorder {
             on_host: device == tch::Device::Cpu,
             runner: self.report,
@@ -139,15 +173,8 @@ impl Runner<'_> {
             last_save: Instant::now(),
             last_steps: None,
         };
-        let outcome = Training {
-            network: &network,
-            batches: &batches,
-            schedule: &schedule,
-            epochs: train.epochs,
-            sgd: Sgd::new(train.momentum, train.weight_decay)?,
-            epochs_before: u64::from(meta.epochs_trained),
-        }
-        .run(&mut state, header.position, &mut [&mut recorder]);
+        let outcome = training.run(&mut state, position, &mut [&mut recorder]);
+        let outcome = outcome.map_err(|error| lost(work.id, error));
         let left_out = batches.left_out().into_iter().chain(test.left_out());
         self.warnings
             .extend(left_out.map(|name| format!("left out: {name}")));

@@ -6,6 +6,8 @@ use linearised::LinearisedNetwork;
 use sculpt_layout::Layout;
 use sculpt_network::{Linearised, Mode, Network};
 use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::sync::Arc;
 use tch::{Kind, Tensor};
 
 /// PyTorch's BatchNorm defaults, which torchvision leaves alone.
@@ -22,6 +24,23 @@ pub enum Precision {
     Bf16,
 }
 
+/// BatchNorm in training over more images than the network is given: those of other processes too.
+pub trait JointNorm: Debug {
+    /// As libtorch's `batch_norm` in training: images `[n, c, h, w]`, normalised by the statistics of them and of the others; running
+    /// statistics `[c]`, moved towards those by `momentum`, in place.
+    #[expect(clippy::too_many_arguments, reason = "libtorch's own, in its order")]
+    fn batch_norm(
+        &self,
+        images: &Tensor,
+        scale: &Tensor,
+        shift: &Tensor,
+        running_mean: &Tensor,
+        running_variance: &Tensor,
+        momentum: f64,
+        epsilon: f64,
+    ) -> Tensor;
+}
+
 /// A [`Plan`] as a function of its flat parameter vector.
 #[derive(Clone, Debug)]
 pub(crate) struct PlannedNetwork {
@@ -29,6 +48,8 @@ pub(crate) struct PlannedNetwork {
     plan: Plan,
     precision: Precision,
     folded: bool,
+    /// None: the images of a batch are all that there are.
+    norm: Option<Arc<dyn JointNorm>>,
     param_sizes: Vec<i64>,
     buffer_sizes: Vec<i64>,
     param_shapes: Vec<Vec<i64>>,
@@ -49,9 +70,18 @@ impl PlannedNetwork {
             plan,
             precision,
             folded,
+            norm: None,
             param_sizes,
             buffer_sizes,
             param_shapes,
+        }
+    }
+
+    /// The same, normalising in training over more images than it is given.
+    pub(crate) fn normalised_by(self, norm: Arc<dyn JointNorm>) -> Self {
+        Self {
+            norm: Some(norm),
+            ..self
         }
     }
 }
@@ -137,6 +167,18 @@ impl Forward for Pass<'_> {
         let weight = self.shaped(self.weights, conv.weight);
         let bias = conv.bias().map(|bias| &self.weights[bias]);
         let y = conv2d(x, &weight, bias, conv.stride, conv.padding);
+        if let (Some(norm), true) = (&self.network.norm, batch_statistics) {
+            let (params, running) = (&self.full[conv.scale()..], &self.running[conv.buffer..]);
+            return norm.batch_norm(
+                &y,
+                &params[0],
+                &params[1],
+                &running[0],
+                &running[1],
+                momentum,
+                BATCH_NORM_EPS,
+            );
+        }
         y.batch_norm(
             Some(&self.full[conv.scale()]),
             Some(&self.full[conv.scale() + 1]),

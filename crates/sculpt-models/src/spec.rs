@@ -1,3 +1,5 @@
+mod joint;
+
 use crate::exported::{Exported, RawExported};
 use crate::families::{self, Architecture, Family, Shortcut};
 use crate::init::{self, InitRule, Law};

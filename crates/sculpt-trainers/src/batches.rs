@@ -1,3 +1,5 @@
+use crate::share;
+use std::ops::Range;
 use tch::Tensor;
 
 /// Why a source of batches has none to give: whatever its own error is.
@@ -18,4 +20,32 @@ pub trait Batches {
     /// # Errors
     /// Examples that cannot be read; training stops there and hands the error on.
     fn batch(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), BatchError>;
+
+    /// Of the same batch the images that parts `parts` have of `of` equal ones, as [`share`](crate::share()) tells: each is what it is in
+    /// the whole, whoever computes it. By default the whole batch is made, and the rest dropped.
+    ///
+    /// # Errors
+    /// As [`Batches::batch`].
+    fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Result<Part, BatchError> {
+        let (images, labels) = self.batch(epoch, step)?;
+        let n = labels.size()[0] as usize;
+        let places = share(n, parts, of);
+        let (start, length) = (places.start as i64, places.len() as i64);
+        Ok(Part {
+            images: images.narrow(0, start, length),
+            labels: labels.narrow(0, start, length),
+            n,
+        })
+    }
+}
+
+/// Some of a batch's images, in their order.
+#[derive(Debug)]
+pub struct Part {
+    /// `[b, c, h, w]` f32; `b` may be 0.
+    pub images: Tensor,
+    /// `[b]` i64.
+    pub labels: Tensor,
+    /// Images of the whole batch.
+    pub n: usize,
 }

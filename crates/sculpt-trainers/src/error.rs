@@ -1,4 +1,4 @@
-use crate::BatchError;
+use crate::{BatchError, RanksError};
 use thiserror::Error;
 
 /// Why training cannot start or go on.
@@ -79,4 +79,58 @@ pub enum TrainError {
         /// Steps of that many epochs of the data.
         data: u64,
     },
+    /// A number of groups that a batch cannot have.
+    #[error(
+        "batch_norm.groups is {groups}, not in 2..=65535; the whole batch as one group has no batch_norm: leave batch_norm out"
+    )]
+    Groups {
+        /// It.
+        groups: u32,
+    },
+    /// Statistics that are those of a whole batch under another name.
+    #[error(
+        "statistics that are synchronised over all groups are those of the whole batch: leave batch_norm out"
+    )]
+    Synchronised,
+    /// A training whose groups follow one another, on several processes.
+    #[error(
+        "batch_norm.statistics is \"sequential\": the groups of a batch follow one another, and {ranks} processes cannot share them; \
+         start one"
+    )]
+    OneAfterTheOther {
+        /// How many there are.
+        ranks: usize,
+    },
+    /// More processes than groups.
+    #[error(
+        "a batch has {groups} groups by batch_norm, which {ranks} processes cannot share; start {groups} at most"
+    )]
+    TooManyRanks {
+        /// How many processes there are.
+        ranks: usize,
+        /// Groups of a batch.
+        groups: u32,
+    },
+    /// A process that does not have the same numbers as the others: a bug, other hardware, or memory that fails.
+    #[error(
+        "rank {rank} has other weights, momentum or statistics than rank 0 after epoch {epoch}, bit for bit"
+    )]
+    RanksDiffer {
+        /// The first that differs.
+        rank: usize,
+        /// Epoch of the cycle, from 1.
+        epoch: u32,
+    },
+    /// The processes no longer work together.
+    #[error("{source}")]
+    Ranks {
+        /// What they say.
+        source: RanksError,
+    },
+}
+
+impl TrainError {
+    pub(crate) fn ranks(source: RanksError) -> Self {
+        Self::Ranks { source }
+    }
 }

@@ -1,13 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 mod batches;
+mod division;
 mod error;
 mod evaluate;
 mod sgd;
 mod state;
 mod train;
 
-pub use batches::{BatchError, Batches};
+pub use batches::{BatchError, Batches, Part};
+pub use division::{BatchNorm, Division, Ranks, RanksError, Statistics, share};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate, try_evaluate};
 pub use sgd::Sgd;

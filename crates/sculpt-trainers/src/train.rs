@@ -1,4 +1,4 @@
-use crate::{Batches, Sgd, State, TrainError};
+use crate::{Batches, Division, Sgd, State, TrainError};
 use sculpt_network::{Mode, Network};
 use sculpt_schedules::Schedule;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub struct Training<'a> {
     pub sgd: Sgd,
     /// Epochs trained since initialisation before this cycle: the first epoch that `batches` is asked for.
     pub epochs_before: u64,
+    /// In which parts a batch is computed, and by whom.
+    pub division: Division<'a>,
 }
 
 /// Where in a cycle training stands: at a boundary between two steps.
@@ -107,7 +109,8 @@ impl Training<'_> {
     /// Trains `state` from `from` to the end of the cycle, or to where an observer stops it.
     ///
     /// # Errors
-    /// A schedule that does not fit the data, a batch that cannot be had, a loss that is no number, or an observer's own error.
+    /// A schedule or a number of processes that does not fit, a batch that cannot be had, a loss that is no number, a process that was
+    /// lost or has other numbers, or an observer's own error.
     ///
     /// # Panics
     /// When a pruned weight moved, or libtorch refuses an operation.
@@ -128,6 +131,7 @@ impl Training<'_> {
             }
             .into());
         }
+        self.division.check()?;
         let mut sums = Sums::from(&from, state);
         for epoch in from.epoch..self.epochs {
             let first = if epoch == from.epoch { from.step } else { 0 };
@@ -144,12 +148,16 @@ impl Training<'_> {
                         n_steps,
                         state,
                     };
-                    if notify(observers, |o| o.on_step(&now))? == Flow::Stop {
+                    let flow = notify(observers, |o| o.on_step(&now))?;
+                    if self.division.any(flow == Flow::Stop)? {
+                        self.division.settle()?;
                         return Ok(Outcome::Stopped(sums.position(epoch, step + 1)));
                     }
                 }
             }
+            self.division.settle()?;
             let metrics = sums.finish(epoch, learning_rate)?;
+            self.division.unite(state, epoch + 1)?;
             // The last gradients of an epoch can overflow after losses that did not.
             if let Some(what) = state.first_not_finite(self.network.layout()) {
                 return Err(TrainError::Overflowed {
@@ -172,7 +180,8 @@ impl Training<'_> {
                 n_steps,
                 state,
             };
-            if notify(observers, |o| o.on_epoch(&metrics, &step))? == Flow::Stop && epoch + 1 < self.epochs {
+            let flow = notify(observers, |o| o.on_epoch(&metrics, &step))?;
+            if epoch + 1 < self.epochs && self.division.any(flow == Flow::Stop)? {
                 return Ok(Outcome::Stopped(position));
             }
         }
@@ -188,6 +197,18 @@ impl Training<'_> {
         learning_rate: f64,
     ) -> Result<(), TrainError> {
         let epoch = self.epochs_before + epoch;
+        if let Some(gradient) = self.gradient_of_parts(state, sums, epoch, step)? {
+            no_grad(|| {
+                self.sgd.step(
+                    &mut state.theta,
+                    &mut state.momentum,
+                    gradient,
+                    &state.keep,
+                    learning_rate,
+                );
+            });
+            return Ok(());
+        }
         let batch = self.batches.batch(epoch, step as usize);
         let (images, labels) = batch.map_err(|source| TrainError::NoBatch { epoch, step, source })?;
         let theta = state.theta.detach().set_requires_grad(true);
@@ -223,7 +244,7 @@ fn notify<E>(
 }
 
 /// Running sums of an epoch, on the device: reading them waits for it.
-struct Sums {
+pub(crate) struct Sums {
     loss: Tensor,
     /// Steps after which the loss was still a number.
     n_finite: Tensor,
@@ -248,16 +269,20 @@ impl Sums {
 
     fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) {
         let n = labels.size()[0];
-        let _ = self
-            .loss
-            .g_add_(&(loss.detach().to_kind(Kind::Double) * n as f64));
-        let _ = self.n_finite.g_add_(&self.loss.isfinite().to_kind(Kind::Int64));
         let correct = logits
             .detach()
             .argmax(1, false)
             .eq_tensor(labels)
             .sum(Kind::Int64);
-        let _ = self.n_correct.g_add_(&correct);
+        let loss = loss.detach().to_kind(Kind::Double) * n as f64;
+        self.add_counts(&loss, &correct, n as usize);
+    }
+
+    /// The sum of losses and the number of correct ones among `n` images.
+    pub(crate) fn add_counts(&mut self, loss: &Tensor, correct: &Tensor, n: usize) {
+        let _ = self.loss.g_add_(loss);
+        let _ = self.n_finite.g_add_(&self.loss.isfinite().to_kind(Kind::Int64));
+        let _ = self.n_correct.g_add_(&correct.to_kind(Kind::Int64));
         self.n_seen += n as u64;
     }
 

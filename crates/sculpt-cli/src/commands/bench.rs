@@ -12,7 +12,7 @@ use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
-    BatchError, Batches, Flow, Observer, Outcome, Position, Sgd, State, Step, TrainError, Training,
+    BatchError, Batches, Division, Flow, Observer, Outcome, Position, Sgd, State, Step, TrainError, Training,
 };
 use serde::Serialize;
 use std::time::Instant;
@@ -277,6 +277,7 @@ fn time_steps(
         epochs: 1,
         sgd: Sgd::new(0.9, 1e-4)?,
         epochs_before: 0,
+        division: Division::WHOLE,
     }
     .run::<TrainError>(&mut state, Position::default(), &mut [&mut clock])?;
     assert!(

@@ -1,10 +1,11 @@
 //! `node ID…`: runs nodes of the store, one after the other. `reproduce` starts it as its jobs.
 
 use super::preset::DataWords;
+use crate::ranks::Ranks;
 use crate::signals::Stop;
 use crate::words::Global;
 use crate::{device, places, printing};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{Ended, Event, ExperimentError, NodeId, Progress, Runner};
 use std::cell::RefCell;
@@ -32,12 +33,17 @@ const REPORT_EVERY: Duration = Duration::from_millis(200);
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = places::store(global);
     let data = words.data.folder(global, 1)?;
-    let device = device::of(global)?;
+    // First, as what outlives the group: its processes end when the group does.
+    let mut ranks = Ranks::of(global)?;
+    let device = device::of_rank(global, ranks.local_rank())?;
     let stop = Stop::on_signals()?;
-    if words.supervised {
+    let follows = ranks.follows();
+    // Those of rank 0 are the others' too.
+    let supervised = words.supervised && !follows;
+    if supervised {
         stop_when_stdin_closes(stop.clone());
     }
-    let supervised = words.supervised;
+    let group = ranks.join()?;
     let current: RefCell<Option<NodeId>> = RefCell::new(None);
     let mut last = Instant::now();
     let mut report = |p: Progress| {
@@ -53,7 +59,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 n_steps: p.n_steps,
                 train_loss,
             });
-        } else if let (Some(epoch), false) = (p.epoch, supervised) {
+        } else if let (Some(epoch), false) = (p.epoch, supervised || follows) {
             printing::note(&format!(
                 "{} epoch {}: loss {:.4}, accuracy {:.2} % on training images",
                 id.short(),
@@ -65,13 +71,16 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     // One runner for all of them: data are read once.
     let mut runner = Runner::new(&store, &data, device, stop.asked(), &mut report);
+    if let Some(group) = &group {
+        runner = runner.on_ranks(group.clone());
+    }
     let mut ids = words
         .ids
         .iter()
         .map(|word| store.find(word))
         .collect::<Result<Vec<_>, _>>()?;
     let _shared = store.share()?;
-    if words.again {
+    if words.again && !follows {
         let followers = store.followers(&ids.iter().cloned().collect())?;
         if !followers.is_empty() {
             printing::note(&format!(
@@ -81,6 +90,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
         ids.extend(followers);
         store.forget(&ids)?;
+    }
+    if let Some(group) = &group {
+        // More of them may be made anew than were named, which rank 0 alone knows.
+        let text = serde_json::to_vec(&ids).expect("ids are plain JSON");
+        ids =
+            serde_json::from_slice(&group.broadcast_bytes(&text, 0)?).context("rank 0 is another program")?;
     }
     for id in ids {
         *current.borrow_mut() = Some(id.clone());
@@ -116,9 +131,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 });
                 return Ok(());
             }
+            (Ok(Ended::Done | Ended::WasDone), false) if follows => {}
+            (Ok(Ended::Stopped), false) if follows => return Ok(()),
             (Ok(Ended::Done), false) => printing::line(&format!("{id} done")),
             (Ok(Ended::WasDone), false) => printing::line(&format!("{id} was done already")),
             (Ok(Ended::Stopped), false) => bail!("stopped; `sculpt node {}` goes on from here", id.short()),
+            (Err(error), false) if follows => {
+                return Err(anyhow::Error::new(error).context(format!("rank {}", ranks.rank())));
+            }
             (Err(error), false) => return Err(error.into()),
         }
     }

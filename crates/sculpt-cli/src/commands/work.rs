@@ -224,6 +224,7 @@ impl Training<'_> {
             store: self.store,
             data: self.data,
             device: &global.device,
+            ranks: global.ranks,
             pack,
             threads: threads.unwrap_or(1),
             published: self.published,

@@ -19,6 +19,8 @@ pub(crate) struct Work<'a> {
     pub(crate) store: &'a Store,
     pub(crate) data: &'a DataFolder,
     pub(crate) device: &'a str,
+    /// Processes that train a node together.
+    pub(crate) ranks: Option<u32>,
     /// Chains side by side in one job.
     pub(crate) pack: u32,
     /// libtorch threads of a node, at most.
@@ -84,6 +86,9 @@ impl Work<'_> {
         if self.location().is_none() {
             words.push(format!("--nodes={}", whole(&self.list())?));
         }
+        if let Some(ranks) = self.ranks {
+            words.push(format!("--ranks={ranks}"));
+        }
         if let Some(folder) = &self.data.folder {
             words.push(format!("--data={}", whole(folder)?));
         }
@@ -126,7 +131,10 @@ pub(crate) fn write_scripts(
             format!("#SBATCH --job-name={name}"),
             format!("#SBATCH --array=0-{}{throttle}", array.n - 1),
             "#SBATCH --ntasks=1".to_owned(),
-            format!("#SBATCH --cpus-per-task={}", work.pack * work.threads),
+            format!(
+                "#SBATCH --cpus-per-task={}",
+                work.pack * work.threads * work.ranks.unwrap_or(1)
+            ),
             "#SBATCH --requeue".to_owned(),
             "#SBATCH --open-mode=append".to_owned(),
             format!("#SBATCH --output={}/{name}-%A_%a.log", logs.display()),

@@ -16,6 +16,7 @@ mod machines;
 mod packs;
 mod places;
 mod races;
+mod ranks;
 mod slurm;
 mod strangers;
 

@@ -67,6 +67,7 @@ impl Example {
             momentum: 0.9,
             weight_decay: 1e-4,
             precision: Precision::F32,
+            batch_norm: None,
             label_noise: None,
             seed: 1,
         };

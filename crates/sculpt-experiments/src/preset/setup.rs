@@ -154,6 +154,7 @@ impl Setup {
             momentum: self.momentum,
             weight_decay: self.weight_decay,
             precision: self.precision,
+            batch_norm: None,
             label_noise: None,
             seed,
         }

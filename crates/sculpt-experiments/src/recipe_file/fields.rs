@@ -55,6 +55,7 @@ pub(super) fn fields_of(kind: &str) -> &'static [&'static str] {
             "momentum",
             "weight_decay",
             "precision",
+            "batch_norm",
             "label_noise",
             "seed",
         ],
@@ -127,6 +128,9 @@ impl Usual<'_> {
         }
         if let Some(value) = fields.get_mut("data") {
             *value = to_json(&self.data(value)?);
+        }
+        if fields.get("batch_norm").is_some_and(is_whole_batch) {
+            fields.remove("batch_norm");
         }
         if let Some(value) = fields.get_mut("criterion") {
             *value = self.criterion(value.take(), seed)?;
@@ -320,6 +324,18 @@ impl Usual<'_> {
             Some(normalisation) => found.normalised(normalisation).map_err(Problem::Error),
             None => Ok(found),
         }
+    }
+}
+
+/// Whether a `batch_norm` that is well written says that the whole batch is one group: a node says that by leaving it out.
+fn is_whole_batch(batch_norm: &Value) -> bool {
+    let groups = batch_norm.get("groups").and_then(Value::as_u64);
+    let statistics = batch_norm.get("statistics").and_then(Value::as_str);
+    let n_fields = batch_norm.as_object().map_or(0, Map::len);
+    match (groups, statistics) {
+        (Some(1), Some("sequential" | "rank-0")) | (Some(1..), Some("synchronised")) => n_fields == 2,
+        (None, Some("synchronised")) => n_fields == 1,
+        _ => false,
     }
 }
 

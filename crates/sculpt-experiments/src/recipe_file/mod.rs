@@ -5,6 +5,8 @@ mod documented_tests;
 mod fields;
 mod files;
 mod grid;
+#[cfg(test)]
+mod groups_tests;
 mod place;
 mod reader;
 #[cfg(test)]

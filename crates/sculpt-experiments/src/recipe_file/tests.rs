@@ -29,7 +29,7 @@ fn refused(text: &str, says: &str) {
     assert!(error.contains(says), "{error}");
 }
 
-const GRID: &str = r#"
+pub(super) const GRID: &str = r#"
 like = "demo/a"
 seeds = [1, 2]
 
@@ -413,7 +413,7 @@ fn the_fields_of_a_kind_are_the_nodes() {
         );
     };
     check("init", &[]);
-    check("train", &["label_noise"]);
+    check("train", &["batch_norm", "label_noise"]);
     check("prune", &[]);
 }
 

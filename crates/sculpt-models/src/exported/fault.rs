@@ -135,6 +135,12 @@ pub enum NetworkFault {
         /// How long was waited.
         seconds: u64,
     },
+    /// A network that is to normalise over images that other processes have.
+    #[error(
+        "normalises by itself, and cannot over the images of several processes; `batch_norm = {{ groups = N, statistics = \"rank-0\" }}` of \
+         a Train node gives each its own statistics"
+    )]
+    OwnNorm,
     /// An image of another size than the network was exported for.
     #[error(
         "takes images of {expected:?} (channels, rows, columns), not of {found:?}: it was exported for these"

@@ -1,0 +1,12 @@
+#pragma once
+#include <chrono>
+
+namespace gloo {
+class Context {
+ public:
+  void setTimeout(std::chrono::milliseconds);
+};
+namespace transport {
+class UnboundBuffer;
+}
+} // namespace gloo
