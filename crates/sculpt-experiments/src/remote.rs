@@ -31,6 +31,8 @@ pub(crate) struct Known {
     indices: HashMap<NodeId, Index>,
     /// Of nodes that were not there, when.
     absent: HashMap<NodeId, Instant>,
+    /// Nodes that could not be asked for.
+    failed: BTreeSet<NodeId>,
     /// All finished nodes with the epochs that they have, and when that was.
     pub(crate) listed: Option<(Instant, BTreeMap<NodeId, BTreeSet<u32>>)>,
     /// Questions for single nodes.
@@ -111,8 +113,23 @@ impl RemoteStore {
             let listed = known.listed.as_ref().and_then(|(_, listed)| listed.get(id));
             return listed.cloned().unwrap_or_default();
         }
-        let index = self.index(id).ok().flatten();
-        index.map_or_else(BTreeSet::new, |index| epochs_of(index.files.keys()))
+        match self.index(id) {
+            Ok(index) => index.map_or_else(BTreeSet::new, |index| epochs_of(index.files.keys())),
+            Err(_) => {
+                self.known().failed.insert(id.clone());
+                BTreeSet::new()
+            }
+        }
+    }
+
+    /// As [`RemoteStore::epochs`], for whoever has to be told that the place cannot be asked.
+    pub(crate) fn epochs_or_why(&self, id: &NodeId) -> Result<BTreeSet<u32>, RemoteError> {
+        let epochs = self.epochs(id);
+        if epochs.is_empty() && self.known().failed.remove(id) {
+            self.index(id)?;
+            return Ok(self.epochs(id));
+        }
+        Ok(epochs)
     }
 
     /// Lists all finished nodes; false where the place cannot be listed.

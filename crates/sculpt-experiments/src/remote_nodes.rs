@@ -150,7 +150,7 @@ impl Store {
         let folder = self.node_folder(&state.id);
         let is_here = || self.epochs_here(&state.id).contains(&state.epoch);
         if !is_here() {
-            if !remote.epochs(&state.id).contains(&state.epoch) {
+            if !remote.epochs_or_why(&state.id)?.contains(&state.epoch) {
                 return Ok(());
             }
             let Some(index) = remote.known_index(&state.id)? else {

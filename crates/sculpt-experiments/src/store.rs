@@ -149,7 +149,11 @@ impl Store {
 
     /// Where a state lies: in the store, else in a published suite.
     pub fn place(&self, state: &StateRef) -> Option<Place> {
-        self.place_here(state).or_else(|| self.library.place(state))
+        match self.place_here(state) {
+            Some(place) if place.absent.is_some() => self.library.place(state).or(Some(place)),
+            Some(place) => Some(place),
+            None => self.library.place(state),
+        }
     }
 
     /// Where a state lies in the store itself.

@@ -43,7 +43,7 @@ pub struct Settings {
     pub s3_region: String,
     /// None: requests are not signed, as public buckets take them.
     pub s3_credentials: Option<Credentials>,
-    /// `HF_ENDPOINT`, else https://huggingface.co.
+    /// `HF_ENDPOINT`, else `https://huggingface.co`.
     pub hub_endpoint: Url,
     /// `HF_TOKEN`, for repositories that are not public.
     pub hub_token: Option<Secret>,
