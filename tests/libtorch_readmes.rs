@@ -4,7 +4,7 @@ use crate::fresh_crate::{cargo, examples, paste, target};
 
 /// Whose examples these are: all that link libtorch, but for the command itself; and downloads and remote
 /// places, which `sculpt-datasets` and `sculpt-experiments` are made of.
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "sculpt-downloads",
     "sculpt-remote",
     "sculpt-models",

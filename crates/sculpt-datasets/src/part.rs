@@ -192,7 +192,7 @@ impl Batches for TrainingBatches {
 
     fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Result<Part, BatchError> {
         match self {
-            Self::Memory(loader) => loader.part(epoch, step, parts, of),
+            Self::Memory(loader) => Ok(loader.part(epoch, step, parts, of)),
             Self::Pictures(batches) => batches.part(epoch, step, parts, of),
         }
     }
