@@ -83,8 +83,14 @@ cycles = 2
         let text = fs::read_to_string(folder.join(&format!("reports/mine/{view}.csv"))).unwrap();
         assert!(text.lines().count() >= 3, "{text}");
     }
-    let verify = sculpt(&folder, "verify runs --retrain 3 --data imagenet:imagenet");
-    assert_eq!(verify.status.code(), Some(0), "{}", text(&verify.stderr));
+    ok(&folder, "publish --suite mine --data imagenet:imagenet");
+    let verify = sculpt(
+        &folder,
+        "verify data/published/mine --retrain 3 --data imagenet:imagenet",
+    );
+    let said = text(&verify.stderr);
+    assert_eq!(verify.status.code(), Some(0), "{said}");
+    assert_eq!(said.matches("came out with the same bytes").count(), 2, "{said}");
 
     let cut = root.join("train/n02100735/0.JPEG");
     fs::write(cut, &golden("large.jpg")[..5000]).unwrap();
