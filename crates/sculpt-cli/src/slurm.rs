@@ -122,7 +122,9 @@ impl Cluster<'_> {
                 match queued(name) {
                     Ok(found) => {
                         answered = Instant::now();
-                        empty = if found.is_empty() { empty + 1 } else { 0 };
+                        // Those that Slurm holds start no more by themselves.
+                        let is_over = found.iter().all(Queued::is_held);
+                        empty = if is_over { empty + 1 } else { 0 };
                         workers = found;
                     }
                     // A controller that is restarted comes back.
@@ -137,8 +139,16 @@ impl Cluster<'_> {
                     Some(first) => format!("{}: {}", first.id.short(), first.why),
                     None => last_words(self.store.runs(), name),
                 };
+                let held = workers.first().map_or_else(String::new, |worker: &Queued| {
+                    format!(
+                        " that may start ({} are held: {}; `scontrol release {}` lets the first go)",
+                        workers.len(),
+                        worker.place,
+                        worker.job
+                    )
+                });
                 bail!(
-                    "no worker is left, and {} of {n} nodes are not done; {why}",
+                    "no worker is left{held}, and {} of {n} nodes are not done; {why}",
                     open.len()
                 );
             }

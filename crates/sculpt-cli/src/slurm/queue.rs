@@ -19,6 +19,11 @@ pub(crate) struct Queued {
 }
 
 impl Queued {
+    /// Whether it waits for somebody to release it: what failed to start, and what a user or the site keeps back.
+    pub(crate) fn is_held(&self) -> bool {
+        self.state == "PENDING" && self.place.to_ascii_lowercase().contains("held")
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.state == "RUNNING"
     }
@@ -99,7 +104,10 @@ mod tests {
     fn lines_of_squeue_are_workers() {
         let found = worker("12_3|PENDING|(Priority)|0:00").unwrap();
         assert_eq!((found.job.as_str(), found.is_running()), ("12_3", false));
-        assert_eq!(found.place, "(Priority)");
+        assert_eq!((found.place.as_str(), found.is_held()), ("(Priority)", false));
+        for why in ["(JobHeldUser)", "(launch failed requeued held)"] {
+            assert!(worker(&format!("12_3|PENDING|{why}|0:00")).unwrap().is_held());
+        }
         assert!(worker("12_4|RUNNING|node7|1-02:03:04").unwrap().is_running());
         assert!(worker("slurm_load_jobs error").is_err());
     }

@@ -80,10 +80,11 @@ impl Cluster {
         fs::write(folder.path().join("munge/key"), key).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(folder.path().join("munge/key"), mode).unwrap();
-        // What a process of ours is found by: no cgroups, no accounting, quick scheduling, a job that is back in the queue after seconds.
+        // What a process of ours is found by: no cgroups, no accounting, quick scheduling, a job that is back in the queue after seconds: so
+        // many that what it ran before has ended on a busy machine too.
         let text = format!(
             "ClusterName=test\nSlurmctldHost={host}(127.0.0.1)\nSlurmUser=root\nSlurmdUser=root\nAuthType=auth/munge\n\
-             AuthInfo=cred_expire=2,socket={dir}/munge/socket\nCredType=cred/munge\nSlurmctldPort={}\nSlurmdPort={}\n\
+             AuthInfo=cred_expire=6,socket={dir}/munge/socket\nCredType=cred/munge\nSlurmctldPort={}\nSlurmdPort={}\n\
              StateSaveLocation={dir}/state\nSlurmdSpoolDir={dir}/spool\nSlurmctldPidFile={dir}/ctld.pid\nSlurmdPidFile={dir}/slurmd.pid\n\
              SlurmctldLogFile={dir}/ctld.log\nSlurmdLogFile={dir}/slurmd.log\nProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n\
              JobAcctGatherType=jobacct_gather/none\nAccountingStorageType=accounting_storage/none\nJobCompType=jobcomp/none\n\
@@ -174,6 +175,13 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.said("scancel", "--user=root --signal=KILL");
+        // Whoever watches a job of Slurm's ends when that is gone, and not with the daemons.
+        let begun = Instant::now();
+        while !self.said("squeue", "--noheader").trim().is_empty()
+            && begun.elapsed() < Duration::from_secs(20)
+        {
+            sleep(Duration::from_millis(200));
+        }
         for child in self.daemons.iter_mut().rev().chain([&mut self.munge]) {
             let _ = child.kill();
             let _ = child.wait();
