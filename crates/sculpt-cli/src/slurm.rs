@@ -16,9 +16,11 @@ use anyhow::{Context, bail};
 use sculpt_experiments::{Entry, NodeId, PostMortem, Recipe, Store};
 use sculpt_store::paths;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often the store is looked at, and the queue.
@@ -72,22 +74,30 @@ impl Cluster<'_> {
         if there > 0 {
             printing::note(&format!("{there} workers are queued or running already"));
         }
-        if wanted > 0 {
-            let folder = paths::slurm_folder(self.store.runs());
-            let largest = queue::max_array_size()?;
-            let scripts = write_scripts(&folder, &self.work, &self.profile, wanted, largest)?;
-            for script in scripts {
-                let id = queue::submit(&script)?;
-                printing::note(&format!("submitted {} as job {id}", script.display()));
-            }
-        }
+        // Those that do not run yet read what is missing now.
+        self.work.write_list()?;
+        self.submit(wanted)?;
         if self.detach {
             printing::note(&format!(
                 "workers train {n_open} nodes; `sculpt status` says how far they are, the same command without --detach waits for them"
             ));
             return Ok(None);
         }
-        self.wait(open, &name, &stop)
+        self.wait(open, &name, &stop, there > 0)
+    }
+
+    fn submit(&self, n_workers: u32) -> anyhow::Result<()> {
+        if n_workers == 0 {
+            return Ok(());
+        }
+        let folder = paths::slurm_folder(self.store.runs());
+        let largest = queue::max_array_size()?;
+        let scripts = write_scripts(&folder, &self.work, &self.profile, n_workers, largest)?;
+        for script in scripts {
+            let id = queue::submit(&script)?;
+            printing::note(&format!("submitted {} as job {id}", script.display()));
+        }
+        Ok(())
     }
 
     fn wait(
@@ -95,6 +105,7 @@ impl Cluster<'_> {
         mut open: Vec<(&NodeId, &Entry)>,
         name: &str,
         stop: &Stop,
+        mut adopted: bool,
     ) -> anyhow::Result<Option<Finished>> {
         let n = open.len();
         let (begun, mut said, mut asked, mut answered) =
@@ -132,6 +143,11 @@ impl Cluster<'_> {
                     Err(_) => {}
                 }
             }
+            if empty >= EMPTY_LOOKS && adopted && workers.is_empty() {
+                // They were there before, and may have known of fewer nodes.
+                (adopted, empty) = (false, 0);
+                self.submit(self.n_workers.min(open.len() as u32))?;
+            }
             if empty >= EMPTY_LOOKS {
                 let folders = open.iter().map(|(id, _)| self.store.node_folder(id));
                 let mut diverged = folders.filter_map(|folder| PostMortem::read(&folder).ok().flatten());
@@ -158,8 +174,10 @@ impl Cluster<'_> {
                     .iter()
                     .filter(|worker: &&Queued| worker.is_running())
                     .count();
+                let why = workers.iter().find(|worker: &&Queued| !worker.is_running());
+                let why = why.map_or_else(String::new, |worker: &Queued| format!(" {}", worker.place));
                 printing::note(&format!(
-                    "{}/{n} nodes in {:.0} min, {running} workers running, {} waiting",
+                    "{}/{n} nodes in {:.0} min, {running} workers running, {} waiting{why}",
                     n - open.len(),
                     begun.elapsed().as_secs_f64() / 60.0,
                     workers.len() - running
@@ -191,13 +209,66 @@ pub(crate) fn last_words(runs: &Path, name: &str) -> String {
 
 /// What a command of Slurm says.
 fn ask(program: &str, words: &[&str]) -> anyhow::Result<String> {
-    let output = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(words)
-        .output()
-        .with_context(|| format!("{program} cannot be started: is this a machine of a Slurm cluster?"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{program} {}: {}", words.join(" "), said.trim());
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        // A user's own habits would hide workers, or give them other names.
+        if name.starts_with("SQUEUE_") || OURS_ALONE.contains(&name.as_str()) {
+            command.env_remove(&name);
+        }
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let child = command.spawn();
+    let mut child = child
+        .with_context(|| format!("{program} cannot be started: is this a machine of a Slurm cluster?"))?;
+    let (stdout, stderr) = (child.stdout.take().map(said), child.stderr.take().map(said));
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().with_context(|| program.to_owned())? {
+            break status;
+        }
+        if begun.elapsed() > ANSWERED_BY_THEN {
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!(
+                "{program} {} did not answer within {} s",
+                words.join(" "),
+                ANSWERED_BY_THEN.as_secs()
+            );
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let text =
+        |reader: Option<JoinHandle<String>>| reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    if !status.success() {
+        bail!("{program} {}: {}", words.join(" "), stderr.trim());
+    }
+    Ok(stdout)
+}
+
+/// A controller that is busy answers within this.
+const ANSWERED_BY_THEN: Duration = Duration::from_secs(60);
+
+/// What variables of `sbatch` would say in the place of a worker's script.
+const OURS_ALONE: [&str; 6] = [
+    "SBATCH_JOB_NAME",
+    "SBATCH_ARRAY_INX",
+    "SBATCH_OUTPUT",
+    "SBATCH_OPEN_MODE",
+    "SBATCH_REQUEUE",
+    "SBATCH_SIGNAL",
+];
+
+/// All that a stream says, read beside whatever else it does.
+fn said(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }

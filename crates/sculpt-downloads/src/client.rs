@@ -230,7 +230,15 @@ impl Answer {
             300..=399 if !self.location.is_empty() => Err(DownloadError::Redirect {
                 url,
                 status,
-                location: self.location.chars().take(200).collect(),
+                // What follows a question mark may sign, and so be a secret.
+                location: self
+                    .location
+                    .split(['?', '#'])
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .take(200)
+                    .collect(),
             }),
             _ => Err(DownloadError::Status { url, status }),
         }
@@ -292,7 +300,8 @@ mod tests {
     #[test]
     fn redirects_over_plain_http_are_not_followed() {
         for location in ["https://host.invalid/x", "/login", "file:///etc/passwd"] {
-            let answer = format!("302 Found\r\nLocation: {location}\r\nContent-Length: 0");
+            let answer =
+                format!("302 Found\r\nLocation: {location}?X-Amz-Security-Token=s\r\nContent-Length: 0");
             let says = format!("answered 302, go to {location:?}");
             check((&answer, 0), None, &says, None);
         }

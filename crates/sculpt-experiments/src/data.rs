@@ -127,8 +127,13 @@ impl DataFolder {
         let pictures = pictures.ok_or_else(|| {
             refused("chooses among pictures at hand: --data imagenet:DIR, and a panel that is of them")
         })?;
-        if n == 0 || n > spec.n_classes {
-            return Err(refused("is no number of classes that there are"));
+        let found = pictures.n_classes();
+        if n == 0 || n > found {
+            return Err(ExperimentError::OutOfRange {
+                field: "classes",
+                value: n.to_string(),
+                allowed: format!("in 1..={found}, the classes of these pictures"),
+            });
         }
         let of_classes = pictures.data_of_classes(n);
         if of_classes.train_images == Some(0) {

@@ -363,6 +363,14 @@ pub enum ExperimentError {
         /// Which file differs.
         source: Box<RemoteError>,
     },
+    /// A remote store of which nobody can tell what it holds.
+    #[error(
+        "{location} cannot be listed, since no web server can: give suites by name (--suite) and nodes by their whole ids, or ask the store itself (s3://…)"
+    )]
+    NotListed {
+        /// Where it is.
+        location: String,
+    },
     /// What is finished on a remote store stays.
     #[error(
         "{location} is a remote store, in which nothing finished is made anew; give a folder with --runs, or another prefix"

@@ -92,6 +92,11 @@ impl PictureFolder {
         &self.title
     }
 
+    /// Classes that there are pictures of.
+    pub(crate) fn n_classes(&self) -> u16 {
+        u16::try_from(self.halves[0].classes().names().len()).unwrap_or(u16::MAX)
+    }
+
     /// What nodes are made of.
     pub(crate) fn data(&self) -> DataRef {
         DataRef::found(Self::SPEC, self.digest.clone(), self.halves[0].len() as u32)

@@ -13,7 +13,7 @@ use sculpt_datasets::EvaluationSet;
 use sculpt_models::ModelSpec;
 use sculpt_store::canonical::to_canonical_json;
 use sculpt_store::digest::Digest;
-use sculpt_store::paths;
+use sculpt_store::{Lease, paths};
 use sculpt_trainers::{EpochMetrics, Flow, Observer, Position, Step, TrainError};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +52,9 @@ impl Observer<ExperimentError> for Recorder<'_> {
         if self.stop.load(Ordering::Relaxed) {
             return Ok(Flow::Stop);
         }
+        if self.work.lease.is_some_and(Lease::seems_lost) {
+            return Err(self.taken_over());
+        }
         let done = self.last_steps.get_or_insert_with(|| step().steps_done - 1);
         *done += 1;
         let (steps_done, n_steps) = (*done, self.n_steps());
@@ -68,6 +71,7 @@ impl Observer<ExperimentError> for Recorder<'_> {
     }
 
     fn on_epoch(&mut self, metrics: &EpochMetrics, step: &Step<'_>) -> Result<Flow, ExperimentError> {
+        self.check_lease()?;
         self.timing.images += self.images_per_epoch;
         self.last_steps = Some(step.steps_done);
         let (epoch, kept) = (metrics.epoch, self.work.keep.contains(&metrics.epoch));
@@ -108,6 +112,19 @@ impl Observer<ExperimentError> for Recorder<'_> {
 }
 
 impl Recorder<'_> {
+    /// A machine of which nothing was heard writes nothing more: another is at the node.
+    fn check_lease(&self) -> Result<(), ExperimentError> {
+        match self.work.lease {
+            Some(lease) if lease.is_lost() => Err(self.taken_over()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn taken_over(&self) -> ExperimentError {
+        let id = self.work.id.clone();
+        ExperimentError::TakenOver { id }
+    }
+
     fn n_steps(&self) -> u64 {
         u64::from(self.train.epochs) * self.steps_per_epoch
     }
@@ -148,6 +165,7 @@ impl Recorder<'_> {
             }
             .into());
         }
+        self.check_lease()?;
         self.stop_clock();
         let header = SavedHeader {
             position,
@@ -164,6 +182,7 @@ impl Recorder<'_> {
 
     /// The last files but the marker.
     pub(crate) fn finish(&mut self, state: &sculpt_trainers::State) -> Result<(), ExperimentError> {
+        self.check_lease()?;
         self.stop_clock();
         let rows: Vec<_> = self
             .rows

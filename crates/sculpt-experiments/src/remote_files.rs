@@ -61,7 +61,8 @@ impl Store {
         let Some(remote) = &self.remote else { return Ok(()) };
         let folder = paths::suites_folder(self.runs());
         let under = format!("{}/", self.relative(&folder));
-        for (file, _) in remote.folders.remote().list(&under)?.unwrap_or_default() {
+        let listed = remote.folders.remote().list(&under)?;
+        for (file, _) in listed.ok_or_else(|| self.not_listed())? {
             let name = file.strip_prefix(&under).unwrap_or_default();
             if paths::suite_of(name).is_some() {
                 self.bring_file(&folder.join(name), None)?;

@@ -41,13 +41,21 @@ impl Store {
     /// What the file system or the remote place refuses.
     pub fn all_ids(&self) -> Result<BTreeSet<NodeId>, ExperimentError> {
         let mut ids: BTreeSet<NodeId> = self.ids()?.into_iter().collect();
-        if let Some(remote) = &self.remote
-            && remote.list()?
-        {
+        if let Some(remote) = &self.remote {
+            if !remote.list()? {
+                return Err(self.not_listed());
+            }
             let known = remote.known();
             ids.extend(known.listed.iter().flat_map(|(_, listed)| listed.keys().cloned()));
         }
         Ok(ids)
+    }
+
+    /// That what is there cannot be told without names.
+    pub(crate) fn not_listed(&self) -> ExperimentError {
+        ExperimentError::NotListed {
+            location: self.word().display().to_string(),
+        }
     }
 
     /// The epochs whose states count as done: with a remote place, those that it has.

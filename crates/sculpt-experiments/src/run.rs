@@ -14,7 +14,7 @@ use sculpt_masks::Mask;
 use sculpt_models::ModelSpec;
 use sculpt_random::Seed;
 use sculpt_signs::{flip, signs_only};
-use sculpt_store::{atomic, paths};
+use sculpt_store::{Lease, atomic, paths};
 use sculpt_trainers::EpochMetrics;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -72,6 +72,8 @@ pub(crate) struct Work<'w> {
     pub(crate) folder: PathBuf,
     /// Epochs whose state is kept.
     pub(crate) keep: BTreeSet<u32>,
+    /// The node's lock, of whoever writes.
+    pub(crate) lease: Option<&'w Lease>,
     /// States that were read so far.
     pub(crate) parents: BTreeSet<ReadState>,
 }
@@ -142,6 +144,7 @@ impl<'a> Runner<'a> {
             id,
             folder,
             keep: file.environment.keep.clone(),
+            lease: Some(&lease),
             parents: BTreeSet::new(),
         };
         if again {

@@ -390,10 +390,11 @@ impl Store {
     /// A prefix that no node has, or that several have.
     pub fn find(&self, prefix: &str) -> Result<NodeId, ExperimentError> {
         // A whole id needs no look at a folder of thousands.
-        if let Ok(id) = prefix.parse::<NodeId>()
-            && paths::node_json(&self.node_folder(&id)).exists()
-        {
-            return Ok(id);
+        if let Ok(id) = prefix.parse::<NodeId>() {
+            self.bring_node(&id)?;
+            if paths::node_json(&self.node_folder(&id)).exists() {
+                return Ok(id);
+            }
         }
         let mut matching: BTreeSet<NodeId> = self.all_ids()?;
         matching.extend(

@@ -206,6 +206,7 @@ impl Runner<'_> {
             id,
             folder: self.store.node_folder(id),
             keep: BTreeSet::new(),
+            lease: None,
             parents: BTreeSet::new(),
         };
         self.train(&mut work, train)

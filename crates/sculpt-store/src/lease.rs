@@ -148,6 +148,11 @@ impl Lease {
         Ok(Some(Holding { by, is_certain }))
     }
 
+    /// Whether the last beat found that another took it over: costs nothing, and may come a beat late.
+    pub fn seems_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
+    }
+
     /// Whether another took it over because nothing was heard of this one: what it guards may be being changed.
     pub fn is_lost(&self) -> bool {
         self.is_lost.load(Ordering::Relaxed)
@@ -245,6 +250,9 @@ fn take(path: &Path, terms: Terms, goes_on: &dyn Fn() -> bool) -> Result<Lease, 
         beat: 0,
     };
     write(&opened.file, &record).map_err(failed("write"))?;
+    // What stood there may have been longer than any record.
+    let whole = opened.file.set_len(RECORD_BYTES as u64);
+    whole.map_err(failed("write"))?;
     if opened.lock.is_none() || is_shared(&opened.file) {
         thread::sleep(terms.settle);
         let file = File::open(path).map_err(failed("open"))?;

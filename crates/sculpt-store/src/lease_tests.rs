@@ -60,6 +60,11 @@ fn what_a_dead_process_of_this_machine_left_is_over_at_once() {
         assert_eq!(Lease::holding(&path).unwrap(), None);
         drop(Lease::take_at_once(&path).unwrap());
     }
+    // However long it is.
+    fs::write(&path, vec![0; 3 * RECORD_BYTES]).unwrap();
+    let lease = Lease::take_at_once(&path).unwrap();
+    assert!(!lease.is_lost() && fs::metadata(&path).unwrap().len() == RECORD_BYTES as u64);
+    drop(lease);
     fs::write(&path, record("far", "away")).unwrap();
     assert!(is_held(&Lease::take_at_once(&path)));
     let holding = Lease::holding(&path).unwrap().unwrap();

@@ -111,6 +111,11 @@ fn take(path: &Path, kind: Kind) -> Result<Lock, LockError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
     }
+    // A pipe would be waited for, and what a link leads to is not ours.
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let refused = io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file");
+        return Err(failed("lock")(refused).into());
+    }
     let mut options = File::options();
     let file = options.create(true).append(true).open(path);
     let file = file.map_err(failed("open"))?;
@@ -157,6 +162,20 @@ mod tests {
         let (_one, _two) = (Lock::shared(&path).unwrap(), Lock::shared(&path).unwrap());
         assert!(held(Lock::exclusive(&path)));
         assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, socket) = (folder.path().join("link"), folder.path().join("socket"));
+        std::os::unix::fs::symlink(folder.path().join("other"), &link).unwrap();
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for path in [link, socket] {
+            let error = Lock::exclusive(&path).unwrap_err().to_string();
+            assert!(error.contains("it is no plain file"), "{error}");
+        }
+        assert!(!folder.path().join("other").exists());
     }
 
     #[test]

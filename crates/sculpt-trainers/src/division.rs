@@ -74,7 +74,10 @@ pub enum Statistics {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    rename = "{ groups = N, statistics = sequential | rank-0 | synchronised }"
+)]
 struct RawBatchNorm {
     groups: u32,
     statistics: RawStatistics,

@@ -264,8 +264,12 @@ fn bring_list(from: &Origin, path: &Path, needed: bool) -> anyhow::Result<bool> 
     remove_file(&coming)?;
     if !from.copy(file, &coming, None, MOST_LIST_BYTES, &mut |_| {})? {
         if needed {
+            let perhaps = match from {
+                Origin::Remote(_) => ", or may not be read",
+                Origin::Folder(_) => "",
+            };
             bail!(
-                "{} is not there; --from names the folder of one suite, in which `publish` put it",
+                "{} is not there{perhaps}; --from names the folder of one suite, in which `publish` put it",
                 from.name_of(file)
             );
         }

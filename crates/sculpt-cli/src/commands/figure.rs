@@ -4,6 +4,7 @@
 use super::preset::{DataWords, artefacts};
 use super::suites::{find, open};
 use super::table;
+use crate::commands::pictures::PREFIX;
 use crate::display::tell_of_measuring;
 use crate::words::Global;
 use crate::{device, places, printing};
@@ -374,10 +375,18 @@ pub(crate) fn command_line() -> String {
         let word = word.to_string_lossy().into_owned();
         let flag = word.split('=').next().unwrap_or_default();
         let is_path = ["--data", "--runs", "--from"].contains(&flag);
+        // That pictures are meant, and not record files, is no part of a path.
+        let place = |path: &str| {
+            if path.starts_with(PREFIX) {
+                format!("{PREFIX}DIR")
+            } else {
+                "DIR".to_owned()
+            }
+        };
         if hide {
-            words.push("DIR".to_owned());
-        } else if is_path && word.contains('=') {
-            words.push(format!("{flag}=DIR"));
+            words.push(place(&word));
+        } else if let (true, Some((_, path))) = (is_path, word.split_once('=')) {
+            words.push(format!("{flag}={}", place(path)));
         } else {
             words.push(printing::quoted(&word));
         }

@@ -120,7 +120,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 event(&Event::Stopped { id });
                 return Ok(());
             }
-            (Err(ExperimentError::Locked { .. }), true) => {
+            (Err(ExperimentError::Locked { .. } | ExperimentError::TakenOver { .. }), true) => {
                 event(&Event::Held { id });
                 return Ok(());
             }

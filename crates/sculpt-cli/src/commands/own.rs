@@ -10,6 +10,7 @@ use clap::Args;
 use sculpt_experiments::{
     AnySuite, DataFolder, Drawing, Node, Recipe, RecipeSuite, Selection, Source, Store, UserRecipe, is_stem,
 };
+use sculpt_remote::Location;
 use sculpt_report::OwnSession;
 use sculpt_store::{Lock, paths};
 use std::collections::{BTreeMap, BTreeSet};
@@ -256,6 +257,9 @@ pub(crate) fn remember(
     change: impl FnOnce(&mut BTreeMap<String, Drawing>),
 ) -> anyhow::Result<()> {
     let store = places::store(global);
+    if store.location().is_some_and(Location::is_read_only) {
+        return Ok(());
+    }
     let said = || format!("suite {name:?} cannot be told what is drawn of it");
     let path = paths::suite(store.runs(), name);
     let _lock = Lock::exclusive_within(&paths::suite_lock(&path), REMEMBERED_BY_THEN).with_context(said)?;

@@ -257,7 +257,13 @@ fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
         ),
     };
     if let Some(environment) = &report.environment {
-        line(&format!("{} threads{machine}", environment.threads));
+        let ranks = environment.machine.as_ref().map_or(1, |machine| machine.ranks);
+        let ranks = if ranks > 1 {
+            format!(" a rank, {ranks} ranks")
+        } else {
+            String::new()
+        };
+        line(&format!("{} threads{ranks}{machine}", environment.threads));
     }
     line(&serde_json::to_string_pretty(&report.node)?);
     if !report.metrics.is_empty() {

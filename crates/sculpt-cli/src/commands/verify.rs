@@ -73,6 +73,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let is_named = model.model.is_some() || model.network.is_some();
     let model = is_named.then(|| model.spec()).transpose()?;
     for path in &words.paths {
+        if path.to_string_lossy().contains("://") {
+            return Err(BadUsage(format!(
+                "verify takes files and folders: of what comes from {} every byte is checked when it is read, and `sculpt fetch` brings a suite here",
+                path.display()
+            ))
+            .into());
+        }
         if let Err(error) = fs::metadata(path) {
             bail!("{} cannot be verified: {error}", path.display());
         }

@@ -117,6 +117,16 @@ impl Profile {
         if let Some(option) = self.options.iter().find(|option| !option.starts_with('-')) {
             bail!("{path}: options: {option:?} is no option of sbatch, which begin with a dash");
         }
+        let flag = |option: &str| option.split(['=', ' ']).next().unwrap_or_default().to_owned();
+        if let Some(option) = self
+            .options
+            .iter()
+            .find(|option| OURS.contains(&flag(option).as_str()))
+        {
+            bail!(
+                "{path}: options: {option:?} is said for every worker already, and workers are found by it"
+            );
+        }
         Ok(())
     }
 
@@ -151,10 +161,17 @@ impl Profile {
     }
 
     /// Workers of one of so many arrays that run at once, at most, as `--array` takes it.
-    pub(super) fn throttle(&self, n_arrays: u32) -> String {
-        self.throttle.map_or_else(String::new, |n| {
-            format!("%{}", (n.get() / n_arrays.max(1)).max(1))
-        })
+    ///
+    /// # Errors
+    /// More arrays than that.
+    pub(super) fn throttle(&self, n_arrays: u32) -> anyhow::Result<String> {
+        match self.throttle {
+            None => Ok(String::new()),
+            Some(n) if n.get() < n_arrays => bail!(
+                "throttle = {n} cannot be kept over {n_arrays} arrays, which so many workers are on this site: ask for fewer with --jobs"
+            ),
+            Some(n) => Ok(format!("%{}", n.get() / n_arrays.max(1))),
+        }
     }
 
     /// What the shell does before the worker.
@@ -168,6 +185,22 @@ impl Profile {
         self.container.as_deref().unwrap_or_default()
     }
 }
+
+/// Options that the scripts of workers have.
+const OURS: [&str; 12] = [
+    "--job-name",
+    "-J",
+    "--array",
+    "-a",
+    "--output",
+    "-o",
+    "--open-mode",
+    "--requeue",
+    "--no-requeue",
+    "--signal",
+    "--ntasks",
+    "-n",
+];
 
 /// Seconds of warning where a profile says none: a save takes less, and Slurm's own resolution is a minute.
 const WARNING: u32 = 120;
@@ -191,8 +224,12 @@ mod tests {
             ]
         );
         assert_eq!(profile.shell(), ["module load gcc/12"]);
-        assert_eq!([1, 3, 9].map(|n| profile.throttle(n)), ["%7", "%2", "%1"]);
-        assert_eq!(Profile::default().throttle(1), "");
+        assert_eq!(
+            [1, 3, 7].map(|n| profile.throttle(n).unwrap()),
+            ["%7", "%2", "%1"]
+        );
+        assert!(profile.throttle(8).is_err());
+        assert_eq!(Profile::default().throttle(1).unwrap(), "");
     }
 
     #[test]
@@ -208,6 +245,7 @@ mod tests {
         assert!(read("throttle = 0").is_err());
         assert!(check("partition = \"a\\n#SBATCH --wrap\"").contains("no line"));
         assert!(check("options = [\"rm\"]").contains("no option"));
+        assert!(check("options = [\"--job-name=x\"]").contains("said for every worker"));
         assert_eq!(
             "slurm:a100".parse::<Place>().unwrap(),
             Place::Slurm(Some("a100".to_owned()))

@@ -47,8 +47,11 @@ fn arrays(n_workers: u32, largest: u32) -> Vec<Array> {
 /// What the jobs of a suite's workers are called: by the suite and the store, so that whoever comes again finds them.
 pub(crate) fn job_name(suite: &str, runs: &Path) -> String {
     let place = fs::canonicalize(runs).unwrap_or_else(|_| runs.to_owned());
-    let of_store = sha256_hex(place.display().to_string().as_bytes());
-    format!("sculpt-{suite}-{}", &of_store[..8])
+    let of_both = sha256_hex(format!("{}\n{suite}", place.display()).as_bytes());
+    // A comma would make two names of it for squeue, a percent sign something else for sbatch.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let suite: String = suite.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    format!("sculpt-{suite}-{}", &of_both[..8])
 }
 
 impl Work<'_> {
@@ -61,6 +64,12 @@ impl Work<'_> {
     fn list(&self) -> PathBuf {
         let runs = self.store.runs();
         paths::work_list(runs, &job_name(self.suite, runs))
+    }
+
+    /// Writes them there.
+    pub(super) fn write_list(&self) -> anyhow::Result<()> {
+        atomic::create_folder(&paths::slurm_folder(self.store.runs()))?;
+        Ok(self.store.write_list(self.needed, &self.list())?)
     }
 
     /// The worker's words.
@@ -107,6 +116,16 @@ impl Work<'_> {
     }
 }
 
+/// Where the log of a task goes, as a line of `#SBATCH` wants a folder of any name.
+fn log_pattern(folder: &Path, name: &str) -> String {
+    let folder = folder.display().to_string();
+    let folder = folder
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('%', "%%");
+    format!("\"{folder}/{name}-%A_%a.log\"")
+}
+
 /// Writes the scripts of so many workers into a folder; their paths.
 pub(crate) fn write_scripts(
     folder: &Path,
@@ -119,11 +138,11 @@ pub(crate) fn write_scripts(
     let here = std::env::current_dir().context("there is no current folder")?;
     let logs = paths::slurm_folder(work.store.runs());
     atomic::create_folder(&logs)?;
-    work.store.write_list(work.needed, &work.list())?;
+    work.write_list()?;
     let logs = fs::canonicalize(&logs).with_context(|| logs.display().to_string())?;
     let mut written = Vec::new();
     let arrays = arrays(n_workers, largest);
-    let throttle = profile.throttle(arrays.len() as u32);
+    let throttle = profile.throttle(arrays.len() as u32)?;
     for (i, array) in (1..).zip(arrays) {
         let mut lines = vec![
             "#!/bin/bash".to_owned(),
@@ -137,10 +156,10 @@ pub(crate) fn write_scripts(
             ),
             "#SBATCH --requeue".to_owned(),
             "#SBATCH --open-mode=append".to_owned(),
-            format!("#SBATCH --output={}/{name}-%A_%a.log", logs.display()),
+            format!("#SBATCH --output={}", log_pattern(&logs, &name)),
         ];
         lines.extend(profile.sbatch());
-        lines.push("set -eu".to_owned());
+        lines.push("set -e".to_owned());
         lines.push(format!("cd {}", quoted(&here.display().to_string())));
         if let Some(root) = std::env::var_os(crate::places::ROOT) {
             lines.push(format!(
@@ -178,6 +197,20 @@ mod tests {
         assert_eq!(sizes(2003, 1001), [1001, 1001, 1]);
         assert_eq!(sizes(1001, 1001), [1001]);
         assert!(sizes(0, 10).is_empty());
+    }
+
+    #[test]
+    fn names_and_logs_are_words_of_slurm() {
+        let name = job_name("a,b%j", Path::new("runs"));
+        assert!(
+            name.starts_with("sculpt-a_b_j-") && !name.contains([',', '%']),
+            "{name}"
+        );
+        assert_ne!(name, job_name("a_b_j", Path::new("runs")));
+        assert_eq!(
+            log_pattern(Path::new("/my \"runs\"/50%"), "x"),
+            r#""/my \"runs\"/50%%/x-%A_%a.log""#
+        );
     }
 
     #[test]

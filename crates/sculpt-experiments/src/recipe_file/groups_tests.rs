@@ -11,6 +11,7 @@ fn groups_of_a_batch_are_a_field_of_training() {
     let plain = json("");
     for whole in [
         "batch_norm = { statistics = 'synchronised' }",
+        "batch_norm = 'synchronised'",
         "batch_norm = { groups = 4, statistics = 'synchronised' }",
         "batch_norm = { groups = 1, statistics = 'sequential' }",
     ] {
