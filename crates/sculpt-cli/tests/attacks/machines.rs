@@ -93,6 +93,105 @@ impl Machines {
     }
 }
 
+/// One long training.
+const LONG: &str = r#"
+like = "demo/a"
+seeds = [1]
+threads = 1
+defaults = { model = { name = "resnet8", classes = 10, width = 2 }, data = { train_images = 64 }, batch = 32 }
+[[node]]
+name = "init"
+kind = "init"
+[[node]]
+name = "long"
+kind = "train"
+from = "init"
+epochs = 4000
+"#;
+
+/// What a process and those that it started are sent.
+fn signal(parent: u32, name: &str) {
+    let mut all = vec![parent];
+    let mut next = 0;
+    while next < all.len() {
+        let path = format!("/proc/{0}/task/{0}/children", all[next]);
+        let children = fs::read_to_string(path).unwrap_or_default();
+        all.extend(children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
+        next += 1;
+    }
+    let pids = all.iter().map(u32::to_string);
+    let sent = Command::new("kill").arg(format!("-{name}")).args(pids).status();
+    assert!(sent.unwrap().success());
+}
+
+/// A machine that sleeps for longer than others wait, and wakes, leaves the node to whoever took it over and writes nothing more.
+#[test]
+fn a_machine_that_slept_leaves_its_node_to_others() {
+    if !Machines::can_be_had() {
+        eprintln!("skipped: no name spaces for this user");
+        return;
+    }
+    let machines = Machines::new();
+    fs::write(machines.root.path().join("grid.toml"), LONG).unwrap();
+    let near = machines.worker("near", 0);
+    let epochs = || -> Vec<u64> {
+        let live = content_of(&machines.runs(), "progress/epochs.jsonl");
+        let text = String::from_utf8_lossy(&live).into_owned();
+        let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
+        let rows = text.lines().filter_map(row);
+        rows.filter_map(|row| {
+            row["epoch"]
+                .as_u64()
+                .or_else(|| row["training"]["epoch"].as_u64())
+        })
+        .collect()
+    };
+    let until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < Duration::from_secs(240), "{what} does not come");
+            sleep(Duration::from_millis(50));
+        }
+    };
+    until("training", &|| epochs().len() > 3);
+    signal(near.id(), "STOP");
+    let before = epochs().len();
+    let far = machines.worker("far", 0);
+    sleep(SILENCE);
+    until("the other", &|| {
+        let lock = content_of(&machines.runs(), "lock");
+        String::from_utf8_lossy(&lock).contains("far") && epochs().len() != before
+    });
+    signal(near.id(), "CONT");
+    // It hears of it with its next beat, and waits for the other as for anybody who is at work.
+    sleep(Duration::from_secs(15));
+    let seen = epochs();
+    assert!(
+        seen.windows(2).all(|pair| pair[0] < pair[1]),
+        "two wrote: {seen:?}"
+    );
+    for worker in [near, far] {
+        signal(worker.id(), "TERM");
+        worker.wait_with_output().unwrap();
+    }
+    let verify = sculpt(machines.root.path(), words("verify runs"))
+        .output()
+        .unwrap();
+    good(&verify);
+}
+
+/// What the first file of this name in a node's folder holds, of the node that trains.
+fn content_of(runs: &Path, name: &str) -> Vec<u8> {
+    let nodes = fs::read_dir(runs).into_iter().flatten().flatten();
+    let nodes = nodes.flat_map(|two| fs::read_dir(two.path()).into_iter().flatten().flatten());
+    let trains = |path: &PathBuf| {
+        fs::read_to_string(path.join("node.json")).is_ok_and(|text| text.contains("\"train\""))
+    };
+    let node = nodes.map(|node| node.path()).find(trains);
+    node.and_then(|node| fs::read(node.join(name)).ok())
+        .unwrap_or_default()
+}
+
 /// Everything of a store but what keeps those apart who change it.
 fn trained(runs: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = content(runs);
