@@ -205,15 +205,28 @@ fn the_first_losses_on_two_ranks_are_those_of_one() {
     assert_eq!(ours.train_accuracy, other.train_accuracy);
 }
 
-/// Batches of 7 on three ranks are 2, 2 and 3 images; the last one, of 1, leaves two ranks without any.
+/// Batches of 7 on three ranks are 2, 2 and 3 images; the last one, of 1, leaves two ranks without any. Weights are compared after an
+/// epoch, losses over two: one process alone differs in its weights by 1e-3 after that, with one thread or two, since an activation
+/// that is all but 0 falls on either side of it.
 #[test]
 fn uneven_shares_and_empty_ones_are_the_same_batch() {
-    let one = resnet(22, 7, 2, None, None).unwrap();
-    let three = on_ranks(3, |processes| resnet(22, 7, 2, Some(&processes), None).unwrap());
-    for of_rank in &three {
-        near(&of_rank.theta, &one.theta, 2e-4);
-        near(&of_rank.buffers, &one.buffers, 2e-4);
-        assert!(of_rank.bits() == three[0].bits());
+    for epochs in [1, 2] {
+        let one = resnet(22, 7, epochs, None, None).unwrap();
+        let three = on_ranks(3, |processes| {
+            resnet(22, 7, epochs, Some(&processes), None).unwrap()
+        });
+        for of_rank in &three {
+            let pairs = of_rank.watched.losses.iter().zip(&one.watched.losses);
+            assert!(of_rank.watched.losses.len() == one.watched.losses.len());
+            for (step, (ours, other)) in pairs.enumerate() {
+                assert!((ours - other).abs() < 1e-4 * other, "{step}: {ours} and {other}");
+            }
+            if epochs == 1 {
+                near(&of_rank.theta, &one.theta, 2e-4);
+                near(&of_rank.buffers, &one.buffers, 2e-4);
+            }
+            assert!(of_rank.bits() == three[0].bits());
+        }
     }
 }
 
