@@ -1,32 +1,24 @@
 //! Chains of nodes in child processes of this very program.
 
 use crate::commands::pictures::PREFIX;
+use crate::jobs::Jobs;
 use crate::ranks;
-use crate::words::Global;
 use anyhow::Context;
-use sculpt_experiments::{
-    DataFolder, Event, ExperimentError, JobNumber, NodeId, PostMortem, Recipe, Report, Store, Worker,
-};
+use sculpt_experiments::{Event, ExperimentError, JobNumber, NodeId, PostMortem, Report, Worker};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// This very program, even when a build has put another in its place: one run is one version.
 pub(crate) const PROGRAM: &str = "/proc/self/exe";
 
 /// Child processes `sculpt node ID… --supervised`, each of which reports events on its stdout.
 pub(crate) struct Children<'a> {
-    recipe: &'a Recipe,
-    /// Training that diverged since then is not tried again.
-    since: Option<SystemTime>,
-    store: &'a Store,
-    data: &'a DataFolder,
-    global: &'a Global,
-    n_jobs: usize,
+    jobs: Jobs<'a>,
     n_started: JobNumber,
     running: BTreeMap<JobNumber, Job>,
     sender: Sender<(JobNumber, Message)>,
@@ -46,21 +38,10 @@ enum Message {
 }
 
 impl<'a> Children<'a> {
-    pub(crate) fn new(
-        (recipe, since): (&'a Recipe, Option<SystemTime>),
-        store: &'a Store,
-        data: &'a DataFolder,
-        global: &'a Global,
-        n_jobs: usize,
-    ) -> Self {
+    pub(crate) fn new(jobs: Jobs<'a>) -> Self {
         let (sender, receiver) = mpsc::channel();
         Self {
-            recipe,
-            since,
-            store,
-            data,
-            global,
-            n_jobs,
+            jobs,
             n_started: 0,
             running: BTreeMap::new(),
             sender,
@@ -94,12 +75,16 @@ impl Children<'_> {
     /// that one can be run.
     fn describe<'c>(&self, chain: &'c [NodeId]) -> (&'c [NodeId], Option<Event>) {
         for (n, id) in chain.iter().enumerate() {
-            let entry = self.recipe.get(id).expect("chains are of the recipe");
-            let described = match self.store.holding(id) {
+            let entry = self.jobs.recipe.get(id).expect("chains are of the recipe");
+            let described = match self.jobs.store.holding(id) {
                 _ if let Some(event) = self.diverged(id) => Err(event),
                 // Without the start of a process that would find the same.
                 Ok(Some(holding)) if holding.is_certain => Err(Event::Held { id: id.clone() }),
-                Ok(_) => self.store.describe(id, entry).map_err(|error| event(id, &error)),
+                Ok(_) => self
+                    .jobs
+                    .store
+                    .describe(id, entry)
+                    .map_err(|error| event(id, &error)),
                 Err(error) => Err(event(id, &error)),
             };
             if let Err(event) = described {
@@ -113,8 +98,9 @@ impl Children<'_> {
 impl Children<'_> {
     /// That another worker of the same submission has seen the node's training diverge: here it would too.
     fn diverged(&self, id: &NodeId) -> Option<Event> {
-        let folder = self.store.node_folder(id);
-        self.since
+        let folder = self.jobs.store.node_folder(id);
+        self.jobs
+            .since
             .filter(|since| PostMortem::written(&folder).is_some_and(|written| written >= *since))?;
         let post_mortem = PostMortem::read(&folder).ok().flatten()?;
         Some(Event::Failed {
@@ -161,15 +147,15 @@ impl Worker for Children<'_> {
             .arg("node")
             .args(chain.iter().map(NodeId::as_str))
             .arg("--supervised")
-            .arg(flag("--runs", self.store.word()))
-            .arg(flag("--device", &self.global.device));
-        if let Some(ranks) = self.global.ranks {
+            .arg(flag("--runs", self.jobs.store.word()))
+            .arg(flag("--device", &self.jobs.global.device));
+        if let Some(ranks) = self.jobs.global.ranks {
             command.arg(flag("--ranks", ranks.to_string()));
         }
-        if let Some(folder) = &self.data.folder {
+        if let Some(folder) = &self.jobs.data.folder {
             command.arg(flag("--data", folder));
         }
-        if let Some(pictures) = &self.data.pictures {
+        if let Some(pictures) = &self.jobs.data.pictures {
             let decoding = pictures.decoding();
             let mut word = OsString::from(PREFIX);
             word.push(pictures.folder());
@@ -178,7 +164,7 @@ impl Worker for Children<'_> {
                 .arg(flag("--decoders", decoding.threads.to_string()))
                 .arg(flag("--leave-out", decoding.most_left_out.to_string()));
         }
-        if let Some(name) = &self.data.name {
+        if let Some(name) = &self.jobs.data.name {
             command.arg(flag("--data-name", name));
         }
         // Whoever started this process among others did not start its jobs so.
@@ -218,6 +204,6 @@ impl Worker for Children<'_> {
     }
 
     fn capacity(&self) -> usize {
-        self.n_jobs
+        self.jobs.n as usize
     }
 }

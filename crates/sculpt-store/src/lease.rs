@@ -30,6 +30,9 @@ pub const SILENCE: Duration = Duration::from_secs(60);
 /// found the file empty, the one that wrote last holds it after that.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// By then whoever only looked whether a lease is held has looked.
+const ONLY_LOOKS: Duration = Duration::from_millis(200);
+
 /// How often a record is read again while it may change.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -212,7 +215,16 @@ impl Content {
 }
 
 fn take(path: &Path, terms: Terms, goes_on: &dyn Fn() -> bool) -> Result<Lease, LockError> {
-    let opened = open(path, terms)?;
+    let begun = Instant::now();
+    let opened = loop {
+        match open(path, terms) {
+            // Whoever holds it has written who; whoever only looks has the operating system's lock for a moment.
+            Err(LockError::Held { by: None, .. }) if begun.elapsed() < ONLY_LOOKS => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            opened => break opened?,
+        }
+    };
     let held = |content: &Content| LockError::Held {
         path: path.to_owned(),
         by: content.holder(),

@@ -40,6 +40,23 @@ fn one_process_of_a_machine_holds_it_and_is_named() {
     drop(Lease::take_at_once(&path).unwrap());
 }
 
+/// `status` and workers that look for something to do have the file's lock for a moment, and keep nobody from it.
+#[test]
+fn whoever_only_looks_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let looks = Lock::exclusive(&path).unwrap();
+    thread::scope(|scope| {
+        let taken = scope.spawn(|| Lease::take_at_once(&path).is_ok());
+        thread::sleep(Duration::from_millis(30));
+        drop(looks);
+        assert!(taken.join().unwrap());
+    });
+    let stays = Lock::exclusive(&path).unwrap();
+    assert!(is_held(&Lease::take_at_once(&path)));
+    drop(stays);
+}
+
 /// What a killed process of this machine left is over: the operating system freed its lock. So is what stood there when the machine
 /// went down, and the half of a record that was being written then.
 #[test]

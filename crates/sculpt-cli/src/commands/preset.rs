@@ -56,6 +56,15 @@ impl DataWords {
             ..DataFolder::default()
         };
         for word in &self.data {
+            if let DataWord::Records(folder) = word
+                && ["train", "val"].iter().all(|half| folder.join(half).is_dir())
+            {
+                let text = format!(
+                    "--data {} holds pictures, in folders a class: write {PREFIX}{0}",
+                    folder.display()
+                );
+                return Err(BadUsage(text).into());
+            }
             match word {
                 DataWord::Records(folder) if found.folder.is_none() => found.folder = Some(folder.clone()),
                 DataWord::Pictures(folder) if found.pictures.is_none() => {

@@ -4,7 +4,7 @@ use super::own;
 use super::plan::needs;
 use super::preset::DataWords;
 use super::reproduce::{by_names, panels_at_hand};
-use crate::jobs::{self, Finished};
+use crate::jobs::{Finished, Jobs};
 use crate::signals::Stop;
 use crate::slurm::{self, Cluster, Place, Profile, Work};
 use crate::words::{BadUsage, Global};
@@ -106,7 +106,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         .nodes
         .as_ref()
         .and_then(|list| fs::metadata(list).ok()?.modified().ok());
-    let (end, finished) = jobs::run_until((&needed, since), &store, &data, global, words.jobs, &stop)?;
+    let jobs = Jobs {
+        recipe: &needed,
+        store: &store,
+        data: &data,
+        global,
+        n: words.jobs,
+        since,
+    };
+    let (end, finished) = jobs.run_until(&stop)?;
     let stopped = end == Drive::Stopped;
     // Nobody who cancels a job wants it back.
     let requeued = stopped && words.requeue && stop.is_warned() && slurm::requeue_self()?;
@@ -200,7 +208,15 @@ impl Training<'_> {
     /// Here, or by workers of a cluster; none where those work on alone.
     pub(crate) fn run(&self, words: &ClusterWords, global: &Global) -> anyhow::Result<Option<Finished>> {
         let Some(Place::Slurm(profile)) = &words.on else {
-            return jobs::run(self.needed, self.store, self.data, global, self.n_jobs).map(Some);
+            let jobs = Jobs {
+                recipe: self.needed,
+                store: self.store,
+                data: self.data,
+                global,
+                n: self.n_jobs,
+                since: None,
+            };
+            return jobs.run().map(Some);
         };
         if self.suite.is_empty() {
             return Err(BadUsage("--on: workers train a suite; name it with --suite".to_owned()).into());

@@ -118,7 +118,12 @@ fn what_names_no_pictures_is_refused() {
             2,
             "no more training images",
         ),
-        ("--data imagenet:imagenet --batch 2 --classes 1001", 2, "classes"),
+        (
+            "--data imagenet:imagenet --batch 2 --classes 4",
+            2,
+            "classes is 4, not in 1..=3",
+        ),
+        ("--data imagenet", 2, "write imagenet:imagenet"),
     ] {
         refused(&folder, &format!("{plan} {line}"), code, &[words]);
     }
