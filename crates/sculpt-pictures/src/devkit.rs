@@ -4,10 +4,9 @@
 //! which number. Of that form (MAT-file level 5) just enough is read: one array of structs, of which three fields.
 
 use crate::PictureError;
-use crate::error::refused;
+use crate::section::open_file;
 use flate2::read::{GzDecoder, ZlibDecoder};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -37,7 +36,7 @@ impl DevKit {
 
 pub(crate) fn read(path: &Path) -> Result<DevKit, PictureError> {
     let wrong = |problem: String| PictureError::layout(path, problem);
-    let file = File::open(path).map_err(refused(path, "open"))?;
+    let file = open_file(path)?;
     let mut archive = tar::Archive::new(GzDecoder::new(file).take(MOST_BYTES));
     let (mut classes, mut truth) = (None, None);
     let damaged = |error: std::io::Error| wrong(format!("it cannot be read: {error}"));

@@ -26,14 +26,17 @@ const READ: [&str; 3] = ["jpeg", "jpg", "png"];
 const OTHERS: [&str; 6] = ["ppm", "bmp", "pgm", "tif", "tiff", "webp"];
 
 impl Folder {
-    /// Labels are places among the sorted folders of `train/`, for both parts; where there is no `train/`, of `val/`.
+    /// Labels are places among the sorted folders of `train/`, for both parts; where there is no `train/`, of `val/`. A folder
+    /// without pictures among those that labels are places in is refused, as by torchvision: it would shift labels, and the
+    /// digest of the pictures would not tell.
     pub(crate) fn open(root: &Path, part: Part) -> Result<Self, PictureError> {
         let folder = root.join(part.word());
         let of_classes = Part::ALL
             .map(|part| root.join(part.word()))
             .into_iter()
             .find(|folder| folder.is_dir());
-        let class_names = folders_in(&of_classes.unwrap_or_else(|| folder.clone()))?;
+        let of_classes = of_classes.unwrap_or_else(|| folder.clone());
+        let class_names = folders_in(&of_classes)?;
         if class_names.len() > MOST_CLASSES {
             let problem = format!("it has {} classes of at most {MOST_CLASSES}", class_names.len());
             return Err(PictureError::layout(folder, problem));
@@ -52,6 +55,11 @@ impl Folder {
                 continue;
             }
             let files = pictures_in(&folder.join(class))?;
+            if files.is_empty() && folder == of_classes {
+                let problem =
+                    "this class has no pictures, and would shift the labels of others: remove its folder";
+                return Err(PictureError::layout(folder.join(class), problem));
+            }
             names.add_class(files.iter().map(String::as_str))?;
         }
         if names.len() == 0 {

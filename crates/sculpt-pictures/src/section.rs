@@ -1,8 +1,20 @@
 //! Parts of files, read at their places: several threads read one file at once.
 
-use std::fs::File;
+use crate::PictureError;
+use crate::error::refused;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Opens a file. Whatever is none is refused before: to open a pipe would wait for its writer.
+pub(crate) fn open_file(path: &Path) -> Result<File, PictureError> {
+    let found = fs::metadata(path).map_err(refused(path, "open"))?;
+    if !found.is_file() {
+        return Err(PictureError::layout(path, "it is no regular file"));
+    }
+    File::open(path).map_err(refused(path, "open"))
+}
 
 /// Reads `n` bytes of a file from `offset` on.
 pub(crate) fn read_at(file: &File, offset: u64, n: usize, bytes: &mut Vec<u8>) -> io::Result<()> {

@@ -5,11 +5,12 @@ use crate::classes::{MOST_CLASSES, is_wnid};
 use crate::error::refused;
 use crate::folder::MOST_BYTES;
 use crate::names::Names;
-use crate::section::{Section, read_at};
+use crate::section::{Section, open_file, read_at};
 use crate::{Classes, Part, PictureError, Pictures, devkit};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use tar::EntryType;
 
 const TRAIN: &str = "ILSVRC2012_img_train.tar";
 const VAL: &str = "ILSVRC2012_img_val.tar";
@@ -55,7 +56,7 @@ impl Tars {
     /// Walks through the headers once; of the pictures nothing is read.
     pub(crate) fn open(folder: &Path, part: Part) -> Result<Self, PictureError> {
         let path = Self::path(folder, part);
-        let file = File::open(&path).map_err(refused(&path, "open"))?;
+        let file = open_file(&path)?;
         let (classes, by_class) = match part {
             Part::Train => {
                 let tars = class_tars(&file, &path)?;
@@ -86,6 +87,16 @@ impl Tars {
         for class in classes.names() {
             let mut entries = by_class.remove(class).unwrap_or_default();
             entries.sort_by(|a, b| a.name.cmp(&b.name));
+            if let Some(twice) = entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
+                let problem = format!("{} of class {class} is in it twice", twice[0].name);
+                return Err(PictureError::layout(&path, problem));
+            }
+            if entries.is_empty() && part == Part::Train {
+                return Err(PictureError::layout(
+                    path,
+                    format!("its class {class} has no pictures"),
+                ));
+            }
             names.add_class(entries.iter().map(|entry| entry.name.as_str()))?;
             for entry in entries {
                 let n = u32::try_from(entry.n)
@@ -133,6 +144,14 @@ fn class_tars(file: &File, path: &Path) -> Result<Vec<(String, Entry)>, PictureE
         };
         tars.push((class.to_owned(), entry));
     }
+    let mut classes: Vec<&str> = tars.iter().map(|(class, _)| class.as_str()).collect();
+    classes.sort_unstable();
+    if let Some(twice) = classes.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(PictureError::layout(
+            path,
+            format!("{}.tar is in it twice", twice[0]),
+        ));
+    }
     Ok(tars)
 }
 
@@ -149,9 +168,7 @@ fn validation(
     let kit = devkit::read(&folder.join(DEVKIT))?;
     let classes = Classes::new(kit.class_names());
     let train = folder.join(TRAIN);
-    if let Ok(train_file) = File::open(&train)
-        && classes_of(&class_tars(&train_file, &train)?) != classes
-    {
+    if train.is_file() && classes_of(&class_tars(&open_file(&train)?, &train)?) != classes {
         return Err(PictureError::layout(
             train,
             "its classes are not those of the development kit",
@@ -177,20 +194,28 @@ fn number(name: &str) -> Option<usize> {
     digits.parse().ok()
 }
 
-/// The regular files in an archive that stands at this place of a file.
+/// The regular files in an archive that stands at this place of a file. Folders may stand beside them; anything else, and an
+/// archive that does not end as one does, would be another set of pictures than its owner's.
 fn entries(file: &File, path: &Path, start: u64, n: u64) -> Result<Vec<Entry>, PictureError> {
     let damaged = |error: std::io::Error| {
         PictureError::layout(path, format!("it cannot be read as a tar archive: {error}"))
     };
     let mut archive = tar::Archive::new(Section::new(file, start, n));
-    let mut found = Vec::new();
+    let (mut found, mut end) = (Vec::new(), 0);
     for entry in archive.entries_with_seek().map_err(damaged)? {
         let entry = entry.map_err(damaged)?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
         let name = String::from_utf8(entry.path_bytes().into_owned());
         let name = name.map_err(|_| PictureError::layout(path, "a name in it is no text"))?;
+        end = entry.raw_file_position().saturating_add(entry.size());
+        match entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous => {}
+            EntryType::Directory | EntryType::XGlobalHeader => continue,
+            other => {
+                let kind = char::from(other.as_byte());
+                let problem = format!("{name} in it is neither a plain file nor a folder (type {kind:?})");
+                return Err(PictureError::layout(path, problem));
+            }
+        }
         let (at, size) = (entry.raw_file_position(), entry.size());
         if at.checked_add(size).is_none_or(|end| end > n) {
             let problem = format!("{name} goes beyond its end: the archive was cut");
@@ -202,7 +227,34 @@ fn entries(file: &File, path: &Path, start: u64, n: u64) -> Result<Vec<Entry>, P
             n: size,
         });
     }
+    check_end(file, path, start, end, n)?;
     Ok(found)
+}
+
+/// Bytes of a block of a tar archive.
+const BLOCK: u64 = 512;
+
+/// Behind the last file of an archive come blocks of zeros, at least one: else it was cut between two files, or a header in it
+/// was lost.
+fn check_end(file: &File, path: &Path, start: u64, end: u64, n: u64) -> Result<(), PictureError> {
+    // All that archivers write of them, and more.
+    const MOST: u64 = 1 << 16;
+    let end = end.next_multiple_of(BLOCK);
+    let rest = n.saturating_sub(end).min(MOST);
+    let mut bytes = Vec::new();
+    read_at(file, start + end.min(n), rest as usize, &mut bytes).map_err(refused(path, "read"))?;
+    if rest < BLOCK {
+        let problem = "an archive in it, or itself, has no end: it was cut";
+        return Err(PictureError::layout(path, problem));
+    }
+    if bytes.iter().any(|byte| *byte != 0) {
+        let problem = format!(
+            "behind byte {} is neither a file's header nor its end",
+            start + end
+        );
+        return Err(PictureError::layout(path, problem));
+    }
+    Ok(())
 }
 
 impl Pictures for Tars {

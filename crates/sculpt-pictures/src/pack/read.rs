@@ -1,5 +1,6 @@
 use super::index::{Index, LeftOut, PackParameters};
 use super::shard::{NO_LABEL, Shard};
+use crate::error::refused;
 use crate::{Classes, Part, PictureError, Pictures};
 use sculpt_store::digest::Digest;
 use sculpt_store::paths;
@@ -31,7 +32,7 @@ impl Pack {
     }
 
     /// Digest of what is trained on: that of the files (see [`PictureDigest`](crate::PictureDigest)) where all of them are
-    /// kept byte by byte, else the SHA-256 of the canonical JSON `{"pack": parameters, "source": the files' digest}`.
+    /// kept byte by byte and none is left out, else the SHA-256 of the canonical JSON `{"pack": parameters, "source": the files' digest}`.
     pub fn digest(&self) -> &str {
         &self.index.digest
     }
@@ -63,6 +64,14 @@ impl Pack {
         let (mut shards, mut places) = (Vec::new(), Vec::new());
         for (number, entry) in entries.iter().enumerate() {
             let path = paths::pack_shard(&self.folder, part.word(), number);
+            let length = path.metadata().map_err(refused(&path, "open"))?.len();
+            if length != entry.file.bytes {
+                let problem = format!(
+                    "it has {length} bytes, and the index records {}",
+                    entry.file.bytes
+                );
+                return Err(PictureError::pack(path, problem));
+            }
             let shard = Shard::open(&path, classes.names().len())?;
             let found = shard.rows().len();
             if found != entry.records as usize {

@@ -2,7 +2,7 @@
 
 use crate::PictureError;
 use crate::error::refused;
-use crate::section::read_at;
+use crate::section::{open_file, read_at};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,8 @@ pub(super) const HEADER: usize = 32;
 pub(super) const ROW: usize = 20;
 /// Bytes of a record before its name.
 pub(super) const RECORD_HEADER: usize = 40;
+/// What no shard exceeds: a picture of [`MOST_PIXELS`](crate::MOST_PIXELS) does not either.
+pub(super) const MOST_SHARD_BYTES: u64 = 1 << 31;
 /// The label of what was left out.
 pub(super) const NO_LABEL: u16 = u16::MAX;
 
@@ -93,7 +95,7 @@ impl Shard {
     /// Reads and checks header and table; of the records nothing.
     pub(super) fn open(path: &Path, n_classes: usize) -> Result<Self, PictureError> {
         let wrong = |problem: String| PictureError::pack(path, problem);
-        let file = File::open(path).map_err(refused(path, "open"))?;
+        let file = open_file(path)?;
         let length = file.metadata().map_err(refused(path, "read"))?.len();
         let mut head = Vec::new();
         if length < HEADER as u64 {
@@ -114,6 +116,14 @@ impl Shard {
         }
         let (n, table_at) = (u32_at(&head, 12), u64_at(&head, 16));
         let table_bytes = u64::from(n) * ROW as u64;
+        // No record is shorter than its header: what a table may take follows from what a shard may.
+        if u64::from(n) * RECORD_HEADER as u64 > table_at {
+            return Err(wrong(format!("{n} records do not fit before byte {table_at}")));
+        }
+        if length > MOST_SHARD_BYTES {
+            let problem = format!("{length} bytes are more than a shard has, {MOST_SHARD_BYTES}");
+            return Err(wrong(problem));
+        }
         if table_at < HEADER as u64 || table_at.checked_add(table_bytes) != Some(length) {
             let problem = format!("{n} records and a table at {table_at} do not fit its {length} bytes");
             return Err(wrong(problem));

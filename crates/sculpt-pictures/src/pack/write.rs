@@ -1,7 +1,7 @@
 use super::Pack;
 use super::index::{Begun, FORMAT, Index, LeftOut, PackParameters, ShardEntry, digest_of};
 use super::make::{self, Made, Maker};
-use super::shard::{HEADER, NO_LABEL, RECORD_HEADER, ROW, Row, Shard, header};
+use super::shard::{HEADER, MOST_SHARD_BYTES, NO_LABEL, RECORD_HEADER, ROW, Row, Shard, header};
 use crate::error::refused;
 use crate::source::parts;
 use crate::{Lying, Part, PictureDigest, PictureError, Pictures, open};
@@ -48,9 +48,6 @@ pub struct PackingProgress {
 /// The usual most bytes of a shard.
 pub const SHARD_BYTES: u64 = 1 << 28;
 
-/// What no shard exceeds: a picture of [`MOST_PIXELS`](crate::MOST_PIXELS) does not either.
-const MOST_SHARD_BYTES: u64 = 1 << 31;
-
 /// Pictures a thread that are in memory at once.
 const CHUNK: usize = 32;
 
@@ -77,6 +74,7 @@ pub fn pack(
             "it is a pack already: pack what it was made of",
         ));
     }
+    refuse_inside(source, out)?;
     let mut halves = Vec::new();
     for part in parts(source, lying) {
         halves.push((part, open(source, part)?));
@@ -136,6 +134,26 @@ pub fn pack(
     let marker = paths::pack_begun(out);
     fs::remove_file(&marker).map_err(refused(&marker, "remove"))?;
     Pack::open(out)
+}
+
+/// A pack among the pictures would be one of them, or hide them.
+fn refuse_inside(source: &Path, out: &Path) -> Result<(), PictureError> {
+    let whole = |path: &Path| path.canonicalize().map_err(refused(path, "find"));
+    let source = whole(source)?;
+    let there = out.ancestors().find(|path| path.exists());
+    let there = whole(
+        there
+            .filter(|path| *path != Path::new(""))
+            .unwrap_or(Path::new(".")),
+    )?;
+    if there.starts_with(&source) {
+        let problem = format!(
+            "it is inside {}, whose pictures are packed: give another folder",
+            source.display()
+        );
+        return Err(PictureError::pack(out, problem));
+    }
+    Ok(())
 }
 
 /// SHA-256 of the names, one a line.
@@ -202,7 +220,7 @@ struct Packer<'a> {
     progress: &'a mut dyn FnMut(&PackingProgress) -> ControlFlow<()>,
     so_far: PackingProgress,
     digest: PictureDigest,
-    /// Whether all files are kept byte by byte.
+    /// Whether all files are kept byte by byte, and none is left out.
     is_whole: bool,
     left_out: Vec<LeftOut>,
 }
@@ -265,7 +283,8 @@ impl Packer<'_> {
                 return Ok(false);
             }
             let record = shard.take_apart(i, &bytes)?;
-            if record.name != queue.pictures.name(place)? {
+            let has_label = row.label == NO_LABEL || row.label == queue.pictures.label(place);
+            if record.name != queue.pictures.name(place)? || !has_label {
                 return Ok(false);
             }
             let payload = record.payload;
@@ -304,6 +323,8 @@ impl Packer<'_> {
         match because {
             None => self.is_whole &= is_whole,
             Some(because) => {
+                // Who reads the files has it in its place.
+                self.is_whole = false;
                 self.left_out.push(LeftOut { name, because });
                 let most = self.packing.most_left_out;
                 if self.left_out.len() > most {

@@ -63,6 +63,9 @@ def make():
     save("png.JPEG", a, format="PNG")
     save("png-alpha.JPEG", Image.merge("RGBA", [*a.split(), a.convert("L")]), format="PNG")
     save("png-grey.JPEG", a.convert("L"), format="PNG")
+    # 16 bits, some of which fit into 8: what is above, Pillow cuts off.
+    deep = np.asarray(a.convert("L")).astype(np.uint16) * 3
+    save("png-grey-16.JPEG", Image.fromarray(deep), format="PNG")
     save("png-palette.JPEG", a.quantize(16), format="PNG")
     save("large.jpg", scene(331, 247, 2), quality=90)
 
