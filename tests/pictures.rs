@@ -1,10 +1,15 @@
 use crate::runs::{checkpoints, run_on};
 use sculpt_datasets::{CIFAR10, Decoding, IMAGENET};
-use sculpt_experiments::{DataFolder, DataRef, Node, PictureFolder, UserRecipe, read_user_recipe};
+use sculpt_experiments::{
+    DataFolder, DataRef, Ended, Node, PictureFolder, Runner, Store, UserRecipe, read_user_recipe,
+};
 use sculpt_pictures::{Codec, PackParameters, Packing, Quality, pack};
+use sculpt_store::paths;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use tch::Device;
 
 /// (half, class, name, bytes).
 type File = (&'static str, &'static str, String, Vec<u8>);
@@ -198,6 +203,53 @@ fn networks_learn_from_folders_tars_and_packs() {
         // What looks at no picture is the same node: the initialisation, and a mask that is drawn.
         assert_eq!(shared.len(), 2);
     }
+}
+
+/// A picture that changes under a command changes what its nodes are: none is kept under the id of what was.
+#[test]
+fn nodes_of_pictures_that_changed_meanwhile_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, runs) = (folder.path().join("pictures"), folder.path().join("runs"));
+    write_folder(&root);
+    let data = at(&root, 1);
+    let user = recipe(folder.path(), "resnet18", &data);
+    let store = Store::new(&runs);
+    let picture = root
+        .join("val")
+        .join(CLASSES[0])
+        .join("ILSVRC2012_val_00000003.JPEG");
+    let genuine = fs::read(&picture).unwrap();
+    fs::write(&picture, fs::read(goldens().join("turned.jpg")).unwrap()).unwrap();
+    let stop = AtomicBool::new(false);
+    let mut report = |_| ();
+    let mut refused = 0;
+    for (id, entry) in user.recipe.iter() {
+        store.describe(id, entry).unwrap();
+        let ended = Runner::new(&store, &data, Device::Cpu, &stop, &mut report).run(id);
+        match &entry.node {
+            Node::Init(_) => assert!(matches!(ended, Ok(Ended::Done))),
+            Node::Train(train) if train.label_noise.is_none() => {
+                let error = ended.unwrap_err().to_string();
+                assert!(error.contains("changed while they were trained on"), "{error}");
+                let own = store.node_folder(id);
+                assert!(!store.is_done(id, entry) && !paths::progress_folder(&own).exists());
+                refused += 1;
+            }
+            _ => continue,
+        }
+    }
+    assert_eq!(refused, 1);
+    // As they were, and found again: nothing of the refused node is in the one that is made now.
+    fs::write(&picture, genuine).unwrap();
+    let data = at(&root, 1);
+    run_on(&user.recipe, &folder.path().join("clean"), &data, None);
+    for (id, _) in user.recipe.iter() {
+        Runner::new(&store, &data, Device::Cpu, &stop, &mut report)
+            .run(id)
+            .unwrap();
+    }
+    let clean = checkpoints(&user.recipe, &folder.path().join("clean"));
+    assert_eq!(checkpoints(&user.recipe, &runs), clean);
 }
 
 /// A digest that took a pass over all files is remembered, until one of them changes.

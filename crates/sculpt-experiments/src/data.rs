@@ -110,6 +110,16 @@ impl DataFolder {
         Ok(dataset)
     }
 
+    /// That what a node has read is what its data were when they were found: pictures are read whenever a batch needs them, and all
+    /// else was read at once, and its digest with it.
+    ///
+    /// # Errors
+    /// Pictures that changed since; what the file system refuses.
+    pub fn check_unchanged(&self, data: &DataRef) -> Result<(), ExperimentError> {
+        let pictures = self.pictures_of(data.spec()?);
+        pictures.map_or(Ok(()), PictureFolder::check_unchanged)
+    }
+
     /// The same data, but of the first `n` classes alone, which keep their labels: of pictures, whose number is known then.
     ///
     /// # Errors

@@ -169,6 +169,15 @@ pub enum ExperimentError {
         /// What is wrong with it.
         detail: String,
     },
+    /// Pictures that changed while nodes were made of them.
+    #[error(
+        "the pictures in {} changed while they were trained on: this node is not kept; the next command sees them as they are then",
+        folder.display()
+    )]
+    PicturesChanged {
+        /// Their folder.
+        folder: PathBuf,
+    },
     /// The data that a node names is not the data at hand.
     #[error("the data {name:?} at hand have digest {found}, the node wants {wanted}: {how}")]
     DataDiffers {

@@ -18,6 +18,8 @@ pub struct PictureFolder {
     halves: [Arc<dyn Pictures>; 2],
     decoding: Decoding,
     digest: String,
+    /// By which the digest is known to be theirs.
+    stamp: String,
     title: String,
 }
 
@@ -51,6 +53,7 @@ impl PictureFolder {
         progress: &mut dyn FnMut(usize, usize),
     ) -> Result<Self, ExperimentError> {
         let halves = [open(folder, Part::Train)?, open(folder, Part::Val)?];
+        let stamp = pictures_stamp(folder)?;
         let (digest, packed) = match Lying::of(folder)? {
             Lying::Packed => {
                 let pack = Pack::open(folder)?;
@@ -59,7 +62,7 @@ impl PictureFolder {
             }
             Lying::Folders | Lying::Tars => {
                 let n = halves.iter().map(|half| half.len()).sum();
-                let digest = known_digest(folder, runs, &mut |n_read| progress(n_read, n))?;
+                let digest = known_digest(folder, runs, &stamp, &mut |n_read| progress(n_read, n))?;
                 (digest, String::new())
             }
         };
@@ -69,6 +72,7 @@ impl PictureFolder {
             halves,
             decoding,
             digest,
+            stamp,
         })
     }
 
@@ -113,6 +117,17 @@ impl PictureFolder {
         }
     }
 
+    /// That no file has another length or time than when they were found. Bytes that somebody changes without a trace in
+    /// either are not noticed.
+    pub(crate) fn check_unchanged(&self) -> Result<(), ExperimentError> {
+        if pictures_stamp(&self.folder)? == self.stamp {
+            return Ok(());
+        }
+        Err(ExperimentError::PicturesChanged {
+            folder: self.folder.clone(),
+        })
+    }
+
     pub(crate) fn open(&self) -> Result<Dataset, DatasetError> {
         Self::SPEC.of_pictures(self.halves.clone(), self.decoding, self.digest.clone())
     }
@@ -121,13 +136,14 @@ impl PictureFolder {
 fn known_digest(
     folder: &Path,
     runs: &Path,
+    stamp: &str,
     progress: &mut dyn FnMut(usize),
 ) -> Result<String, ExperimentError> {
     let cache = Cache::new(runs);
     let key = Key::of(&Inputs {
         measure: "pictures-digest",
         v: 1,
-        stamp: &pictures_stamp(folder)?,
+        stamp,
     });
     if let Some(Known { digest }) = cache.get(&key) {
         return Ok(digest);

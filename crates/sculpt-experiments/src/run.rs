@@ -179,6 +179,13 @@ impl<'a> Runner<'a> {
             if lease.is_lost() {
                 return Err(ExperimentError::TakenOver { id: id.clone() });
             }
+            if let Some(data) = file.node.data()
+                && let Err(changed) = self.data.check_unchanged(data)
+            {
+                // To go on from there would be to keep what was made of other pictures.
+                crate::progress::remove(&work.folder)?;
+                return Err(changed);
+            }
             if !again {
                 self.store.check_readers(id, &work.folder)?;
             }
