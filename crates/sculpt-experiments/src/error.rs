@@ -169,15 +169,9 @@ pub enum ExperimentError {
         /// What is wrong with it.
         detail: String,
     },
-    /// Pictures that changed while nodes were made of them.
-    #[error(
-        "the pictures in {} changed while they were trained on: this node is not kept; the next command sees them as they are then",
-        folder.display()
-    )]
-    PicturesChanged {
-        /// Their folder.
-        folder: PathBuf,
-    },
+    /// Pictures that changed while nodes were made of them: the folder.
+    #[error("the pictures in {} changed while they were trained on: this node is not kept; the next command sees them anew", .0.display())]
+    PicturesChanged(PathBuf),
     /// The data that a node names is not the data at hand.
     #[error("the data {name:?} at hand have digest {found}, the node wants {wanted}: {how}")]
     DataDiffers {

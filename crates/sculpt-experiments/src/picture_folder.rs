@@ -123,9 +123,7 @@ impl PictureFolder {
         if pictures_stamp(&self.folder)? == self.stamp {
             return Ok(());
         }
-        Err(ExperimentError::PicturesChanged {
-            folder: self.folder.clone(),
-        })
+        Err(ExperimentError::PicturesChanged(self.folder.clone()))
     }
 
     pub(crate) fn open(&self) -> Result<Dataset, DatasetError> {

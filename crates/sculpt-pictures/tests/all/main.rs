@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod almost;
 mod batches;
 mod common;
 mod decoding;

@@ -1,0 +1,143 @@
+//! What looks like pictures and would be others than their owner's.
+
+use crate::common::{folder, golden, tars};
+use crate::sources::{packed, packing};
+use sculpt_pictures::{Codec, Part, PictureError, open, pictures_digest};
+use std::fs;
+use tempfile::tempdir;
+
+/// The digest is of names and bytes: a class that has neither would shift labels unseen.
+#[test]
+fn classes_without_pictures_are_refused() {
+    let dir = tempdir().unwrap();
+    let (root, out) = (dir.path().join("a"), dir.path().join("b"));
+    folder(&root, 6);
+    let class = root.join("train/n00000001");
+    fs::create_dir(&class).unwrap();
+    let refused = |result: Result<String, PictureError>| result.unwrap_err().to_string();
+    let opened = refused(open(&root, Part::Train).map(|set| format!("{set:?}")));
+    assert!(
+        opened.contains("n00000001: this class has no pictures"),
+        "{opened}"
+    );
+    let digest = refused(pictures_digest(&root, &mut |_| ()));
+    let made = refused(packed(&root, &out, packing("40", Codec::Jpeg)).map(|pack| format!("{pack:?}")));
+    assert_eq!((&digest, &made), (&opened, &opened));
+    // Labels of validation alone may rest on folders that were emptied.
+    assert_eq!(open(&root, Part::Val).unwrap().len(), 4);
+    fs::remove_dir_all(root.join("train")).unwrap();
+    fs::create_dir(root.join("val/n00000001")).unwrap();
+    assert!(refused(open(&root, Part::Val).map(|set| format!("{set:?}"))).contains("has no pictures"));
+}
+
+/// A packed set in which other pictures move up is another one than the files'.
+#[test]
+fn a_whole_pack_that_left_pictures_out_has_a_digest_of_its_own() {
+    let dir = tempdir().unwrap();
+    let (root, out) = (dir.path().join("a"), dir.path().join("b"));
+    // Plain JPEG alone is kept byte by byte.
+    let class = root.join("train/n02100735");
+    fs::create_dir_all(&class).unwrap();
+    fs::write(class.join("a.jpg"), golden("baseline-420.jpg")).unwrap();
+    let val = root.join("val/n02100735");
+    fs::create_dir_all(&val).unwrap();
+    fs::write(val.join("c.jpg"), golden("baseline-444.jpg")).unwrap();
+    let mut packing = packing("full", Codec::Jpeg);
+    packing.most_left_out = 1;
+    let all_kept = packed(&root, &dir.path().join("kept"), packing).unwrap();
+    assert_eq!(all_kept.digest(), all_kept.source_digest());
+    fs::write(class.join("b.jpg"), b"").unwrap();
+    let made = packed(&root, &out, packing).unwrap();
+    assert_eq!(made.source_digest(), pictures_digest(&root, &mut |_| ()).unwrap());
+    assert_ne!(made.digest(), made.source_digest());
+}
+
+#[test]
+fn a_pack_among_its_own_pictures_is_refused() {
+    let dir = tempdir().unwrap();
+    let root = dir.path().join("a");
+    folder(&root, 6);
+    for out in [
+        root.clone(),
+        root.join("train/n02100735"),
+        root.join("new/pack"),
+        root.join("../a/x"),
+    ] {
+        let refused = packed(&root, &out, packing("40", Codec::Jpeg))
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("whose pictures are packed"), "{refused}");
+    }
+    let names = fs::read_dir(&root).unwrap().count();
+    assert_eq!(names, 2, "nothing was made there");
+}
+
+/// The index says how long each shard is; whoever opens one reads no more than that, and waits for nobody.
+#[test]
+fn shards_of_other_packs_and_pipes_are_refused() {
+    let dir = tempdir().unwrap();
+    let (root, out, other) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));
+    folder(&root, 7);
+    let mut parameters = packing("24", Codec::Jpeg);
+    packed(&root, &out, parameters).unwrap();
+    parameters.parameters.quality = 1.try_into().unwrap();
+    packed(&root, &other, parameters).unwrap();
+    let shard = out.join("train-00000.shard");
+    fs::copy(other.join("train-00000.shard"), &shard).unwrap();
+    let refused = || open(&out, Part::Train).unwrap_err().to_string();
+    assert!(
+        refused().contains("bytes, and the index records"),
+        "{}",
+        refused()
+    );
+    fs::remove_file(&shard).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &shard, rustix::fs::Mode::RUSR).unwrap();
+    assert!(refused().contains("train-00000.shard"), "{}", refused());
+    tars(&dir.path().join("t"), 5);
+    let kit = dir.path().join("t/ILSVRC2012_devkit_t12.tar.gz");
+    fs::remove_file(&kit).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &kit, rustix::fs::Mode::RUSR).unwrap();
+    let val = open(&dir.path().join("t"), Part::Val).unwrap_err().to_string();
+    assert!(val.ends_with("it is no regular file"), "{val}");
+}
+
+/// Archives that are read to the end and are not what they were: each would be another set of pictures, with other labels.
+#[test]
+fn tars_that_lost_something_are_named() {
+    let dir = tempdir().unwrap();
+    let root = dir.path();
+    tars(root, 5);
+    let train = root.join("ILSVRC2012_img_train.tar");
+    let genuine = fs::read(&train).unwrap();
+    let refused = |bytes: &[u8]| {
+        fs::write(&train, bytes).unwrap();
+        open(root, Part::Train).unwrap_err().to_string()
+    };
+    // The second header of the outer archive stands behind the first class.
+    let mut archive = tar::Archive::new(&genuine[..]);
+    let entries = archive.entries().unwrap();
+    let places: Vec<u64> = entries
+        .map(|entry| entry.unwrap().raw_header_position())
+        .collect();
+    let second = places[1] as usize;
+    let cut = refused(&genuine[..second]);
+    assert!(cut.ends_with("has no end: it was cut"), "{cut}");
+    let mut lost = genuine.clone();
+    lost[second..second + 512].fill(0);
+    let lost = refused(&lost);
+    assert!(lost.contains("is neither a file's header nor its end"), "{lost}");
+    let twice = [&genuine[..second], &genuine].concat();
+    let twice = refused(&twice);
+    assert!(twice.ends_with(".tar is in it twice"), "{twice}");
+    // A sparse file, as `tar -S` writes it.
+    let mut sparse = genuine.clone();
+    let header = &mut sparse[second..second + 512];
+    header[156] = b'S';
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let sparse = refused(&sparse);
+    assert!(sparse.contains("ILSVRC2012_img_train.tar: "), "{sparse}");
+    fs::write(&train, &genuine).unwrap();
+    assert_eq!(open(root, Part::Train).unwrap().len(), 5);
+}
