@@ -220,7 +220,7 @@ fn nodes_of_pictures_that_changed_meanwhile_are_not_kept() {
         .join("ILSVRC2012_val_00000003.JPEG");
     let genuine = fs::read(&picture).unwrap();
     fs::write(&picture, fs::read(goldens().join("turned.jpg")).unwrap()).unwrap();
-    let stop = AtomicBool::new(false);
+    let (stop, stopped) = (AtomicBool::new(false), AtomicBool::new(true));
     let mut report = |_| ();
     let mut refused = 0;
     for (id, entry) in user.recipe.iter() {
@@ -229,8 +229,11 @@ fn nodes_of_pictures_that_changed_meanwhile_are_not_kept() {
         match &entry.node {
             Node::Init(_) => assert!(matches!(ended, Ok(Ended::Done))),
             Node::Train(train) if train.label_noise.is_none() => {
-                let error = ended.unwrap_err().to_string();
-                assert!(error.contains("changed while they were trained on"), "{error}");
+                let cut = Runner::new(&store, &data, Device::Cpu, &stopped, &mut report).run(id);
+                for ended in [ended, cut] {
+                    let error = ended.unwrap_err().to_string();
+                    assert!(error.contains("changed while they were trained on"), "{error}");
+                }
                 let own = store.node_folder(id);
                 assert!(!store.is_done(id, entry) && !paths::progress_folder(&own).exists());
                 refused += 1;

@@ -175,16 +175,18 @@ impl<'a> Runner<'a> {
             Node::Train(train) => self.train(&mut work, train),
             Node::LoadWeights(_) | Node::LoadMask(_) => Err(ExperimentError::NotLoaded { id: id.clone() }),
         }?;
+        // Stopped or done: to go on from there would be to keep what was made of other pictures.
+        if let Some(data) = file.node.data()
+            && let Err(changed) = self.data.check_unchanged(data)
+        {
+            if !lease.is_lost() {
+                crate::progress::remove(&work.folder)?;
+            }
+            return Err(changed);
+        }
         if ended == Ended::Done {
             if lease.is_lost() {
                 return Err(ExperimentError::TakenOver { id: id.clone() });
-            }
-            if let Some(data) = file.node.data()
-                && let Err(changed) = self.data.check_unchanged(data)
-            {
-                // To go on from there would be to keep what was made of other pictures.
-                crate::progress::remove(&work.folder)?;
-                return Err(changed);
             }
             if !again {
                 self.store.check_readers(id, &work.folder)?;

@@ -16,9 +16,9 @@ use std::time::UNIX_EPOCH;
 /// <SHA-256 of the file>  <bytes>  <path, such as train/n01440764/n01440764_18.JPEG>
 /// ```
 ///
-/// The class is in the path, and no class is without pictures, so labels are covered. It is of the files as their owners gave them out: it can be computed
-/// in one pass over them, a file at a time, and neither a decoder of pictures nor a way of packing them changes it, as
-/// they would change a digest of decoded pixels or of an archive.
+/// The class is in the path, and no class is without pictures, so labels are covered. It is of the files as their owners
+/// gave them out: it can be computed in one pass over them, a file at a time, and neither a decoder of pictures nor a way
+/// of packing them changes it, as they would change a digest of decoded pixels or of an archive.
 #[derive(Clone, Debug, Default)]
 pub struct PictureDigest {
     text: Sha256,

@@ -205,8 +205,8 @@ impl Index {
     }
 }
 
-/// The digest of what is trained on: that of the files where all of them are kept byte by byte and none is left out, else one of the files'
-/// and of what was done to them.
+/// The digest of what is trained on: that of the files where all of them are kept byte by byte and none is left out, else
+/// one of the files' and of what was done to them.
 pub(super) fn digest_of(source: &str, parameters: PackParameters, is_whole: bool) -> String {
     if is_whole {
         return source.to_owned();

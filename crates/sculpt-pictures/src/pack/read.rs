@@ -32,7 +32,8 @@ impl Pack {
     }
 
     /// Digest of what is trained on: that of the files (see [`PictureDigest`](crate::PictureDigest)) where all of them are
-    /// kept byte by byte and none is left out, else the SHA-256 of the canonical JSON `{"pack": parameters, "source": the files' digest}`.
+    /// kept byte by byte and none is left out, else the SHA-256 of the canonical JSON
+    /// `{"pack": parameters, "source": the files' digest}`.
     pub fn digest(&self) -> &str {
         &self.index.digest
     }

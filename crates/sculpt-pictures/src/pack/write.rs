@@ -141,11 +141,7 @@ fn refuse_inside(source: &Path, out: &Path) -> Result<(), PictureError> {
     let whole = |path: &Path| path.canonicalize().map_err(refused(path, "find"));
     let source = whole(source)?;
     let there = out.ancestors().find(|path| path.exists());
-    let there = whole(
-        there
-            .filter(|path| *path != Path::new(""))
-            .unwrap_or(Path::new(".")),
-    )?;
+    let there = whole(there.unwrap_or(Path::new(".")))?;
     if there.starts_with(&source) {
         let problem = format!(
             "it is inside {}, whose pictures are packed: give another folder",

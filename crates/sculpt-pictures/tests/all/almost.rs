@@ -129,15 +129,27 @@ fn tars_that_lost_something_are_named() {
     let twice = [&genuine[..second], &genuine].concat();
     let twice = refused(&twice);
     assert!(twice.ends_with(".tar is in it twice"), "{twice}");
-    // A sparse file, as `tar -S` writes it.
-    let mut sparse = genuine.clone();
-    let header = &mut sparse[second..second + 512];
-    header[156] = b'S';
-    header[148..156].fill(b' ');
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    let sparse = refused(&sparse);
-    assert!(sparse.contains("ILSVRC2012_img_train.tar: "), "{sparse}");
+    // A sparse file, as `tar -S` writes it, a link, a pipe.
+    for kind in [b'S', b'2', b'6'] {
+        let mut other = genuine.clone();
+        let header = &mut other[second..second + 512];
+        header[156] = kind;
+        if kind == b'S' {
+            // One piece, which is all of it: where it begins, its length; the length of the whole.
+            header[386..398].copy_from_slice(b"00000000000\0");
+            header.copy_within(124..136, 398);
+            header.copy_within(124..136, 483);
+        }
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        let other = refused(&other);
+        let says = format!(
+            "is neither a plain file nor a folder (type {:?})",
+            char::from(kind)
+        );
+        assert!(other.ends_with(&says), "{other}");
+    }
     fs::write(&train, &genuine).unwrap();
     assert_eq!(open(root, Part::Train).unwrap().len(), 5);
 }
