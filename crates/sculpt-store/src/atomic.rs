@@ -6,9 +6,11 @@
 //! the way are made, and the folder that each of them stands in is synchronised too. What a link leads to is replaced, not
 //! the link. A device or pipe (`/dev/stdout`) has no content to replace and is written to directly.
 
+use crate::lease::is_shared;
 use crate::{FileError, paths};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -55,13 +57,14 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
     let (mut temporary, mut file) = Temporary::create(path, folder).map_err(failed("write"))?;
     fill(&mut file).map_err(failed("write"))?;
     file.sync_all().map_err(failed("write"))?;
-    drop(file);
     fs::rename(&temporary.path, path).map_err(failed("write"))?;
     temporary.in_place = true;
+    // Not before: whoever sweeps the folder takes an unlocked one for a killed process's.
+    drop(file);
     sync_folder(folder).map_err(failed("synchronise the folder of"))
 }
 
-/// No write lasts so long: a temporary file that nobody has touched since is a killed process's.
+/// No write lasts so long: a temporary file that nobody has touched since is a killed process's, where no lock tells.
 const STRAY_AFTER: Duration = Duration::from_secs(600);
 
 /// Removes the temporary files of a folder that nobody can be writing, because the caller holds its lock.
@@ -97,11 +100,22 @@ fn remove_strays(folder: &Path, older_than: Duration) -> io::Result<()> {
         // One that went away meanwhile took its place.
         let Ok(found) = entry.metadata() else { continue };
         let age = found.modified()?.elapsed().unwrap_or_default();
-        if found.is_file() && age >= older_than {
+        if !found.is_file() {
+            continue;
+        }
+        // Held until the file is gone: its writer, if it is just being made, sees that and takes another.
+        let lock = unlocked(&entry.path());
+        if age >= older_than || lock.is_some() {
             remove_if_there(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// The lock of a temporary file that nobody is writing. None where somebody is, or where locks do not tell.
+fn unlocked(path: &Path) -> Option<File> {
+    let file = File::open(path).ok()?;
+    (!is_shared(&file) && file.try_lock().is_ok()).then_some(file)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -174,6 +188,11 @@ impl Temporary {
             let path = folder.join(hidden);
             match File::options().write(true).create_new(true).open(&path) {
                 Ok(file) => {
+                    // Locks are a help only: where there are none, age tells strays.
+                    let is_swept = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+                    if is_swept || file.metadata()?.nlink() == 0 {
+                        continue;
+                    }
                     let temporary = Self {
                         path,
                         in_place: false,
@@ -296,7 +315,7 @@ mod tests {
         assert_eq!(names(folder.path()), ["file"]);
     }
 
-    /// The older one is a killed process's, the younger one may be being written.
+    /// Those of killed processes: what is locked is being written, unless it is too old for that.
     #[test]
     fn strays_go_with_the_next_write() {
         let folder = tempfile::tempdir().unwrap();
@@ -304,9 +323,11 @@ mod tests {
             let file = File::create(folder.path().join(format!(".file.1-{number}.tmp"))).unwrap();
             let then = std::time::SystemTime::now() - Duration::from_secs(age);
             file.set_modified(then).unwrap();
+            file
         };
-        stray(0, 700);
-        stray(1, 10);
+        let written = [stray(0, 700), stray(1, 10)];
+        written.iter().for_each(|file| file.try_lock().unwrap());
+        drop(stray(2, 0));
         write(&folder.path().join("file"), b"x").unwrap();
         assert_eq!(names(folder.path()), [".file.1-1.tmp", "file"]);
         tidy(folder.path()).unwrap();

@@ -390,7 +390,7 @@ fn machine() -> &'static Machine {
 }
 
 /// Whether other machines may see the file: their locks, or ours, may then not be seen.
-fn is_shared(file: &File) -> bool {
+pub(crate) fn is_shared(file: &File) -> bool {
     // NFS, SMB, CIFS, Lustre, GPFS, BeeGFS, Ceph, AFS, 9p, FUSE (sshfs, s3fs, virtiofs).
     const SHARED: [u32; 10] = [
         0x6969,
