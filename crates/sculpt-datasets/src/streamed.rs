@@ -1,7 +1,8 @@
 use crate::DatasetError;
 use sculpt_pictures::{Batch, Loader, Reading};
-use sculpt_trainers::{BatchError, Batches};
+use sculpt_trainers::{BatchError, Batches, Part, share};
 use std::cell::RefCell;
+use std::ops::Range;
 use tch::{Device, Kind, Tensor};
 
 /// Batches of pictures that do not fit into memory, decoded by threads while the batch before is computed; each a pure
@@ -23,12 +24,17 @@ pub struct PictureBatches {
 enum Ahead {
     /// Nothing yet.
     Nothing,
-    /// From this step of this epoch on.
-    At {
-        epoch: u64,
-        step: usize,
-        reading: Reading<Vec<u8>>,
-    },
+    /// From here on.
+    At(Place, Reading<Vec<u8>>),
+}
+
+/// What is made next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    epoch: u64,
+    step: usize,
+    /// Which parts of how many of each batch.
+    share: (Range<usize>, usize),
 }
 
 /// Batches that are made ahead: one is copied to the device, one is ready, one is made.
@@ -69,19 +75,21 @@ impl PictureBatches {
     /// # Panics
     /// When `step` is not below the steps of an epoch.
     pub fn of(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), DatasetError> {
+        let share = (0..1, 1);
+        self.at(Place { epoch, step, share })
+    }
+
+    fn at(&self, place: Place) -> Result<(Tensor, Tensor), DatasetError> {
         let steps = self.loader.steps_per_epoch();
+        let Place { epoch, step, .. } = place;
         assert!(step < steps, "step {step} of an epoch of {steps}");
         let mut ahead = self.ahead.borrow_mut();
         let mut reading = match std::mem::replace(&mut *ahead, Ahead::Nothing) {
-            Ahead::At {
-                epoch: at_epoch,
-                step: at_step,
-                reading,
-            } if (at_epoch, at_step) == (epoch, step) => reading,
-            Ahead::At { reading, .. } => self.loader.read(epoch, step, reading.into_buffers())?,
+            Ahead::At(at, reading) if at == place => reading,
+            Ahead::At(_, reading) => self.read(&place, reading.into_buffers())?,
             Ahead::Nothing => {
                 let buffers = vec![vec![0; self.loader.n_bytes()]; BUFFERS];
-                self.loader.read(epoch, step, buffers)?
+                self.read(&place, buffers)?
             }
         };
         let batch = reading.next_batch()?;
@@ -89,20 +97,23 @@ impl PictureBatches {
         let made = self.tensors(&batch)?;
         drop(batch);
         // The next epoch begins while the last step of this one is computed.
-        *ahead = if step + 1 < steps {
-            Ahead::At {
-                epoch,
-                step: step + 1,
-                reading,
-            }
-        } else {
-            Ahead::At {
-                epoch: epoch + 1,
-                step: 0,
-                reading: self.loader.read(epoch + 1, 0, reading.into_buffers())?,
-            }
+        let is_last = step + 1 == steps;
+        let next = Place {
+            epoch: epoch + u64::from(is_last),
+            step: if is_last { 0 } else { step + 1 },
+            share: place.share,
         };
+        if is_last {
+            reading = self.read(&next, reading.into_buffers())?;
+        }
+        *ahead = Ahead::At(next, reading);
         Ok(made)
+    }
+
+    fn read(&self, place: &Place, buffers: Vec<Vec<u8>>) -> Result<Reading<Vec<u8>>, DatasetError> {
+        let (parts, of) = place.share.clone();
+        let own = move |n| share(n, parts.clone(), of);
+        Ok(self.loader.read_some(place.epoch, place.step, buffers, own)?)
     }
 
     /// All batches of an epoch, from the first on, but those of which no picture can be read; nothing is read of the epoch
@@ -166,12 +177,25 @@ impl Batches for PictureBatches {
         }
         Ok((images, labels))
     }
+
+    /// No other pictures are decoded than those of the parts; where pictures may be left out, all are, since how many remain
+    /// of the whole batch is known only then.
+    fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Result<Part, BatchError> {
+        if self.loader.may_leave_out() {
+            let (images, labels) = Batches::batch(self, epoch, step)?;
+            return Ok(Part::of_whole(&images, &labels, parts, of));
+        }
+        let share = (parts, of);
+        let (images, labels) = self.at(Place { epoch, step, share })?;
+        let n = self.loader.n_of_batch(step);
+        Ok(Part { images, labels, n })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sculpt_pictures::{Loading, Part, Seed, Sequence, Transform, open, order};
+    use sculpt_pictures::{Loading, Seed, Sequence, Transform, open, order};
     use std::fs;
 
     /// `n` pictures of one colour, a class each: 40 i of red, in the form of packs.
@@ -192,7 +216,7 @@ mod tests {
             workers: 2,
             most_left_out,
         };
-        Loader::new(open(folder, Part::Train).unwrap(), loading).unwrap()
+        Loader::new(open(folder, sculpt_pictures::Part::Train).unwrap(), loading).unwrap()
     }
 
     /// Of one colour a crop is of that colour: (byte / 255 − ½) / ¼. Labels follow the order of the seed, in whichever order
@@ -224,6 +248,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Each process decodes its own pictures, and all together have the batch; a change of parts begins anew.
+    #[test]
+    fn parts_of_a_batch_are_the_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        for most_left_out in [0, 1] {
+            let loader = loader(folder.path(), 4, most_left_out);
+            let batches = PictureBatches::new(loader, [0.5; 3], [0.25; 3], Device::Cpu).unwrap();
+            for (step, of) in [(0, 1), (0, 2), (1, 3), (1, 2)] {
+                let (images, labels) = Batches::batch(&batches, 5, step).unwrap();
+                let parts: Vec<_> = (0..of)
+                    .map(|i| batches.part(5, step, i..i + 1, of).unwrap())
+                    .collect();
+                let joined =
+                    |part: fn(&Part) -> &Tensor| Tensor::cat(&parts.iter().map(part).collect::<Vec<_>>(), 0);
+                assert_eq!(joined(|part| &part.images), images);
+                assert_eq!(joined(|part| &part.labels), labels);
+                assert!(parts.iter().all(|part| part.n as i64 == labels.size()[0]));
+            }
+        }
+        // What another one has is not even read.
+        let loader = loader(folder.path(), 6, 0);
+        let unread = order(Seed(3), 0, 6)[5];
+        fs::write(folder.path().join(format!("train/{unread}/x.jpg")), b"").unwrap();
+        let batches = PictureBatches::new(loader, [0.5; 3], [0.25; 3], Device::Cpu).unwrap();
+        assert_eq!(batches.part(0, 0, 0..1, 2).unwrap().labels.size(), [3]);
+        assert!(batches.part(0, 0, 1..2, 2).is_err());
     }
 
     #[test]

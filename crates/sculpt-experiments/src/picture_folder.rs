@@ -81,6 +81,11 @@ impl PictureFolder {
         &self.folder
     }
 
+    /// Those that are trained on.
+    pub fn training(&self) -> &dyn Pictures {
+        &*self.halves[0]
+    }
+
     /// Threads that decode, and how many pictures may be left out.
     pub fn decoding(&self) -> Decoding {
         self.decoding

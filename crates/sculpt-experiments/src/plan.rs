@@ -1,4 +1,5 @@
 use crate::{Cost, Entry, ExperimentError, Node, NodeId, Recipe, StateRef, Store};
+use sculpt_datasets::Origin;
 use sculpt_models::{ModelSpec, Precision};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -44,13 +45,19 @@ pub struct Work {
     pub threads: u32,
     /// Images, each forward and back.
     pub images: u64,
+    /// Whether they are pictures, decoded whenever they are looked at.
+    pub decodes: bool,
 }
 
 impl Work {
     /// What its speed depends on, as a key.
     pub fn kind(&self) -> String {
         let (side, batch, threads) = (self.side, self.batch, self.threads);
-        format!("{:?} {side} {batch} {:?} {threads}", self.model, self.precision)
+        let decodes = if self.decodes { " decoded" } else { "" };
+        format!(
+            "{:?} {side} {batch} {:?} {threads}{decodes}",
+            self.model, self.precision
+        )
     }
 
     /// Of one node; none of a node that does not train.
@@ -68,6 +75,7 @@ impl Work {
             precision: train.precision,
             threads: entry.threads,
             images: Cost::images(train)?,
+            decodes: matches!(train.data.spec()?.origin, Origin::Pictures { .. }),
         }))
     }
 }

@@ -36,17 +36,17 @@ impl PictureDigest {
     /// # Errors
     /// A path that does not come after the last one, or that has a line's end in it.
     pub fn add(&mut self, path: &str, n_bytes: u64, sha256: &str) -> Result<(), PictureError> {
-        let refused = |problem: &str| PictureError::layout(path, problem);
-        if path.contains(['\n', '\r']) {
-            return Err(refused("it has a line's end in its name"));
-        }
+        check_name(path)?;
         // Part by part: as a walk through sorted folders comes by.
         if self
             .last
             .as_deref()
             .is_some_and(|last| last.split('/').ge(path.split('/')))
         {
-            return Err(refused("it does not come after the picture before it"));
+            return Err(PictureError::layout(
+                path,
+                "it does not come after the picture before it",
+            ));
         }
         self.text.update(format!("{sha256}  {n_bytes}  {path}\n"));
         self.last = Some(path.to_owned());
@@ -131,8 +131,16 @@ pub fn pictures_stamp(folder: &Path) -> Result<String, PictureError> {
     Ok(hex(&stamp.finalize()))
 }
 
+/// A name that can stand in a line.
+pub(crate) fn check_name(path: &str) -> Result<(), PictureError> {
+    if path.contains(['\n', '\r']) {
+        return Err(PictureError::layout(path, "it has a line's end in its name"));
+    }
+    Ok(())
+}
+
 /// Places of `n` pictures, some hundred at a time: that many lines are held together.
-fn chunks(n: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn chunks(n: usize) -> impl Iterator<Item = Range<usize>> {
     const CHUNK: usize = 512;
     (0..n)
         .step_by(CHUNK)

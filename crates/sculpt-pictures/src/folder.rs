@@ -77,6 +77,31 @@ impl Folder {
     }
 }
 
+impl Folder {
+    fn path(&self, i: usize) -> PathBuf {
+        self.root.join(self.names.path(i, self.part, &self.classes))
+    }
+}
+
+/// Length of a picture's file.
+fn n_bytes_of(path: &Path) -> Result<u64, PictureError> {
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(_) if fs::read_link(path).is_ok_and(|_| !path.exists()) => {
+            return Err(PictureError::layout(
+                path,
+                "it is a link to nothing: remove it, or mend what it leads to",
+            ));
+        }
+        Err(error) => return Err(refused(path, "read")(error)),
+    };
+    if !found.is_file() || found.len() > MOST_BYTES {
+        let problem = format!("it is no file of at most {MOST_BYTES} bytes, which all pictures are");
+        return Err(PictureError::layout(path, problem));
+    }
+    Ok(found.len())
+}
+
 impl Pictures for Folder {
     fn len(&self) -> usize {
         self.names.len()
@@ -94,14 +119,14 @@ impl Pictures for Folder {
         Ok(self.names.path(i, self.part, &self.classes))
     }
 
+    fn n_bytes(&self, i: usize) -> Result<u64, PictureError> {
+        n_bytes_of(&self.path(i))
+    }
+
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {
-        let path = self.root.join(self.names.path(i, self.part, &self.classes));
+        let path = self.path(i);
         // Before opening: to open a pipe would wait for its writer.
-        let found = fs::metadata(&path).map_err(refused(&path, "read"))?;
-        if !found.is_file() || found.len() > MOST_BYTES {
-            let problem = format!("it is no file of at most {MOST_BYTES} bytes, which all pictures are");
-            return Err(PictureError::layout(path, problem));
-        }
+        n_bytes_of(&path)?;
         bytes.clear();
         let read = File::open(&path).and_then(|file| file.take(MOST_BYTES).read_to_end(bytes));
         read.map_err(refused(&path, "read"))?;

@@ -6,6 +6,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use sculpt_random::Seed;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -90,6 +91,17 @@ impl Loader {
         self.loading.transform.n_bytes()
     }
 
+    /// Pictures of one of the epoch's batches, those that nobody can read too.
+    pub fn n_of_batch(&self, step: usize) -> usize {
+        let rest = self.pictures.len().saturating_sub(step * self.loading.batch);
+        rest.min(self.loading.batch)
+    }
+
+    /// Whether a picture that nobody can read is left out, rather than an error.
+    pub fn may_leave_out(&self) -> bool {
+        self.loading.most_left_out > 0
+    }
+
     /// Bytes of the buffer that a batch needs.
     pub fn n_bytes(&self) -> usize {
         self.loading.batch * self.loading.transform.n_bytes()
@@ -109,7 +121,28 @@ impl Loader {
     ///
     /// # Panics
     /// Without a buffer, or when one is shorter than [`Self::n_bytes`].
-    pub fn read<B>(&self, epoch: u64, first: usize, mut buffers: Vec<B>) -> Result<Reading<B>, PictureError>
+    pub fn read<B>(&self, epoch: u64, first: usize, buffers: Vec<B>) -> Result<Reading<B>, PictureError>
+    where
+        B: AsMut<[u8]> + Send + 'static,
+    {
+        self.read_some(epoch, first, buffers, |n| 0..n)
+    }
+
+    /// As [`Self::read`], but of each batch those pictures alone that stand at the places that `own` picks of as many as the
+    /// batch has: what one of several processes has of it. No others are read.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there; a worker does where `own` picks places that the batch does not have.
+    pub fn read_some<B>(
+        &self,
+        epoch: u64,
+        first: usize,
+        mut buffers: Vec<B>,
+        own: impl Fn(usize) -> Range<usize> + Send + 'static,
+    ) -> Result<Reading<B>, PictureError>
     where
         B: AsMut<[u8]> + Send + 'static,
     {
@@ -132,7 +165,7 @@ impl Loader {
         let crew = Crew::new(self.loading.workers.max(1), Arc::clone(&stop))?;
         let loader = self.clone();
         let head = thread::Builder::new().name("pictures".into()).spawn(move || {
-            loader.fill(epoch, first, &crew, &free, &found);
+            loader.fill(epoch, first, &own, &crew, &free, &found);
             free
         });
         let head = head.map_err(no_threads)?;
@@ -152,6 +185,7 @@ impl Loader {
         &self,
         epoch: u64,
         first: usize,
+        own: &dyn Fn(usize) -> Range<usize>,
         crew: &Crew,
         free: &Receiver<Option<B>>,
         found: &Sender<Filled<B>>,
@@ -164,8 +198,8 @@ impl Loader {
         for step in first..self.steps_per_epoch() {
             let Ok(Some(mut buffer)) = free.recv() else { return };
             let start = step * self.loading.batch;
-            let places = &order[start..(start + self.loading.batch).min(n)];
-            let made = self.batch(epoch, places, crew, buffer.as_mut());
+            let whole = &order[start..(start + self.loading.batch).min(n)];
+            let made = self.batch(epoch, &whole[own(whole.len())], crew, buffer.as_mut());
             let failed = made.is_err();
             let sent = found.send(made.map(|labels| (step, labels, buffer)));
             if failed || sent.is_err() {

@@ -1,7 +1,8 @@
 //! Packs: pictures in few large files, at the size that training reads.
 //!
 //! A pack is a folder. `pack.json` is its index: sealed JSON (see `sculpt_store::sealed`) with parameters, classes, digests,
-//! shards and what was left out; it is written last, so a folder without it is half made. Beside it lie the shards,
+//! shards (of each its records, its table's CRC-32, its bytes and its SHA-256) and what was left out; it is written last, so a
+//! folder without it is half made. Beside it lie the shards,
 //! `train-00000.shard`, `val-00000.shard` and so on, in the order of the pictures, each at most 2 GiB and usually a little
 //! under 256 MiB. All numbers are little-endian; CRC-32 is that of PNG and zip.
 //!
@@ -31,6 +32,7 @@
 //! | 40 | m | name from the root of the set, UTF-8 |
 //! | 40 + m | the rest | the picture: JPEG; or `SCULPT3B`, columns and rows (4 bytes each), then red, green, blue of each pixel, row by row; of one that was left out, why, UTF-8 |
 
+mod check;
 mod index;
 mod make;
 mod read;

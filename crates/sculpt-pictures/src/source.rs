@@ -36,6 +36,15 @@ pub trait Pictures: Debug + Send + Sync {
     /// When there is none at `i`.
     fn name(&self, i: usize) -> Result<String, PictureError>;
 
+    /// How many bytes [`read`](Self::read) gives, without reading them.
+    ///
+    /// # Errors
+    /// What the operating system refuses; what is no file.
+    ///
+    /// # Panics
+    /// When there is none at `i`.
+    fn n_bytes(&self, i: usize) -> Result<u64, PictureError>;
+
     /// Puts the bytes of one into `bytes`, as they are to be decoded.
     ///
     /// # Errors
@@ -109,6 +118,10 @@ impl Pictures for Subset {
         self.of.name(self.places[i] as usize)
     }
 
+    fn n_bytes(&self, i: usize) -> Result<u64, PictureError> {
+        self.of.n_bytes(self.places[i] as usize)
+    }
+
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {
         self.of.read(self.places[i] as usize, bytes)
     }
@@ -152,6 +165,10 @@ impl Pictures for Relabelled {
 
     fn name(&self, i: usize) -> Result<String, PictureError> {
         self.of.name(i)
+    }
+
+    fn n_bytes(&self, i: usize) -> Result<u64, PictureError> {
+        self.of.n_bytes(i)
     }
 
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {

@@ -274,6 +274,10 @@ impl Pictures for Tars {
         Ok(self.names.path(i, self.part, &self.classes))
     }
 
+    fn n_bytes(&self, i: usize) -> Result<u64, PictureError> {
+        Ok(u64::from(self.places[i].1))
+    }
+
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {
         let (start, n) = self.places[i];
         read_at(&self.file, start, n as usize, bytes).map_err(refused(&self.path, "read"))

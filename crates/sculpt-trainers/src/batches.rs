@@ -28,14 +28,7 @@ pub trait Batches {
     /// As [`Batches::batch`].
     fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Result<Part, BatchError> {
         let (images, labels) = self.batch(epoch, step)?;
-        let n = labels.size()[0] as usize;
-        let places = share(n, parts, of);
-        let (start, length) = (places.start as i64, places.len() as i64);
-        Ok(Part {
-            images: images.narrow(0, start, length),
-            labels: labels.narrow(0, start, length),
-            n,
-        })
+        Ok(Part::of_whole(&images, &labels, parts, of))
     }
 }
 
@@ -48,4 +41,18 @@ pub struct Part {
     pub labels: Tensor,
     /// Images of the whole batch.
     pub n: usize,
+}
+
+impl Part {
+    /// What parts `parts` of `of` equal ones have of a batch that was made whole.
+    pub fn of_whole(images: &Tensor, labels: &Tensor, parts: Range<usize>, of: usize) -> Self {
+        let n = labels.size()[0] as usize;
+        let places = share(n, parts, of);
+        let (start, length) = (places.start as i64, places.len() as i64);
+        Self {
+            images: images.narrow(0, start, length),
+            labels: labels.narrow(0, start, length),
+            n,
+        }
+    }
 }

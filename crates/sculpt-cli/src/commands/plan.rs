@@ -133,7 +133,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         None
     } else {
         let cache = Cache::new(&places::runs(global));
-        Some(Speeds::new(cache, device::of(global)?, words.measure))
+        Some(Speeds::new(
+            cache,
+            device::of(global)?,
+            words.measure,
+            data.pictures.as_ref(),
+        ))
     };
     let asked = Asked {
         wanted: &wanted,
@@ -294,7 +299,8 @@ fn print(costs: &Costs, with_hours: bool) {
     }
     if with_hours {
         printing::note(
-            "times rest on this machine's speed: as --measure found it, else as a step of 16 images lets expect",
+            "times rest on this machine's speed: as --measure found it, else as a step of 16 images lets expect; decoding of \
+             pictures is in them where these are at hand",
         );
     }
 }

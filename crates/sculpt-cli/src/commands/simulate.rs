@@ -78,7 +78,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let (recipe, curves) = needs(&artefacts(&words.artefacts)?, &preset, |needs| needs)?;
     let store = places::store(global);
     let needed = recipe.needed(curves.iter().flatten(), |state| store.has(state));
-    let speeds = Speeds::new(Cache::new(&places::runs(global)), device::of(global)?, false);
+    let cache = Cache::new(&places::runs(global));
+    let speeds = Speeds::new(cache, device::of(global)?, false, data.pictures.as_ref());
     let speed = |work: &Work| match words.images_per_second {
         Some(speed) => Ok(Some(speed)),
         None => speeds.of(work, global.threads.unwrap_or(work.threads)),

@@ -148,7 +148,7 @@ pub(super) struct Index {
     pub(super) classes: Vec<String>,
     /// [`PictureDigest`](crate::PictureDigest) of the files that it was made of.
     pub(super) source: String,
-    /// SHA-256 of the names of these files, one a line.
+    /// SHA-256 over a line for each of these files: its bytes, two spaces, its name.
     pub(super) listing: String,
     /// What training on it is to be told by.
     pub(super) digest: String,
@@ -163,11 +163,13 @@ pub(super) struct Index {
 pub(super) struct ShardEntry {
     /// Records in it, those that were left out too.
     pub(super) records: u32,
+    /// CRC-32 of its table: what tells on opening that it is this pack's.
+    pub(super) table_crc32: u32,
     #[serde(flatten)]
     pub(super) file: Digest,
 }
 
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// `packing.json`, which stands beside the shards as long as there are not all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

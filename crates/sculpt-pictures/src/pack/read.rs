@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// A pack that is whole.
 #[derive(Debug)]
 pub struct Pack {
-    folder: PathBuf,
-    index: Index,
+    pub(super) folder: PathBuf,
+    pub(super) index: Index,
 }
 
 impl Pack {
@@ -77,6 +77,10 @@ impl Pack {
             let found = shard.rows().len();
             if found != entry.records as usize {
                 let problem = format!("it has {found} records, and the index records {}", entry.records);
+                return Err(PictureError::pack(path, problem));
+            }
+            if shard.table_crc() != entry.table_crc32 {
+                let problem = "it is another shard than the index records: of another pack, or made again";
                 return Err(PictureError::pack(path, problem));
             }
             let pictures = shard
@@ -158,6 +162,11 @@ impl Pictures for PackPart {
         let mut bytes = Vec::new();
         shard.read(record, &mut bytes)?;
         Ok(shard.take_apart(record, &bytes)?.name.to_owned())
+    }
+
+    fn n_bytes(&self, i: usize) -> Result<u64, PictureError> {
+        let (shard, record) = self.place(i);
+        Ok(shard.rows()[record].picture_bytes())
     }
 
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError> {

@@ -41,6 +41,11 @@ impl Row {
         out
     }
 
+    /// Bytes of the record behind its name.
+    pub(super) fn picture_bytes(self) -> u64 {
+        u64::from(self.bytes) - (RECORD_HEADER as u64 + u64::from(self.name_bytes))
+    }
+
     fn of(bytes: &[u8; ROW]) -> Self {
         Self {
             offset: u64_at(bytes, 0),
@@ -79,6 +84,7 @@ pub(super) struct Shard {
     path: PathBuf,
     file: File,
     rows: Vec<Row>,
+    table_crc: u32,
     /// A bit a record: whether its checksum was found right since it was opened.
     checked: Vec<AtomicU64>,
 }
@@ -149,9 +155,15 @@ impl Shard {
         Ok(Self {
             path: path.to_owned(),
             file,
+            table_crc: u32_at(&head, 24),
             checked: (0..rows.len().div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
             rows,
         })
+    }
+
+    /// CRC-32 of its table, which has that of each record: whoever knows it knows what is in the shard.
+    pub(super) fn table_crc(&self) -> u32 {
+        self.table_crc
     }
 
     pub(super) fn rows(&self) -> &[Row] {

@@ -2,6 +2,7 @@ use super::Pack;
 use super::index::{Begun, FORMAT, Index, LeftOut, PackParameters, ShardEntry, digest_of};
 use super::make::{self, Made, Maker};
 use super::shard::{HEADER, MOST_SHARD_BYTES, NO_LABEL, RECORD_HEADER, ROW, Row, Shard, header};
+use crate::digest::{check_name, chunks};
 use crate::error::refused;
 use crate::source::parts;
 use crate::{Lying, Part, PictureDigest, PictureError, Pictures, open};
@@ -152,13 +153,22 @@ fn refuse_inside(source: &Path, out: &Path) -> Result<(), PictureError> {
     Ok(())
 }
 
-/// SHA-256 of the names, one a line.
+/// SHA-256 over bytes and name of each, a line each: what tells, without reading them, that others are to be packed than those
+/// that were.
 fn listing(halves: &[(Part, Arc<dyn Pictures>)]) -> Result<String, PictureError> {
     let mut text = Sha256::new();
     for (_, pictures) in halves {
-        for i in 0..pictures.len() {
-            text.update(pictures.name(i)?);
-            text.update("\n");
+        for chunk in chunks(pictures.len()) {
+            let line = |i: usize| {
+                let name = pictures.name(i)?;
+                check_name(&name)?;
+                Ok(format!("{}  {name}\n", pictures.n_bytes(i)?))
+            };
+            let lines: Vec<_> = chunk
+                .into_par_iter()
+                .map(line)
+                .collect::<Result<_, PictureError>>()?;
+            text.update(lines.concat());
         }
     }
     Ok(hex(&text.finalize()))
@@ -167,8 +177,10 @@ fn listing(halves: &[(Part, Arc<dyn Pictures>)]) -> Result<String, PictureError>
 /// Marks the folder as a half-made pack of this kind, or finds that it is one; `true` where it is a whole one.
 fn begin(out: &Path, begun: &Begun) -> Result<bool, PictureError> {
     let other = |what: &str| {
-        let problem =
-            format!("{what} of other pictures or with other parameters: remove it, or give another folder");
+        let problem = format!(
+            "{what} of other pictures (their names and lengths tell) or with other parameters: remove it, or give another \
+             folder"
+        );
         PictureError::pack(out, problem)
     };
     if paths::pack_index(out).is_file() {
@@ -248,6 +260,7 @@ impl Packer<'_> {
             }
             entries.push(ShardEntry {
                 records: shard.rows().len() as u32,
+                table_crc32: shard.table_crc(),
                 file: Digest::of_file(&path)?,
             });
             path = paths::pack_shard(self.out, part.word(), entries.len());
@@ -255,17 +268,21 @@ impl Packer<'_> {
         while queue.next < pictures.len() || !queue.made.is_empty() {
             let path = paths::pack_shard(self.out, part.word(), entries.len());
             let mut failed = None;
-            let mut records = 0;
+            let (mut records, mut table_crc32) = (0, 0);
             let written = atomic::write_with(&path, |file| {
                 let filled = self.fill(file, &mut queue, &mut failed);
-                filled.map(|n| records = n)
+                filled.map(|found| (records, table_crc32) = found)
             });
             if let Some(error) = failed {
                 return Err(error);
             }
             written?;
             let file = Digest::of_file(&path)?;
-            entries.push(ShardEntry { records, file });
+            entries.push(ShardEntry {
+                records,
+                table_crc32,
+                file,
+            });
         }
         Ok(entries)
     }
@@ -340,13 +357,13 @@ impl Packer<'_> {
         }
     }
 
-    /// Writes one shard; returns its number of records. An error of ours goes into `failed`.
+    /// Writes one shard; returns its number of records and its table's CRC-32. An error of ours goes into `failed`.
     fn fill(
         &mut self,
         file: &mut File,
         queue: &mut Queue<'_>,
         failed: &mut Option<PictureError>,
-    ) -> io::Result<u32> {
+    ) -> io::Result<(u32, u32)> {
         let mut ours = |error: PictureError| {
             *failed = Some(error);
             io::Error::other("see the error beside this one")
@@ -387,7 +404,7 @@ impl Packer<'_> {
         file.write_all(&table)?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&header(n, end, &table))?;
-        Ok(n)
+        Ok((n, crc32fast::hash(&table)))
     }
 
     /// Records of the next pictures, in their order.

@@ -50,6 +50,79 @@ fn a_whole_pack_that_left_pictures_out_has_a_digest_of_its_own() {
     let made = packed(&root, &out, packing).unwrap();
     assert_eq!(made.source_digest(), pictures_digest(&root, &mut |_| ()).unwrap());
     assert_ne!(made.digest(), made.source_digest());
+    made.check().unwrap();
+}
+
+/// A name that no digest can have, and a link to nothing, are said before hours of packing.
+#[test]
+fn what_cannot_be_packed_is_said_before_anything_is_made() {
+    let dir = tempdir().unwrap();
+    let (root, out) = (dir.path().join("a"), dir.path().join("b"));
+    folder(&root, 6);
+    let odd = root.join("train/n02100735/two\nlines.JPEG");
+    let refused = || {
+        packed(&root, &out, packing("40", Codec::Jpeg))
+            .unwrap_err()
+            .to_string()
+    };
+    fs::write(&odd, golden("grey.jpg")).unwrap();
+    assert!(refused().contains("a line's end in its name"), "{}", refused());
+    fs::remove_file(&odd).unwrap();
+    let link = root.join("train/n02100735/link.JPEG");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    assert!(
+        refused().ends_with("link.JPEG: it is a link to nothing: remove it, or mend what it leads to"),
+        "{}",
+        refused()
+    );
+    assert!(!out.exists());
+    fs::remove_file(&link).unwrap();
+    packed(&root, &out, packing("40", Codec::Jpeg)).unwrap();
+}
+
+/// An index whose seal is right and that says something else than its records do.
+#[test]
+fn indexes_are_held_against_their_records() {
+    let dir = tempdir().unwrap();
+    let (root, out) = (dir.path().join("a"), dir.path().join("b"));
+    folder(&root, 6);
+    packed(&root, &out, packing("40", Codec::Jpeg))
+        .unwrap()
+        .check()
+        .unwrap();
+    let index = out.join("pack.json");
+    let whole: serde_json::Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    let other = "ab".repeat(32);
+    let first = &whole["classes"][0];
+    for (field, value, says) in [
+        (
+            "source",
+            serde_json::json!(other),
+            "its records are of files with digest",
+        ),
+        ("digest", serde_json::json!(other), "its records have digest"),
+        (
+            "left_out",
+            serde_json::json!([{ "name": "train/x", "because": "y" }]),
+            "left out others",
+        ),
+        (
+            "classes",
+            serde_json::json!([first, "o", "p"]),
+            "has the label of",
+        ),
+    ] {
+        let mut index_of = whole.clone();
+        index_of[field] = value;
+        index_of.as_object_mut().unwrap().remove("sha256");
+        fs::write(&index, sculpt_store::sealed::seal(&index_of).unwrap()).unwrap();
+        let found = sculpt_pictures::Pack::open(&out)
+            .unwrap()
+            .check()
+            .unwrap_err()
+            .to_string();
+        assert!(found.contains(says), "{found}");
+    }
 }
 
 #[test]
@@ -83,10 +156,26 @@ fn shards_of_other_packs_and_pipes_are_refused() {
     parameters.parameters.quality = 1.try_into().unwrap();
     packed(&root, &other, parameters).unwrap();
     let shard = out.join("train-00000.shard");
+    let whole = dir.path().join("whole");
+    fs::rename(&shard, &whole).unwrap();
     fs::copy(other.join("train-00000.shard"), &shard).unwrap();
     let refused = || open(&out, Part::Train).unwrap_err().to_string();
     assert!(
         refused().contains("bytes, and the index records"),
+        "{}",
+        refused()
+    );
+    // One of the same length: a record of it stands for others.
+    let mut same_length = fs::read(&whole).unwrap();
+    let table = u64::from_le_bytes(same_length[16..24].try_into().unwrap()) as usize;
+    same_length[table + 12] ^= 1;
+    let crc = crc32fast::hash(&same_length[table..]).to_le_bytes();
+    same_length[24..28].copy_from_slice(&crc);
+    let crc = crc32fast::hash(&same_length[..28]).to_le_bytes();
+    same_length[28..32].copy_from_slice(&crc);
+    fs::write(&shard, same_length).unwrap();
+    assert!(
+        refused().contains("another shard than the index records"),
         "{}",
         refused()
     );

@@ -294,6 +294,9 @@ fn panics_of_workers_are_not_lost() {
         fn name(&self, i: usize) -> Result<String, PictureError> {
             self.0.name(i)
         }
+        fn n_bytes(&self, i: usize) -> Result<u64, PictureError> {
+            self.0.n_bytes(i)
+        }
         fn read(&self, _: usize, _: &mut Vec<u8>) -> Result<(), PictureError> {
             panic!("broken")
         }

@@ -1,4 +1,4 @@
-//! A pack of pictures: its index, and every shard against it.
+//! A pack of pictures: its index, every shard against it, and the index against the records.
 
 use super::findings::{Findings, PlaceKind};
 use sculpt_pictures::Pack;
@@ -13,6 +13,7 @@ pub(super) fn verify(path: &Path, findings: &mut Findings) {
         Ok(pack) => pack,
         Err(error) => return findings.say(&index, PlaceKind::Description, error.to_string()),
     };
+    let mut all_right = true;
     for (shard, digest) in pack.shards() {
         findings.checked += 1;
         let Err(mismatch) = digest.check(&shard) else {
@@ -24,6 +25,11 @@ pub(super) fn verify(path: &Path, findings: &mut Findings) {
             Mismatch::File(_) if !shard.exists() => PlaceKind::MissingFile,
             Mismatch::File(_) => PlaceKind::Unreadable,
         };
+        all_right = false;
         findings.say(&shard, kind, mismatch.to_string());
+    }
+    // What the index says of records that are damaged is known to be of others.
+    if all_right && let Err(error) = pack.check() {
+        findings.say(&index, PlaceKind::Description, error.to_string());
     }
 }
