@@ -147,7 +147,7 @@ impl Place {
     /// As there, and a state of another network.
     pub fn load_as(&self, layout: &Layout) -> Result<Loaded, ExperimentError> {
         let loaded = self.load()?;
-        if loaded.model.layout() == *layout {
+        if *loaded.model.layout() == *layout {
             Ok(loaded)
         } else {
             Err(self.damaged(format!("is of {}, another network than asked for", loaded.model)))

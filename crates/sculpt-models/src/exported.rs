@@ -29,7 +29,7 @@ const GIVEN: [&str; 3] = ["parameters", "running statistics", "images"];
 pub(crate) struct Exported {
     sha256: String,
     description: Description,
-    layout: Layout,
+    layout: Arc<Layout>,
     content: Option<Arc<Vec<u8>>>,
 }
 
@@ -53,7 +53,7 @@ impl Exported {
 
     fn of(content: Vec<u8>) -> Result<Self, NetworkFault> {
         let (description, program) = file::open(&content)?;
-        let layout = description.layout()?;
+        let layout = Arc::new(description.layout()?);
         // Before anything of the sizes that are described is made.
         code::check_parts(&program, &description)?;
         Ok(Self {
@@ -89,7 +89,7 @@ impl Exported {
         self.content.as_ref().map(|content| content.as_slice())
     }
 
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout
     }
 
@@ -163,7 +163,7 @@ impl TryFrom<RawExported> for Exported {
             }));
         }
         Ok(Self {
-            layout: raw.description.layout().map_err(at)?,
+            layout: Arc::new(raw.description.layout().map_err(at)?),
             sha256: raw.sha256,
             description: raw.description,
             content: None,
@@ -263,7 +263,7 @@ fn failed(doing: &'static str) -> impl Fn(TchError) -> NetworkFault {
 /// A program as a function of its flat parameter vector.
 #[derive(Debug)]
 pub(crate) struct ExportedNetwork {
-    layout: Layout,
+    layout: Arc<Layout>,
     program: Arc<Program>,
     named: String,
 }

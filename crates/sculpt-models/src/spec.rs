@@ -1,11 +1,12 @@
 mod joint;
+mod ours;
 
 use crate::exported::{Exported, RawExported};
-use crate::families::{self, Architecture, Family, Shortcut};
+use crate::families::{self, Architecture, Shortcut};
 use crate::init::{self, InitRule, Law};
-use crate::plan::Plan;
 use crate::planned::PlannedNetwork;
 use crate::{ModelError, NetworkFault, Precision};
+use ours::{Ours, Planned};
 use sculpt_layout::Layout;
 use sculpt_network::Network;
 use sculpt_random::Seed;
@@ -24,14 +25,6 @@ pub struct ModelSpec(Form);
 enum Form {
     Ours(Ours),
     Exported(Arc<Exported>),
-}
-
-/// A network of a family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Ours {
-    architecture: Architecture,
-    width: u32,
-    classes: u32,
 }
 
 /// Either the first three, or `network`.
@@ -184,11 +177,11 @@ impl ModelSpec {
         }
     }
 
-    /// The tensors of the network, in torchvision's `state_dict` order, or its own.
-    pub fn layout(&self) -> Layout {
+    /// The tensors of the network, in torchvision's `state_dict` order, or its own. Whoever asks for one again shares it.
+    pub fn layout(&self) -> Arc<Layout> {
         match &self.0 {
-            Form::Ours(ours) => ours.plan().0,
-            Form::Exported(exported) => exported.layout().clone(),
+            Form::Ours(ours) => Arc::clone(&ours.planned().layout),
+            Form::Exported(exported) => Arc::clone(exported.layout()),
         }
     }
 
@@ -232,8 +225,14 @@ impl ModelSpec {
         self.check_precision(precision)?;
         match &self.0 {
             Form::Ours(ours) => {
-                let (layout, plan) = ours.plan();
-                Ok(Box::new(PlannedNetwork::new(layout, plan, precision, folded)))
+                let Planned { layout, plan } = &*ours.planned();
+                let layout = Layout::clone(layout);
+                Ok(Box::new(PlannedNetwork::new(
+                    layout,
+                    plan.clone(),
+                    precision,
+                    folded,
+                )))
             }
             Form::Exported(exported) => Ok(Box::new(exported.network()?)),
         }
@@ -282,8 +281,8 @@ impl ModelSpec {
         let pixels = self.pixels(image)?;
         match &self.0 {
             Form::Ours(ours) => {
-                let outputs = ours.plan().0;
-                let outputs = outputs.prunable().zip(pixels);
+                let planned = ours.planned();
+                let outputs = planned.layout.prunable().zip(pixels);
                 Ok(outputs.map(|(param, n)| param.shape()[0] as u64 * n).sum())
             }
             Form::Exported(exported) => Ok(exported.description().activations),
@@ -316,7 +315,7 @@ impl ModelSpec {
                 if channels != 3 {
                     return Err(ModelError::Channels { name, channels });
                 }
-                let pixels = ours.plan().1.pixels(height, width);
+                let pixels = ours.planned().plan.pixels(height, width);
                 let mut pixels = pixels.ok_or(ModelError::ImageTooSmall { name, height, width })?;
                 pixels.push(1);
                 Ok(pixels)
@@ -336,16 +335,6 @@ impl ModelSpec {
             Form::Ours(_) => None,
             Form::Exported(exported) => Some(exported),
         }
-    }
-}
-
-impl Ours {
-    fn plan(&self) -> (Layout, Plan) {
-        self.family().plan(self.width as usize, self.classes as usize)
-    }
-
-    fn family(&self) -> &dyn Family {
-        self.architecture.family()
     }
 }
 

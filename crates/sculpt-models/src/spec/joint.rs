@@ -1,6 +1,7 @@
-use super::{Form, ModelSpec};
+use super::{Form, ModelSpec, Planned};
 use crate::planned::{JointNorm, PlannedNetwork};
 use crate::{ModelError, NetworkFault, Precision};
+use sculpt_layout::Layout;
 use sculpt_network::Network;
 use std::sync::Arc;
 use tch::Tensor;
@@ -18,8 +19,8 @@ impl ModelSpec {
         self.check_precision(precision)?;
         match &self.0 {
             Form::Ours(ours) => {
-                let (layout, plan) = ours.plan();
-                let network = PlannedNetwork::new(layout, plan, precision, false);
+                let Planned { layout, plan } = &*ours.planned();
+                let network = PlannedNetwork::new(Layout::clone(layout), plan.clone(), precision, false);
                 Ok(Box::new(network.normalised_by(norm)))
             }
             Form::Exported(exported) => Err(exported.error(NetworkFault::OwnNorm)),

@@ -68,7 +68,7 @@ pub(super) fn tensors(
     let known = stated.as_ref().or(model);
     let fitting = known.is_none().then(|| weights::fitting(path, None)).flatten();
     let layout = known.or(fitting.as_ref()).map(ModelSpec::layout);
-    let (violations, form) = check::file_and_form(path, layout.as_ref());
+    let (violations, form) = check::file_and_form(path, layout.as_deref());
     let fits = violations.is_empty();
     findings.extend(violations);
     if let Some(form) = form {
