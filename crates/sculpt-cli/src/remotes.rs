@@ -38,6 +38,7 @@ fn settings(plain_http: bool) -> anyhow::Result<Settings> {
     let settings = Settings::from_variables(|name| std::env::var(name).ok()).map_err(usage)?;
     Ok(Settings {
         plain_http,
+        tell: Some(printing::note),
         ..settings
     })
 }

@@ -93,9 +93,18 @@ impl Cluster<'_> {
         let folder = paths::slurm_folder(self.store.runs());
         let largest = queue::max_array_size()?;
         let scripts = write_scripts(&folder, &self.work, &self.profile, n_workers, largest)?;
+        let (n, mut there) = (scripts.len(), Vec::new());
         for script in scripts {
-            let id = queue::submit(&script)?;
+            let submitted = queue::submit(&script);
+            let id = submitted.with_context(|| match there.len() {
+                0 => format!("none of {n} arrays was submitted"),
+                k => format!(
+                    "{k} of {n} arrays were submitted and train what they can (`scancel {}` takes them back)",
+                    there.join(" ")
+                ),
+            })?;
             printing::note(&format!("submitted {} as job {id}", script.display()));
+            there.push(id);
         }
         Ok(())
     }
@@ -185,6 +194,17 @@ impl Cluster<'_> {
             }
         }
     }
+}
+
+/// Whether workers of this name were submitted from this store.
+pub(crate) fn was_submitted(name: &str, runs: &Path) -> bool {
+    let files = fs::read_dir(paths::slurm_folder(runs))
+        .into_iter()
+        .flatten()
+        .flatten();
+    files
+        .into_iter()
+        .any(|file| file.file_name().to_string_lossy().starts_with(name))
 }
 
 /// What the workers of this name said last: the end of the log that was written last.

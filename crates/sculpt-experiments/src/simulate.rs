@@ -5,7 +5,7 @@ use sculpt_random::{Purpose, Seed, Stream};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::convert::Infallible;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What is assumed of the machines.
@@ -41,7 +41,11 @@ const SAVED_EVERY: f64 = 60.0;
 
 const PURPOSE: Purpose = Purpose::new(b"machines");
 
-/// Runs the nodes of a recipe that `is_done` says no to, each as long as `seconds` says.
+/// Machines that are lost so often end no node: what is simulated is given up then.
+const MOST_LOSSES: u64 = 1_000_000;
+
+/// Runs the nodes of a recipe that `is_done` says no to, each as long as `seconds` says. None where a million machines were lost
+/// before the end: they are lost faster than a node saves.
 ///
 /// # Panics
 /// When `seconds` gives what is no duration.
@@ -50,7 +54,7 @@ pub fn simulate(
     is_done: impl Fn(&NodeId, &Entry) -> bool,
     seconds: impl Fn(&Entry) -> f64,
     machines: Machines,
-) -> Simulated {
+) -> Option<Simulated> {
     let mut left: HashMap<NodeId, f64> = HashMap::new();
     let mut ends: HashMap<&NodeId, f64> = HashMap::new();
     let (mut work, mut critical_path) = (0.0, 0.0_f64);
@@ -66,6 +70,7 @@ pub fn simulate(
         left.insert(id.clone(), own);
     }
     let mut board = Board::new(recipe, is_done);
+    let hopeless = AtomicBool::new(false);
     let mut fleet = Fleet {
         machines,
         now: 0.0,
@@ -76,26 +81,26 @@ pub fn simulate(
         said: HashMap::new(),
         n_started: 0,
         losses: 0,
+        hopeless: &hopeless,
         chance: Stream::new(Seed(machines.seed), PURPOSE, 0),
     };
-    let never = AtomicBool::new(false);
-    let end = drive(&mut board, &mut fleet, &never, &|_, _| false, &mut |_, _| {});
+    let end = drive(&mut board, &mut fleet, &hopeless, &|_, _| false, &mut |_, _| {});
     match end {
         Ok(Drive::Finished) => {}
-        Ok(Drive::Stopped) => unreachable!("nobody stops it"),
+        Ok(Drive::Stopped) => return None,
         Err(never) => match never {},
     }
-    Simulated {
+    Some(Simulated {
         seconds: fleet.last_done,
         work,
         critical_path,
         losses: fleet.losses,
         jobs: fleet.n_started,
-    }
+    })
 }
 
 /// Machines whose clock jumps from event to event.
-struct Fleet {
+struct Fleet<'a> {
     machines: Machines,
     now: f64,
     last_done: f64,
@@ -109,10 +114,12 @@ struct Fleet {
     said: HashMap<JobNumber, VecDeque<Report>>,
     n_started: usize,
     losses: u64,
+    /// Set once too many were lost.
+    hopeless: &'a AtomicBool,
     chance: Stream,
 }
 
-impl Fleet {
+impl Fleet<'_> {
     /// When a machine that begins now is lost: exponential.
     fn lifetime(&mut self) -> f64 {
         if self.machines.failures_per_hour > 0.0 {
@@ -123,7 +130,7 @@ impl Fleet {
     }
 }
 
-impl Worker for Fleet {
+impl Worker for Fleet<'_> {
     type Error = Infallible;
 
     fn start(&mut self, chain: &[NodeId]) -> Result<JobNumber, Infallible> {
@@ -140,6 +147,8 @@ impl Worker for Fleet {
                 let saved = ((dies - at) / SAVED_EVERY).floor() * SAVED_EVERY;
                 self.left.insert(id.clone(), needed - saved.max(0.0));
                 self.losses += 1;
+                self.hopeless
+                    .fetch_or(self.losses >= MOST_LOSSES, Ordering::Relaxed);
                 at = dies;
                 break;
             }
@@ -207,7 +216,17 @@ mod tests {
 
     fn of(machines: Machines) -> Simulated {
         let seconds = |entry: &Entry| f64::from(u8::from(matches!(entry.node, Node::Train(_)))) * 100.0;
-        simulate(&lrr(), |_, _| false, seconds, machines)
+        simulate(&lrr(), |_, _| false, seconds, machines).unwrap()
+    }
+
+    /// Lost every second on average, and saved every minute: no node of 100 s ends before a million are lost.
+    #[test]
+    fn what_never_ends_is_given_up() {
+        let machines = Machines {
+            failures_per_hour: 3600.0,
+            ..QUIET
+        };
+        assert_eq!(simulate(&lrr(), |_, _| false, |_| 100.0, machines), None);
     }
 
     /// Seven cycles of 100 s a seed: no more machines than seeds help.
@@ -250,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_is_done_takes_no_time() {
-        let found = simulate(&lrr(), |_, _| true, |_| 100.0, QUIET);
+        let found = simulate(&lrr(), |_, _| true, |_| 100.0, QUIET).unwrap();
         assert_eq!((found.seconds, found.work, found.jobs), (0.0, 0.0, 0));
     }
 }

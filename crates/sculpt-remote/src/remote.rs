@@ -38,6 +38,12 @@ enum Server {
     },
 }
 
+/// The largest grids have a tenth of this many files.
+const MOST_LISTED: usize = 10_000_000;
+
+/// A page may be empty where objects were removed, and not many in a row are.
+const MOST_EMPTY_PAGES: usize = 100;
+
 /// What is known of an object without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -93,7 +99,7 @@ impl Remote {
         };
         Ok(Self {
             downloads: Client::new(base, limits)?,
-            requests: Requests::new(base, matches!(server, Server::S3(_)), settings.patience),
+            requests: Requests::new(base, matches!(server, Server::S3(_)), settings),
             patience: settings.patience,
             location,
             server,
@@ -319,7 +325,7 @@ impl Remote {
             return Ok(None);
         };
         let object = self.name_of(under);
-        let (mut files, mut token) = (Vec::new(), None::<String>);
+        let (mut files, mut token, mut n, mut empty) = (Vec::new(), None::<String>, 0, 0);
         loop {
             let answer = self.requests.send(&object, "listed", MOST_LISTING_BYTES, || {
                 s3.list(under, token.as_deref())
@@ -334,6 +340,12 @@ impl Remote {
                 })?;
             let ours = |(key, bytes): &(String, u64)| Some((s3.file_of(key)?.to_owned(), *bytes));
             files.extend(page.keys.iter().filter_map(ours));
+            n += page.keys.len();
+            empty = if page.keys.is_empty() { empty + 1 } else { 0 };
+            if n > MOST_LISTED || empty > MOST_EMPTY_PAGES {
+                let detail = format!("it does not end: {n} objects, and {empty} pages without any");
+                return Err(RemoteError::BadList { object, detail });
+            }
             let went_on = page.next.is_some() && page.next != token;
             token = page.next;
             if !went_on {

@@ -1,8 +1,8 @@
 //! Requests whose answers are small, one connection pool for all of them.
 
-use crate::RemoteError;
 use crate::listing::element;
 use crate::patience::{Patience, passes};
+use crate::{RemoteError, Settings};
 use sculpt_downloads::is_this_machine;
 use std::fs::File;
 use std::io::Read as _;
@@ -109,13 +109,14 @@ enum Failed {
 pub(crate) struct Requests {
     agent: ureq::Agent,
     patience: Patience,
+    tell: Option<fn(&str)>,
     is_s3: bool,
 }
 
 impl Requests {
     /// Requests to the server of `base`. A signature is for one address, and over plain HTTP nobody vouches for where a redirect
     /// leads: only others are followed.
-    pub(crate) fn new(base: &str, is_s3: bool, patience: Patience) -> Self {
+    pub(crate) fn new(base: &str, is_s3: bool, settings: &Settings) -> Self {
         let is_https = base.starts_with("https:");
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -132,7 +133,8 @@ impl Requests {
         }
         Self {
             agent: config.build().into(),
-            patience,
+            patience: settings.patience,
+            tell: settings.tell,
             is_s3,
         }
     }
@@ -150,14 +152,25 @@ impl Requests {
             Failed::Busy(_) => true,
             Failed::Other(_) => false,
         };
-        let mut tries = 0;
+        let (mut tries, mut last) = (0, String::new());
         let sent = self.patience.call(may_pass, |_| {
             tries += 1;
-            let answer = self.send_once(object, most, &ask())?;
-            if passes(answer.status) {
-                return Err(Failed::Busy(Box::new(answer)));
+            if let Some(tell) = self.tell.filter(|_| tries > 1) {
+                tell(&format!(
+                    "{object}: {last}; try {tries} of {}",
+                    self.patience.tries
+                ));
             }
-            Ok(answer)
+            let answer = match self.send_once(object, most, &ask()) {
+                Ok(answer) if passes(answer.status) => Err(Failed::Busy(Box::new(answer))),
+                other => other,
+            };
+            match &answer {
+                Err(Failed::Busy(answer)) => last = format!("the server answered {}", answer.status),
+                Err(Failed::Cut(cut)) => last.clone_from(&cut.why),
+                Err(Failed::Other(_)) | Ok(_) => {}
+            }
+            answer
         });
         sent.map_err(|failed| match failed {
             Failed::Busy(answer) => answer.refused(object, doing),

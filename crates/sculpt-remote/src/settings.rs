@@ -52,6 +52,8 @@ pub struct Settings {
     pub plain_http: bool,
     /// How often requests are tried.
     pub patience: Patience,
+    /// What is told before something is tried again, and why: a server that says nothing is waited for, a minute each time.
+    pub tell: Option<fn(&str)>,
 }
 
 impl Settings {
@@ -111,6 +113,7 @@ impl Settings {
             hub_token: look("HF_TOKEN").map(Secret),
             plain_http: false,
             patience: Patience::USUAL,
+            tell: None,
         })
     }
 }

@@ -103,7 +103,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             delay: words.delay,
             seed: words.seed,
         };
-        let found = on(&needed, &store, &seconds, machines);
+        let Some(found) = on(&needed, &store, &seconds, machines) else {
+            bail!(
+                "--failures {}: a million of {n} machines were lost before the end; nodes save every minute, and each machine lives {:.0} s \
+                 on average",
+                words.failures,
+                3600.0 / words.failures
+            );
+        };
         rows.push(Row {
             machines: n,
             hours: found.seconds / 3600.0,
@@ -147,7 +154,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn on(needed: &Recipe, store: &Store, seconds: &HashMap<String, f64>, machines: Machines) -> Simulated {
+fn on(
+    needed: &Recipe,
+    store: &Store,
+    seconds: &HashMap<String, f64>,
+    machines: Machines,
+) -> Option<Simulated> {
     let of = |entry: &Entry| {
         let work = Work::of(entry).ok().flatten();
         work.map_or(0.0, |work| work.images as f64 * seconds[&work.kind()])
@@ -195,5 +207,5 @@ pub(super) fn longest_chain(
         seed: 0,
     };
     let found = on(needed, store, &seconds, one);
-    Ok(Some((found.critical_path / 3600.0, found.work / 3600.0)))
+    Ok(found.map(|found| (found.critical_path / 3600.0, found.work / 3600.0)))
 }

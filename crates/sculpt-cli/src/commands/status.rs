@@ -10,8 +10,10 @@ use clap::Args;
 use sculpt_experiments::{AnySuite, MetricsRow, NodeId, PostMortem, Recipe, StateRef, Store};
 use sculpt_store::{Holder, paths};
 use serde::Serialize;
-use std::fs;
-use std::time::SystemTime;
+use std::cell::Cell;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, SystemTime};
+use std::{fs, thread};
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -66,9 +68,9 @@ struct Running {
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = places::store(global);
     let named = Named::of(&store);
-    let mut suites = Vec::new();
+    let (mut suites, slurm) = (Vec::new(), Cell::new(Slurm::Unasked));
     for suite in all(&store, words.suite.as_deref())? {
-        suites.push(of(&suite, &store, &named)?);
+        suites.push(of(&suite, &store, &named, &slurm)?);
     }
     if words.json {
         return printing::json(&serde_json::json!({ "suites": suites }));
@@ -112,7 +114,16 @@ fn all(store: &Store, name: Option<&str>) -> anyhow::Result<Vec<AnySuite>> {
     Ok(found)
 }
 
-fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
+/// What is known of the controller.
+#[derive(Clone, Copy, PartialEq)]
+enum Slurm {
+    Unasked,
+    Answers,
+    /// Asked for one suite, it is not asked for the others: it is waited for ten seconds and longer.
+    Silent,
+}
+
+fn of(suite: &AnySuite, store: &Store, named: &Named, slurm: &Cell<Slurm>) -> anyhow::Result<Suite> {
     let (recipe, wanted): (Recipe, Vec<StateRef>) = match suite {
         AnySuite::OfPreset(suite) => {
             let (recipe, curves) = needs(&by_names(&suite.artefacts)?, &suite.preset, |needs| needs)?;
@@ -144,6 +155,8 @@ fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
             let rows = store.live_metrics(id).unwrap_or_default();
             let written = fs::metadata(&live).and_then(|found| found.modified()).ok();
             let since = written.and_then(|at| SystemTime::now().duration_since(at).ok());
+            // Before the first epoch is over the file is as old as the node's beginning.
+            let since = since.filter(|_| !rows.is_empty());
             running.push(Running {
                 id: id.clone(),
                 names: named.names(id),
@@ -158,8 +171,12 @@ fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
         }
     }
     let name = slurm::job_name(suite.name(), store.runs());
+    let submitted = slurm::was_submitted(&name, store.runs());
     // Without Slurm the store alone says it.
-    let workers = slurm::queued(&name).ok();
+    let workers = match slurm.get() {
+        Slurm::Unasked | Slurm::Answers if submitted => queued(&name, slurm),
+        _ => None,
+    };
     let is_left = begun + waiting > 0 && running.is_empty();
     let nobody = workers.as_ref().is_some_and(Vec::is_empty);
     let has_logs = paths::slurm_folder(store.runs()).is_dir();
@@ -173,6 +190,29 @@ fn of(suite: &AnySuite, store: &Store, named: &Named) -> anyhow::Result<Suite> {
         last_words: (is_left && nobody && has_logs).then(|| slurm::last_words(store.runs(), &name)),
         workers,
     })
+}
+
+/// Whether anybody is queued, by a controller that may be away: that it is waited for is said.
+fn queued(name: &str, slurm: &Cell<Slurm>) -> Option<Vec<Queued>> {
+    const SAID_AFTER: Duration = Duration::from_secs(2);
+    let (answered, waits) = mpsc::channel::<()>();
+    let teller = thread::spawn(move || {
+        if waits.recv_timeout(SAID_AFTER) == Err(RecvTimeoutError::Timeout) {
+            printing::note("Slurm is asked who is queued ...");
+        }
+    });
+    let found = slurm::queued(name);
+    drop(answered);
+    let _ = teller.join();
+    slurm.set(if found.is_ok() {
+        Slurm::Answers
+    } else {
+        Slurm::Silent
+    });
+    if let Err(error) = &found {
+        printing::warning(&format!("{error}: who is queued is not known"));
+    }
+    found.ok()
 }
 
 fn print(suite: &Suite) {

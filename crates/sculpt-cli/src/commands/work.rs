@@ -9,7 +9,7 @@ use crate::signals::Stop;
 use crate::slurm::{self, Cluster, Place, Profile, Work};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{AnySuite, DataFolder, Drive, Recipe, StateRef, Store, limits};
 use sculpt_store::paths;
@@ -81,7 +81,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         places::store(global)
     };
     let needed = match (&words.suite, &words.recipe) {
-        (Some(_), _) if let Some(file) = &words.nodes => store.read_list(file)?,
+        (Some(_), _) if let Some(file) = &words.nodes => store.read_list(file).context(
+            "a submission (`--on slurm`, `plan --slurm`) writes --nodes: submit again, or leave it out",
+        )?,
         (Some(name), _) => of_suite(name, &store, &data)?,
         (None, Some(file)) => {
             let mut user = store.read_user_recipe(file, &data)?;

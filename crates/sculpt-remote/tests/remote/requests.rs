@@ -1,8 +1,9 @@
 //! Single files: what is tried again, what is an answer, and what comes of other bytes.
 
 use crate::server::{Fault, SECRET, Server, text};
-use sculpt_remote::{Location, Object, Remote};
+use sculpt_remote::{Location, Object, Remote, Settings};
 use sculpt_store::digest::Digest;
+use std::cell::RefCell;
 use std::fs;
 use std::time::Duration;
 
@@ -237,4 +238,42 @@ fn plain_http_to_others_has_to_be_allowed() {
         said.starts_with("s3://bucket/x cannot be written without credentials: set AWS_"),
         "{said}"
     );
+}
+
+/// Whoever waits is told what for.
+#[test]
+fn tries_are_told() {
+    thread_local! {
+        static TOLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+    let server = Server::new();
+    let settings = Settings {
+        tell: Some(|text| TOLD.with_borrow_mut(|told| told.push(text.to_owned()))),
+        ..server.settings()
+    };
+    let remote = Remote::open("s3://bucket/a".parse().unwrap(), &settings).unwrap();
+    server.put("/bucket/a/x", b"abc");
+    server.fails("GET", "/x", Fault::Status(503, ""));
+    assert_eq!(remote.read("x", 10).unwrap().unwrap(), b"abc");
+    let told = TOLD.take();
+    assert_eq!(told, ["s3://bucket/a/x: the server answered 503; try 2 of 4"]);
+}
+
+/// Page after page without an object, each leading to another one.
+#[test]
+fn lists_that_do_not_end_are_given_up() {
+    let server = Server::new();
+    for i in 0..200 {
+        let page = match i % 2 {
+            0 => "<ListBucketResult><NextContinuationToken>a</NextContinuationToken></ListBucketResult>",
+            _ => "<ListBucketResult><NextContinuationToken>b</NextContinuationToken></ListBucketResult>",
+        };
+        server.fails("GET", "", Fault::Status(200, page));
+    }
+    let said = text(server.bucket().list(""));
+    assert!(
+        said.contains("it does not end: 0 objects, and 101 pages without any"),
+        "{said}"
+    );
+    assert_eq!(server.asked().len(), 101);
 }
