@@ -5,10 +5,13 @@
     python3 crates/sculpt-claims/goldens/verdicts.py reports/published/demo
     cargo xtask claims --suite demo --json >claims.json
     python3 crates/sculpt-claims/goldens/verdicts.py reports/published/demo claims.json
+    python3 crates/sculpt-claims/goldens/verdicts.py reports/SUITE - data/published/SUITE/predictions.safetensors
 
 It shares nothing with the Rust code but the rules of the crate's README and the columns of the frames. A contrast's seeds
 come from the rows that it names (artefact, panel, method, cycle, densities, set, BatchNorm, pairs); its test, interval,
 power and verdicts from its values; a claim from its contrasts. Densities and pairs are checked against what the frame has.
+With the predictions of a suite of one test set, what the test images add too: of each image the same mean of differences as of
+the accuracies, then Student's t over images.
 """
 import json
 import math
@@ -99,6 +102,7 @@ def of_accuracies(row, frame):
         # The level shown has the largest mean of what is best; of equals the densest.
         means = {d: round(sign * v.mean(), 9) for d, v in found.items()}
         shown = max(found, key=lambda d: (means[d], d))
+        row.shown = shown
         # The others are judged with it.
         row.levels.extend(v.to_numpy() for v in found.values())
         return found[shown]
@@ -149,6 +153,76 @@ def of_signs(row, frame):
     column = "overlap" if row.quantity == "sign-overlap" else "accuracy"
     rows = frame.set_index("seed")
     return 100 * (rows[rows.method == row.method][column] - rows[rows.method == row.versus][column])
+
+
+class Predictions:
+    """100 where a state gets an image right, else 0, by (node, epoch)."""
+
+    def __init__(self, path):
+        file = pathlib.Path(path).read_bytes()
+        end = 8 + int.from_bytes(file[:8], "little")
+        tensors = {}
+        for name, told in json.loads(file[8:end]).items():
+            if name == "__metadata__":
+                continue
+            assert told["dtype"] == "U8", name
+            start, stop = (end + offset for offset in told["data_offsets"])
+            kind = "<u2" if len(told["shape"]) == 2 else "u1"
+            tensors[name] = numpy.frombuffer(file[start:stop], kind)
+        (labels,) = (classes for name, classes in tensors.items() if name.startswith("labels/"))
+        self.right = {}
+        for name, classes in tensors.items():
+            if name.startswith("predicted/"):
+                node, epoch = name.removeprefix("predicted/").split("/")
+                self.right[node, int(epoch)] = 100.0 * (classes == labels)
+
+    def of(self, frame, panel, method, cycle):
+        """As `accuracies`, but a list of numbers, one an image, in the place of each accuracy."""
+        percent = accuracies(frame.assign(accuracy=range(len(frame))), panel, method, cycle) / 100
+        rows = frame.iloc[percent.round().astype(int)]
+        return {key: self.right.get((row.node, row.epoch)) for key, row in zip(percent.index, rows.itertuples())}
+
+
+def of_images(row, frame, predictions):
+    """What each image adds to the effect; none where it is not known of every state."""
+    a = predictions.of(frame, row.panel, row.method, row.cycle)
+    b = predictions.of(frame, row.panel, row.versus, row.versus_cycle)
+    own, other = numbers(row.densities), numbers(row.versus_densities)
+    unknown = []
+
+    def less(x, y):
+        unknown.extend(v for v in (x, y) if v is None)
+        return 0 if x is None or y is None else x - y
+
+    def mean(seed, densities):
+        both = [d for d in densities if (seed, d) in a and (seed, d) in b]
+        return numpy.mean([less(a[seed, d], b[seed, d]) for d in both], axis=0)
+
+    def of_seed(seed):
+        if row.over == "best":
+            return less(a[seed, row.shown], b[seed, 1.0])
+        if row.over == "versus-best":
+            return less(a[seed, 1.0], b[seed, row.shown])
+        return mean(seed, own) - mean(seed, other) if row.over == "growth" else mean(seed, own)
+
+    points = numpy.mean([of_seed(int(seed)) for seed in numbers(row.seeds)], axis=0)
+    return None if unknown else points
+
+
+def check_images(name, row, frame, predictions):
+    points = of_images(row, frame, predictions) if row.quantity == "accuracy" and row.artefact.startswith("figure") else None
+    if points is None:
+        for column in ("image_se", "image_low", "image_high", "n_images"):
+            same(f"{name} {column}", None, getattr(row, column))
+        return
+    n = len(points)
+    near(name + " images' mean", points.mean(), row.effect, row.unit)
+    se = points.std(ddof=1) / math.sqrt(n)
+    alpha = ALPHA / len(row.levels) if row.over == "best" else ALPHA
+    half = stats.t.ppf(1 - alpha, n - 1) * se
+    for column, expected in [("se", se), ("low", row.effect - half), ("high", row.effect + half)]:
+        same(f"{name} image_{column}", expected, getattr(row, "image_" + column))
+    same(name + " n_images", float(n), float(row.n_images))
 
 
 def count(row, frame):
@@ -227,7 +301,7 @@ def check_power(name, row, values, s, alpha):
     assert of(n) >= POWER - 1e-5 and of(n - 1) < POWER + 1e-5, f"{name}: {n} seeds have {of(n - 1)}, {of(n)}"
 
 
-def contrast(row, frames):
+def contrast(row, frames, predictions):
     row = types.SimpleNamespace(**row.to_dict(), levels=[])
     name = f"claim {row.claim}, {row.part}, {row.replicate}"
     frame = frames[row.artefact]
@@ -259,6 +333,8 @@ def contrast(row, frames):
     if len(values) == 0:
         return
     same(name + " effect", float(numpy.mean(values)), row.effect)
+    if predictions is not None:
+        check_images(name, row, frame, predictions)
     if len(values) > 1:
         s = float(numpy.std(values, ddof=1))
         # One of several levels is enough: each is tested at a share of the error rate.
@@ -308,7 +384,8 @@ def holm(p):
 
 def main():
     frames = Frames(pathlib.Path(sys.argv[1]))
-    if len(sys.argv) > 2:
+    predictions = Predictions(sys.argv[3]) if len(sys.argv) > 3 else None
+    if len(sys.argv) > 2 and sys.argv[2] != "-":
         said = json.load(open(sys.argv[2]))["artefacts"]
         tables = {own["artefact"]: pandas.DataFrame(own["table"]) for own in said}
         contrasts, claims = tables["contrasts"], tables["claims"]
@@ -316,7 +393,7 @@ def main():
     else:
         contrasts, claims = frames["contrasts"], frames["claims"]
     for _, row in contrasts.iterrows():
-        contrast(row, frames)
+        contrast(row, frames, predictions)
     p = {}
     for row in claims.itertuples():
         own = contrasts[contrasts.claim == row.number]

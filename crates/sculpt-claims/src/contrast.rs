@@ -1,5 +1,6 @@
 //! A comparison that a claim comes down to, before and after it is judged.
 
+use crate::images::{Weights, of_images, standard_error};
 use crate::judge::{Judged, judge, judge_levels, known, reach};
 use crate::params::{ALPHA, Margins, Rule, Sought};
 use sculpt_rows::{BatchNorm, ContrastRow, ImageSet, Name, Over, Quantity, Test, Unit, Verdict};
@@ -23,6 +24,8 @@ pub(crate) struct Contrast {
     pub(crate) sought: Sought,
     /// Empty where the suite has no such panel, and of what is counted.
     pub(crate) values: BySeed,
+    /// Of accuracies what they are of, by seed.
+    pub(crate) states: BTreeMap<u32, Weights>,
     /// Of a best level the values of all, of which `values` are one's.
     pub(crate) levels: Vec<BySeed>,
     /// What is counted.
@@ -95,6 +98,7 @@ impl Contrast {
             unit,
             sought,
             values,
+            states: BTreeMap::new(),
             levels: Vec::new(),
             count: None,
             mean_of_ends: None,
@@ -104,7 +108,12 @@ impl Contrast {
     }
 
     /// As a row of the frame, judged.
-    pub(crate) fn row(self, claim: u32, margins: &Margins) -> Result<ContrastRow, StatsError> {
+    pub(crate) fn row(
+        self,
+        claim: u32,
+        margins: &Margins,
+        correct: &BTreeMap<(String, u32), Vec<bool>>,
+    ) -> Result<ContrastRow, StatsError> {
         let values: Vec<f64> = self.values.values().copied().collect();
         let rule = self.sought.rule(margins);
         let alpha = self.alpha();
@@ -116,6 +125,11 @@ impl Contrast {
                 (known(&values, alpha)?, Some(judged), reach)
             }
         };
+        let images = match rule {
+            Some(_) => of_images(&self.states, correct, 1.0 - 2.0 * alpha)?,
+            None => None,
+        };
+        let ends = images.as_ref().and_then(|images| images.interval.as_ref());
         let counted = self.count.map_or(Verdict::Absent, |_| Verdict::ByConstruction);
         let margin = rule.map(Rule::bound).filter(|bound| *bound != 0.0);
         let at = |factor: f64| -> Result<Option<Verdict>, StatsError> {
@@ -153,7 +167,11 @@ impl Contrast {
             effect: self.count.or(known.effect),
             low: known.interval.map(|(low, _)| low),
             high: known.interval.map(|(_, high)| high),
-            level: known.interval.map(|_| 1.0 - 2.0 * alpha),
+            image_se: images.as_ref().and_then(standard_error),
+            image_low: ends.map(|interval| interval.low),
+            image_high: ends.map(|interval| interval.high),
+            n_images: images.as_ref().map(|images| images.n as u32),
+            level: (known.interval.is_some() || images.is_some()).then_some(1.0 - 2.0 * alpha),
             deviation: known.deviation,
             p: judged.and_then(|judged| judged.p),
             n: rule.map(|_| values.len() as u32),

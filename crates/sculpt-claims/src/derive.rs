@@ -36,6 +36,8 @@ pub(crate) fn claim(claim: &Claim, contrasts: &[ContrastRow]) -> ClaimRow {
         effect: shown.and_then(|row| row.effect),
         low: shown.and_then(|row| row.low),
         high: shown.and_then(|row| row.high),
+        image_low: shown.and_then(|row| row.image_low),
+        image_high: shown.and_then(|row| row.image_high),
         unit: shown.map(|row| row.unit),
         test: shown.map(|row| row.test),
         bound: shown.and_then(|row| row.bound),
@@ -278,6 +280,7 @@ mod tests {
     use crate::contrast::{Contrast, Origin};
     use crate::params::{Margins, Sought};
     use sculpt_rows::{Quantity, Unit};
+    use std::collections::BTreeMap;
 
     fn row(part: &str, place: &str, sought: Sought, values: &[f64]) -> ContrastRow {
         let values = (1..).zip(values.iter().copied()).collect();
@@ -288,7 +291,7 @@ mod tests {
             (Unit::Points, sought),
             values,
         )
-        .row(9, &Margins::PUBLISHED)
+        .row(9, &Margins::PUBLISHED, &BTreeMap::new())
         .unwrap()
     }
 

@@ -23,6 +23,8 @@ pub struct Evidence {
     pub costs: Vec<CostRow>,
     /// The density of about 90 % sparsity of each panel of a figure of accuracies: number and letter.
     pub sparse_90: BTreeMap<(u32, String), f64>,
+    /// Which test images a state gets right, by (node, epoch); of states whose predictions are not kept nothing.
+    pub correct: BTreeMap<(String, u32), Vec<bool>>,
 }
 
 /// Id of a method.

@@ -6,6 +6,7 @@ mod derive;
 #[cfg(test)]
 mod error_rates;
 mod evidence;
+mod images;
 mod judge;
 mod list;
 mod methods;

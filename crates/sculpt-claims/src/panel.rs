@@ -1,7 +1,8 @@
 //! A panel of a figure of accuracies, as claims compare its methods.
 
 use crate::contrast::{BySeed, Contrast, Origin};
-use crate::evidence::{Id, minus};
+use crate::evidence::Id;
+use crate::images::Points;
 use crate::methods::DENSE_CYCLIC;
 use crate::params::Sought;
 use sculpt_rows::{AccuracyRow, Name, Over, Part, Quantity, Unit, of_method, sparsity};
@@ -51,11 +52,14 @@ pub(crate) enum Sparsities {
     Only(f64),
 }
 
+/// Accuracies, or what is made of them, by seed.
+type Measured = BTreeMap<u32, Points>;
+
 /// A density, and one difference a seed.
-type Level = (f64, BySeed);
+type Level = (f64, Measured);
 
 /// By seed: (density, difference) of each density that both methods have.
-type Differences = BTreeMap<u32, Vec<(f64, f64)>>;
+type Differences = BTreeMap<u32, Vec<(f64, Points)>>;
 
 impl Panel<'_> {
     /// `a − b` in points, averaged over these sparsities, of which both must have a value.
@@ -110,7 +114,7 @@ impl Panel<'_> {
         (origin.densities, origin.versus_densities) = (vec![1.0], self.sparse(b));
         let mut levels = self.levels(b, a);
         for (_, values) in &mut levels {
-            values.values_mut().for_each(|value| *value = -*value);
+            values.values_mut().for_each(|value| *value = -&*value);
         }
         let shown = extreme(&levels, -1.0);
         let what = format!("{} dense − {} best sparsity{}", way(a), way(b), at(shown));
@@ -127,7 +131,7 @@ impl Panel<'_> {
     ) -> Contrast {
         let values = shown.map(|(_, values)| values.clone()).unwrap_or_default();
         Contrast {
-            levels: levels.iter().map(|(_, values)| values.clone()).collect(),
+            levels: levels.iter().map(|(_, values)| by_seed(values)).collect(),
             ..self.points(part, what, origin, values, sought)
         }
     }
@@ -137,7 +141,7 @@ impl Panel<'_> {
         let (all, dense) = (self.accuracies(a), self.dense(b));
         let of = |density: f64| {
             let own = all.iter().filter(|((_, d), _)| *d == density.to_bits());
-            let own: BySeed = own.map(|((seed, _), value)| (*seed, *value)).collect();
+            let own: Measured = own.map(|((seed, _), value)| (*seed, value.clone())).collect();
             (density, minus(&own, &dense))
         };
         let levels = self.sparse(a).into_iter().map(of);
@@ -160,9 +164,9 @@ impl Panel<'_> {
         sought: Sought,
     ) -> Contrast {
         let rows = of_method(&self.rows, DENSE_CYCLIC, Part::All);
-        let after = |cycle: u32| -> BySeed {
+        let after = |cycle: u32| -> Measured {
             let own = rows.iter().filter(|row| row.cycle == cycle);
-            own.map(|row| (row.seed, row.percent())).collect()
+            own.map(|row| (row.seed, accuracy(row))).collect()
         };
         let mut origin = self.origin(last(DENSE_CYCLIC), last(DENSE_CYCLIC), Over::Mean);
         (origin.densities, origin.versus_densities) = (vec![1.0], vec![1.0]);
@@ -172,7 +176,7 @@ impl Panel<'_> {
             Some((a, b)) => format!("{what}: {DENSE_CYCLIC} after cycle {a} − after cycle {b}"),
             None => what.to_owned(),
         };
-        let values = cycles.map_or_else(BySeed::new, |(a, b)| minus(&after(a), &after(b)));
+        let values = cycles.map_or_else(Measured::new, |(a, b)| minus(&after(a), &after(b)));
         self.points(part, what, origin, values, sought)
     }
 
@@ -190,21 +194,22 @@ impl Panel<'_> {
             if let Some(other) = b.get(&(*seed, *density))
                 && at.contains(own)
             {
-                differences.entry(*seed).or_default().push((own, value - other));
+                let of_seed = differences.entry(*seed).or_default();
+                of_seed.push((own, value.minus(other)));
             }
         }
         differences
     }
 
     /// In percent, by seed and the bits of the density, which sort as the density does.
-    fn accuracies(&self, (method, part): Way) -> BTreeMap<(u32, u64), f64> {
+    fn accuracies(&self, (method, part): Way) -> BTreeMap<(u32, u64), Points> {
         let rows = of_method(&self.rows, method, part).into_iter();
-        rows.map(|row| ((row.seed, row.density_target.to_bits()), row.percent()))
+        rows.map(|row| ((row.seed, row.density_target.to_bits()), accuracy(row)))
             .collect()
     }
 
     /// Accuracies of the dense network.
-    fn dense(&self, of: Way) -> BySeed {
+    fn dense(&self, of: Way) -> Measured {
         let dense = |(_, density): &(u32, u64)| f64::from_bits(*density) == 1.0;
         let all = self.accuracies(of).into_iter().filter(|(key, _)| dense(key));
         all.map(|((seed, _), value)| (seed, value)).collect()
@@ -226,13 +231,17 @@ impl Panel<'_> {
         }
     }
 
-    fn points(&self, part: &str, what: String, origin: Origin, values: BySeed, sought: Sought) -> Contrast {
-        Contrast::new(
-            (part, self.place.clone(), what),
-            origin,
-            (Unit::Points, sought),
-            values,
-        )
+    fn points(&self, part: &str, what: String, origin: Origin, values: Measured, sought: Sought) -> Contrast {
+        let states = values.iter().map(|(seed, points)| (*seed, points.of.clone()));
+        Contrast {
+            states: states.collect(),
+            ..Contrast::new(
+                (part, self.place.clone(), what),
+                origin,
+                (Unit::Points, sought),
+                by_seed(&values),
+            )
+        }
     }
 }
 
@@ -265,7 +274,8 @@ impl fmt::Display for Sparsities {
 
 /// The level with the largest mean times `sign`; of equals the densest.
 fn extreme(levels: &[Level], sign: f64) -> Option<&Level> {
-    let mean = |(_, values): &Level| sign * values.values().sum::<f64>() / values.len() as f64;
+    let sum = |values: &Measured| values.values().map(|points| points.value).sum::<f64>();
+    let mean = |(_, values): &Level| sign * sum(values) / values.len() as f64;
     levels.iter().max_by(|a, b| mean(a).total_cmp(&mean(b)))
 }
 
@@ -273,13 +283,30 @@ fn at(level: Option<&Level>) -> String {
     level.map_or_else(String::new, |(density, _)| format!(" ({})", sparsity(*density)))
 }
 
-fn means(differences: &Differences) -> BySeed {
-    let mean =
-        |values: &Vec<(f64, f64)>| values.iter().map(|(_, value)| value).sum::<f64>() / values.len() as f64;
-    differences
+fn means(differences: &Differences) -> Measured {
+    let mean = |values: &[(f64, Points)]| Points::mean(values.iter().map(|(_, value)| value));
+    let all = differences.iter();
+    all.map(|(seed, values)| (*seed, mean(values))).collect()
+}
+
+/// `a − b`, seed by seed, of the seeds that both have.
+fn minus(a: &Measured, b: &Measured) -> Measured {
+    let both = a
         .iter()
-        .map(|(seed, values)| (*seed, mean(values)))
+        .filter_map(|(seed, a)| Some((*seed, a.minus(b.get(seed)?))));
+    both.collect()
+}
+
+fn by_seed(values: &Measured) -> BySeed {
+    values
+        .iter()
+        .map(|(seed, points)| (*seed, points.value))
         .collect()
+}
+
+/// In percent.
+fn accuracy(row: &AccuracyRow) -> Points {
+    Points::of(row.percent(), (row.node.clone(), row.epoch))
 }
 
 /// Of any seed, ascending.

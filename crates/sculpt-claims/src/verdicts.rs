@@ -20,7 +20,7 @@ pub fn contrasts(evidence: &Evidence, margins: &Margins) -> Result<Vec<ContrastR
     let mut rows = Vec::new();
     for claim in &CLAIMS {
         for contrast in (claim.contrasts)(evidence)? {
-            rows.push(contrast.row(claim.number, margins)?);
+            rows.push(contrast.row(claim.number, margins, &evidence.correct)?);
         }
     }
     Ok(rows)

@@ -28,6 +28,7 @@ mod picture_folder;
 mod plan;
 mod point;
 mod post_mortem;
+mod predictions;
 mod preset;
 mod progress;
 mod prune;
@@ -76,6 +77,7 @@ pub use picture_folder::PictureFolder;
 pub use plan::{Plan, Work, plan};
 pub use point::Point;
 pub use post_mortem::{PostMortem, TensorEnd};
+pub use predictions::Predictions;
 pub use preset::{Overrides, PanelName, Preset, PresetName, PresetPictures, Setup};
 pub use progress::check_progress;
 pub use publish::publish;
@@ -94,7 +96,9 @@ pub use store::Store;
 pub use suite::{AnySuite, Suite};
 pub use timings::check_timings;
 pub use together::Processes;
-pub use training::{EVALUATION_BATCH, Timing, evaluate_examples, evaluation_batch, evaluation_set};
+pub use training::{
+    EVALUATION_BATCH, Timing, evaluate_examples, evaluation_batch, evaluation_set, predict_examples,
+};
 pub use worker::{Event, JobNumber, Report, Worker};
 
 pub use sculpt_trainers::Evaluation;

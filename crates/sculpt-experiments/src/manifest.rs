@@ -189,6 +189,7 @@ fn others(folder: &Path) -> impl Iterator<Item = PathBuf> {
         paths::suite_json(folder),
         paths::metrics(folder),
         paths::timings(folder),
+        paths::predictions(folder),
     ]
     .into_iter()
 }

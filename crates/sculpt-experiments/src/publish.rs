@@ -4,7 +4,7 @@ use crate::manifest::{Manifest, ManifestEntry};
 use crate::metrics::{Metrics, write_metrics};
 use crate::progress::remove_folder;
 use crate::timings::{Timings, write_timings};
-use crate::{AnySuite, ExperimentError, Node, Recipe, StateRef, Store};
+use crate::{AnySuite, ExperimentError, Node, Predictions, Recipe, StateRef, Store};
 use sculpt_checkpoints::write_published;
 use sculpt_store::digest::Digest;
 use sculpt_store::{Lock, atomic, paths};
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Whoever publishes the same suite has long done so.
 const PUBLISHED_BY_THEN: Duration = Duration::from_secs(600);
 
-/// Writes a suite's states, lists, metrics and timings into `folder`, from the store they were trained in. The folder is
+/// Writes a suite's states, lists, metrics, timings and, where there are any, predictions into `folder`, from the store they were trained in. The folder is
 /// made beside its place and moved there whole; an old one is replaced. Returns the bytes of its checkpoints.
 ///
 /// # Errors
@@ -24,6 +24,7 @@ pub fn publish(
     suite: &AnySuite,
     recipe: &Recipe,
     states: &[StateRef],
+    predictions: &Predictions,
     store: &Store,
     folder: &Path,
 ) -> Result<u64, ExperimentError> {
@@ -39,7 +40,7 @@ pub fn publish(
     let _lock = Lock::exclusive_within(&paths::suite_lock(folder), PUBLISHED_BY_THEN)?;
     let (partial, old) = (paths::suite_partial(folder), paths::suite_old(folder));
     let written = remove_folder(&partial)
-        .and_then(|()| write_suite(suite, recipe, &unique, store, &partial))
+        .and_then(|()| write_suite(suite, recipe, &unique, predictions, store, &partial))
         .and_then(|bytes| {
             // The old suite is out of the way before the new one takes its place, and gone only after.
             remove_folder(&old)?;
@@ -60,6 +61,7 @@ fn write_suite(
     suite: &AnySuite,
     recipe: &Recipe,
     states: &BTreeSet<&StateRef>,
+    predictions: &Predictions,
     store: &Store,
     folder: &Path,
 ) -> Result<u64, ExperimentError> {
@@ -88,6 +90,9 @@ fn write_suite(
     }
     write_metrics(&paths::metrics(folder), &metrics)?;
     write_timings(&paths::timings(folder), &timings_in(store, recipe)?)?;
+    if *predictions != Predictions::default() {
+        predictions.write(&paths::predictions(folder))?;
+    }
     suite.write(&paths::suite_json(folder))?;
     Manifest::write(folder, manifest)?;
     Ok(total)

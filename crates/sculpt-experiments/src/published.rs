@@ -6,10 +6,12 @@ use crate::manifest::{Manifest, ManifestEntry};
 use crate::metrics::{MetricsRow, read_metrics};
 use crate::read::{Form, Place};
 use crate::timings::{Timings, read_timings};
-use crate::{AnySuite, Environment, ExperimentError, Node, NodeId, StateRef};
+use crate::{AnySuite, Environment, ExperimentError, Node, NodeId, Predictions, StateRef};
+use sculpt_store::digest::Digest;
 use sculpt_store::paths;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A suite's folder and its lists.
 #[derive(Debug)]
@@ -21,6 +23,10 @@ pub struct PublishedSuite {
     pub(crate) timings: Timings,
     /// The machine that published it.
     pub(crate) environment: Option<Environment>,
+    /// What the manifest says of the predictions; none where it has none.
+    predictions_file: Option<Digest>,
+    /// Read when they are first asked for.
+    predictions: OnceLock<Predictions>,
 }
 
 /// By node and epoch.
@@ -44,6 +50,11 @@ impl PublishedSuite {
         if timings.exists() || manifest.file(&timings).is_some() {
             manifest.check(&timings)?;
         }
+        let predictions = paths::predictions(folder);
+        let predictions_file = manifest.file(&predictions).cloned();
+        if predictions.exists() && predictions_file.is_none() {
+            manifest.check(&predictions)?;
+        }
         let mut rows = Metrics::new();
         for (id, row) in read_metrics(&metrics)? {
             let id = id.parse().map_err(|_| ExperimentError::BadFile {
@@ -65,7 +76,31 @@ impl PublishedSuite {
             metrics: rows,
             timings: read_timings(&timings)?,
             environment: suite.and_then(|suite| suite.environment().cloned()),
+            predictions_file,
+            predictions: OnceLock::new(),
         })
+    }
+
+    /// What its states say of their test images; of an older suite nothing.
+    ///
+    /// # Errors
+    /// Another file than the manifest lists, or one that is not ours.
+    pub fn predictions(&self) -> Result<&Predictions, ExperimentError> {
+        if let Some(known) = self.predictions.get() {
+            return Ok(known);
+        }
+        let path = paths::predictions(&self.folder);
+        let read = match &self.predictions_file {
+            None => Predictions::default(),
+            Some(digest) => {
+                digest.check(&path).map_err(|mismatch| ExperimentError::BadFile {
+                    path: path.clone(),
+                    detail: mismatch.to_string(),
+                })?;
+                Predictions::read(&path)?
+            }
+        };
+        Ok(self.predictions.get_or_init(|| read))
     }
 
     /// Its folder.

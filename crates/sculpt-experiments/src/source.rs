@@ -13,7 +13,7 @@ pub enum Source {
     /// A store, as training left it, and the published suites that it reads on to.
     Runs(Store),
     /// A published or fetched suite alone.
-    Published(PublishedSuite),
+    Published(Box<PublishedSuite>),
 }
 
 impl Source {
@@ -22,7 +22,7 @@ impl Source {
     /// # Errors
     /// A list that is missing, damaged or not ours.
     pub fn published(folder: &Path) -> Result<Self, ExperimentError> {
-        PublishedSuite::open(folder).map(Source::Published)
+        Ok(Source::Published(Box::new(PublishedSuite::open(folder)?)))
     }
 
     /// Whether the state is there, without reading it.

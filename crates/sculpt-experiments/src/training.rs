@@ -14,7 +14,9 @@ use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
-use sculpt_trainers::{Batches, Division, Evaluation, Outcome, Ranks, Sgd, Training, try_evaluate};
+use sculpt_trainers::{
+    Batches, Division, Evaluation, Outcome, Ranks, Sgd, Training, try_evaluate, try_predict,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Instant;
@@ -221,6 +223,28 @@ pub fn evaluate_examples(
 ) -> Result<Evaluation, ExperimentError> {
     let network = model.network(Precision::F32)?;
     Ok(try_evaluate(&network, theta, buffers, examples.batches())?)
+}
+
+/// The same, and the class that the network gives each image, in their order.
+///
+/// # Errors
+/// As [`evaluate_examples`].
+pub fn predict_examples(
+    model: &ModelSpec,
+    theta: &Tensor,
+    buffers: &Tensor,
+    examples: &EvaluationSet,
+) -> Result<(Evaluation, Vec<u16>), ExperimentError> {
+    let network = model.network(Precision::F32)?;
+    let mut batches = Vec::new();
+    let keep = |classes: &Tensor| batches.push(classes.shallow_clone());
+    let evaluation = try_predict(&network, theta, buffers, examples.batches(), keep)?;
+    let all = Tensor::cat(&batches, 0).to_device(Device::Cpu);
+    let all = Vec::<i64>::try_from(&all)
+        .expect("classes are a list of integers")
+        .into_iter();
+    let class = |class: i64| u16::try_from(class).expect("networks have at most 65,535 outputs");
+    Ok((evaluation, all.map(class).collect()))
 }
 
 /// The same images, some of whose labels are wrong.

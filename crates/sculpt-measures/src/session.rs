@@ -188,6 +188,12 @@ impl Session {
             .collect())
     }
 
+    /// Keeps a value under a key, beside what was asked for.
+    pub(crate) fn keep<V: Serialize>(&self, key: &Key, value: &V) -> Result<(), MeasureError> {
+        self.cache.want(1);
+        Ok(self.cache.put(key, value)?)
+    }
+
     /// Images of these data, which must be at hand.
     pub(crate) fn needed_images(&self, data: &DataRef) -> Result<Images, MeasureError> {
         let missing = || MeasureError::DataMissing {
@@ -261,6 +267,11 @@ impl Images {
     /// What measures on these images are kept under.
     pub(crate) fn loaded_as(&self) -> &str {
         &self.loaded_as
+    }
+
+    /// Of the test images, in their order.
+    pub(crate) fn test_labels(&self) -> Vec<u16> {
+        self.dataset.test.labels()
     }
 
     /// How many are looked at together.

@@ -3,9 +3,10 @@
 use crate::artefact::Content;
 use crate::{ALL, Artefact, ReportError, Session};
 use sculpt_claims::{Evidence, Margins, artefacts, claims, contrasts};
-use sculpt_experiments::Preset;
+use sculpt_experiments::{Node, Preset, StateRef};
 use sculpt_measures::Needs;
 use sculpt_rows::{AccuracyRow, ClaimRow, ContrastRow, Frame, JumpRow, LineRow, Name, Row};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the claims come down to, one row a contrast.
 pub(crate) struct Contrasts {
@@ -41,8 +42,33 @@ impl Content for Contrasts {
                 Err(error) => return Err(error),
             }
         }
+        evidence.correct = correct(session, &evidence)?;
         Ok(contrasts(&evidence, &Margins::PUBLISHED)?)
     }
+}
+
+/// Which test images the states get right that accuracies are of.
+fn correct(
+    session: &Session,
+    evidence: &Evidence,
+) -> Result<BTreeMap<(String, u32), Vec<bool>>, ReportError> {
+    let rows = evidence.accuracies.values().flatten();
+    let state = |row: &AccuracyRow| {
+        let id = row.node.parse().ok()?;
+        Some(StateRef { id, epoch: row.epoch })
+    };
+    let states: BTreeSet<StateRef> = rows.filter_map(state).collect();
+    let states: Vec<StateRef> = states.into_iter().collect();
+    let measures = session.measures();
+    let predictions = measures.predictions(&states)?;
+    let of = |state: StateRef| {
+        let Some(Node::Train(train)) = measures.recipe().get(&state.id).map(|entry| &entry.node) else {
+            return None;
+        };
+        let correct = predictions.correct(&state, &train.data.loaded_as())?;
+        Some(((state.id.as_str().to_owned(), state.epoch), correct))
+    };
+    Ok(states.into_iter().filter_map(of).collect())
 }
 
 impl Content for Claims {

@@ -47,6 +47,10 @@ row! {
         low: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * of_unit(published)],
         /// Upper end.
         high: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * of_unit(published)],
+        /// Lower end of the interval that comes from the test images alone, of the same contrast and level.
+        image_low: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * of_unit(published)],
+        /// Upper end.
+        image_high: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * of_unit(published)],
         /// What the effect is measured in.
         unit: Option<Unit>,
         /// What is tested.

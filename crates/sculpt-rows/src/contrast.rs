@@ -54,8 +54,8 @@ pub enum Test {
 
 row! {
     /// A comparison that a claim comes down to, at one place: what is compared, the rows of which frame it comes from, and
-    /// what its test says. What test images add to the seeds' uncertainty (McNemar, or a bootstrap over images) needs the
-    /// predictions of each state, which no suite keeps yet; its place is after `high`, as `image_low` and `image_high`.
+    /// what its test says. Seeds decide. What other test images would have made of the same states stands beside it, where their
+    /// predictions are known: `image_se` to `n_images`, paired by image as McNemar's test is.
     pub struct ContrastRow {
         /// Number of the claim.
         claim: u32,
@@ -111,7 +111,18 @@ row! {
         low: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
         /// Upper end.
         high: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
-        /// Level of the interval: 0.9 goes with one-sided tests at 5 %, more with the best of several levels.
+        /// Standard error that comes from the test images alone, the states being what they are: of an image `d` is 100 times the sum
+        /// of `weight · (1 where it is right, else 0)` over the states whose accuracies make the effect, the effect is the mean of `d`,
+        /// and this is its sample deviation over the root of `n_images`. None where predictions are not kept, and of anything but
+        /// accuracies.
+        image_se: Option<f64> as "as in `unit`" [within |_, published| tolerance(published.unit)],
+        /// Lower end of the interval that goes with it: Student's t, of the level beside it.
+        image_low: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
+        /// Upper end.
+        image_high: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
+        /// Test images that they are of.
+        n_images: Option<u32> as "images",
+        /// Level of the intervals: 0.9 goes with one-sided tests at 5 %, more with the best of several levels.
         level: Option<f64> as "fraction",
         /// Sample standard deviation over seeds.
         deviation: Option<f64> as "as in `unit`" [within |_, published| INTERVAL * tolerance(published.unit)],
@@ -242,6 +253,10 @@ mod tests {
             effect: Some(mean),
             low: Some(mean - half),
             high: Some(mean + half),
+            image_se: None,
+            image_low: None,
+            image_high: None,
+            n_images: None,
             level: Some(0.9),
             deviation: Some(s),
             p: Some(0.5 * (1.0 - t / (2.0 + t * t).sqrt())),

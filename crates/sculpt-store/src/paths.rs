@@ -115,6 +115,11 @@ pub fn timings(suite_folder: &Path) -> PathBuf {
     suite_folder.join("timings.parquet")
 }
 
+/// What the states of a published suite say of each test image.
+pub fn predictions(suite_folder: &Path) -> PathBuf {
+    suite_folder.join("predictions.safetensors")
+}
+
 /// Folder of what an unfinished node needs to go on.
 pub fn progress_folder(node: &Path) -> PathBuf {
     node.join("progress")

@@ -50,6 +50,23 @@ pub fn try_evaluate<E>(
     buffers: &Tensor,
     batches: impl IntoIterator<Item = Result<(Tensor, Tensor), E>>,
 ) -> Result<Evaluation, E> {
+    try_predict(network, theta, buffers, batches, |_| {})
+}
+
+/// The same, and `predicted` is told the class i64 `[b]` of the largest logit of each image, batch by batch.
+///
+/// # Errors
+/// As [`try_evaluate`].
+///
+/// # Panics
+/// As there.
+pub fn try_predict<E>(
+    network: &dyn Network<Tensor>,
+    theta: &Tensor,
+    buffers: &Tensor,
+    batches: impl IntoIterator<Item = Result<(Tensor, Tensor), E>>,
+    mut predicted: impl FnMut(&Tensor),
+) -> Result<Evaluation, E> {
     no_grad(|| {
         let (mut loss, mut n_correct, mut n) = (0.0, 0, 0);
         for batch in batches {
@@ -57,11 +74,9 @@ pub fn try_evaluate<E>(
             let logits = network.forward(theta, buffers, &images, Mode::Eval);
             let batch_loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
             loss += batch_loss.double_value(&[]);
-            n_correct += logits
-                .argmax(1, false)
-                .eq_tensor(&labels)
-                .sum(Kind::Int64)
-                .int64_value(&[]) as u64;
+            let classes = logits.argmax(1, false);
+            n_correct += classes.eq_tensor(&labels).sum(Kind::Int64).int64_value(&[]) as u64;
+            predicted(&classes);
             n += labels.size()[0] as u64;
         }
         assert!(n > 0, "an evaluation needs at least one image");

@@ -11,7 +11,7 @@ mod train;
 pub use batches::{BatchError, Batches, Part};
 pub use division::{BatchNorm, Division, Ranks, RanksError, Statistics, share};
 pub use error::TrainError;
-pub use evaluate::{Evaluation, evaluate, try_evaluate};
+pub use evaluate::{Evaluation, evaluate, try_evaluate, try_predict};
 pub use sgd::Sgd;
 pub use state::State;
 pub use train::{EpochMetrics, Flow, Observer, Outcome, Position, Step, Training};

@@ -115,6 +115,7 @@ fn files_of(folder: &Path) -> anyhow::Result<Vec<String>> {
         paths::suite_json(folder),
         paths::metrics(folder),
         paths::timings(folder),
+        paths::predictions(folder),
         paths::manifest_sha256(folder),
         paths::manifest(folder),
     ] {

@@ -7,11 +7,15 @@ use super::own;
 use super::plan::needs;
 use super::preset::{DataWords, check_suite_name};
 use super::reproduce::by_names;
+use crate::display::tell_of_measuring;
 use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, Environment, Recipe, RecipeSuite, Source, StateRef, Store, publish};
+use sculpt_experiments::{
+    AnySuite, Environment, Predictions, Recipe, RecipeSuite, Source, StateRef, Store, publish,
+};
+use sculpt_measures::Session as Measures;
 use sculpt_report::{Session, clear_own_files, write_own_page, write_page};
 use sculpt_store::{atomic, paths};
 use std::path::PathBuf;
@@ -69,10 +73,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             folder.display()
         );
     }
+    let data = words.data.folder(global, 1)?;
+    let device = device::of(global)?;
+    let session = Session::open(suite.clone(), runs, &data, device, store.runs())?;
+    let predictions = predictions(session.measures(), &states)?;
     let bytes = publish(
         &AnySuite::OfPreset(suite.clone()),
         &recipe,
         &states,
+        &predictions,
         &store,
         &folder,
     )?;
@@ -87,14 +96,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     let reports = paths::published_report_folder(&places::reports(), &suite.name);
     let source = Source::published(&folder)?;
-    let device = device::of(global)?;
-    let session = Session::open(
-        suite,
-        source,
-        &words.data.folder(global, 1)?,
-        device,
-        store.runs(),
-    )?;
+    let session = Session::open(suite, source, &data, device, store.runs())?;
     let command = |artefact: &str| format!("sculpt {artefact} --suite {}", words.suite);
     let mut outcomes = Vec::new();
     for artefact in wanted {
@@ -116,6 +118,16 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let page = write_page(session.suite(), &reports)?;
     further.bring(&folder)?;
     report(&outcomes, Some(&page), words.json)
+}
+
+/// What the states say of their test images, where these are at hand.
+fn predictions(measures: &Measures, states: &[StateRef]) -> anyhow::Result<Predictions> {
+    tell_of_measuring(measures);
+    let predictions = measures.predictions(states)?;
+    if predictions.classes.is_empty() {
+        printing::note("the suite keeps no predictions: its data are not at hand (--data)");
+    }
+    Ok(predictions)
 }
 
 /// The machine that trained all nodes of a suite; none where there are several.
@@ -187,6 +199,7 @@ fn of_recipe(
         &AnySuite::OfRecipe(suite.clone()),
         &recipe,
         &states,
+        &predictions(before.measures(), &states)?,
         store,
         &folder,
     )?;

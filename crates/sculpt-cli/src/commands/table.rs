@@ -259,6 +259,8 @@ mod tests {
             effect: Some(0.5),
             low: interval.map(|(low, _)| low),
             high: interval.map(|(_, high)| high),
+            image_low: None,
+            image_high: None,
             unit: Some(Unit::Points),
             test: None,
             bound: Some(-0.5),

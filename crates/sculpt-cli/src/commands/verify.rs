@@ -4,6 +4,7 @@ mod file;
 mod findings;
 mod node;
 mod pack;
+mod predictions;
 mod records;
 mod repair;
 mod retrain;

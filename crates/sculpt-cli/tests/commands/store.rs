@@ -5,8 +5,8 @@ use crate::*;
 use sculpt_checkpoints::{read_weights, read_weights_and_form};
 use sculpt_datasets::{Augmentation, DEMO_A, Split};
 use sculpt_experiments::{
-    AnySuite, Criterion, DataFolder, DataRef, Init, Node, NodeId, Preset, PresetName, Prune, Recipe, Runner,
-    StateRef, Store, Suite, Train, Version, publish,
+    AnySuite, Criterion, DataFolder, DataRef, Init, Node, NodeId, Predictions, Preset, PresetName, Prune,
+    Recipe, Runner, StateRef, Store, Suite, Train, Version, publish,
 };
 use sculpt_masks::{Allocation, Density, Rule};
 use sculpt_models::{InitRule, Precision};
@@ -130,6 +130,7 @@ impl Example {
             &AnySuite::OfPreset(self.suite()),
             &self.recipe,
             &trained,
+            &Predictions::default(),
             &self.store,
             &folder,
         )

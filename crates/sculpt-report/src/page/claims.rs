@@ -44,7 +44,8 @@ pub(super) fn section(files: &Files, contrasts: Option<&Files>, grey: bool) -> S
         html.push_str(&summary(table));
         html.push_str(
             "<p class=\"note\">Effect, interval and p are those of a claim's weakest contrast; the interval is the one that \
-             decides, p in brackets is adjusted over all claims (Holm). A claim opens into its contrasts.</p>\n\
+             decides, p in brackets is adjusted over all claims (Holm). <em>Test images ±</em>: what other images of their kind would \
+             have made of the same states, half of the interval of the same level; seeds decide. A claim opens into its contrasts.</p>\n\
              <div class=\"claims\">\n",
         );
         for row in by_verdict(table) {
@@ -158,7 +159,27 @@ fn found(table: &Table, row: usize) -> String {
     if !cell("n").is_empty() {
         words.push(format!("n = {}", Text(cell("n"))));
     }
+    words.extend(Some(of_images(table, row)).filter(|words| !words.is_empty()));
     words.join(", <br>")
+}
+
+/// What other test images would have made of it, `± half of the interval`, and whether that is more than the seeds'; empty where it
+/// is not known. Of a claim or a contrast.
+pub(super) fn of_images(table: &Table, row: usize) -> String {
+    let width = |low: &str, high: &str| {
+        let of = |name: &str| table.cell(row, name).parse::<f64>().ok();
+        Some(of(high)? - of(low)?)
+    };
+    let Some(images) = width("image_low", "image_high") else {
+        return String::new();
+    };
+    let is_more = width("low", "high").is_some_and(|seeds| images > seeds);
+    let more = if is_more {
+        ", more than the seeds\u{2019}"
+    } else {
+        ""
+    };
+    format!("test images ± {}{more}", number(&(0.5 * images).to_string()))
 }
 
 /// What margin and number of seeds have to do with it.

@@ -1,6 +1,6 @@
 //! `FINDINGS.md` of a suite: the verdicts of its page as text, for whoever reads a repository and not a report.
 
-use super::claims::{VERDICT, by_verdict};
+use super::claims::{VERDICT, by_verdict, of_images};
 use super::evidence_of;
 use super::html::{capital, number};
 use super::table::Table;
@@ -56,7 +56,9 @@ pub(super) fn findings(suite: &Suite, claims: &Table, missing: &[&str]) -> Strin
     text.push_str(
         "Effect, interval and p are those of a claim's weakest contrast, over seeds; the interval is the one that decides, p in brackets \
          is adjusted over all claims (Holm). *Found* is the smallest distance from the bound that so many seeds find with 80 % power (of \
-         \"equal\" claims the smallest margin), *needed* how many seeds would decide what is undecided.\n\n\
+         \"equal\" claims the smallest margin), *needed* how many seeds would decide what is undecided. *Test images ±*: what other images of \
+         their kind would have made of the same states, half of the interval of the same level; where it does not stand beside an \
+         accuracy, the suite keeps no predictions.\n\n\
          | verdict | the paper says | effect | p | n | found | needed | at ½ and 2 × our margin | the paper's number | in |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
@@ -98,6 +100,10 @@ fn claim(claims: &Table, row: usize) -> String {
     if !effect.is_empty() {
         effect = format!("{effect} {}", Cell(cell("unit")));
     }
+    let images = of_images(claims, row);
+    if !images.is_empty() {
+        effect = format!("{effect}; {images}");
+    }
     let p = match cell("p") {
         "" => String::new(),
         p => format!("{} ({})", number(p), number(cell("p_holm"))),
@@ -130,10 +136,10 @@ mod tests {
     #[test]
     fn verdicts_stand_sorted_with_their_numbers_and_no_text_breaks_the_table() {
         let claims = Table::read(
-            "number,claim,place,artefacts,verdict,parts,contrast,effect,low,high,unit,test,n,p,p_holm,verdict_half_margin,\
+            "number,claim,place,artefacts,verdict,parts,contrast,effect,low,high,image_low,image_high,unit,test,n,p,p_holm,verdict_half_margin,\
              verdict_twice_margin,smallest_effect,n_to_decide,paper\n\
-             1,a | b,§3,figure 2,undecided,x: undecided,lrr − wr,0.5,-0.25,1.25,points,above,3,0.2,1,undecided,supported,1.5,9,\n\
-             2,<i>c</i>,§4,\"figure 4, table 3\",supported,y,z,1,,,,counted,,,,,,,,95.37 %\n",
+             1,a | b,§3,figure 2,undecided,x: undecided,lrr − wr,0.5,-0.25,1.25,-0.5,1.5,points,above,3,0.2,1,undecided,supported,1.5,9,\n\
+             2,<i>c</i>,§4,\"figure 4, table 3\",supported,y,z,1,,,,,,counted,,,,,,,,95.37 %\n",
             Path::new("claims.csv"),
         )
         .unwrap();
@@ -146,7 +152,7 @@ mod tests {
         );
         assert_eq!(
             lines[3],
-            "| ? undecided | **1.** a \\| b (§3) | 0.500 [−0.250, 1.25] points | 0.200 (1) | 3 | 1.50 | 9 | undecided; supported |  | [figure 2](index.html#figure-2) |"
+            "| ? undecided | **1.** a \\| b (§3) | 0.500 [−0.250, 1.25] points; test images ± 1, more than the seeds’ | 0.200 (1) | 3 | 1.50 | 9 | undecided; supported |  | [figure 2](index.html#figure-2) |"
         );
         assert!(
             lines

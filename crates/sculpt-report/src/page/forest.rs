@@ -2,7 +2,7 @@
 //! percent of its width, so that it is as wide as the page leaves it and its marks stay round; words and numbers are text of the
 //! page.
 
-use super::claims::{VERDICT, class, verdict};
+use super::claims::{VERDICT, class, of_images, verdict};
 use super::html::{Text, number};
 use super::table::Table;
 use sculpt_rows::Verdict;
@@ -97,6 +97,7 @@ fn line(contrasts: &Table, row: usize, scale: Option<&Scale>) -> String {
     if !cell("n").is_empty() && cell("n") != "0" {
         numbers.push(format!("n = {}", Text(cell("n"))));
     }
+    numbers.extend(Some(of_images(contrasts, row)).filter(|words| !words.is_empty()));
     if !cell("mean_of_ends").is_empty() {
         numbers.push(format!(
             "by the mean of the ends {}",

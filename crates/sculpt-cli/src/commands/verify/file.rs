@@ -3,7 +3,7 @@
 use super::{Findings, PlaceKind};
 use crate::commands::weights;
 use sculpt_checkpoints::{Meta, read_meta, read_tensors, verify as check};
-use sculpt_experiments::{check_timings, model_of, read_metrics};
+use sculpt_experiments::{Predictions, check_timings, model_of, read_metrics};
 use sculpt_models::ModelSpec;
 use sculpt_store::paths;
 use std::path::Path;
@@ -15,6 +15,12 @@ pub(super) fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Find
         Some(paths::NODE_JSON) => drop(super::node::description(parent, findings)),
         Some(paths::MANIFEST) => drop(super::suite::manifest(parent, findings)),
         Some(paths::SUITE_JSON) => super::suite::description(parent, findings),
+        Some(_) if path == paths::predictions(parent) => {
+            findings.checked += 1;
+            if let Err(error) = Predictions::read(path) {
+                super::suite::say(findings, path, &error);
+            }
+        }
         Some(name) if paths::is_parquet(name) => {
             findings.checked += 1;
             let read = if path == paths::timings(parent) {

@@ -17,6 +17,7 @@ pub(super) fn verify(folder: &Path, findings: &mut Findings) {
         paths::suite_json(folder),
         paths::metrics(folder),
         paths::timings(folder),
+        paths::predictions(folder),
     ]
     .into();
     let manifest = manifest(folder, findings);
@@ -30,6 +31,7 @@ pub(super) fn verify(folder: &Path, findings: &mut Findings) {
     }
     metrics(folder, entries, findings);
     timings(folder, findings);
+    super::predictions::verify(folder, entries, findings);
     if manifest.is_some() {
         extra_files(folder, &known, findings);
     }
@@ -108,6 +110,7 @@ fn lists(folder: &Path, manifest: &Manifest, findings: &mut Findings) {
             for path in [
                 paths::metrics(folder),
                 paths::timings(folder),
+                paths::predictions(folder),
                 paths::suite_json(folder),
             ] {
                 if path.exists() && manifest.file(&path).is_none() {
