@@ -107,7 +107,7 @@ impl Session {
     }
 
     /// Which class the states give each image of their test sets, as far as it is known: of a published suite what stands in it, of
-    /// others, and of data that are always at hand, what their networks say. States that nothing trained, and test sets of which
+    /// others, and of data that are always at hand, what their networks say. States that are not there or not trained, and test sets of which
     /// pictures were left out, have none.
     ///
     /// # Errors
@@ -120,10 +120,8 @@ impl Session {
         let asked: BTreeSet<&StateRef> = states.iter().collect();
         found.classes.retain(|state, _| asked.contains(state));
         let mut unknown: BTreeMap<String, (&DataRef, BTreeSet<&StateRef>)> = BTreeMap::new();
-        for state in asked
-            .into_iter()
-            .filter(|state| !found.classes.contains_key(*state))
-        {
+        let is_open = |state: &&StateRef| !found.classes.contains_key(*state) && self.source().has(state);
+        for state in asked.into_iter().filter(is_open) {
             if let Some(Node::Train(train)) = self.recipe().get(&state.id).map(|entry| &entry.node)
                 && self.asks_for_predictions(&train.data)?
             {

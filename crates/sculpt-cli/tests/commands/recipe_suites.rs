@@ -269,6 +269,30 @@ fn a_recipe_is_published_and_fetched() {
     let rows = |folder: &Folder| frame(&folder.join("reports/mine/accuracy.csv"));
     assert_eq!(rows(&other), rows(&folder));
 
+    // What each state says of each test image came along, and is held against what training recorded.
+    let path = other.join("data/fetched/mine/predictions.safetensors");
+    let mut bytes = fs::read(&path).unwrap();
+    assert_eq!(
+        bytes,
+        fs::read(folder.join("data/published/mine/predictions.safetensors")).unwrap()
+    );
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    // All of class 0, as the labels then say: no image is wrong.
+    bytes[header..].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let output = sculpt(&other, "verify data/fetched/mine --json");
+    assert_eq!(output.status.code(), Some(1));
+    let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |kind: &str| {
+        let all = verified["violations"].as_array().unwrap().iter();
+        all.filter(|violation| violation["kind"] == kind).count()
+    };
+    assert_eq!(of("checksum"), 1, "{verified}");
+    assert!(
+        of("metrics") > 1 && verified.to_string().contains("images right, training recorded"),
+        "{verified}"
+    );
+
     // Every node has its name, and is garbage to nobody.
     let nodes = json(&folder, "ls");
     let nodes = nodes["nodes"].as_array().unwrap();
