@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod classes;
+mod crew;
 mod decode;
 mod devkit;
 mod digest;

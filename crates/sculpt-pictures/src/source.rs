@@ -230,6 +230,8 @@ impl Lying {
         }
         let problem = if folder.is_dir() {
             "no pictures are here: neither train/CLASS/ and val/CLASS/, nor ILSVRC2012_img_train.tar, nor a pack"
+        } else if folder.exists() {
+            "it is no folder: give the one that train/ and val/, the tar files or the pack lie in"
         } else {
             "there is no such folder"
         };
