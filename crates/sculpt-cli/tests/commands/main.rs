@@ -4,6 +4,7 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod ablations;
 mod analyses;
 mod bad_usage;
 mod bench;

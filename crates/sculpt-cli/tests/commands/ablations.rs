@@ -1,0 +1,59 @@
+//! The recipes of the checkout: they stand for what they say on real pictures, and run, in little, on the demo's.
+
+use crate::*;
+use std::fs;
+
+fn recipes() -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut all: Vec<_> = files
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// The commands that the head of a recipe names, behind `cargo xtask`, without its data.
+fn commands(text: &str) -> Vec<String> {
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#     cargo xtask "));
+    lines.map(|line| line.replace(" --data DIR", "")).collect()
+}
+
+#[test]
+fn recipes_of_the_checkout_run_as_they_say() {
+    let all = recipes();
+    let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["coupled-norm", "mask-counts", "shortcut", "warm-up"]);
+    let folder = Folder::new();
+    fs::create_dir(folder.join("recipes")).unwrap();
+    for (name, text) in all {
+        let file = format!("recipes/{name}.toml");
+        fs::write(folder.join(&file), &text).unwrap();
+        // Four cycles of five epochs, of three seeds.
+        let planned = ok(&folder, &format!("recipe show {file}"));
+        assert!(
+            planned.contains("seed=3]") && planned.contains("after 20 epochs"),
+            "{planned}"
+        );
+        let little = text
+            .replace("quarter/a", "demo/a")
+            .replace(
+                "seeds = [1, 2, 3]",
+                "defaults = { epochs = 1, data = { train_images = 128 } }",
+            )
+            .replace("[0.3, 0.1, 0.05]", "[0.3]")
+            .replace("cycles = 4", "cycles = 2")
+            .replace(r#"name = "resnet20""#, r#"name = "resnet8", width = 4"#);
+        fs::write(folder.join(&file), little).unwrap();
+        let commands = commands(&text);
+        assert_eq!(commands.len(), 3, "{name}: {commands:?}");
+        for command in commands {
+            ok(&folder, &command);
+        }
+    }
+}
