@@ -172,7 +172,10 @@ impl DataRef {
     }
 
     /// (training images, side) of data, which need not be at hand.
-    pub(crate) fn shape(&self) -> Result<(u64, u32), ExperimentError> {
+    ///
+    /// # Errors
+    /// Data that the registry does not know.
+    pub fn shape(&self) -> Result<(u64, u32), ExperimentError> {
         let spec = self.spec()?;
         let n_train = self.train_images.unwrap_or(spec.n_train);
         let k = self.average_pool.map_or(1, AveragePool::k);

@@ -139,7 +139,7 @@ impl Session {
                 |state, environment| self.score_key(PREDICTIONS, state, &data, environment),
                 |worker, state| Ok(Classes::of(&self.tested(worker, state)?.1)),
             )?;
-            let labels = data.test_labels();
+            let labels = self.labels(&data)?;
             for (state, classes) in states.into_iter().zip(measured) {
                 let classes = classes.read().filter(|classes| classes.len() == labels.len());
                 found.classes.extend(classes.map(|classes| (state, classes)));
@@ -147,6 +147,18 @@ impl Session {
             found.labels.insert(loaded_as, labels);
         }
         Ok(found)
+    }
+
+    /// Labels of the test images. They are kept, since to make the images for them takes longer than all else.
+    fn labels(&self, data: &Images) -> Result<Vec<u16>, MeasureError> {
+        let key = Key::of(&("test-labels", 1, data.loaded_as()));
+        let known = self.kept::<Classes>(&key).and_then(|kept| kept.read());
+        if let Some(labels) = known {
+            return Ok(labels);
+        }
+        let labels = data.test_labels()?;
+        self.keep(&key, &Classes::of(&labels))?;
+        Ok(labels)
     }
 
     /// Whether networks are asked: a published suite says what it says without its data, and with them no more.

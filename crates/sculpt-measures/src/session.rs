@@ -1,5 +1,5 @@
 use crate::{Cache, Counts, Key, MeasureError};
-use sculpt_datasets::{DataPart, Dataset, EvaluationSet};
+use sculpt_datasets::{DataPart, Dataset, EvaluationSet, Origin};
 use sculpt_experiments::{
     DataFolder, DataRef, Environment, ExperimentError, Recipe, Source, StateRef, evaluation_batch,
     evaluation_set,
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use tch::Device;
 
@@ -22,16 +22,24 @@ pub struct Session {
     data: DataFolder,
     device: Device,
     cache: Cache,
-    /// Data sets by what was made of them; none where they are not at hand.
-    datasets: Mutex<HashMap<String, Option<Arc<Dataset>>>>,
+    /// Data sets by what was made of them; none where they are not at hand. Those that are made in memory are made when they are
+    /// looked at: mostly everything about them is known.
+    datasets: Mutex<HashMap<String, Option<Later>>>,
     hashes: Mutex<HashMap<StateRef, String>>,
 }
+
+/// A data set, once it was looked at.
+type Later = Arc<OnceLock<Arc<Dataset>>>;
 
 /// A data set, and how much of it losses are measured on.
 #[derive(Clone)]
 pub(crate) struct Images {
-    dataset: Arc<Dataset>,
+    dataset: Later,
+    folder: DataFolder,
+    data: DataRef,
     loaded_as: String,
+    /// Rows and columns of an image.
+    size: (usize, usize),
     /// Training images that were trained on.
     n_trained: usize,
     /// Training images that losses are measured on.
@@ -102,27 +110,40 @@ impl Session {
     /// Images of these data; none where they are not at hand.
     pub(crate) fn images(&self, data: &DataRef) -> Result<Option<Images>, MeasureError> {
         let mut datasets = self.datasets.lock().unwrap_or_else(PoisonError::into_inner);
+        let spec = data.spec()?;
         let dataset = match datasets.get(&data.loaded_as()) {
             Some(known) => known.clone(),
             None => {
-                let loaded = match self.data.load(data) {
-                    Ok(dataset) => Some(Arc::new(dataset)),
-                    Err(ExperimentError::DataMissing { .. }) => None,
-                    Err(error) => return Err(error.into()),
+                let loaded = match spec.origin {
+                    Origin::Memory(_) => Some(OnceLock::new()),
+                    Origin::Records(_) | Origin::Pictures { .. } => match self.data.load(data) {
+                        Ok(dataset) => Some(OnceLock::from(Arc::new(dataset))),
+                        Err(ExperimentError::DataMissing { .. }) => None,
+                        Err(error) => return Err(error.into()),
+                    },
                 };
+                let loaded = loaded.map(Arc::new);
                 datasets.insert(data.loaded_as(), loaded.clone());
                 loaded
             }
         };
-        Ok(dataset.map(|dataset| {
-            let n_train = data.train_images.map_or(dataset.train.len(), |n| n as usize);
-            let n_trained = n_train.min(dataset.train.len());
-            Images {
-                loaded_as: data.loaded_as(),
-                n_trained,
-                n_training: n_training_images(n_trained),
-                dataset,
+        let Some(dataset) = dataset else { return Ok(None) };
+        let (n, size) = match dataset.get() {
+            Some(dataset) => (dataset.train.len(), dataset.test.size()),
+            None => {
+                let side = data.shape()?.1 as usize;
+                (spec.n_train as usize, (side, side))
             }
+        };
+        let n_trained = data.train_images.map_or(n, |n| n as usize).min(n);
+        Ok(Some(Images {
+            loaded_as: data.loaded_as(),
+            n_trained,
+            n_training: n_training_images(n_trained),
+            size,
+            dataset,
+            folder: self.data.clone(),
+            data: data.clone(),
         }))
     }
 
@@ -188,6 +209,11 @@ impl Session {
             .collect())
     }
 
+    /// What is kept under a key.
+    pub(crate) fn kept<V: DeserializeOwned>(&self, key: &Key) -> Option<V> {
+        self.cache.get(key)
+    }
+
     /// Keeps a value under a key, beside what was asked for.
     pub(crate) fn keep<V: Serialize>(&self, key: &Key, value: &V) -> Result<(), MeasureError> {
         self.cache.want(1);
@@ -221,6 +247,8 @@ impl Session {
             }
             Device::Cuda(_) | Device::Mps | Device::Vulkan => 1,
         };
+        // Once, and not by each of them.
+        data.dataset()?;
         let next = AtomicUsize::new(0);
         let run = || -> Result<Vec<(usize, V)>, MeasureError> {
             // OpenMP counts its threads for each thread that calls it.
@@ -264,25 +292,33 @@ impl Session {
 }
 
 impl Images {
+    fn dataset(&self) -> Result<Arc<Dataset>, MeasureError> {
+        if let Some(known) = self.dataset.get() {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(self.folder.load(&self.data)?);
+        Ok(Arc::clone(self.dataset.get_or_init(|| made)))
+    }
+
     /// What measures on these images are kept under.
     pub(crate) fn loaded_as(&self) -> &str {
         &self.loaded_as
     }
 
     /// Of the test images, in their order.
-    pub(crate) fn test_labels(&self) -> Vec<u16> {
-        self.dataset.test.labels()
+    pub(crate) fn test_labels(&self) -> Result<Vec<u16>, MeasureError> {
+        Ok(self.dataset()?.test.labels())
     }
 
     /// How many are looked at together.
     pub(crate) fn batch(&self) -> usize {
-        evaluation_batch(self.dataset.test.size())
+        evaluation_batch(self.size)
     }
 }
 
 impl Worker {
     fn new(data: &Images, device: Device) -> Result<Self, MeasureError> {
-        let dataset = &data.dataset;
+        let dataset = &*data.dataset()?;
         let some = match &dataset.train {
             DataPart::Memory(examples) => examples.first(data.n_training)?.into(),
             pictures @ DataPart::Pictures(_) => pictures.cut(data.n_trained)?.cut(data.n_training)?,

@@ -4,7 +4,7 @@ use crate::*;
 use std::fs;
 
 fn recipes() -> Vec<(String, String)> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sculpt-experiments/ablations");
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let mut all: Vec<_> = files
         .map(|path| {
@@ -30,9 +30,10 @@ fn recipes_of_the_checkout_run_as_they_say() {
     let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["coupled-norm", "mask-counts", "shortcut", "warm-up"]);
     let folder = Folder::new();
-    fs::create_dir(folder.join("recipes")).unwrap();
+    let place = "crates/sculpt-experiments/ablations";
+    fs::create_dir_all(folder.join(place)).unwrap();
     for (name, text) in all {
-        let file = format!("recipes/{name}.toml");
+        let file = format!("{place}/{name}.toml");
         fs::write(folder.join(&file), &text).unwrap();
         // Four cycles of five epochs, of three seeds.
         let planned = ok(&folder, &format!("recipe show {file}"));
