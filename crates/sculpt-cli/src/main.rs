@@ -19,7 +19,7 @@ mod words;
 
 use clap::Parser;
 use std::process::ExitCode;
-use words::{Command, Words};
+use words::{Command, Global, Words};
 
 fn main() -> ExitCode {
     allocator::keep_large_blocks();
@@ -53,8 +53,12 @@ fn ended(result: anyhow::Result<()>) -> ExitCode {
 fn run(mut words: Words) -> anyhow::Result<()> {
     remotes::resolve(&mut words.global)?;
     words.check()?;
-    let global = &words.global;
-    match words.command {
+    let ended = dispatch(words.command, &words.global);
+    ended.inspect_err(|error| remotes::tell_of_cache(error, &words.global))
+}
+
+fn dispatch(command: Command, global: &Global) -> anyhow::Result<()> {
+    match command {
         Command::Figure(args) => commands::figure::run(&args, global),
         Command::Table(args) => commands::table::run(&args, global),
         Command::Claims(args) => commands::claims::run(&args, global),

@@ -100,6 +100,20 @@ pub(crate) fn resolve(global: &mut Global) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Paths below the cache are nowhere that the user named: whoever reads one in an error is told what it is of.
+pub(crate) fn tell_of_cache(error: &anyhow::Error, global: &Global) {
+    let (Some(remote), Some(folder)) = (&global.remote, &global.runs) else {
+        return;
+    };
+    let folder = folder.display().to_string();
+    if format!("{error:#}").contains(&folder) {
+        printing::note(&format!(
+            "{folder} is this machine's cache of {}",
+            remote.location()
+        ));
+    }
+}
+
 fn cache_folder() -> anyhow::Result<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)

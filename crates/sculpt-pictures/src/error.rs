@@ -57,7 +57,7 @@ pub enum PictureError {
         problem: DecodeError,
     },
     /// More pictures were unreadable than may be left out.
-    #[error("{} pictures cannot be read, and {most} may be left out: {}", names.len(), names.join("; "))]
+    #[error("pictures that cannot be read: {}; {most} may be left out (--leave-out): {}", names.len(), names.join("; "))]
     TooManyUnreadable {
         /// Each with the reason.
         names: Vec<String>,

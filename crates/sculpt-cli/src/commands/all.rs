@@ -1,12 +1,15 @@
 //! `all`: every artefact of a suite, and the page that shows them.
 
-use super::figure::{ShowWords, as_json, differing, open_page, outcome, page, report, session};
+use super::figure::{Outcome, ShowWords, as_json, differing, open_page, outcome, page, report, session};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::bail;
 use sculpt_report::{ALL, Artefact, ReportError, Session};
 use sculpt_store::paths::{self, ReportFile};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::Instant;
 
 pub(crate) fn run(words: &ShowWords, global: &Global) -> anyhow::Result<()> {
@@ -29,23 +32,13 @@ pub(crate) fn run(words: &ShowWords, global: &Global) -> anyhow::Result<()> {
         );
     }
     let (mut outcomes, mut left_out, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-    for artefact in wanted {
-        let (name, begun) = (artefact.name.to_string(), Instant::now());
-        match outcome(artefact, &session, words.check) {
-            Ok(outcome) => {
-                let seconds = begun.elapsed().as_secs_f64();
-                printing::note(&format!("{name:<11} {seconds:6.1} s"));
-                outcomes.push(outcome);
-            }
+    for (artefact, ended) in outcomes_of(&wanted, &session, words.check) {
+        let name = artefact.name.to_string();
+        match ended {
+            Ok(outcome) => outcomes.push(outcome),
             // A published frame without its states is no artefact to leave out.
-            Err(error) if !words.check && is_not_of(artefact, &session, &error) => {
-                printing::note(&format!("{name:<11} left out: {error:#}"));
-                left_out.push(name);
-            }
-            Err(error) => {
-                printing::note(&format!("{name:<11} failed: {error:#}"));
-                failed.push(format!("{name} ({error:#})"));
-            }
+            Err(error) if !words.check && is_not_of(artefact, &session, &error) => left_out.push(name),
+            Err(error) => failed.push(format!("{name} ({error:#})")),
         }
     }
     let page = page(&session, words)?;
@@ -62,6 +55,47 @@ pub(crate) fn run(words: &ShowWords, global: &Global) -> anyhow::Result<()> {
         bail!("{} of {n} artefacts failed: {}", failed.len(), failed.join("; "));
     }
     differing(&outcomes)
+}
+
+/// Measures one artefact after the other, on all cores; others are drawn meanwhile. In their order.
+fn outcomes_of<'a>(
+    wanted: &[&'a Artefact],
+    session: &Session,
+    only_check: bool,
+) -> Vec<(&'a Artefact, anyhow::Result<Outcome>)> {
+    let (measured, to_draw) = mpsc::channel::<(usize, Instant)>();
+    let (to_draw, done) = (Mutex::new(to_draw), Mutex::new(BTreeMap::new()));
+    let next = || to_draw.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    let draw = || {
+        while let Ok((place, begun)) = next() {
+            let artefact = wanted[place];
+            let ended = outcome(artefact, session, only_check);
+            let name = artefact.name.to_string();
+            printing::note(&match &ended {
+                Ok(_) => format!("{name:<11} {:6.1} s", begun.elapsed().as_secs_f64()),
+                Err(error) if !only_check && is_not_of(artefact, session, error) => {
+                    format!("{name:<11} left out: {error:#}")
+                }
+                Err(error) => format!("{name:<11} failed: {error:#}"),
+            });
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            done.insert(place, (artefact, ended));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(draw);
+        }
+        for (place, artefact) in wanted.iter().enumerate() {
+            let begun = Instant::now();
+            // What is wrong with it is said by who draws it, for whom the session keeps the frame.
+            let _ = session.frame(artefact);
+            measured.send((place, begun)).expect("those who draw wait for it");
+        }
+        drop(measured);
+    });
+    let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.into_values().collect()
 }
 
 fn is_published(artefact: &Artefact, folder: &Path) -> bool {

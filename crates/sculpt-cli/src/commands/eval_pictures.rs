@@ -13,7 +13,8 @@ use sculpt_datasets::{IMAGENET, PictureBatches};
 use sculpt_experiments::evaluation_batch;
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Mode;
-use sculpt_pictures::{Loader, Loading, Part, Sequence, Transform};
+use sculpt_pictures::{Loader, Loading, Part, Sequence, Subset, Transform};
+use std::sync::Arc;
 use tch::{Device, Kind, Reduction, Tensor, no_grad};
 
 /// Torchvision's recipe.
@@ -41,14 +42,26 @@ pub(super) fn run(
 ) -> anyhow::Result<Report> {
     warn_if_slow();
     model.check_image([3, SIDE, SIDE])?;
-    let pictures = first_of(data.open(Part::Val)?, words.limit);
-    let (n, n_classes) = (pictures.len(), pictures.classes().names().len());
-    let classes = model.classes() as usize;
+    let all = data.open(Part::Val)?;
+    let (n_classes, classes) = (all.classes().names().len(), model.classes() as usize);
+    let pictures = match u16::try_from(classes) {
+        // What `--classes` of `reproduce` and `run` trained it on.
+        Ok(first) if classes < n_classes => {
+            printing::note(&format!(
+                "{} has {n_classes} classes: evaluated are the pictures of the first {classes}, which the network tells apart",
+                data.0.display()
+            ));
+            Arc::new(Subset::of_classes(all, first))
+        }
+        _ => all,
+    };
     ensure!(
-        n_classes <= classes,
-        "{} has {n_classes} classes, and the network tells {classes} apart; --classes sets their number",
+        !pictures.is_empty(),
+        "{} has no picture of the first {classes} classes, which the network tells apart",
         data.0.display()
     );
+    let pictures = first_of(pictures, words.limit);
+    let n = pictures.len();
     if n_classes < classes {
         printing::warning(&format!(
             "{} has {}, and the network tells {classes} apart: labels are places among the folders of train/",

@@ -5,13 +5,19 @@ use crate::printing;
 use clap::{Args, value_parser};
 use sculpt_pictures::{Loader, Loading, Lying, Part, Seed, Sequence, Transform};
 use serde::Serialize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Every crop follows from it.
 const SEED: Seed = Seed(1);
 
 /// Rows and columns of what a network is trained on.
 const SIDE: u32 = 224;
+
+/// Epochs that take longer are told of.
+const SAID_AFTER: Duration = Duration::from_secs(5);
+
+/// How far a long epoch is.
+const SAY_EVERY: Duration = Duration::from_secs(15);
 
 /// Batches that are made ahead.
 const BUFFERS: usize = 2;
@@ -81,10 +87,27 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
         let begun = Instant::now();
         let mut reading = loader.read(epoch, 0, buffers)?;
         let mut n_read = 0;
+        let mut said = begun;
         while let Some(batch) = reading.next_batch()? {
             n_read += batch.labels().len();
+            if said.elapsed() > SAY_EVERY {
+                said = Instant::now();
+                printing::note(&format!(
+                    "epoch {} of {}: {n_read} of {n} pictures",
+                    epoch + 1,
+                    words.epochs + 1
+                ));
+            }
         }
         buffers = reading.into_buffers();
+        if begun.elapsed() > SAID_AFTER {
+            printing::note(&format!(
+                "epoch {} of {}: {n_read} pictures in {:.0} s",
+                epoch + 1,
+                words.epochs + 1,
+                begun.elapsed().as_secs_f64()
+            ));
+        }
         if epoch > 0 {
             seconds.push(begun.elapsed().as_secs_f64());
             n_timed += n_read;

@@ -157,6 +157,9 @@ impl Speeds {
         if self.spent.get() + longest > PATIENCE {
             return Ok(None);
         }
+        if self.spent.get().is_zero() {
+            printing::note("how fast this machine trains is estimated ...");
+        }
         let begun = Instant::now();
         let speed = at(SMALL_BATCH.min(work.batch))?;
         self.spent.set(self.spent.get() + begun.elapsed());

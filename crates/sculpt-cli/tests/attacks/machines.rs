@@ -109,8 +109,8 @@ from = "init"
 epochs = 4000
 "#;
 
-/// What a process and those that it started are sent.
-fn signal(parent: u32, name: &str) {
+/// A process and those that it started.
+fn family(parent: u32) -> Vec<u32> {
     let mut all = vec![parent];
     let mut next = 0;
     while next < all.len() {
@@ -119,7 +119,12 @@ fn signal(parent: u32, name: &str) {
         all.extend(children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
         next += 1;
     }
-    let pids = all.iter().map(u32::to_string);
+    all
+}
+
+/// What all of them are sent.
+fn signal(parent: u32, name: &str) {
+    let pids = family(parent).into_iter().map(|pid| pid.to_string());
     let sent = Command::new("kill").arg(format!("-{name}")).args(pids).status();
     assert!(sent.unwrap().success());
 }
@@ -235,8 +240,14 @@ fn two_machines_without_locks_never_train_a_node_twice() {
         assert!(begun.elapsed() < Duration::from_secs(120), "it does not begin");
         sleep(Duration::from_millis(5));
     }
+    let all = family(dying.id());
     dying.kill().unwrap();
     dying.wait().unwrap();
+    // Its processes die after it, and until then they may finish a node and let it go.
+    while all.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
+        assert!(begun.elapsed() < Duration::from_secs(150), "it does not die");
+        sleep(Duration::from_millis(5));
+    }
     let held = machines.is_held();
     let begun = Instant::now();
     good(&machines.worker("far", -3600).wait_with_output().unwrap());

@@ -143,7 +143,7 @@ fn a_suite_goes_to_s3_and_the_hub_and_comes_back() {
     let said = here.ok(publish);
     assert!(
         said.contains("s3://bucket/suites/mine: 1 files sent")
-            && said.contains(&format!("{} were there", n + 4)),
+            && said.contains(&format!("{} were there", n + 5)),
         "{said}"
     );
 

@@ -176,7 +176,9 @@ pub(super) const FORMAT: u32 = 2;
 #[serde(deny_unknown_fields)]
 pub(super) struct Begun {
     pub(super) parameters: PackParameters,
-    pub(super) listing: String,
+    /// SHA-256 over the names of the files, a line each. One that was mended meanwhile is packed as it is now: each record
+    /// holds the length of what it was made of.
+    pub(super) names: String,
 }
 
 impl Index {

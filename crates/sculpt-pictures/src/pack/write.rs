@@ -81,13 +81,14 @@ pub fn pack(
         halves.push((part, open(source, part)?));
     }
     let classes = halves[0].1.classes().names().to_vec();
+    let Listing { names, listing } = Listing::of(&halves)?;
     let begun = Begun {
         parameters: packing.parameters,
-        listing: listing(&halves)?,
+        names,
     };
     atomic::create_folder(out)?;
     let _lock = Lock::exclusive(&paths::lock(out))?;
-    if begin(out, &begun)? {
+    if begin(out, &begun, &listing)? {
         return Pack::open(out);
     }
     atomic::tidy(out)?;
@@ -126,7 +127,7 @@ pub fn pack(
         classes,
         digest: digest_of(&source, packing.parameters, is_whole),
         source,
-        listing: begun.listing,
+        listing,
         train,
         val,
         left_out,
@@ -153,29 +154,44 @@ fn refuse_inside(source: &Path, out: &Path) -> Result<(), PictureError> {
     Ok(())
 }
 
-/// SHA-256 over bytes and name of each, a line each: what tells, without reading them, that others are to be packed than those
-/// that were.
-fn listing(halves: &[(Part, Arc<dyn Pictures>)]) -> Result<String, PictureError> {
-    let mut text = Sha256::new();
-    for (_, pictures) in halves {
-        for chunk in chunks(pictures.len()) {
-            let line = |i: usize| {
-                let name = pictures.name(i)?;
-                check_name(&name)?;
-                Ok(format!("{}  {name}\n", pictures.n_bytes(i)?))
-            };
-            let lines: Vec<_> = chunk
-                .into_par_iter()
-                .map(line)
-                .collect::<Result<_, PictureError>>()?;
-            text.update(lines.concat());
-        }
-    }
-    Ok(hex(&text.finalize()))
+/// What is to be packed, without reading it.
+struct Listing {
+    /// SHA-256 over the names, a line each.
+    names: String,
+    /// The same with the bytes of each before its name.
+    listing: String,
 }
 
-/// Marks the folder as a half-made pack of this kind, or finds that it is one; `true` where it is a whole one.
-fn begin(out: &Path, begun: &Begun) -> Result<bool, PictureError> {
+impl Listing {
+    fn of(halves: &[(Part, Arc<dyn Pictures>)]) -> Result<Self, PictureError> {
+        let (mut names, mut listing) = (Sha256::new(), Sha256::new());
+        for (_, pictures) in halves {
+            for chunk in chunks(pictures.len()) {
+                let line = |i: usize| {
+                    let name = pictures.name(i)?;
+                    check_name(&name)?;
+                    Ok((pictures.n_bytes(i)?, name))
+                };
+                let lines: Vec<_> = chunk
+                    .into_par_iter()
+                    .map(line)
+                    .collect::<Result<_, PictureError>>()?;
+                for (n_bytes, name) in lines {
+                    names.update(format!("{name}\n"));
+                    listing.update(format!("{n_bytes}  {name}\n"));
+                }
+            }
+        }
+        Ok(Self {
+            names: hex(&names.finalize()),
+            listing: hex(&listing.finalize()),
+        })
+    }
+}
+
+/// Marks the folder as a half-made pack of this kind, or finds that it is one; `true` where it is a whole one. One of which a shard
+/// is missing, or is not the recorded one, becomes a half-made one: what is in order of it is taken over.
+fn begin(out: &Path, begun: &Begun, listing: &str) -> Result<bool, PictureError> {
     let other = |what: &str| {
         let problem = format!(
             "{what} of other pictures (their names and lengths tell) or with other parameters: remove it, or give another \
@@ -185,12 +201,20 @@ fn begin(out: &Path, begun: &Begun) -> Result<bool, PictureError> {
     };
     if paths::pack_index(out).is_file() {
         let index = Index::read(out)?;
-        let same = index.parameters == begun.parameters && index.listing == begun.listing;
-        return if same {
-            Ok(true)
-        } else {
-            Err(other("it holds a pack"))
-        };
+        if index.parameters != begun.parameters || index.listing != listing {
+            return Err(other("it holds a pack"));
+        }
+        let pack = Pack::open(out)?;
+        let parts = Part::ALL
+            .into_iter()
+            .filter(|part| !index.shards(*part).is_empty());
+        if parts.into_iter().all(|part| pack.part(part).is_ok()) {
+            return Ok(true);
+        }
+        let path = paths::pack_index(out);
+        write_sealed(&paths::pack_begun(out), begun)?;
+        fs::remove_file(&path).map_err(refused(&path, "remove"))?;
+        return Ok(false);
     }
     let marker = paths::pack_begun(out);
     if marker.is_file() {
@@ -297,7 +321,9 @@ impl Packer<'_> {
             }
             let record = shard.take_apart(i, &bytes)?;
             let has_label = row.label == NO_LABEL || row.label == queue.pictures.label(place);
-            if record.name != queue.pictures.name(place)? || !has_label {
+            let is_of = record.name == queue.pictures.name(place)?
+                && record.source_bytes == queue.pictures.n_bytes(place)?;
+            if !is_of || !has_label {
                 return Ok(false);
             }
             let payload = record.payload;

@@ -242,3 +242,39 @@ fn tars_that_lost_something_are_named() {
     fs::write(&train, &genuine).unwrap();
     assert_eq!(open(root, Part::Train).unwrap().len(), 5);
 }
+
+/// A pack that lost a shard, or has another one, is made whole by the command that made it; a picture that was mended in a half-made
+/// pack is packed as it is now.
+#[test]
+fn damaged_packs_are_mended() {
+    let dir = tempdir().unwrap();
+    let (root, out, again) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));
+    folder(&root, 6);
+    let packing = packing("40", Codec::Jpeg);
+    let digest = packed(&root, &out, packing).unwrap().digest().to_owned();
+    let shard = out.join("val-00000.shard");
+    let whole = fs::read(&shard).unwrap();
+    for damage in [None, Some(&whole[..whole.len() - 1])] {
+        fs::remove_file(&shard).unwrap();
+        if let Some(bytes) = damage {
+            fs::write(&shard, bytes).unwrap();
+        }
+        assert_eq!(packed(&root, &out, packing).unwrap().digest(), digest);
+        assert_eq!(fs::read(&shard).unwrap(), whole);
+    }
+
+    // A picture for validation is cut when its turn comes, and is put back; the shard for training is kept.
+    let class = root.join("val/n02119789");
+    let picture = fs::read_dir(&class).unwrap().next().unwrap().unwrap().path();
+    let bytes = fs::read(&picture).unwrap();
+    fs::write(&picture, b"").unwrap();
+    assert!(matches!(
+        packed(&root, &again, packing),
+        Err(PictureError::TooManyUnreadable { .. })
+    ));
+    assert!(again.join("train-00000.shard").is_file());
+    fs::write(&picture, bytes).unwrap();
+    let mended = packed(&root, &again, packing).unwrap();
+    mended.check().unwrap();
+    assert_eq!(mended.digest(), digest);
+}

@@ -254,7 +254,7 @@ fn what_nobody_can_read_is_named_and_left_out_up_to_a_number() {
     let refused = packed(&root, &out, packing).unwrap_err().to_string();
     assert_eq!(
         refused,
-        "2 pictures cannot be read, and 1 may be left out: \
+        "pictures that cannot be read: 2; 1 may be left out (--leave-out): \
          train/n02100735/cut.JPEG: it ends before the picture does; train/n02100735/empty.JPEG: it is empty"
     );
     packing.most_left_out = 2;
