@@ -34,6 +34,7 @@
 
 mod check;
 mod index;
+mod listing;
 mod make;
 mod read;
 mod shard;

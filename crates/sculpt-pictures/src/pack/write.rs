@@ -1,8 +1,8 @@
 use super::Pack;
 use super::index::{Begun, FORMAT, Index, LeftOut, PackParameters, ShardEntry, digest_of};
+use super::listing::Listing;
 use super::make::{self, Made, Maker};
 use super::shard::{HEADER, MOST_SHARD_BYTES, NO_LABEL, RECORD_HEADER, ROW, Row, Shard, header};
-use crate::digest::{check_name, chunks};
 use crate::error::refused;
 use crate::source::parts;
 use crate::{Lying, Part, PictureDigest, PictureError, Pictures, open};
@@ -152,41 +152,6 @@ fn refuse_inside(source: &Path, out: &Path) -> Result<(), PictureError> {
         return Err(PictureError::pack(out, problem));
     }
     Ok(())
-}
-
-/// What is to be packed, without reading it.
-struct Listing {
-    /// SHA-256 over the names, a line each.
-    names: String,
-    /// The same with the bytes of each before its name.
-    listing: String,
-}
-
-impl Listing {
-    fn of(halves: &[(Part, Arc<dyn Pictures>)]) -> Result<Self, PictureError> {
-        let (mut names, mut listing) = (Sha256::new(), Sha256::new());
-        for (_, pictures) in halves {
-            for chunk in chunks(pictures.len()) {
-                let line = |i: usize| {
-                    let name = pictures.name(i)?;
-                    check_name(&name)?;
-                    Ok((pictures.n_bytes(i)?, name))
-                };
-                let lines: Vec<_> = chunk
-                    .into_par_iter()
-                    .map(line)
-                    .collect::<Result<_, PictureError>>()?;
-                for (n_bytes, name) in lines {
-                    names.update(format!("{name}\n"));
-                    listing.update(format!("{n_bytes}  {name}\n"));
-                }
-            }
-        }
-        Ok(Self {
-            names: hex(&names.finalize()),
-            listing: hex(&listing.finalize()),
-        })
-    }
 }
 
 /// Marks the folder as a half-made pack of this kind, or finds that it is one; `true` where it is a whole one. One of which a shard
