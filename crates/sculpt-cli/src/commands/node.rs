@@ -10,6 +10,7 @@ use clap::Args;
 use sculpt_experiments::{Ended, Event, ExperimentError, NodeId, Progress, Runner};
 use std::cell::RefCell;
 use std::io::Read;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 #[derive(Args)]
@@ -109,7 +110,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
                 suite.name()
             );
         }
-        let ended = runner.run(&id);
+        // A node of few steps ends before it hears of it, and would be followed by the next one. Processes that train together have
+        // to agree, which they do at a step.
+        let is_stopped = group.is_none() && stop.asked().load(Ordering::Relaxed);
+        let ended = if is_stopped {
+            Ok(Ended::Stopped)
+        } else {
+            runner.run(&id)
+        };
         runner
             .take_warnings()
             .iter()
