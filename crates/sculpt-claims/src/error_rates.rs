@@ -225,9 +225,9 @@ fn holm_errs_at_most_as_it_says() {
     assert!((LEAST..MOST).contains(&rate), "{rate}");
 }
 
-/// Test sets of 500 images from a population of which three states of one method get 80 % right and three of another 77 %, the
-/// same hard images mostly, and a third of the images in common as one state's own: the interval misses the truth, the three points
-/// between the methods, 10 % of the time, five on each side.
+/// Test sets of 500 images from a population of which three states of one method get 80 % right and three of another 77 %: for two
+/// thirds of a state's answers how hard the image is decides, as for all states, for the rest chance. The interval misses the truth,
+/// the three points between the methods, 10 % of the time, five on each side.
 #[test]
 fn intervals_of_images_cover_the_populations_effect() {
     let state = |method: &str, seed: u32| (format!("{method}{seed}"), 1);
