@@ -55,6 +55,9 @@ impl Ranks {
     pub(crate) fn of(global: &Global) -> anyhow::Result<Self> {
         let launched = Rendezvous::from_variables(|name| std::env::var(name).ok())
             .map_err(|error| BadUsage(error.to_string()))?;
+        if launched.is_none() {
+            check_step(|name| std::env::var(name).ok())?;
+        }
         let asked = global.ranks.unwrap_or(1) as usize;
         let (mut others, mut listener) = (Others(Vec::new()), None);
         let place = match launched {
@@ -116,6 +119,19 @@ impl Ranks {
             None => Group::join(place, TO_MEET, TIMEOUT)?,
         };
         Ok(Some(Arc::new(group)))
+    }
+}
+
+/// Tasks of `srun` that have no place to meet would be strangers at one node: the first would lock the others out.
+fn check_step(variable: impl Fn(&str) -> Option<String>) -> Result<(), BadUsage> {
+    let tasks = variable("SLURM_STEP_NUM_TASKS").and_then(|word| word.parse::<u32>().ok());
+    match tasks {
+        Some(tasks) if tasks > 1 => Err(BadUsage(format!(
+            "this is one of srun's {tasks} tasks, and they have nowhere to meet: set MASTER_ADDR to the first one's host, as in \
+             `scontrol show hostname \"$SLURM_JOB_NODELIST\" | head -n 1`, and MASTER_PORT to a free port, for all of them; \
+             `sculpt work` is what tasks do that share a store, each its own nodes"
+        ))),
+        _ => Ok(()),
     }
 }
 

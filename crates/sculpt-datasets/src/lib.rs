@@ -17,6 +17,7 @@ mod records_tests;
 mod sets;
 mod spec;
 mod split;
+mod staging;
 mod streamed;
 mod title;
 

@@ -1,9 +1,10 @@
 use crate::DatasetError;
+use crate::staging::{Staging, to_device};
 use sculpt_pictures::{Batch, Loader, Reading};
 use sculpt_trainers::{BatchError, Batches, Part, share};
 use std::cell::RefCell;
 use std::ops::Range;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// Batches of pictures that do not fit into memory, decoded by threads while the batch before is computed; each a pure
 /// function of (epoch, step), as those of a [`Loader`](crate::Loader) of examples in memory are.
@@ -25,7 +26,7 @@ enum Ahead {
     /// Nothing yet.
     Nothing,
     /// From here on.
-    At(Place, Reading<Vec<u8>>),
+    At(Place, Reading<Staging>),
 }
 
 /// What is made next.
@@ -88,7 +89,7 @@ impl PictureBatches {
             Ahead::At(at, reading) if at == place => reading,
             Ahead::At(_, reading) => self.read(&place, reading.into_buffers())?,
             Ahead::Nothing => {
-                let buffers = vec![vec![0; self.loader.n_bytes()]; BUFFERS];
+                let buffers = self.buffers()?;
                 self.read(&place, buffers)?
             }
         };
@@ -110,7 +111,12 @@ impl PictureBatches {
         Ok(made)
     }
 
-    fn read(&self, place: &Place, buffers: Vec<Vec<u8>>) -> Result<Reading<Vec<u8>>, DatasetError> {
+    fn buffers(&self) -> Result<Vec<Staging>, DatasetError> {
+        let one = |_| Staging::new(self.loader.n_bytes(), self.device);
+        Ok((0..BUFFERS).map(one).collect::<Result<_, _>>()?)
+    }
+
+    fn read(&self, place: &Place, buffers: Vec<Staging>) -> Result<Reading<Staging>, DatasetError> {
         let (parts, of) = place.share.clone();
         let own = move |n| share(n, parts.clone(), of);
         Ok(self.loader.read_some(place.epoch, place.step, buffers, own)?)
@@ -125,8 +131,7 @@ impl PictureBatches {
         &self,
         epoch: u64,
     ) -> Result<impl Iterator<Item = Result<(Tensor, Tensor), DatasetError>> + '_, DatasetError> {
-        let buffers = vec![vec![0; self.loader.n_bytes()]; BUFFERS];
-        let mut reading = Some(self.loader.read(epoch, 0, buffers)?);
+        let mut reading = Some(self.loader.read(epoch, 0, self.buffers()?)?);
         let mut is_empty = true;
         Ok(std::iter::from_fn(move || {
             loop {
@@ -148,18 +153,15 @@ impl PictureBatches {
         }))
     }
 
-    fn tensors(&self, batch: &Batch<Vec<u8>>) -> Result<(Tensor, Tensor), DatasetError> {
-        let n = batch.labels().len();
-        let n_bytes = self.loader.n_bytes_of_one();
+    /// Nothing is copied on the host: what threads decoded into is what the device reads.
+    fn tensors(&self, batch: &Batch<Staging>) -> Result<(Tensor, Tensor), DatasetError> {
+        let n = batch.labels().len() as i64;
         let side = self.loader.side() as i64;
-        let bytes = &batch.buffer()[..n * n_bytes];
-        let images = Tensor::f_from_data_size(bytes, &[n as i64, side, side, 3], Kind::Uint8)?
-            .f_to_device(self.device)?
-            .f_permute([0, 3, 1, 2])?
-            .f_to_kind(Kind::Float)?;
+        let images = batch.buffer().to_float(&[n, side, side, 3])?;
+        let images = images.f_permute([0, 3, 1, 2])?;
         let images = ((images / 255.0) - &self.mean) / &self.std;
         let labels: Vec<i64> = batch.labels().iter().map(|label| i64::from(*label)).collect();
-        Ok((images, Tensor::f_from_slice(&labels)?.f_to_device(self.device)?))
+        Ok((images, to_device(&Tensor::f_from_slice(&labels)?, self.device)?))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{ExperimentError, NodeId, StateRef};
 use sculpt_store::digest::{Digest, Mismatch, read_sha256, write_sha256};
 use sculpt_store::{atomic, paths, sealed};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,10 @@ pub struct Done {
     pub files: BTreeMap<String, Digest>,
     /// The states that it read.
     pub parents: Vec<ReadState>,
+    /// Pictures that nobody can read, each with the reason: those that were left out when it was made, and when the states
+    /// were that it rests on. None are left out unless that was asked for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_out: BTreeSet<String>,
 }
 
 /// A state as a node read it.
@@ -72,6 +76,7 @@ impl Done {
         folder: &Path,
         id: &NodeId,
         parents: Vec<ReadState>,
+        left_out: BTreeSet<String>,
     ) -> Result<Self, ExperimentError> {
         let mut files = BTreeMap::new();
         for path in files_of(folder)? {
@@ -82,6 +87,7 @@ impl Done {
             id: id.clone(),
             files,
             parents,
+            left_out,
         };
         done.save(folder)?;
         Ok(done)

@@ -76,7 +76,7 @@ pub use node_file::{NodeEnvironment, NodeFile};
 pub use picture_folder::PictureFolder;
 pub use plan::{Plan, Work, plan};
 pub use point::Point;
-pub use post_mortem::{PostMortem, TensorEnd};
+pub use post_mortem::{Failure, PostMortem, TensorEnd};
 pub use predictions::Predictions;
 pub use preset::{Overrides, PanelName, Preset, PresetName, PresetPictures, Setup};
 pub use progress::check_progress;

@@ -8,6 +8,7 @@ use sculpt_masks::Mask;
 use sculpt_models::ModelSpec;
 use sculpt_store::canonical::sha256_hex;
 use sculpt_store::{atomic, paths};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 impl Load {
@@ -92,7 +93,7 @@ impl Store {
         let path = paths::checkpoint_at(&folder, 0);
         let target = Some(load.density()).filter(|density| *density < 1.0);
         write_state(&path, id, &load.model, state, target, 0)?;
-        Done::write(&folder, id, Vec::new())?;
+        Done::write(&folder, id, Vec::new(), BTreeSet::new())?;
         self.push(id)
     }
 }

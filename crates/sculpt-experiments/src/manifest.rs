@@ -24,6 +24,9 @@ pub struct ManifestEntry {
     pub sha256: String,
     /// Its length.
     pub bytes: u64,
+    /// Pictures that nobody can read, and that it and the states that it rests on were made without, each with the reason.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_out: BTreeSet<String>,
 }
 
 impl ManifestEntry {

@@ -1,4 +1,4 @@
-//! `post-mortem.json`: how training that diverged went, for whoever asks why.
+//! How nodes failed, for whoever asks why: `post-mortem.json` of training that diverged, `failure.json` of all else.
 
 use crate::done::write_sealed;
 use crate::metrics::MetricsRow;
@@ -7,10 +7,11 @@ use crate::{ExperimentError, NodeId};
 use sculpt_layout::Layout;
 use sculpt_store::{paths, sealed};
 use sculpt_trainers::{EpochMetrics, State, TrainError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The end of a training that diverged. Its node is unfinished, and trains from its beginning when it is asked for again.
@@ -47,19 +48,7 @@ impl PostMortem {
     /// # Errors
     /// A file that is damaged.
     pub fn read(folder: &Path) -> Result<Option<Self>, ExperimentError> {
-        let path = paths::post_mortem(folder);
-        let text = match sculpt_store::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ExperimentError::Io { path, source }),
-        };
-        match sealed::open(&text) {
-            Ok((read, _)) => Ok(Some(read)),
-            Err(error) => Err(ExperimentError::BadFile {
-                path,
-                detail: error.to_string(),
-            }),
-        }
+        read(paths::post_mortem(folder))
     }
 
     /// When the one in a node's folder was written, by the clock of whoever keeps the files.
@@ -69,13 +58,7 @@ impl PostMortem {
 
     /// Removes the one of an earlier attempt.
     pub(crate) fn remove(folder: &Path) -> Result<(), ExperimentError> {
-        let path = paths::post_mortem(folder);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(ExperimentError::Io { path, source })
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
+        remove_file(paths::post_mortem(folder))
     }
 
     /// Writes how it ended, and removes what was saved on the way: a state that leads here again.
@@ -116,6 +99,70 @@ impl PostMortem {
         };
         write_sealed(&paths::post_mortem(folder), &post_mortem)?;
         remove_folder(&paths::progress_folder(folder))
+    }
+}
+
+/// Why the last run of an unfinished node failed, where the reason is the data's or the machine's: `failure.json`. The node goes on
+/// where it stood when it is asked for again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// The node.
+    pub id: NodeId,
+    /// The error.
+    pub why: String,
+}
+
+impl Failure {
+    /// The one in a node's folder; none where its last run did not fail, or nobody could write that it did.
+    ///
+    /// # Errors
+    /// A file that is damaged.
+    pub fn read(folder: &Path) -> Result<Option<Self>, ExperimentError> {
+        read(paths::failure(folder))
+    }
+
+    /// Removes the one of an earlier run.
+    pub(crate) fn remove(folder: &Path) -> Result<(), ExperimentError> {
+        remove_file(paths::failure(folder))
+    }
+
+    /// Writes it for whoever looks at the store. Training that diverged has a post-mortem instead, and a node that was lost to
+    /// another machine has not failed.
+    pub(crate) fn note(folder: &Path, id: &NodeId, error: &ExperimentError) {
+        if is_divergence(error) || matches!(error, ExperimentError::TakenOver { .. }) {
+            return;
+        }
+        let failure = Self {
+            id: id.clone(),
+            why: error.to_string(),
+        };
+        // The error itself is handed on: where the disk is full, this file is the least that is missing.
+        let _ = write_sealed(&paths::failure(folder), &failure);
+    }
+}
+
+fn read<T: DeserializeOwned>(path: PathBuf) -> Result<Option<T>, ExperimentError> {
+    let text = match sculpt_store::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ExperimentError::Io { path, source }),
+    };
+    match sealed::open(&text) {
+        Ok((read, _)) => Ok(Some(read)),
+        Err(error) => Err(ExperimentError::BadFile {
+            path,
+            detail: error.to_string(),
+        }),
+    }
+}
+
+fn remove_file(path: PathBuf) -> Result<(), ExperimentError> {
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(ExperimentError::Io { path, source })
+        }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -36,6 +36,9 @@ pub(crate) struct SavedHeader {
     /// The kept states written so far, by epoch; absent in older files.
     #[serde(default)]
     pub(crate) kept: BTreeMap<u32, Digest>,
+    /// Pictures that nobody can read, and that it did without so far.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) left_out: BTreeSet<String>,
     /// SHA-256 of all numbers; absent in older files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tensors_sha256: Option<String>,

@@ -1,7 +1,8 @@
 //! From a criterion and a state to a mask.
 
+use crate::run::Work;
 use crate::training::evaluation_set;
-use crate::{Criterion, ExperimentError, NodeId, Prune, ScoredOn, Scoring};
+use crate::{Criterion, ExperimentError, Prune, ScoredOn, Scoring};
 use sculpt_checkpoints::State;
 use sculpt_datasets::Dataset;
 use sculpt_masks::{Density, Mask, magnitude, random, random_subset};
@@ -15,7 +16,7 @@ const SCORING: Purpose = Purpose::new(b"scoring-");
 
 /// The mask that a Prune node asks for. `load` reads the data that a criterion looks at.
 pub(crate) fn mask(
-    id: &NodeId,
+    work: &mut Work<'_>,
     prune: &Prune,
     state: &State,
     model: &ModelSpec,
@@ -32,7 +33,7 @@ pub(crate) fn mask(
             seed,
         } => {
             if state.mask.n_kept() < state.mask.len() {
-                return Err(ExperimentError::AlreadyMasked { id: id.clone() });
+                return Err(ExperimentError::AlreadyMasked { id: work.id.clone() });
             }
             Ok(random(&layout, density, *allocation, *rule, Seed(*seed))?)
         }
@@ -40,7 +41,7 @@ pub(crate) fn mask(
             let probe;
             let shown = match scored.on() {
                 ScoredOn::Images(scoring) => {
-                    probe = images(scoring, model, &load(scoring)?, device)?;
+                    probe = images(work, scoring, model, &load(scoring)?, device)?;
                     Images::Probe(&probe)
                 }
                 ScoredOn::Size { side } => {
@@ -74,6 +75,7 @@ fn by_score(
 
 /// The images of a score: of those that are trained on, so many drawn without replacement.
 fn images(
+    work: &mut Work<'_>,
     scoring: &Scoring,
     model: &ModelSpec,
     dataset: &Dataset,
@@ -99,5 +101,6 @@ fn images(
     let examples = evaluation_set(dataset, &examples.select(&chosen), device)?;
     // Scores look at them again and again: pictures are decoded once.
     let batches: Vec<_> = examples.batches().collect::<Result<_, _>>()?;
+    work.left_out.extend(examples.left_out());
     Ok(Probe::new(batches)?)
 }

@@ -81,6 +81,7 @@ fn write_suite(
             file: paths::published_checkpoint_file(state.id.as_str(), state.epoch),
             sha256,
             bytes,
+            left_out: store.left_out(&state.id)?,
         });
         let is_new = metrics.last().is_none_or(|(id, _)| id != state.id.as_str());
         if matches!(entry.node, Node::Train(_)) && is_new {

@@ -9,7 +9,7 @@ use crate::timings::{Timings, read_timings};
 use crate::{AnySuite, Environment, ExperimentError, Node, NodeId, Predictions, StateRef};
 use sculpt_store::digest::Digest;
 use sculpt_store::paths;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -140,6 +140,15 @@ impl PublishedSuite {
         let range = (id.clone(), 0)..=(id.clone(), u32::MAX);
         let (_, entry) = self.states.range(range).next()?;
         Some(&entry.description)
+    }
+
+    /// Pictures that a node and the states that it rests on were made without, each with the reason.
+    pub fn left_out(&self, id: &NodeId) -> BTreeSet<String> {
+        let range = (id.clone(), 0)..=(id.clone(), u32::MAX);
+        let mut entries = self.states.range(range);
+        entries
+            .next()
+            .map_or_else(BTreeSet::new, |(_, entry)| entry.left_out.clone())
     }
 
     /// Where a state lies.

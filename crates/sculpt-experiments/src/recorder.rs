@@ -9,13 +9,13 @@ use crate::run::{Work, write_state};
 use crate::training::{Timing, evaluate_examples};
 use crate::{ExperimentError, Progress, Train, memory};
 use sculpt_checkpoints::State;
-use sculpt_datasets::EvaluationSet;
+use sculpt_datasets::{EvaluationSet, TrainingBatches};
 use sculpt_models::ModelSpec;
 use sculpt_store::canonical::to_canonical_json;
 use sculpt_store::digest::Digest;
 use sculpt_store::{Lease, paths};
 use sculpt_trainers::{EpochMetrics, Flow, Observer, Position, Step, TrainError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,10 @@ pub(crate) struct Recorder<'a> {
     pub(crate) work: &'a Work<'a>,
     pub(crate) train: &'a Train,
     pub(crate) model: &'a ModelSpec,
+    pub(crate) batches: &'a TrainingBatches,
     pub(crate) test: &'a EvaluationSet,
+    /// Pictures that earlier starts did without.
+    pub(crate) left_out_before: BTreeSet<String>,
     pub(crate) density_target: Option<f64>,
     pub(crate) epochs_before: u32,
     pub(crate) rows: Vec<MetricsRow>,
@@ -173,11 +176,18 @@ impl Recorder<'_> {
             timing: self.timing.clone(),
             parents: self.work.parents.clone(),
             kept: self.kept.clone(),
+            left_out: self.left_out(),
             tensors_sha256: None,
         };
         Saved::write(&self.work.folder, state, header)?;
         self.last_save = Instant::now();
         Ok(())
+    }
+
+    /// Pictures that nobody can read, and that the node did without since it began, each with the reason.
+    pub(crate) fn left_out(&self) -> BTreeSet<String> {
+        let now = self.batches.left_out().into_iter().chain(self.test.left_out());
+        self.left_out_before.iter().cloned().chain(now).collect()
     }
 
     /// The last files but the marker.

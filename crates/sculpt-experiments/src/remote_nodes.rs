@@ -202,7 +202,7 @@ impl Store {
                     for name in lacking {
                         remote.folders.pull(&index, name, &folder.join(name))?;
                     }
-                    done = Done::write(&folder, id, done.parents)?;
+                    done = Done::write(&folder, id, done.parents, done.left_out)?;
                 }
                 Ok(Pushed::Finished | Pushed::WasThere) => break,
                 Err(source @ RemoteError::OtherResult { .. }) => {

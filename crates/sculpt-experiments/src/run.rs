@@ -1,7 +1,7 @@
 //! Running nodes: from what they read to what they leave behind.
 
 use crate::done::{Done, ReadState};
-use crate::post_mortem::PostMortem;
+use crate::post_mortem::{Failure, PostMortem};
 use crate::read::{Loaded, MADE_AGAIN};
 use crate::together::Together;
 use crate::{
@@ -76,6 +76,8 @@ pub(crate) struct Work<'w> {
     pub(crate) lease: Option<&'w Lease>,
     /// States that were read so far.
     pub(crate) parents: BTreeSet<ReadState>,
+    /// Pictures that nobody can read, and that they and the node did without.
+    pub(crate) left_out: BTreeSet<String>,
 }
 
 impl<'a> Runner<'a> {
@@ -146,6 +148,7 @@ impl<'a> Runner<'a> {
             keep: file.environment.keep.clone(),
             lease: Some(&lease),
             parents: BTreeSet::new(),
+            left_out: BTreeSet::new(),
         };
         if again {
             work.keep.extend(self.store.epochs_here(id));
@@ -159,6 +162,7 @@ impl<'a> Runner<'a> {
         tch::set_num_threads(file.environment.threads as i32);
         if !again {
             PostMortem::remove(&work.folder)?;
+            Failure::remove(&work.folder)?;
             let here = Environment::here(self.device, file.environment.threads).on_ranks(self.n_ranks());
             let resumes = paths::progress_state(&work.folder).is_file();
             file.environment.machine = match file.environment.machine.take() {
@@ -174,7 +178,11 @@ impl<'a> Runner<'a> {
             Node::Combine(combine) => self.combine(&mut work, combine),
             Node::Train(train) => self.train(&mut work, train),
             Node::LoadWeights(_) | Node::LoadMask(_) => Err(ExperimentError::NotLoaded { id: id.clone() }),
-        }?;
+        };
+        if let (Err(error), false) = (&ended, lease.is_lost()) {
+            Failure::note(&self.store.node_folder(id), id, error);
+        }
+        let ended = ended?;
         // Stopped or done: to go on from there would be to keep what was made of other pictures.
         if let Some(data) = file.node.data()
             && let Err(changed) = self.data.check_unchanged(data)
@@ -192,7 +200,12 @@ impl<'a> Runner<'a> {
                 self.store.check_readers(id, &work.folder)?;
             }
             crate::live::remove(&work.folder)?;
-            Done::write(&work.folder, id, work.parents.into_iter().collect())?;
+            Done::write(
+                &work.folder,
+                id,
+                work.parents.into_iter().collect(),
+                work.left_out,
+            )?;
             crate::progress::remove(&work.folder)?;
             if again {
                 self.store.take_over(id)?;
@@ -235,6 +248,7 @@ impl<'a> Runner<'a> {
             });
         }
         work.parents.insert(read);
+        work.left_out.extend(self.store.left_out(&parent.id)?);
         Ok(loaded)
     }
 
@@ -254,7 +268,7 @@ impl<'a> Runner<'a> {
         let layout = model.layout();
         let model = self.store.with_network(model)?;
         let load = |scoring: &Scoring| self.data.load(&scoring.data);
-        let mask = prune::mask(work.id, prune, &state, &model, self.device, load)?;
+        let mask = prune::mask(work, prune, &state, &model, self.device, load)?;
         let mut theta = state.theta;
         mask.apply(&layout, &mut theta);
         let pruned = State {

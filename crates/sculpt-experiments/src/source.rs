@@ -5,6 +5,7 @@ use crate::{Environment, ExperimentError, NodeId, Place, StateRef, Store, Timing
 use sculpt_checkpoints::State;
 use sculpt_layout::Layout;
 use sculpt_trainers::Evaluation;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A store or a published suite.
@@ -73,6 +74,17 @@ impl Source {
         match self {
             Source::Runs(store) => store.timing(id),
             Source::Published(suite) => Ok(suite.timings.get(id).cloned()),
+        }
+    }
+
+    /// Pictures that nobody can read, and that a node and the states that it rests on were made without, each with the reason.
+    ///
+    /// # Errors
+    /// A marker that cannot be read.
+    pub fn left_out(&self, id: &NodeId) -> Result<BTreeSet<String>, ExperimentError> {
+        match self {
+            Source::Runs(store) => store.left_out(id),
+            Source::Published(suite) => Ok(suite.left_out(id)),
         }
     }
 

@@ -119,11 +119,10 @@ impl AnySuite {
     /// alone: a store of finished work may be read-only.
     ///
     /// # Errors
-    /// What the file system refuses.
+    /// A file in its place that is damaged or not ours, which is not written over; what the file system refuses.
     pub fn save(&self, store: &Store) -> Result<(), ExperimentError> {
-        match Self::in_store(store, self.name()) {
-            Ok(Some(old)) if old == *self => {}
-            Ok(_) | Err(_) => self.write(&paths::suite(store.runs(), self.name()))?,
+        if Self::in_store(store, self.name())?.as_ref() != Some(self) {
+            self.write(&paths::suite(store.runs(), self.name()))?;
         }
         store.keep_file(&paths::suite(store.runs(), self.name()))
     }

@@ -208,6 +208,7 @@ impl Runner<'_> {
             keep: BTreeSet::new(),
             lease: None,
             parents: BTreeSet::new(),
+            left_out: BTreeSet::new(),
         };
         self.train(&mut work, train)
     }

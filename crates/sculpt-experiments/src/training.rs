@@ -159,7 +159,9 @@ impl Runner<'_> {
             work,
             train,
             model: &model,
+            batches: &batches,
             test: &test,
+            left_out_before: header.left_out,
             density_target: meta.density_target,
             epochs_before: meta.epochs_trained,
             live: Live::begin(&work.folder, &header.rows),
@@ -177,9 +179,9 @@ impl Runner<'_> {
         };
         let outcome = training.run(&mut state, position, &mut [&mut recorder]);
         let outcome = outcome.map_err(|error| lost(work.id, error));
-        let left_out = batches.left_out().into_iter().chain(test.left_out());
+        let left_out = recorder.left_out();
         self.warnings
-            .extend(left_out.map(|name| format!("left out: {name}")));
+            .extend(left_out.iter().map(|name| format!("left out: {name}")));
         if let Err(error) = &outcome
             && is_divergence(error)
             && work.folder == self.store.node_folder(work.id)
@@ -193,6 +195,7 @@ impl Runner<'_> {
             }
             Outcome::Finished => {
                 recorder.finish(&state)?;
+                work.left_out.extend(left_out);
                 Ok(Ended::Done)
             }
         }

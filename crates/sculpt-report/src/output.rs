@@ -36,7 +36,8 @@ pub fn write(
     git_revision: Option<String>,
 ) -> Result<Written, ReportError> {
     let figure = artefact.content.draw_frame(frame, &session.suite().preset)?;
-    let provenance = Provenance::of(artefact, session, frame, figure.as_ref(), command, git_revision);
+    let provenance = Provenance::of(artefact, session, frame, figure.as_ref(), command, git_revision)
+        .with_left_out(session.measures().source())?;
     write_files(&Shown::of(artefact), frame, figure.as_ref(), &provenance, folder)
 }
 

@@ -1,5 +1,5 @@
-use crate::{Artefact, Output, Session};
-use sculpt_experiments::{Drawing, LIBTORCH_VERSION, RecipeSuite, Suite, device_name};
+use crate::{Artefact, Output, ReportError, Session};
+use sculpt_experiments::{Drawing, LIBTORCH_VERSION, NodeId, RecipeSuite, Source, Suite, device_name};
 use sculpt_figures::{Figure, STATISTIC};
 use sculpt_rows::{Cell, Frame};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub struct Provenance {
     pub rows: usize,
     /// Ids of the nodes whose states were read, sorted.
     pub nodes: Vec<String>,
+    /// Pictures that nobody can read, and that those nodes were made without, each with the reason.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_out: BTreeSet<String>,
     /// What drew the pictures anew since the frame was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restyled: Option<Restyled>,
@@ -135,8 +138,18 @@ impl Provenance {
             n: repeated.map_or((0, 0), runs_behind_points),
             rows: frame.len(),
             nodes: nodes(frame),
+            left_out: BTreeSet::new(),
             restyled: None,
         }
+    }
+
+    /// The same with the pictures that its nodes were made without.
+    pub(crate) fn with_left_out(mut self, source: &Source) -> Result<Self, ReportError> {
+        for id in &self.nodes {
+            let id: NodeId = id.parse()?;
+            self.left_out.extend(source.left_out(&id)?);
+        }
+        Ok(self)
     }
 
     /// The same with another picture of the frame.

@@ -150,6 +150,11 @@ pub fn damaged_progress(node: &Path) -> PathBuf {
     node.join("progress-damaged")
 }
 
+/// Why an unfinished node's last run failed, where its training did not diverge.
+pub fn failure(node: &Path) -> PathBuf {
+    node.join("failure.json")
+}
+
 /// How an unfinished node's training ended where it diverged.
 pub fn post_mortem(node: &Path) -> PathBuf {
     node.join("post-mortem.json")

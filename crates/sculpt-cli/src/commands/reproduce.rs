@@ -148,14 +148,54 @@ pub(crate) fn suite_to_train(
     if let Some(old) = Suite::in_store(store, &suite.name)? {
         if old.preset != suite.preset {
             bail!(
-                "suite {:?} in {} has another preset, other overrides or other data; give another --suite",
+                "suite {:?} in {} has {}; give another --suite",
                 suite.name,
-                paths::suites_folder(store.runs()).display()
+                paths::suites_folder(store.runs()).display(),
+                differences(&old.preset, &suite.preset)
             );
         }
         suite.artefacts.extend(old.artefacts);
     }
     Ok(suite)
+}
+
+/// What a suite of the same name has that is not what is asked for.
+fn differences(old: &Preset, new: &Preset) -> String {
+    let mut said = Vec::new();
+    if old.name != new.name {
+        said.push(format!("preset {}, not {}", old.name, new.name));
+    }
+    if old.overrides != new.overrides {
+        let words = |preset: &Preset| {
+            let words = preset.overrides.words().into_iter();
+            let words: Vec<_> = words.map(|(word, value)| format!("--{word} {value}")).collect();
+            if words.is_empty() {
+                "no overrides".to_owned()
+            } else {
+                words.join(" ")
+            }
+        };
+        said.push(format!("{}, not {}", words(old), words(new)));
+    }
+    for (panel, letter) in [(PanelName::A, "(a)"), (PanelName::C, "(c)")] {
+        let data = |preset: &Preset| {
+            let digest = preset.data_of(panel).digest;
+            let short = digest.get(..12).unwrap_or(&digest);
+            format!("{} (digest {short})", preset.title_of(panel))
+        };
+        if old.data_of(panel) != new.data_of(panel) && old.overrides.classes == new.overrides.classes {
+            said.push(format!(
+                "other data in panel {letter}: {}, not {}",
+                data(old),
+                data(new)
+            ));
+        }
+    }
+    if said.is_empty() {
+        "other titles of its data".to_owned()
+    } else {
+        said.join("; ")
+    }
 }
 
 /// Takes back that nodes are finished which lack a state now, with all that follows from them.

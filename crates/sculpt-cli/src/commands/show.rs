@@ -7,12 +7,14 @@ use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::read_tensors;
 use sculpt_experiments::{
-    Done, Expected, MetricsRow, Node, NodeEnvironment, NodeId, PostMortem, ReadState, StateRef, Store,
+    Done, Expected, Failure, MetricsRow, Node, NodeEnvironment, NodeId, PostMortem, ReadState, StateRef,
+    Store,
 };
 use sculpt_report::training_curves;
 use sculpt_store::{atomic, paths};
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[derive(Args)]
@@ -50,8 +52,12 @@ struct Report {
     suite: Option<String>,
     /// The states that it read, with the SHA-256 of each, where they are recorded.
     read: Vec<ReadState>,
+    /// Pictures that nobody can read, and that it and what it rests on were made without, each with the reason.
+    left_out: BTreeSet<String>,
     /// Where an unfinished node goes on.
     progress: Option<Position>,
+    /// Why its last run failed, where it did for another reason than that its training diverged.
+    failure: Option<Failure>,
     /// How its last training ended, where it diverged.
     post_mortem: Option<PostMortem>,
     /// Epochs whose state is there.
@@ -107,10 +113,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         epochs_before: expected.epochs_before,
         parents: node.parents().into_iter().cloned().collect(),
         progress: progress(&paths::progress_state(&store.node_folder(&id))),
+        failure: Failure::read(&store.node_folder(&id))?,
         post_mortem: PostMortem::read(&store.node_folder(&id))?,
         states: address::epochs(&store, &id),
         suite: suite.map(|suite| suite.name()),
         read: Done::read(&store.node_folder(&id))?.map_or_else(Vec::new, |done| done.parents),
+        left_out: store.left_out(&id)?,
         metrics: rows
             .iter()
             .map(|row| Row {
@@ -239,6 +247,12 @@ fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
         ),
         (ls::Status::Described, None) => "not run yet".to_owned(),
     });
+    for picture in &report.left_out {
+        line(&format!("made without {}", printing::plain(picture)));
+    }
+    if let Some(failure) = &report.failure {
+        line(&format!("its last run failed: {}", printing::plain(&failure.why)));
+    }
     if let Some(post_mortem) = &report.post_mortem {
         print_post_mortem(post_mortem);
     }

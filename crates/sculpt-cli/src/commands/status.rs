@@ -7,10 +7,11 @@ use crate::slurm::{self, Queued};
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{AnySuite, MetricsRow, NodeId, PostMortem, Recipe, StateRef, Store};
+use sculpt_experiments::{AnySuite, Failure, MetricsRow, NodeId, PostMortem, Recipe, StateRef, Store};
 use sculpt_store::{Holder, paths};
 use serde::Serialize;
 use std::cell::Cell;
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
@@ -30,7 +31,7 @@ struct Suite {
     suite: String,
     done: usize,
     running: Vec<Running>,
-    /// Whose training diverged.
+    /// Whose training diverged, or whose last run ended with an error.
     failed: Vec<Failed>,
     /// Begun by somebody who is no longer at it.
     begun: usize,
@@ -143,11 +144,11 @@ fn of(suite: &AnySuite, store: &Store, named: &Named, slurm: &Cell<Slurm>) -> an
         let live = paths::live_epochs(&folder);
         if store.is_done(id, entry) {
             done += 1;
-        } else if let Ok(Some(post_mortem)) = PostMortem::read(&folder) {
+        } else if let Some(why) = failure(&folder, || store.holding(id).is_ok_and(|held| held.is_some())) {
             failed.push(Failed {
                 id: id.clone(),
                 names: named.names(id),
-                why: post_mortem.why,
+                why,
             });
         } else if !live.is_file() && !paths::progress_state(&folder).is_file() {
             waiting += 1;
@@ -190,6 +191,15 @@ fn of(suite: &AnySuite, store: &Store, named: &Named, slurm: &Cell<Slurm>) -> an
         last_words: (is_left && nobody && has_logs).then(|| slurm::last_words(store.runs(), &name)),
         workers,
     })
+}
+
+/// Why a node that nobody is at was given up.
+fn failure(folder: &Path, is_held: impl FnOnce() -> bool) -> Option<String> {
+    // A file that cannot be read now is `verify`'s to name.
+    let diverged = PostMortem::read(folder).ok().flatten().map(|found| found.why);
+    let why = diverged.or_else(|| Some(Failure::read(folder).ok()??.why))?;
+    // Who begins again removes the reason a moment later.
+    (!is_held()).then_some(why)
 }
 
 /// Whether anybody is queued, by a controller that may be away: that it is waited for is said.

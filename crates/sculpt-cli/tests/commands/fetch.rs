@@ -46,6 +46,7 @@ pub(crate) fn write_suite(folder: &Path, overrides: Overrides) -> Vec<ManifestEn
             file,
             sha256: sha256_hex(&bytes),
             bytes: 1000,
+            left_out: std::collections::BTreeSet::new(),
         }
     };
     let manifest: Vec<_> = (1..=N).map(entry).collect();

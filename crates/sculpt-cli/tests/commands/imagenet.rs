@@ -97,9 +97,35 @@ cycles = 2
     let run = "run mine.toml --suite cut --data imagenet:imagenet";
     let said = "train/n02100735/0.JPEG: it ends before the picture does";
     refused(&folder, run, 1, &[said]);
+    // Whoever looks later is told, until the node is tried again.
+    let status = json(&folder, "status --suite cut");
+    let failed = &status["suites"][0]["failed"];
+    assert_eq!(failed.as_array().unwrap().len(), 1, "{status}");
+    assert!(failed[0]["why"].as_str().unwrap().contains(said), "{status}");
+    ok(&folder, "verify runs");
     let output = sculpt(&folder, &format!("{run} --leave-out 1"));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains(&format!("left out: {said}")));
+    // It stands with every state that rests on it, and beside what is drawn of them.
+    let names = |value: &serde_json::Value| value["left_out"] == serde_json::json!([said]);
+    json(
+        &folder,
+        "draw accuracy --suite cut --data imagenet:imagenet --leave-out 1",
+    );
+    let drawn = fs::read(folder.join("reports/cut/accuracy.json")).unwrap();
+    let drawn: serde_json::Value = serde_json::from_slice(&drawn).unwrap();
+    assert!(names(&drawn), "{drawn}");
+    let shown = json(&folder, &format!("show {}", drawn["nodes"][0].as_str().unwrap()));
+    assert!(names(&shown), "{shown}");
+    ok(
+        &folder,
+        "publish --suite cut --data imagenet:imagenet --leave-out 1",
+    );
+    let manifest = fs::read(folder.join("data/published/cut/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    let trained = |entry: &&serde_json::Value| entry["description"]["kind"] == "train";
+    let mut trained = manifest["checkpoints"].as_array().unwrap().iter().filter(trained);
+    assert!(trained.clone().count() > 0 && trained.all(names), "{manifest}");
 }
 
 /// One folder of each kind, and a choice of classes only where there are some.

@@ -117,11 +117,15 @@ impl Setup {
     /// # Errors
     /// Fewer training images than a batch, of which incomplete ones are left out.
     pub fn check_batch(&self) -> Result<(), ExperimentError> {
-        if self.drop_last && self.data.shape()?.0 < u64::from(self.batch) {
-            return Err(ExperimentError::BadValue {
-                what: "--batch",
+        let n_images = self.data.shape()?.0;
+        if self.drop_last && n_images < u64::from(self.batch) {
+            return Err(ExperimentError::OutOfRange {
+                field: "--batch",
                 value: self.batch.to_string(),
-                problem: "is more than there are training images: give a smaller one",
+                allowed: format!(
+                    "at most {n_images}, the training images of {}: incomplete batches are left out, so give a smaller one",
+                    self.data_title
+                ),
             });
         }
         Ok(())

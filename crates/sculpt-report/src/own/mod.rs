@@ -97,7 +97,8 @@ impl OwnSession {
             self.measures.device(),
             (&frame, Some(&figure)),
             output,
-        );
+        )
+        .with_left_out(self.measures.source())?;
         write_files(&shown, &frame, Some(&figure), &provenance, output.folder)
     }
 
@@ -163,6 +164,7 @@ impl OwnSession {
         );
         let ids = accuracies.iter().map(|row| row.node.clone());
         provenance.nodes = ids.collect::<BTreeSet<_>>().into_iter().collect();
+        let provenance = provenance.with_left_out(self.measures.source())?;
         let shown = Shown {
             name: output.stem.to_owned(),
             stem: output.stem.to_owned(),

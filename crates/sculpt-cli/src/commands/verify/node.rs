@@ -3,7 +3,9 @@
 use super::{Findings, PlaceKind, file, records};
 use crate::places;
 use sculpt_checkpoints::{Meta, read_meta};
-use sculpt_experiments::{Done, Expected, ExperimentError, Node, NodeFile, PostMortem, StateRef, Store};
+use sculpt_experiments::{
+    Done, Expected, ExperimentError, Failure, Node, NodeFile, PostMortem, StateRef, Store,
+};
 use sculpt_models::ModelSpec;
 use sculpt_store::digest::Digest;
 use sculpt_store::paths;
@@ -76,6 +78,9 @@ fn everything(folder: &Path, findings: &mut Findings) {
     }
     if let Err(error) = PostMortem::read(folder) {
         findings.say_error(&paths::post_mortem(folder), PlaceKind::Checksum, &error);
+    }
+    if let Err(error) = Failure::read(folder) {
+        findings.say_error(&paths::failure(folder), PlaceKind::Checksum, &error);
     }
     if paths::progress_state(folder).exists() {
         records::progress(
@@ -187,6 +192,7 @@ fn other_files(folder: &Path, findings: &mut Findings) {
         paths::progress_folder(folder),
         paths::damaged_progress(folder),
         paths::post_mortem(folder),
+        paths::failure(folder),
         paths::again_folder(folder),
     ]
     .into();
