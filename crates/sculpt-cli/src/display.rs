@@ -2,7 +2,7 @@
 
 use crate::printing;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sculpt_experiments::{Board, Event, Happening, JobNumber};
+use sculpt_experiments::{Board, Event, Happening, JobNumber, counted};
 use sculpt_measures::Session;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -89,7 +89,9 @@ impl Display {
         };
         let (epochs, done) = (board.epochs_total(), board.recipe().len() - n_nodes);
         display.note(&format!(
-            "{n_nodes} nodes to run ({done} are there), {epochs} epochs"
+            "{} to run ({done} are there), {}",
+            counted(n_nodes, "node"),
+            counted(epochs, "epoch")
         ));
         display
     }

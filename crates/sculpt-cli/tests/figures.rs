@@ -271,7 +271,7 @@ fn cut_off_and_started_again_the_numbers_are_the_same() {
     fs::remove_dir_all(&runs).unwrap();
     let output = sculpt(whole.path(), &SMALL).output().unwrap();
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("1 nodes run"),
+        String::from_utf8_lossy(&output.stderr).contains("1 node run"),
         "{output:?}"
     );
     assert_eq!(csv(&whole), table);

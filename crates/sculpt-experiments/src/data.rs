@@ -135,7 +135,19 @@ impl DataFolder {
             .pictures_of(spec)
             .filter(|pictures| pictures.digest() == data.digest);
         let pictures = pictures.ok_or_else(|| {
-            refused("chooses among pictures at hand: --data imagenet:DIR, and a panel that is of them")
+            if self.pictures_of(spec).is_none() && self.pictures.is_some() {
+                return ExperimentError::OutOfRange {
+                    field: "classes",
+                    value: n.to_string(),
+                    allowed: format!(
+                        "given for {}, which is no set of pictures: of {} it can be, panels (c) and `data = {{ name = \"{}\" }}`",
+                        data.name,
+                        PictureFolder::SPEC.title,
+                        PictureFolder::SPEC.key
+                    ),
+                };
+            }
+            refused("chooses among pictures at hand: --data imagenet:DIR")
         })?;
         let found = pictures.n_classes();
         if n == 0 || n > found {

@@ -1,6 +1,6 @@
 //! Pictures of the user's own, as `--data imagenet:DIR` names them.
 
-use crate::{DataRef, ExperimentError};
+use crate::{DataRef, ExperimentError, counted};
 use sculpt_datasets::{DataSpec, Dataset, DatasetError, Decoding, IMAGENET, Pictures};
 use sculpt_pictures::{
     ClassList, Codec, Lying, Pack, Part, ShortSide, open, pictures_digest, pictures_stamp,
@@ -165,15 +165,19 @@ fn known_digest(
 /// What they are, as far as number and classes tell: the owners' own, or some like them.
 fn title(train: &dyn Pictures) -> String {
     let (n, classes) = (train.len(), train.classes());
-    let n_classes = classes.names().len();
+    let said = || {
+        let n_classes = classes.names().len();
+        let classes = if n_classes == 1 { "class" } else { "classes" };
+        format!("{} of {n_classes} {classes}", counted(n, "picture"))
+    };
     match classes.list() {
         ClassList::ImageNet if n == PictureFolder::SPEC.n_train as usize => {
             PictureFolder::SPEC.title.to_owned()
         }
         ClassList::ImageNet | ClassList::WordNet => {
-            format!("ImageNet, {n} pictures of {n_classes} classes")
+            format!("ImageNet, {}", said())
         }
-        ClassList::Own => format!("{n} pictures of {n_classes} classes"),
+        ClassList::Own => said(),
     }
 }
 

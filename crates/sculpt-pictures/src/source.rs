@@ -244,7 +244,19 @@ impl Lying {
 /// # Errors
 /// As [`Lying::of`]; without this half; what the operating system refuses.
 pub fn open(folder: &Path, part: Part) -> Result<Arc<dyn Pictures>, PictureError> {
-    Ok(match Lying::of(folder)? {
+    let lying = Lying::of(folder)?;
+    if !parts(folder, lying).contains(&part) {
+        let problem = match part {
+            Part::Train => {
+                "the pictures to train on are not here: neither train/CLASS/ nor ILSVRC2012_img_train.tar"
+            }
+            Part::Val => {
+                "the pictures to evaluate on are not here: neither val/CLASS/ nor ILSVRC2012_img_val.tar"
+            }
+        };
+        return Err(PictureError::layout(folder, problem));
+    }
+    Ok(match lying {
         Lying::Packed => Arc::new(Pack::open(folder)?.part(part)?),
         Lying::Folders => Arc::new(Folder::open(folder, part)?),
         Lying::Tars => Arc::new(Tars::open(folder, part)?),

@@ -1,7 +1,7 @@
 //! What pictures say in words.
 
 use sculpt_experiments::methods::{MaskSource, Training};
-use sculpt_experiments::{Method, Preset, PresetName, Setup};
+use sculpt_experiments::{Method, Preset, PresetName, Setup, counted};
 use sculpt_figures::{Caption, Named};
 use sculpt_rows::Name;
 use std::fmt::{self, Write};
@@ -94,15 +94,24 @@ pub(crate) fn lengths(panels: &[(impl fmt::Display, Setup, Vec<&'static Method>)
         let is_iterative = matches!(method.mask, MaskSource::Iterative(_));
         !is_iterative && method.last_step.is_none() && method.training == Training::Cyclic
     }) {
-        said.push(format!("cyclic training is {cycles} cycles of {epochs} epochs"));
+        said.push(format!(
+            "cyclic training is {} of {}",
+            counted(cycles, "cycle"),
+            counted(epochs, "epoch")
+        ));
     }
     if has(|method| method.last_step.is_some()) {
         said.push(format!(
-            "SCULPT trains {cycles} cycles, prunes, and trains one more"
+            "SCULPT trains {}, prunes, and trains one more",
+            counted(cycles, "cycle")
         ));
     }
     if has(|method| method.training == Training::Cosine) {
-        said.push(format!("cosine is {cycles} cosine cycles of {epochs} epochs"));
+        said.push(format!(
+            "cosine is {} of {}",
+            counted(cycles, "cosine cycle"),
+            counted(epochs, "epoch")
+        ));
     }
     if has(|method| method.training == Training::OneCycle) {
         let all = epochs * cycles;
@@ -119,8 +128,9 @@ pub(crate) fn lengths(panels: &[(impl fmt::Display, Setup, Vec<&'static Method>)
     for (place, setup, _) in panels.iter().filter(|(_, setup, _)| differ(setup)) {
         write!(
             text,
-            " {place}: {} cycles of {} epochs.",
-            setup.cycles, setup.cycle_epochs
+            " {place}: {} of {}.",
+            counted(setup.cycles, "cycle"),
+            counted(setup.cycle_epochs, "epoch")
         )
         .expect("a string takes what is written");
     }

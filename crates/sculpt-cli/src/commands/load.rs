@@ -3,6 +3,7 @@
 use crate::commands::pictures::{Decoding, PictureData, tell_of_left_out, warn_if_slow, whose_classes};
 use crate::printing;
 use clap::{Args, value_parser};
+use sculpt_experiments::counted;
 use sculpt_pictures::{Loader, Loading, Lying, Part, Seed, Sequence, Transform};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -130,8 +131,12 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
     }
     tell_of_left_out(&report.left_out);
     printing::line(&format!(
-        "{:.0} images/s: {} pictures ({source}, {}), {} epochs, {workers} threads",
-        report.images_per_second, report.pictures, report.classes, words.epochs
+        "{:.0} images/s: {} ({source}, {}), {}, {}",
+        report.images_per_second,
+        counted(report.pictures, "picture"),
+        report.classes,
+        counted(words.epochs, "epoch"),
+        counted(workers, "thread")
     ));
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::commands::pictures::{Counter, Decoding, tell_of_left_out, warn_if_slo
 use crate::printing;
 use crate::signals::Stop;
 use clap::{Args, ValueEnum};
+use sculpt_experiments::counted;
 use sculpt_pictures::{Codec, PackParameters, Packing, Quality, ShortSide, pack};
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -62,6 +63,17 @@ struct Report {
     seconds: f64,
 }
 
+/// Training crops squares of 224 pixels, and evaluation makes the shorter side 256 before it does: less is enlarged.
+fn warn_of_side(side: ShortSide) {
+    if let ShortSide::Pixels(pixels) = side
+        && pixels < 224
+    {
+        printing::warning(&format!(
+            "--side {pixels}: ImageNet's networks see 224 × 224 pixels of pictures, and these are enlarged to that again"
+        ));
+    }
+}
+
 pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
     // There is one kind.
     let Kind::ImageNet = words.kind;
@@ -76,6 +88,7 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
         most_left_out: words.decoding.leave_out as usize,
         shard_bytes: pack::SHARD_BYTES,
     };
+    warn_of_side(words.side);
     let (stop, begun) = (Stop::on_signals()?, Instant::now());
     let mut counter = None;
     let made = pack::pack(&words.source, &words.out, packing, &mut |progress| {
@@ -106,8 +119,8 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
     }
     tell_of_left_out(&report.left_out);
     printing::line(&format!(
-        "{} pictures in {}: {} bytes, digest {}",
-        report.pictures,
+        "{} in {}: {} bytes, digest {}",
+        counted(report.pictures, "picture"),
         words.out.display(),
         report.bytes,
         report.digest

@@ -70,6 +70,10 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
     for round in 0..=words.rounds {
         let at = words.at.display();
         let folder = tempfile::tempdir_in(&words.at).with_context(|| format!("{at} takes no folder"))?;
+        printing::note(&match round {
+            0 => format!("round 0 of {}, which is not timed ...", words.rounds),
+            round => format!("round {round} of {} ...", words.rounds),
+        });
         let begun = Instant::now();
         let go_on = &mut |_: &_| ControlFlow::Continue(());
         let made = pack::pack(&words.data.0, &folder.path().join("pack"), packing, go_on)?;

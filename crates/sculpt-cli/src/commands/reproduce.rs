@@ -9,7 +9,7 @@ use crate::words::Global;
 use crate::{device, places, printing, watch};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{DataFolder, PanelName, Preset, Recipe, Source, Store, Suite, limits};
+use sculpt_experiments::{DataFolder, PanelName, Preset, Recipe, Source, Store, Suite, counted, limits};
 use sculpt_report::{Artefact, Name, Session, write_page};
 use sculpt_store::paths;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,15 +106,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             .map(|(id, why)| format!("{} ({why})", id.short()))
             .collect();
         bail!(
-            "{} nodes failed, {} that need them were not run: {}",
-            finished.failed.len(),
+            "{} failed, {} that need them were not run: {}",
+            counted(finished.failed.len(), "node"),
             finished.n_skipped,
             names.join("; ")
         );
     }
     printing::note(&format!(
-        "{} nodes run, {} were there",
-        finished.n_run,
+        "{} run, {} were there",
+        counted(finished.n_run, "node"),
         recipe.len() - finished.n_run
     ));
     let session = Session::open(suite, Source::Runs(store), &data, device, &places::runs(global))?;
@@ -205,7 +205,7 @@ pub(crate) fn forget(recipe: &Recipe, store: &Store) -> anyhow::Result<()> {
     let of_recipe = recipe.iter().map(|(id, _)| id).filter(|id| again.contains(*id));
     let all: Vec<_> = of_recipe.cloned().chain(followers).collect();
     if !all.is_empty() {
-        printing::note(&format!("{} finished nodes are made anew", all.len()));
+        printing::note(&format!("made anew: {}", counted(all.len(), "finished node")));
         store.forget(&all)?;
     }
     Ok(())

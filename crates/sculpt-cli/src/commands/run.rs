@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{places, printing, watch};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, limits};
+use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, counted, limits};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -129,13 +129,13 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         return Ok(());
     };
     if let Some((id, why)) = finished.failed.first() {
-        let n = finished.failed.len();
         let mut names = user.states.iter().filter(|named| named.state.id == *id);
         let name = names
             .next()
             .map_or_else(String::new, |named| format!(" ({})", named.title()));
         bail!(
-            "{n} nodes failed, {} were not run; the first is {}{name}: {why} (`sculpt verify {}` tells what is damaged there)",
+            "{} failed, {} were not run; the first is {}{name}: {why} (`sculpt verify {}` tells what is damaged there)",
+            counted(finished.failed.len(), "node"),
             finished.n_skipped,
             id.short(),
             store.runs().display()

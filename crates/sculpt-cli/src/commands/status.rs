@@ -7,7 +7,9 @@ use crate::slurm::{self, Queued};
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{AnySuite, Failure, MetricsRow, NodeId, PostMortem, Recipe, StateRef, Store};
+use sculpt_experiments::{
+    AnySuite, Failure, MetricsRow, NodeId, PostMortem, Recipe, StateRef, Store, counted,
+};
 use sculpt_store::{Holder, paths};
 use serde::Serialize;
 use std::cell::Cell;
@@ -227,9 +229,9 @@ fn queued(name: &str, slurm: &Cell<Slurm>) -> Option<Vec<Queued>> {
 
 fn print(suite: &Suite) {
     printing::line(&format!(
-        "{}: {} nodes done, {} running, {} failed, {} begun, {} waiting",
+        "{}: {} done, {} running, {} failed, {} begun, {} waiting",
         suite.suite,
-        suite.done,
+        counted(suite.done, "node"),
         suite.running.len(),
         suite.failed.len(),
         suite.begun,

@@ -11,7 +11,7 @@ use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{AnySuite, DataFolder, Drive, Recipe, StateRef, Store, limits};
+use sculpt_experiments::{AnySuite, DataFolder, Drive, Recipe, StateRef, Store, counted, limits};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::fs;
@@ -135,8 +135,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         printing::json(&report)?;
     } else {
         printing::note(&format!(
-            "{} nodes run{}",
-            report.run,
+            "{} run{}",
+            counted(report.run, "node"),
             match (stopped, requeued) {
                 (true, true) => "; saved, and back in the queue",
                 (true, false) => "; stopped, what was begun is saved: any worker goes on from there",
@@ -146,8 +146,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     if let Some(first) = report.failed.first() {
         bail!(
-            "{} nodes failed, {} that need them were not run; the first is {}: {}",
-            report.failed.len(),
+            "{} failed, {} that need them were not run; the first is {}: {}",
+            counted(report.failed.len(), "node"),
             report.cut,
             &first.id[..12],
             first.why

@@ -1,6 +1,7 @@
 use super::{Setup, density};
 use crate::ExperimentError;
 use crate::check::{check_last_batch, within};
+use crate::counted;
 use crate::limits::{self, Limit};
 use sculpt_masks::Density;
 use sculpt_models::ModelSpec;
@@ -39,6 +40,12 @@ pub struct Overrides {
     pub classes: Option<u16>,
 }
 
+/// `1 seed` and `2 seeds` of a number's text.
+fn plural(n: &str, thing: &str) -> String {
+    n.parse::<u32>()
+        .map_or_else(|_| n.to_owned(), |n| counted(n, thing))
+}
+
 impl Overrides {
     /// (flag without dashes, value) of each override given, in a fixed order: what a name of a suite and a command say.
     pub fn words(&self) -> Vec<(&'static str, String)> {
@@ -64,22 +71,20 @@ impl Overrides {
         let number = |n: Option<u32>| n.map(|n| n.to_string());
         let all: [(_, _, Title); 7] = [
             ("train-images", number(self.train_images), |n| {
-                format!("{n} training images")
+                plural(n, "training image")
             }),
             ("cycle-epochs", number(self.cycle_epochs), |n| {
                 format!("{n}-epoch cycles")
             }),
-            ("cycles", number(self.cycles), |n| format!("{n} cycles")),
+            ("cycles", number(self.cycles), |n| plural(n, "cycle")),
             ("densities", densities, |list| {
                 format!("densities {}", list.replace(',', ", "))
             }),
-            ("seeds", number(self.seeds), |n| match n {
-                "1" => "1 seed".to_owned(),
-                n => format!("{n} seeds"),
-            }),
+            ("seeds", number(self.seeds), |n| plural(n, "seed")),
             ("batch", number(self.batch), |n| format!("batches of {n}")),
-            ("classes", number(self.classes.map(u32::from)), |n| {
-                format!("the first {n} classes of pictures")
+            ("classes", number(self.classes.map(u32::from)), |n| match n {
+                "1" => "the first class of pictures".to_owned(),
+                n => format!("the first {n} classes of pictures"),
             }),
         ];
         all.into_iter()
