@@ -74,8 +74,6 @@ impl Cluster<'_> {
         if there > 0 {
             printing::note(&format!("{there} workers are queued or running already"));
         }
-        // Those that do not run yet read what is missing now.
-        self.work.write_list()?;
         self.submit(wanted)?;
         if self.detach {
             printing::note(&format!(
@@ -88,7 +86,8 @@ impl Cluster<'_> {
 
     fn submit(&self, n_workers: u32) -> anyhow::Result<()> {
         if n_workers == 0 {
-            return Ok(());
+            // Those that are queued read what is missing now.
+            return self.work.write_list();
         }
         let folder = paths::slurm_folder(self.store.runs());
         let largest = queue::max_array_size()?;

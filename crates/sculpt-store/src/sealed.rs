@@ -4,7 +4,8 @@
 //! sorted, so that a value has one text, and a text that is not this one is a damaged one. Files of older versions
 //! have no such key and are read as they are.
 
-use crate::canonical::{sha256_hex, to_canonical_json};
+use crate::canonical::{canonical_text, sha256_hex};
+use crate::number_check::NumberCheck;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,7 +35,8 @@ pub enum SealError {
 pub fn seal<T: Serialize>(value: &T) -> Result<String, SealError> {
     let shape = |detail: String| SealError::Shape { detail };
     let value = serde_json::to_value(value).map_err(|e| shape(e.to_string()))?;
-    let canonical = to_canonical_json(&value).map_err(|e| shape(e.to_string()))?;
+    value.serialize(NumberCheck).map_err(|e| shape(e.to_string()))?;
+    let canonical = canonical_text(&value).map_err(|e| shape(e.to_string()))?;
     let Value::Object(mut object) = value else {
         return Err(shape("only objects can be sealed".to_owned()));
     };
@@ -54,23 +56,20 @@ pub fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, bool), SealError> {
     let Value::Object(mut object) = value else {
         return Ok((serde_json::from_value(value).map_err(shape)?, false));
     };
-    let is_sealed = match object.get(KEY) {
-        None => false,
-        Some(_) => {
-            let written = text(&object)?;
-            let stated = object.remove(KEY);
-            let canonical = to_canonical_json(&object).map_err(|_| SealError::Changed)?;
-            let computed = Value::from(sha256_hex(canonical.as_bytes()));
-            if stated != Some(computed) || written.as_bytes() != bytes {
-                return Err(SealError::Changed);
-            }
-            true
-        }
-    };
-    Ok((
-        serde_json::from_value(Value::Object(object)).map_err(shape)?,
-        is_sealed,
-    ))
+    if !object.contains_key(KEY) {
+        let value = serde_json::from_value(Value::Object(object)).map_err(shape)?;
+        return Ok((value, false));
+    }
+    let written = text(&object)?;
+    let stated = object.remove(KEY);
+    let rest = Value::Object(object);
+    rest.serialize(NumberCheck).map_err(|_| SealError::Changed)?;
+    let canonical = canonical_text(&rest).map_err(|_| SealError::Changed)?;
+    let computed = Value::from(sha256_hex(canonical.as_bytes()));
+    if stated != Some(computed) || written.as_bytes() != bytes {
+        return Err(SealError::Changed);
+    }
+    Ok((serde_json::from_value(rest).map_err(shape)?, true))
 }
 
 fn text(object: &serde_json::Map<String, Value>) -> Result<String, SealError> {

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use sculpt_experiments::{AnySuite, ExperimentError, Source, Suite};
 use sculpt_store::paths;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 /// Finds a suite and its states: published, fetched, or in the store.
@@ -41,12 +42,13 @@ pub(crate) fn find_any(name: Option<&str>, global: &Global) -> anyhow::Result<(A
         Some(name) => name.to_owned(),
         None => {
             let path = paths::published_default(&data);
-            let text = fs::read_to_string(&path).with_context(|| {
-                format!(
-                    "{} names the suite to show; give one with --suite NAME",
+            let text = match fs::read_to_string(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+                    "give the suite to show with --suite NAME; `sculpt list` has those that there are, and {} would name the usual one",
                     path.display()
-                )
-            })?;
+                ),
+                found => found.with_context(|| path.display().to_string())?,
+            };
             text.trim().to_owned()
         }
     };
