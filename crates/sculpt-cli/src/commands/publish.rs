@@ -13,12 +13,13 @@ use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{
-    AnySuite, Environment, Predictions, Recipe, RecipeSuite, Source, StateRef, Store, publish,
+    AnySuite, Environment, Node, Place, Predictions, PublishedSuite, Recipe, RecipeSuite, Source, StateRef,
+    Store, counted, publish,
 };
 use sculpt_measures::Session as Measures;
 use sculpt_report::{Session, clear_own_files, write_own_page, write_page};
 use sculpt_store::{atomic, paths};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -76,7 +77,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let data = words.data.folder(global, 1)?;
     let device = device::of(global)?;
     let session = Session::open(suite.clone(), runs, &data, device, store.runs())?;
-    let predictions = predictions(session.measures(), &states)?;
+    let predictions = predictions(session.measures(), &states, &folder)?;
     let bytes = publish(
         &AnySuite::OfPreset(suite.clone()),
         &recipe,
@@ -120,14 +121,50 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     report(&outcomes, Some(&page), words.json)
 }
 
-/// What the states say of their test images, where these are at hand.
-fn predictions(measures: &Measures, states: &[StateRef]) -> anyhow::Result<Predictions> {
+/// What the states say of their test images: where these are not at hand, as an earlier publication of the same states says it.
+fn predictions(measures: &Measures, states: &[StateRef], folder: &Path) -> anyhow::Result<Predictions> {
     tell_of_measuring(measures);
-    let predictions = measures.predictions(states)?;
+    let mut predictions = measures.predictions(states)?;
+    // One that cannot be read is about to be replaced.
+    let before = PublishedSuite::open(folder).ok();
+    let before = before
+        .as_ref()
+        .and_then(|suite| Some((suite, suite.predictions().ok()?)));
+    if let Some((suite, known)) = before {
+        let mut n_kept = 0;
+        for state in states.iter().filter(|state| known.classes.contains_key(*state)) {
+            if predictions.classes.contains_key(state) || !is_same(state, suite, measures.source()) {
+                continue;
+            }
+            predictions
+                .classes
+                .insert(state.clone(), known.classes[state].clone());
+            n_kept += 1;
+            if let Some(Node::Train(train)) = suite.node(&state.id)
+                && let Some(labels) = known.labels.get(&train.data.loaded_as())
+            {
+                let of_data = predictions.labels.entry(train.data.loaded_as());
+                of_data.or_insert_with(|| labels.clone());
+            }
+        }
+        if n_kept > 0 {
+            printing::note(&format!(
+                "the predictions of {} are kept as they were published: their data are not at hand (--data)",
+                counted(n_kept, "state")
+            ));
+        }
+    }
     if predictions.classes.is_empty() {
         printing::note("the suite keeps no predictions: its data are not at hand (--data)");
     }
     Ok(predictions)
+}
+
+/// Whether a state is, byte for byte, the one that was published before.
+fn is_same(state: &StateRef, before: &PublishedSuite, now: &Source) -> bool {
+    let sha256 = |place: Option<Place>| Some(place?.load().ok()?.sha256());
+    let before = sha256(before.place(state));
+    before.is_some() && before == sha256(now.place(state))
 }
 
 /// The machine that trained all nodes of a suite; none where there are several.
@@ -199,7 +236,7 @@ fn of_recipe(
         &AnySuite::OfRecipe(suite.clone()),
         &recipe,
         &states,
-        &predictions(before.measures(), &states)?,
+        &predictions(before.measures(), &states, &folder)?,
         store,
         &folder,
     )?;

@@ -1,5 +1,6 @@
 //! `sculpt verify`: everything that is wrong with files, run folders, stores and suites.
 
+mod evaluate;
 mod file;
 mod findings;
 mod node;
@@ -56,6 +57,10 @@ pub(crate) struct Words {
     /// Which ones are drawn
     #[arg(long, value_name = "S", default_value_t = 1, requires = "retrain")]
     seed: u64,
+    /// Evaluate every trained state of a published suite, and compare with what training recorded and with its predictions, image by
+    /// image
+    #[arg(long)]
+    evaluate: bool,
     #[command(flatten)]
     data: DataWords,
     /// Print one JSON object: checked, violations, notes, retrained
@@ -91,6 +96,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     for path in &words.paths {
         verify(path, model.as_ref(), &mut findings)?;
+    }
+    if words.evaluate {
+        let data = words.data.folder(global, 1)?;
+        for path in &words.paths {
+            evaluate::evaluate(path, &data, global, &mut findings)?;
+        }
     }
     if let Some(n) = words.retrain {
         let (seed, data) = (words.seed, words.data.folder(global, 1)?);

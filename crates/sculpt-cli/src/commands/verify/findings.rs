@@ -80,6 +80,8 @@ pub(super) enum PlaceKind {
     Stray,
     /// A state that does not come out again.
     Retrained,
+    /// A state that does not get the test images right that its suite says.
+    Evaluated,
 }
 
 impl Findings {

@@ -1,9 +1,10 @@
 //! `predictions.safetensors` of a published suite, against its states and against what training recorded of them.
 
 use super::{Findings, PlaceKind, suite};
-use sculpt_experiments::{ManifestEntry, Node, Predictions, StateRef, read_metrics};
+use sculpt_checkpoints::read_meta;
+use sculpt_experiments::{ManifestEntry, Node, Predictions, StateRef, model_of, read_metrics};
 use sculpt_store::paths;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Predictions of older suites, and of those whose data were not at hand, are not there.
@@ -29,6 +30,7 @@ pub(super) fn verify(folder: &Path, entries: &[ManifestEntry], findings: &mut Fi
             (StateRef { id, epoch }, entry)
         })
         .collect();
+    let mut used = BTreeSet::new();
     for (state, classes) in &predictions.classes {
         let of = format!("{} after epoch {}", state.id.short(), state.epoch);
         let Some(Node::Train(train)) = listed.get(state).map(|entry| &entry.description) else {
@@ -36,6 +38,7 @@ pub(super) fn verify(folder: &Path, entries: &[ManifestEntry], findings: &mut Fi
             findings.say(&path, PlaceKind::ExtraFile, detail);
             continue;
         };
+        used.insert(train.data.loaded_as());
         let Some(correct) = predictions.correct(state, &train.data.loaded_as()) else {
             let detail = format!(
                 "has {} predictions of {of}, and not as many labels",
@@ -44,6 +47,12 @@ pub(super) fn verify(folder: &Path, entries: &[ManifestEntry], findings: &mut Fi
             findings.say(&path, PlaceKind::Metrics, detail);
             continue;
         };
+        if let Some(n_classes) = n_classes(folder, listed.get(state))
+            && let Some(class) = classes.iter().find(|class| u32::from(**class) >= n_classes)
+        {
+            let detail = format!("says that {of} finds class {class}, and its network has {n_classes}");
+            findings.say(&path, PlaceKind::Metrics, detail);
+        }
         let n_correct = correct.iter().filter(|is_right| **is_right).count() as u64;
         let Some(test) = recorded.get(&(state.id.as_str(), state.epoch)) else {
             continue;
@@ -60,4 +69,15 @@ pub(super) fn verify(folder: &Path, entries: &[ManifestEntry], findings: &mut Fi
             findings.say(&path, PlaceKind::Metrics, detail);
         }
     }
+    for data in predictions.labels.keys().filter(|data| !used.contains(*data)) {
+        let detail = format!("has labels of {data:?}, which no state has predictions of");
+        findings.say(&path, PlaceKind::ExtraFile, detail);
+    }
+}
+
+/// Classes that a state's network tells apart, where its file can be read.
+fn n_classes(folder: &Path, entry: Option<&&ManifestEntry>) -> Option<u32> {
+    let path = folder.join(&entry?.file);
+    let meta = read_meta(&path).ok()?;
+    Some(model_of(&path, &meta).ok()?.classes())
 }
