@@ -48,6 +48,9 @@ impl Folder {
             let problem = "it is no class: train/ has no such folder";
             return Err(PictureError::layout(folder.join(name), problem));
         }
+        if folder != of_classes {
+            refuse_some_empty(&of_classes, classes.names())?;
+        }
         let mut names = Names::new();
         for class in classes.names() {
             if here.binary_search(class).is_err() {
@@ -56,9 +59,7 @@ impl Folder {
             }
             let files = pictures_in(&folder.join(class))?;
             if files.is_empty() && folder == of_classes {
-                let problem =
-                    "this class has no pictures, and would shift the labels of others: remove its folder";
-                return Err(PictureError::layout(folder.join(class), problem));
+                return Err(without_pictures(&folder.join(class)));
             }
             names.add_class(files.iter().map(String::as_str))?;
         }
@@ -148,6 +149,40 @@ fn folders_in(folder: &Path) -> Result<Vec<String>, PictureError> {
     Ok(names)
 }
 
+fn without_pictures(folder: &Path) -> PictureError {
+    let problem = "this class has no pictures, and would shift the labels of others: remove its folder";
+    PictureError::layout(folder, problem)
+}
+
+/// Folders that labels are places in, and whose own pictures nobody asks for, may have been emptied, all of them. An empty one among
+/// others is none of a class, and would shift labels.
+fn refuse_some_empty(folder: &Path, classes: &[String]) -> Result<(), PictureError> {
+    let is_picture = |entry: std::io::Result<fs::DirEntry>| {
+        entry.is_ok_and(|entry| is_one_of(&entry.file_name().to_string_lossy(), &READ))
+    };
+    let (mut has_some, mut empty) = (false, None);
+    for class in classes {
+        let class = folder.join(class);
+        // The first picture that is listed tells.
+        let mut entries = fs::read_dir(&class).map_err(refused(&class, "list"))?;
+        if entries.any(is_picture) {
+            has_some = true;
+        } else {
+            empty.get_or_insert(class);
+        }
+    }
+    match empty {
+        Some(class) if has_some => Err(without_pictures(&class)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a name has one of these endings.
+fn is_one_of(name: &str, endings: &[&str]) -> bool {
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    endings.contains(&end.to_ascii_lowercase().as_str())
+}
+
 /// Names of the pictures in a class's folder, sorted.
 fn pictures_in(folder: &Path) -> Result<Vec<String>, PictureError> {
     let mut names = Vec::new();
@@ -161,15 +196,11 @@ fn pictures_in(folder: &Path) -> Result<Vec<String>, PictureError> {
             ));
         }
         let name = text_of(&entry)?;
-        let end = name
-            .rsplit_once('.')
-            .map_or("", |(_, end)| end)
-            .to_ascii_lowercase();
-        if OTHERS.contains(&end.as_str()) {
+        if is_one_of(&name, &OTHERS) {
             let problem = "pictures of this form are not read, only JPEG and PNG";
             return Err(PictureError::layout(entry.path(), problem));
         }
-        if READ.contains(&end.as_str()) {
+        if is_one_of(&name, &READ) {
             names.push(name);
         }
     }

@@ -107,10 +107,11 @@ impl Loader {
         self.loading.batch * self.loading.transform.n_bytes()
     }
 
-    /// Pictures that were left out until now, each with the reason.
+    /// Pictures that were left out until now, or when these were packed, each with the reason.
     pub fn left_out(&self) -> Vec<String> {
         let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        left_out.values().cloned().collect()
+        let before = self.pictures.left_out().into_iter();
+        before.chain(left_out.values().cloned()).collect()
     }
 
     /// The batches of an epoch from `first` on. Threads begin at once; they fill these buffers, decode into nothing else,

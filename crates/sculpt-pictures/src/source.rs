@@ -53,6 +53,11 @@ pub trait Pictures: Debug + Send + Sync {
     /// # Panics
     /// When there is none at `i`.
     fn read(&self, i: usize, bytes: &mut Vec<u8>) -> Result<(), PictureError>;
+
+    /// Pictures that nobody could read, and that were left out before these came to be, each with the reason: when they were packed.
+    fn left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Some of others.
@@ -102,6 +107,10 @@ impl Subset {
 }
 
 impl Pictures for Subset {
+    fn left_out(&self) -> Vec<String> {
+        self.of.left_out()
+    }
+
     fn len(&self) -> usize {
         self.places.len()
     }
@@ -151,6 +160,10 @@ impl Relabelled {
 }
 
 impl Pictures for Relabelled {
+    fn left_out(&self) -> Vec<String> {
+        self.of.left_out()
+    }
+
     fn len(&self) -> usize {
         self.labels.len()
     }

@@ -1,5 +1,5 @@
 use super::Pack;
-use super::index::{LeftOut, digest_of};
+use super::index::{Codec, LeftOut, digest_of};
 use super::shard::{NO_LABEL, Shard};
 use crate::{Part, PictureDigest, PictureError};
 use sculpt_store::canonical::hex;
@@ -32,8 +32,15 @@ impl Pack {
                         });
                         continue;
                     }
-                    is_whole &= record.payload.len() as u64 == record.source_bytes
+                    let is_kept = record.payload.len() as u64 == record.source_bytes
                         && Sha256::digest(record.payload).as_slice() == record.source_sha256;
+                    is_whole &= is_kept;
+                    let is_raw = record.payload.starts_with(crate::raw::MAGIC);
+                    if !is_kept && is_raw != (index.parameters.codec == Codec::Raw) {
+                        let problem =
+                            format!("record {i}, {}, has another form than the pack says", record.name);
+                        return Err(PictureError::pack(path, problem));
+                    }
                     let class = &index.classes[usize::from(row.label)];
                     if !record.name.starts_with(&format!("{}/{class}/", part.word())) {
                         let problem = format!("record {i}, {}, has the label of {class}", record.name);

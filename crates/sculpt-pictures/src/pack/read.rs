@@ -91,7 +91,13 @@ impl Pack {
             places.extend(pictures.map(|(i, _)| (number as u32, i as u32)));
             shards.push(shard);
         }
+        let of_part = format!("{}/", part.word());
+        let left_out = self.index.left_out.iter();
+        let left_out = left_out.filter(|left| left.name.starts_with(&of_part));
         Ok(PackPart {
+            left_out: left_out
+                .map(|left| format!("{}: {}", left.name, left.because))
+                .collect(),
             classes,
             shards,
             places,
@@ -134,6 +140,7 @@ pub struct PackPart {
     shards: Vec<Shard>,
     /// Shard and record of each picture.
     places: Vec<(u32, u32)>,
+    left_out: Vec<String>,
 }
 
 impl PackPart {
@@ -144,6 +151,10 @@ impl PackPart {
 }
 
 impl Pictures for PackPart {
+    fn left_out(&self) -> Vec<String> {
+        self.left_out.clone()
+    }
+
     fn len(&self) -> usize {
         self.places.len()
     }

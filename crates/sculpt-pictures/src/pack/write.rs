@@ -1,5 +1,5 @@
 use super::Pack;
-use super::index::{Begun, FORMAT, Index, LeftOut, PackParameters, ShardEntry, digest_of};
+use super::index::{Begun, Codec, FORMAT, Index, LeftOut, PackParameters, ShardEntry, digest_of};
 use super::listing::Listing;
 use super::make::{self, Made, Maker};
 use super::shard::{HEADER, MOST_SHARD_BYTES, NO_LABEL, RECORD_HEADER, ROW, Row, Shard, header};
@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How a pack is made.
@@ -88,12 +88,12 @@ pub fn pack(
     };
     atomic::create_folder(out)?;
     let _lock = Lock::exclusive(&paths::lock(out))?;
-    if begin(out, &begun, &listing)? {
+    let n = halves.iter().map(|(_, pictures)| pictures.len()).sum();
+    if begin(out, &begun, &listing, n, progress)? {
         return Pack::open(out);
     }
     atomic::tidy(out)?;
     let pool = make::pool(packing.workers)?;
-    let n = halves.iter().map(|(_, pictures)| pictures.len()).sum();
     let mut packer = Packer {
         out,
         packing,
@@ -155,8 +155,14 @@ fn refuse_inside(source: &Path, out: &Path) -> Result<(), PictureError> {
 }
 
 /// Marks the folder as a half-made pack of this kind, or finds that it is one; `true` where it is a whole one. One of which a shard
-/// is missing, or is not the recorded one, becomes a half-made one: what is in order of it is taken over.
-fn begin(out: &Path, begun: &Begun, listing: &str) -> Result<bool, PictureError> {
+/// is missing, or is not the recorded one byte for byte, becomes a half-made one: what is in order of it is taken over, the rest removed.
+fn begin(
+    out: &Path,
+    begun: &Begun,
+    listing: &str,
+    n: usize,
+    progress: &mut dyn FnMut(&PackingProgress) -> ControlFlow<()>,
+) -> Result<bool, PictureError> {
     let other = |what: &str| {
         let problem = format!(
             "{what} of other pictures (their names and lengths tell) or with other parameters: remove it, or give another \
@@ -169,16 +175,17 @@ fn begin(out: &Path, begun: &Begun, listing: &str) -> Result<bool, PictureError>
         if index.parameters != begun.parameters || index.listing != listing {
             return Err(other("it holds a pack"));
         }
-        let pack = Pack::open(out)?;
-        let parts = Part::ALL
-            .into_iter()
-            .filter(|part| !index.shards(*part).is_empty());
-        if parts.into_iter().all(|part| pack.part(part).is_ok()) {
+        let damaged = damaged_shards(out, &index, n, progress)?;
+        if damaged.is_empty() {
             return Ok(true);
         }
         let path = paths::pack_index(out);
         write_sealed(&paths::pack_begun(out), begun)?;
         fs::remove_file(&path).map_err(refused(&path, "remove"))?;
+        // One of another pack, whole by itself, would be taken for what an earlier run had packed.
+        for path in damaged.iter().filter(|path| path.symlink_metadata().is_ok()) {
+            fs::remove_file(path).map_err(refused(path, "remove"))?;
+        }
         return Ok(false);
     }
     let marker = paths::pack_begun(out);
@@ -203,6 +210,37 @@ fn begin(out: &Path, begun: &Begun, listing: &str) -> Result<bool, PictureError>
     }
     write_sealed(&marker, begun)?;
     Ok(false)
+}
+
+/// The shards of a whole pack that are not what its index records.
+fn damaged_shards(
+    out: &Path,
+    index: &Index,
+    n: usize,
+    progress: &mut dyn FnMut(&PackingProgress) -> ControlFlow<()>,
+) -> Result<Vec<PathBuf>, PictureError> {
+    let mut damaged = Vec::new();
+    let mut so_far = PackingProgress {
+        done: 0,
+        n,
+        found: 0,
+        bytes: 0,
+    };
+    for part in Part::ALL {
+        for (number, entry) in index.shards(part).iter().enumerate() {
+            let path = paths::pack_shard(out, part.word(), number);
+            if entry.file.check(&path).is_err() {
+                damaged.push(path);
+            }
+            so_far.done += entry.records as usize;
+            so_far.found = so_far.done;
+            so_far.bytes += entry.file.bytes;
+            if progress(&so_far).is_break() {
+                return Err(PictureError::Stopped);
+            }
+        }
+    }
+    Ok(damaged)
 }
 
 fn write_sealed<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), PictureError> {
@@ -294,6 +332,12 @@ impl Packer<'_> {
             let payload = record.payload;
             let is_whole = payload.len() as u64 == record.source_bytes
                 && Sha256::digest(payload).as_slice() == record.source_sha256;
+            let is_raw = payload.starts_with(crate::raw::MAGIC);
+            // A shard does not say how it was made: what it holds does.
+            let is_other = is_raw != (self.packing.parameters.codec == Codec::Raw);
+            if row.label != NO_LABEL && is_other && !is_whole {
+                return Ok(false);
+            }
             let because = (row.label == NO_LABEL).then(|| String::from_utf8_lossy(payload).into_owned());
             let sha256 = hex(record.source_sha256);
             found.push((

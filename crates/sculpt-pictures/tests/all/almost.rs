@@ -23,7 +23,16 @@ fn classes_without_pictures_are_refused() {
     let digest = refused(pictures_digest(&root, &mut |_| ()));
     let made = refused(packed(&root, &out, packing("40", Codec::Jpeg)).map(|pack| format!("{pack:?}")));
     assert_eq!((&digest, &made), (&opened, &opened));
-    // Labels of validation alone may rest on folders that were emptied.
+    // It would shift the labels of validation as well; where all were emptied, they are folders of classes.
+    assert_eq!(
+        refused(open(&root, Part::Val).map(|set| format!("{set:?}"))),
+        opened
+    );
+    for entry in fs::read_dir(root.join("train")).unwrap() {
+        let class = entry.unwrap().path();
+        fs::remove_dir_all(&class).unwrap();
+        fs::create_dir(&class).unwrap();
+    }
     assert_eq!(open(&root, Part::Val).unwrap().len(), 4);
     fs::remove_dir_all(root.join("train")).unwrap();
     fs::create_dir(root.join("val/n00000001")).unwrap();
@@ -260,6 +269,20 @@ fn damaged_packs_are_mended() {
             fs::write(&shard, bytes).unwrap();
         }
         assert_eq!(packed(&root, &out, packing).unwrap().digest(), digest);
+        assert_eq!(fs::read(&shard).unwrap(), whole);
+    }
+
+    // A flipped bit of a record, which opening does not see; and a whole shard of pictures packed in another way.
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    let other = dir.path().join("other");
+    packed(&root, &other, crate::sources::packing("40", Codec::Raw)).unwrap();
+    let foreign = fs::read(other.join("val-00000.shard")).unwrap();
+    for damage in [flipped, foreign] {
+        fs::write(&shard, damage).unwrap();
+        let mended = packed(&root, &out, packing).unwrap();
+        mended.check().unwrap();
+        assert_eq!(mended.digest(), digest);
         assert_eq!(fs::read(&shard).unwrap(), whole);
     }
 
