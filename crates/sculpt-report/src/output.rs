@@ -19,6 +19,8 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// Observations in the frame.
     pub rows: usize,
+    /// Pictures that nobody can read, and that its states were made without.
+    pub left_out: usize,
     /// What the picture shows, a row a point; empty where there is no picture of means.
     pub summary: Vec<SummaryRow>,
 }
@@ -147,6 +149,7 @@ pub(crate) fn write_files(
         files.extend([ReportFile::Svg, ReportFile::Png, ReportFile::Pdf]);
     }
     Ok(Written {
+        left_out: provenance.left_out.len(),
         files: files.into_iter().map(path).collect(),
         rows: frame.len(),
         summary: summary.unwrap_or_default(),

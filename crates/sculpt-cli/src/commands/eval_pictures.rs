@@ -2,14 +2,14 @@
 
 use crate::commands::eval::{Report, Words, place, write_logits};
 use crate::commands::pictures::{
-    Counter, PictureData, first_of, tell_of_left_out, warn_if_slow, whose_classes,
+    Counter, PictureData, first_of, or_leave_out, tell_of_left_out, warn_if_slow, whose_classes,
 };
 
 use crate::printing;
 use anyhow::{bail, ensure};
 
 use sculpt_checkpoints::Weights;
-use sculpt_datasets::{IMAGENET, PictureBatches};
+use sculpt_datasets::{DatasetError, IMAGENET, PictureBatches};
 use sculpt_experiments::evaluation_batch;
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Mode;
@@ -88,7 +88,10 @@ pub(super) fn run(
     let (mut sums, mut all_logits) = (Sums::default(), Vec::new());
     let mut counter = Counter::new("evaluating", n);
     for step in 0..batches.loader().steps_per_epoch() {
-        let (images, labels) = batches.of(0, step)?;
+        let (images, labels) = batches.of(0, step).map_err(|error| match error {
+            DatasetError::Pictures(error) => or_leave_out(error, data),
+            error => error.into(),
+        })?;
         if labels.numel() == 0 {
             continue;
         }

@@ -10,7 +10,7 @@ use crate::words::Global;
 use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{PanelName, Suite};
+use sculpt_experiments::{PanelName, Suite, counted};
 use sculpt_report::{Artefact, Difference, Frame, Name, Session, SummaryRow, Written, write, write_page};
 use sculpt_store::paths::{self, ReportFile};
 use serde::Serialize;
@@ -256,6 +256,13 @@ pub(crate) fn measure_and_draw(
 ) -> anyhow::Result<Outcome> {
     let frame = session.frame(artefact)?;
     let written = write(artefact, &frame, session, folder, command, git_revision())?;
+    if written.left_out > 0 {
+        printing::warning(&format!(
+            "{}: its states were made without {} that nobody can read; the JSON beside it names them",
+            artefact.name,
+            counted(written.left_out, "picture")
+        ));
+    }
     Ok(Outcome::new(
         artefact,
         session.suite(),

@@ -1,6 +1,8 @@
 //! `sculpt bench load`: pictures a second, as training asks for them.
 
-use crate::commands::pictures::{Decoding, PictureData, tell_of_left_out, warn_if_slow, whose_classes};
+use crate::commands::pictures::{
+    Decoding, PictureData, or_leave_out, tell_of_left_out, warn_if_slow, whose_classes,
+};
 use crate::printing;
 use clap::{Args, value_parser};
 use sculpt_experiments::counted;
@@ -89,7 +91,10 @@ pub(crate) fn run(words: &Words) -> anyhow::Result<()> {
         let mut reading = loader.read(epoch, 0, buffers)?;
         let mut n_read = 0;
         let mut said = begun;
-        while let Some(batch) = reading.next_batch()? {
+        while let Some(batch) = reading
+            .next_batch()
+            .map_err(|error| or_leave_out(error, &words.data))?
+        {
             n_read += batch.labels().len();
             if said.elapsed() > SAY_EVERY {
                 said = Instant::now();

@@ -2,9 +2,10 @@
 
 use crate::display::{LINE_EVERY, duration, seconds_to_go};
 use crate::printing;
+use anyhow::anyhow;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use sculpt_pictures::{ClassList, Part, Pictures, open};
+use sculpt_pictures::{ClassList, Part, PictureError, Pictures, open};
 use std::io::IsTerminal;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -75,6 +76,19 @@ impl Decoding {
             most_left_out: self.leave_out as usize,
         }
     }
+}
+
+/// What may be done about a picture that cannot be read.
+pub(crate) fn or_leave_out(error: PictureError, source: &PictureData) -> anyhow::Error {
+    let is_one = matches!(error, PictureError::Unreadable { .. });
+    let error = anyhow::Error::from(error);
+    if !is_one {
+        return error;
+    }
+    anyhow!(
+        "in {}: {error:#}; --leave-out N goes on without up to N such pictures",
+        source.0.display()
+    )
 }
 
 /// What was left out, on stderr.

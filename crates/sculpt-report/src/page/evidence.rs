@@ -60,6 +60,17 @@ impl Evidence {
             ),
             Some(_) | None => {}
         }
+        if let Some(left_out @ 1..) = self
+            .0
+            .pointer("/left_out")
+            .and_then(Value::as_array)
+            .map(Vec::len)
+        {
+            let pictures = count(left_out, "picture");
+            sentences.push(format!(
+                "made without {pictures} that nobody can read (the JSON names them)"
+            ));
+        }
         match sentences.as_slice() {
             [] => String::new(),
             sentences => format!("<p>{}.</p>\n", Text(&capital(&sentences.join("; ")))),
@@ -136,6 +147,11 @@ mod tests {
         assert_eq!(read("{\"n\": [0, 0]}").statistic(), "");
         let recorded = read("{\"accuracies\": \"recorded\"}").statistic();
         assert!(recorded.contains("as training recorded them"));
+        let without = read("{\"left_out\": [\"a\", \"b\"]}").statistic();
+        assert_eq!(
+            without,
+            "<p>Made without 2 pictures that nobody can read (the JSON names them).</p>\n"
+        );
         let both = read("{\"accuracies\": \"measured and recorded\"}").statistic();
         assert!(both.contains("measured from the checkpoints, but as training recorded them"));
     }
