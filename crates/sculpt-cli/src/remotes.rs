@@ -7,6 +7,7 @@ use sculpt_downloads::DownloadError;
 use sculpt_experiments::RemoteStore;
 use sculpt_remote::{Location, Remote, RemoteError, RemoteFolders, Room, Settings};
 use sculpt_store::canonical::sha256_hex;
+use sculpt_store::{atomic, paths};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +95,14 @@ pub(crate) fn resolve(global: &mut Global) -> anyhow::Result<()> {
     if !read_only {
         // Whether it can be asked at all is known before anything is trained.
         remote.list("suites/")?;
+    }
+    let (whose, said) = (paths::cache_of(&folder), remote.location().to_string());
+    if std::fs::read_to_string(&whose).ok().as_ref() != Some(&said) {
+        // Without it `verify` takes the folder for a store, no more.
+        let written = atomic::create_folder(&folder).and_then(|()| atomic::write(&whose, said.as_bytes()));
+        if let Err(error) = written {
+            printing::warning(&error.to_string());
+        }
     }
     global.remote = Some(Arc::new(RemoteStore::new(RemoteFolders::new(remote), room)));
     global.runs = Some(folder);

@@ -10,6 +10,20 @@ use std::path::Path;
 const MOST_FILE_BYTES: u64 = 1 << 28;
 
 impl Store {
+    /// Brings the description of a suite. A copy that cannot be read, of a place that has none, is no more than a spoilt cache.
+    pub(crate) fn bring_suite(&self, path: &Path) -> Result<(), ExperimentError> {
+        let Some(remote) = &self.remote else { return Ok(()) };
+        self.bring_file(path, None)?;
+        let is_spoilt = path.exists() && crate::suite::read(path).is_err();
+        if is_spoilt && remote.folders.remote().look(&self.relative(path))?.is_none() {
+            fs::remove_file(path).map_err(|source| ExperimentError::Io {
+                path: path.to_owned(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
     /// Brings a file of the store that is no node's, if there is one in the remote place. One whose hash is known is brought once.
     pub(crate) fn bring_file(&self, path: &Path, sha256: Option<&str>) -> Result<(), ExperimentError> {
         let Some(remote) = &self.remote else { return Ok(()) };

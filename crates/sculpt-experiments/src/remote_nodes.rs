@@ -222,6 +222,18 @@ impl Store {
         remote.make_room(self.runs(), 0)
     }
 
+    /// Why a state is not here, and what helps where the remote store itself is damaged.
+    pub(crate) fn not_brought(&self, id: &NodeId, error: &ExperimentError) -> String {
+        match (&self.remote, error) {
+            (Some(remote), ExperimentError::Remote(source)) if source.is_damage() => format!(
+                "{error}; {} is damaged: remove that object and {} there, and the node counts as not done and is made again",
+                remote.location(),
+                remote.folders.index_name(id.as_str())
+            ),
+            _ => error.to_string(),
+        }
+    }
+
     /// Moves a node out of the way, to where `verify --repair` moves damaged ones.
     fn set_aside(&self, id: &NodeId, folder: &Path) -> Result<PathBuf, ExperimentError> {
         let damaged = paths::damaged_folder(self.runs());

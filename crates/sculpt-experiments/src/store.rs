@@ -159,7 +159,11 @@ impl Store {
     /// Where a state lies in the store itself.
     pub(crate) fn place_here(&self, state: &StateRef) -> Option<Place> {
         if let Err(error) = self.bring_state(state) {
-            return Some(Place::absent(state, self.runs.clone(), error.to_string()));
+            return Some(Place::absent(
+                state,
+                self.runs.clone(),
+                self.not_brought(&state.id, &error),
+            ));
         }
         let (path, recorded) = self.file(state)?;
         Some(Place {

@@ -70,13 +70,26 @@ impl AnySuite {
     /// A file that is not ours, or of which a byte was changed.
     pub fn in_store(store: &Store, name: &str) -> Result<Option<Self>, ExperimentError> {
         let path = paths::suite(store.runs(), name);
-        store.bring_file(&path, None)?;
-        match read(&path)? {
+        store.bring_suite(&path)?;
+        match read(&path).map_err(Self::unreadable)? {
             Some(suite) if suite.name() != name => Err(ExperimentError::BadFile {
                 path,
                 detail: format!("is of suite {:?}", suite.name()),
             }),
             found => Ok(found),
+        }
+    }
+
+    /// What is wrong with a file of a store, and what helps.
+    fn unreadable(error: ExperimentError) -> ExperimentError {
+        match error {
+            ExperimentError::BadFile { path, detail } => ExperimentError::BadFile {
+                path,
+                detail: format!(
+                    "{detail} (move it away, and the command that made the suite writes it anew)"
+                ),
+            },
+            other => other,
         }
     }
 
@@ -157,7 +170,7 @@ impl<'de> Deserialize<'de> for AnySuite {
     }
 }
 
-fn read(path: &Path) -> Result<Option<AnySuite>, ExperimentError> {
+pub(crate) fn read(path: &Path) -> Result<Option<AnySuite>, ExperimentError> {
     if !path.is_file() {
         return Ok(None);
     }

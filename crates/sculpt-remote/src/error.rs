@@ -128,3 +128,13 @@ pub enum RemoteError {
         object: String,
     },
 }
+
+impl RemoteError {
+    /// Whether it is what the place has that is wrong, and not the way there.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherBytes { .. } | Self::TooLong { .. } | Self::BadList { .. }
+        )
+    }
+}

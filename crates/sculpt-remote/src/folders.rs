@@ -58,6 +58,11 @@ impl RemoteFolders {
         self.remote.location()
     }
 
+    /// The name of a folder's index, written last.
+    pub fn index_name(&self, folder: &str) -> String {
+        in_folder(folder, paths::REMOTE_INDEX)
+    }
+
     /// What a finished folder holds; none where it is not finished.
     ///
     /// # Errors

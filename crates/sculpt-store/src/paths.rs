@@ -70,6 +70,11 @@ pub fn pack_index(pack: &Path) -> PathBuf {
     pack.join("pack.json")
 }
 
+/// In a store's folder that is a cache: the address of the store that it is of.
+pub fn cache_of(runs: &Path) -> PathBuf {
+    runs.join("cache-of.txt")
+}
+
 /// What a pack is to become, as long as it is half made.
 pub fn pack_begun(pack: &Path) -> PathBuf {
     pack.join("packing.json")

@@ -173,7 +173,8 @@ pub(crate) fn suite_of(
                 Some(format!("{name:?} is a published or fetched suite of a preset"))
             }
             Ok(Some(AnySuite::OfRecipe(_)) | None) => None,
-            Err(error) => Some(error.to_string()),
+            // To train and have no suite of it would be found out hours later.
+            Err(error) => return Err(anyhow::Error::from(error).context("the recipe's suite cannot be read")),
         }
     };
     if let Some(why) = unusable {

@@ -157,6 +157,13 @@ const RETRAINED: Limit = Limit::from_1(1000, "each is trained, and often what it
 fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> anyhow::Result<()> {
     let whole = path.canonicalize().unwrap_or_default();
     let name = paths::file_name(&whole);
+    if let Ok(whose) = fs::read_to_string(paths::cache_of(path)) {
+        bail!(
+            "{} is this machine's cache of {}: it holds what was read of it, each file checked when it is, and can be removed whole",
+            path.display(),
+            printing::plain(&whose)
+        );
+    }
     if !path.is_dir() {
         file::verify(path, model, findings);
     } else if paths::node_json(path).exists() || paths::is_sha256(name) {

@@ -1,11 +1,12 @@
 //! What a site wants said of a job: `slurm.toml`, in the field's own words. Nothing of a site is guessed.
 
+use crate::printing;
 use crate::words::BadUsage;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The file that profiles stand in, in the folder of the caller.
@@ -65,6 +66,34 @@ pub(crate) struct Profile {
     options: Vec<String>,
 }
 
+/// What `--signal` takes, in seconds.
+const MOST_WARNING: u32 = 65_535;
+
+/// Slurm's ways to write a time: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S. None of another, which Slurm itself refuses or knows.
+fn seconds_of(time: &str) -> Option<u64> {
+    let (days, rest) = match time.split_once('-') {
+        Some((days, rest)) => (Some(days.parse::<u64>().ok()?), rest),
+        None => (None, time),
+    };
+    let parts: Vec<u64> = rest
+        .split(':')
+        .map(|part| part.parse().ok())
+        .collect::<Option<_>>()?;
+    let (hours, minutes, seconds) = match (days, &parts[..]) {
+        (None, &[minutes]) => (0, minutes, 0),
+        (None, &[minutes, seconds]) => (0, minutes, seconds),
+        (Some(_), &[hours]) => (hours, 0, 0),
+        (Some(_), &[hours, minutes]) => (hours, minutes, 0),
+        (_, &[hours, minutes, seconds]) => (hours, minutes, seconds),
+        _ => return None,
+    };
+    let hours = days.unwrap_or(0).checked_mul(24)?.checked_add(hours)?;
+    hours
+        .checked_mul(3600)?
+        .checked_add(minutes.checked_mul(60)?)?
+        .checked_add(seconds)
+}
+
 impl Profile {
     /// The profile of this name in `slurm.toml` here, or of a file that is named with its ending; without a name nothing is said.
     ///
@@ -72,6 +101,11 @@ impl Profile {
     /// No such file or profile, a key that is none of a profile's, a value of several lines.
     pub(crate) fn find(name: Option<&str>) -> anyhow::Result<Self> {
         let Some(name) = name else {
+            if Path::new(FILE).exists() {
+                printing::note(&format!(
+                    "--on slurm: the site's defaults, and none of the profiles in {FILE}, which --on slurm:NAME names"
+                ));
+            }
             return Ok(Self::default());
         };
         let is_file = name.ends_with(".toml");
@@ -92,6 +126,13 @@ impl Profile {
         let profile = if is_file {
             toml::from_str(&text).map_err(at)?
         } else {
+            let tables: toml::Table = toml::from_str(&text).map_err(at)?;
+            if let Some((key, _)) = tables.iter().find(|(_, value)| !value.is_table()) {
+                bail!(
+                    "{}: {key} stands in no profile; the settings of {name:?} stand below a line [{name}]",
+                    path.display()
+                );
+            }
             let mut all: BTreeMap<String, Self> = toml::from_str(&text).map_err(at)?;
             let names = all.keys().cloned().collect::<Vec<_>>().join(", ");
             all.remove(name)
@@ -116,6 +157,21 @@ impl Profile {
         }
         if let Some(option) = self.options.iter().find(|option| !option.starts_with('-')) {
             bail!("{path}: options: {option:?} is no option of sbatch, which begin with a dash");
+        }
+        let warning = self.warning.unwrap_or(WARNING);
+        if warning > MOST_WARNING {
+            bail!("{path}: warning = {warning} is more than Slurm takes, {MOST_WARNING} seconds");
+        }
+        if let (Some(time), Some(seconds)) = (&self.time, self.time.as_deref().and_then(seconds_of))
+            && seconds <= u64::from(warning)
+        {
+            let said = match self.warning {
+                Some(_) => "warning",
+                None => "without one the warning",
+            };
+            bail!(
+                "{path}: time = {time:?} is over before it begins: {said} is {warning} seconds, in which a worker saves and goes back into the queue"
+            );
         }
         let flag = |option: &str| option.split(['=', ' ']).next().unwrap_or_default().to_owned();
         if let Some(option) = self
@@ -233,6 +289,27 @@ mod tests {
     }
 
     #[test]
+    fn times_are_read_as_slurm_writes_them() {
+        let times = [
+            "5",
+            "5:30",
+            "1:00:00",
+            "1-0",
+            "1-2:03",
+            "1-02:03:04",
+            "UNLIMITED",
+            "1-",
+            ":5",
+            "1:2:3:4",
+        ];
+        let seconds = times.map(seconds_of);
+        let day = 86_400;
+        let known = [300, 330, 3600, day, day + 7380, day + 7384].map(Some);
+        assert_eq!(seconds[..6], known);
+        assert!(seconds[6..].iter().all(Option::is_none));
+    }
+
+    #[test]
     fn what_is_no_profile_is_refused() {
         let read = |text: &str| toml::from_str::<Profile>(text);
         assert!(
@@ -245,6 +322,10 @@ mod tests {
         assert!(read("throttle = 0").is_err());
         assert!(check("partition = \"a\\n#SBATCH --wrap\"").contains("no line"));
         assert!(check("options = [\"rm\"]").contains("no option"));
+        assert!(check("warning = 100000").contains("more than Slurm takes"));
+        assert!(check("time = \"00:01:00\"").contains("without one the warning is 120 seconds"));
+        assert!(check("time = \"2\"\nwarning = 120").contains("over before it begins"));
+        read("time = \"3\"\nwarning = 120").unwrap().check("p").unwrap();
         assert!(check("options = [\"--job-name=x\"]").contains("said for every worker"));
         assert_eq!(
             "slurm:a100".parse::<Place>().unwrap(),
