@@ -104,6 +104,11 @@ impl Ranks {
         self.place.as_ref().map_or(0, |place| place.rank)
     }
 
+    /// Whether there are no others.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.place.is_none()
+    }
+
     /// Whether another process locks, writes and reports.
     pub(crate) fn follows(&self) -> bool {
         self.rank() > 0

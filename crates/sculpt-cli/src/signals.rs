@@ -1,6 +1,7 @@
 //! SIGINT, SIGTERM and SIGUSR1, by which schedulers warn of the end of a job's time: the first asks to stop at the next step boundary, state saved. Schedulers of clusters signal twice, and a
 //! hasty user too: for ten seconds more of them change nothing; after that one ends the process at once.
 
+use crate::printing;
 use signal_hook::{
     consts::{SIGINT, SIGTERM, SIGUSR1},
     flag,
@@ -49,6 +50,17 @@ impl Stop {
             watched.at_once.store(true, Ordering::Relaxed);
         });
         Ok(stop)
+    }
+
+    /// Says so as soon as somebody asks: what is waited for may be silent.
+    pub(crate) fn tell_when_asked(&self, said: &'static str) {
+        let asked = Arc::clone(&self.asked);
+        thread::spawn(move || {
+            while !asked.load(Ordering::Relaxed) {
+                thread::sleep(TICK);
+            }
+            printing::note(said);
+        });
     }
 
     /// Set once somebody asked.

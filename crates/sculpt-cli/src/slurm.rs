@@ -218,7 +218,10 @@ pub(crate) fn last_words(runs: &Path, name: &str) -> String {
     let mut logs: Vec<_> = logs.map(|entry| entry.path()).filter(own).collect();
     logs.sort_by_key(|path| written(path));
     let Some(log) = logs.pop() else {
-        return format!("they left no log in {}", folder.display());
+        return format!(
+            "they left no log in {}; scripts that `plan` wrote there are for you to submit",
+            folder.display()
+        );
     };
     let text = fs::read_to_string(&log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

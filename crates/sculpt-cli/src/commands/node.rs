@@ -44,6 +44,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if supervised {
         stop_when_stdin_closes(stop.clone());
     }
+    if !supervised && !follows {
+        stop.tell_when_asked(match ranks.is_alone() {
+            true => "stopping: saving what is being trained",
+            false => {
+                "stopping: saving what is being trained, once all ranks have ended their step; another signal, in ten seconds or later, \
+                 ends without it"
+            }
+        });
+    }
     let group = ranks.join()?;
     let current: RefCell<Option<NodeId>> = RefCell::new(None);
     let mut last = Instant::now();
