@@ -1,6 +1,6 @@
 //! `done.json`: the marker of a node that was run to its end, and what its files must be.
 
-use crate::{ExperimentError, NodeId, StateRef};
+use crate::{ExperimentError, NodeId, StateRef, Store};
 use sculpt_store::digest::{Digest, Mismatch, read_sha256, write_sha256};
 use sculpt_store::{atomic, paths, sealed};
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,21 @@ impl Done {
             .iter()
             .map(|(name, digest)| (name.as_str(), digest))
             .filter_map(epoch)
+    }
+}
+
+impl Store {
+    /// Pictures that nobody can read, and that a node and the states that it rests on were made without, each with the reason.
+    ///
+    /// # Errors
+    /// A marker that is damaged.
+    pub fn left_out(&self, id: &NodeId) -> Result<BTreeSet<String>, ExperimentError> {
+        self.bring_node(id)?;
+        if let Some(done) = Done::read(&self.node_folder(id))? {
+            return Ok(done.left_out);
+        }
+        let suites = self.library.suites().iter();
+        Ok(suites.flat_map(|suite| suite.left_out(id)).collect())
     }
 }
 

@@ -368,19 +368,6 @@ impl Store {
         Ok(Some(timing))
     }
 
-    /// Pictures that nobody can read, and that a node and the states that it rests on were made without, each with the reason.
-    ///
-    /// # Errors
-    /// A marker that is damaged.
-    pub fn left_out(&self, id: &NodeId) -> Result<BTreeSet<String>, ExperimentError> {
-        self.bring_node(id)?;
-        if let Some(done) = Done::read(&self.node_folder(id))? {
-            return Ok(done.left_out);
-        }
-        let suites = self.library.suites().iter();
-        Ok(suites.flat_map(|suite| suite.left_out(id)).collect())
-    }
-
     /// The ids of all nodes in the store, sorted.
     ///
     /// # Errors

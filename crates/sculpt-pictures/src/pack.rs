@@ -32,6 +32,7 @@
 //! | 40 | m | name from the root of the set, UTF-8 |
 //! | 40 + m | the rest | the picture: JPEG; or `SCULPT3B`, columns and rows (4 bytes each), then red, green, blue of each pixel, row by row; of one that was left out, why, UTF-8 |
 
+mod begin;
 mod check;
 mod index;
 mod listing;

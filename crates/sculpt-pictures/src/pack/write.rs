@@ -1,4 +1,5 @@
 use super::Pack;
+use super::begin::{begin, write_sealed};
 use super::index::{Begun, Codec, FORMAT, Index, LeftOut, PackParameters, ShardEntry, digest_of};
 use super::listing::Listing;
 use super::make::{self, Made, Maker};
@@ -10,13 +11,13 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use sculpt_store::canonical::hex;
 use sculpt_store::digest::Digest;
-use sculpt_store::{Lock, atomic, paths, read, sealed};
+use sculpt_store::{Lock, atomic, paths};
 use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// How a pack is made.
@@ -152,100 +153,6 @@ fn refuse_inside(source: &Path, out: &Path) -> Result<(), PictureError> {
         return Err(PictureError::pack(out, problem));
     }
     Ok(())
-}
-
-/// Marks the folder as a half-made pack of this kind, or finds that it is one; `true` where it is a whole one. One of which a shard
-/// is missing, or is not the recorded one byte for byte, becomes a half-made one: what is in order of it is taken over, the rest removed.
-fn begin(
-    out: &Path,
-    begun: &Begun,
-    listing: &str,
-    n: usize,
-    progress: &mut dyn FnMut(&PackingProgress) -> ControlFlow<()>,
-) -> Result<bool, PictureError> {
-    let other = |what: &str| {
-        let problem = format!(
-            "{what} of other pictures (their names and lengths tell) or with other parameters: remove it, or give another \
-             folder"
-        );
-        PictureError::pack(out, problem)
-    };
-    if paths::pack_index(out).is_file() {
-        let index = Index::read(out)?;
-        if index.parameters != begun.parameters || index.listing != listing {
-            return Err(other("it holds a pack"));
-        }
-        let damaged = damaged_shards(out, &index, n, progress)?;
-        if damaged.is_empty() {
-            return Ok(true);
-        }
-        let path = paths::pack_index(out);
-        write_sealed(&paths::pack_begun(out), begun)?;
-        fs::remove_file(&path).map_err(refused(&path, "remove"))?;
-        // One of another pack, whole by itself, would be taken for what an earlier run had packed.
-        for path in damaged.iter().filter(|path| path.symlink_metadata().is_ok()) {
-            fs::remove_file(path).map_err(refused(path, "remove"))?;
-        }
-        return Ok(false);
-    }
-    let marker = paths::pack_begun(out);
-    if marker.is_file() {
-        let bytes = read(&marker).map_err(refused(&marker, "read"))?;
-        let found: Result<(Begun, bool), _> = sealed::open(&bytes);
-        let (found, _) = found.map_err(|error| PictureError::pack(&marker, error.to_string()))?;
-        return if found == *begun {
-            Ok(false)
-        } else {
-            Err(other("it holds a half-made pack"))
-        };
-    }
-    let has_shards = Part::ALL
-        .iter()
-        .any(|part| paths::pack_shard(out, part.word(), 0).exists());
-    if has_shards {
-        return Err(PictureError::pack(
-            out,
-            "it holds shards of a pack that has lost its index: remove them",
-        ));
-    }
-    write_sealed(&marker, begun)?;
-    Ok(false)
-}
-
-/// The shards of a whole pack that are not what its index records.
-fn damaged_shards(
-    out: &Path,
-    index: &Index,
-    n: usize,
-    progress: &mut dyn FnMut(&PackingProgress) -> ControlFlow<()>,
-) -> Result<Vec<PathBuf>, PictureError> {
-    let mut damaged = Vec::new();
-    let mut so_far = PackingProgress {
-        done: 0,
-        n,
-        found: 0,
-        bytes: 0,
-    };
-    for part in Part::ALL {
-        for (number, entry) in index.shards(part).iter().enumerate() {
-            let path = paths::pack_shard(out, part.word(), number);
-            if entry.file.check(&path).is_err() {
-                damaged.push(path);
-            }
-            so_far.done += entry.records as usize;
-            so_far.found = so_far.done;
-            so_far.bytes += entry.file.bytes;
-            if progress(&so_far).is_break() {
-                return Err(PictureError::Stopped);
-            }
-        }
-    }
-    Ok(damaged)
-}
-
-fn write_sealed<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), PictureError> {
-    let text = sealed::seal(value).map_err(|error| PictureError::pack(path, error.to_string()))?;
-    Ok(atomic::write(path, text.as_bytes())?)
 }
 
 struct Packer<'a> {
