@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub struct Store {
     runs: PathBuf,
-    library: Arc<Library>,
+    pub(crate) library: Arc<Library>,
     /// Descriptions that were read: an id's never changes.
     nodes: Arc<Mutex<HashMap<NodeId, Node>>>,
     /// Where finished nodes are; the folder is its cache then.
