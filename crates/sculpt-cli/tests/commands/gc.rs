@@ -206,6 +206,13 @@ fn what_cannot_be_read_stops_all() {
     refused(&example.folder, "gc --delete", 1, &["bad.json"]);
     suite.name = "bad".to_owned();
     suite.artefacts = ["figure 99".to_owned()].into();
+    // What cannot be read is not written over.
+    let error = suite.save(&example.store).unwrap_err().to_string();
+    assert!(
+        error.contains("bad.json") && error.contains("move it away"),
+        "{error}"
+    );
+    fs::remove_file(suites.join("bad.json")).unwrap();
     suite.save(&example.store).unwrap();
     refused(&example.folder, "gc --delete", 1, &["figure 99"]);
     assert_eq!(example.store.ids().unwrap().len(), 3);

@@ -1,6 +1,7 @@
 //! A recipe of a user's own as a suite: trained, drawn, compared, published, fetched, and drawn again.
 
 use crate::*;
+use sculpt_store::canonical::sha256_hex;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -277,6 +278,50 @@ fn a_recipe_is_published_and_fetched() {
         fs::read(folder.join("data/published/mine/predictions.safetensors")).unwrap()
     );
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+
+    // Every state is what is said of it, image by image; three images of one that are said to be of another class, in lists that go with
+    // it, are found.
+    let evaluated = json(&other, "verify data/fetched/mine --evaluate");
+    assert_eq!(
+        evaluated["violations"].as_array().unwrap().len(),
+        0,
+        "{evaluated}"
+    );
+    assert!(
+        evaluated["notes"].to_string().contains("image by image"),
+        "{evaluated}"
+    );
+    let index: Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+    let mut tensors = index.as_object().unwrap().iter();
+    let (_, one) = tensors.find(|(name, _)| name.starts_with("predicted/")).unwrap();
+    let start = header + one["data_offsets"][0].as_u64().unwrap() as usize;
+    let mut forged = bytes.clone();
+    for class in &mut forged[start..start + 3] {
+        *class = u8::from(*class == 0);
+    }
+    fs::write(&path, &forged).unwrap();
+    let list = other.join("data/fetched/mine/manifest.json");
+    let sealed = fs::read(&list).unwrap();
+    let mut manifest: Value = serde_json::from_slice(&sealed).unwrap();
+    manifest["files"]["predictions.safetensors"]["sha256"] = sha256_hex(&forged).into();
+    let text = manifest.to_string();
+    let hash = other.join("data/fetched/mine/manifest.sha256");
+    let sealed_hash = fs::read(&hash).unwrap();
+    fs::write(&list, &text).unwrap();
+    fs::write(&hash, format!("{}\n", sha256_hex(text.as_bytes()))).unwrap();
+    let output = sculpt(&other, "verify data/fetched/mine --evaluate --json");
+    assert_eq!(output.status.code(), Some(1));
+    let evaluated: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let violations = evaluated["violations"].as_array().unwrap().iter();
+    let found: Vec<_> = violations.filter(|one| one["kind"] == "evaluated").collect();
+    assert_eq!(found.len(), 1, "{evaluated}");
+    assert!(
+        found[0]["detail"].as_str().unwrap().starts_with("gives 3 of "),
+        "{evaluated}"
+    );
+    fs::write(&list, sealed).unwrap();
+    fs::write(&hash, sealed_hash).unwrap();
+
     // All of class 0, as the labels then say: no image is wrong.
     bytes[header..].fill(0);
     fs::write(&path, bytes).unwrap();
