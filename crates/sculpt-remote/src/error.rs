@@ -134,7 +134,10 @@ impl RemoteError {
     pub fn is_damage(&self) -> bool {
         matches!(
             self,
-            Self::OtherBytes { .. } | Self::TooLong { .. } | Self::BadList { .. }
+            Self::OtherBytes { .. }
+                | Self::TooLong { .. }
+                | Self::BadList { .. }
+                | Self::Download(DownloadError::OtherLength { .. } | DownloadError::TooLong { .. })
         )
     }
 }

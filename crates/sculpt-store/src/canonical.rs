@@ -46,7 +46,7 @@ pub fn to_canonical_json<T: Serialize>(value: &T) -> Result<String, CanonicalErr
 /// The same of a value whose numbers a double can hold.
 ///
 /// # Errors
-/// None that is known of.
+/// A number that is none, which only builds of `serde_json` with arbitrary precision have.
 pub(crate) fn canonical_text(value: &Value) -> Result<String, CanonicalError> {
     let mut text = Vec::with_capacity(512);
     write(value, &mut text).map_err(|source| CanonicalError::Json { source })?;
@@ -58,8 +58,8 @@ pub(crate) fn canonical_text(value: &Value) -> Result<String, CanonicalError> {
 fn write(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
     match value {
         Value::Number(number) => {
-            // What is no double was refused before.
-            let number = number.as_f64().unwrap_or_default();
+            let none = || <serde_json::Error as serde::ser::Error>::custom(format!("{number} is no double"));
+            let number = number.as_f64().ok_or_else(none)?;
             out.extend_from_slice(ryu_js::Buffer::new().format_finite(number).as_bytes());
         }
         Value::Null | Value::Bool(_) | Value::String(_) => serde_json::to_writer(out, value)?,

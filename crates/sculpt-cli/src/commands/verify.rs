@@ -97,25 +97,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     for path in &words.paths {
         verify(path, model.as_ref(), &mut findings)?;
     }
-    if words.evaluate {
+    if words.evaluate || words.retrain.is_some() {
         let data = words.data.folder(global, 1)?;
         for path in &words.paths {
-            evaluate::evaluate(path, &data, global, &mut findings)?;
-        }
-    }
-    if let Some(n) = words.retrain {
-        let (seed, data) = (words.seed, words.data.folder(global, 1)?);
-        let asked = retrain::Asked { n, seed, data };
-        for path in &words.paths {
-            match retrain::retrain(path, &asked, global, &mut findings) {
-                Err(error) if error.is::<BadUsage>() => return Err(error),
-                // What is wrong with its files stands there already.
-                Err(error) => findings.say(
-                    path,
-                    PlaceKind::Retrained,
-                    format!("cannot be trained again: {error:#}"),
-                ),
-                Ok(()) => {}
+            if words.evaluate {
+                let done = evaluate::evaluate(path, &data, global, &mut findings);
+                or_finding(done, path, (PlaceKind::Evaluated, "evaluated"), &mut findings)?;
+            }
+            if let Some(n) = words.retrain {
+                let (seed, data) = (words.seed, data.clone());
+                let asked = retrain::Asked { n, seed, data };
+                let done = retrain::retrain(path, &asked, global, &mut findings);
+                or_finding(done, path, (PlaceKind::Retrained, "trained again"), &mut findings)?;
             }
         }
     }
@@ -154,6 +147,24 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 const RETRAINED: Limit = Limit::from_1(1000, "each is trained, and often what it comes from");
 
 /// What a path is, its content says.
+/// What stood in the way of looking closer is one more thing that was found, but for words that make no sense: what is wrong with
+/// the files stands there already.
+fn or_finding(
+    done: anyhow::Result<()>,
+    path: &Path,
+    (kind, what): (PlaceKind, &str),
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    match done {
+        Err(error) if error.is::<BadUsage>() => Err(error),
+        Err(error) => {
+            findings.say(path, kind, format!("cannot be {what}: {error:#}"));
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
 fn verify(path: &Path, model: Option<&ModelSpec>, findings: &mut Findings) -> anyhow::Result<()> {
     let whole = path.canonicalize().unwrap_or_default();
     let name = paths::file_name(&whole);

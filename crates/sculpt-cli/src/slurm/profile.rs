@@ -158,19 +158,15 @@ impl Profile {
         if let Some(option) = self.options.iter().find(|option| !option.starts_with('-')) {
             bail!("{path}: options: {option:?} is no option of sbatch, which begin with a dash");
         }
-        let warning = self.warning.unwrap_or(WARNING);
+        let warning = self.warning();
         if warning > MOST_WARNING {
             bail!("{path}: warning = {warning} is more than Slurm takes, {MOST_WARNING} seconds");
         }
-        if let (Some(time), Some(seconds)) = (&self.time, self.time.as_deref().and_then(seconds_of))
+        if let (Some(time), Some(seconds)) = (&self.time, self.seconds())
             && seconds <= u64::from(warning)
         {
-            let said = match self.warning {
-                Some(_) => "warning",
-                None => "without one the warning",
-            };
             bail!(
-                "{path}: time = {time:?} is over before it begins: {said} is {warning} seconds, in which a worker saves and goes back into the queue"
+                "{path}: time = {time:?} is over before it begins: warning is {warning} seconds, in which a worker saves and goes back into the queue"
             );
         }
         let flag = |option: &str| option.split(['=', ' ']).next().unwrap_or_default().to_owned();
@@ -184,6 +180,18 @@ impl Profile {
             );
         }
         Ok(())
+    }
+
+    /// Seconds that a job may take, where Slurm's words for it are understood.
+    fn seconds(&self) -> Option<u64> {
+        self.time.as_deref().and_then(seconds_of)
+    }
+
+    /// Seconds before the end at which a worker is warned: what is said, else two minutes, or half of a shorter time.
+    fn warning(&self) -> u32 {
+        let half = self.seconds().and_then(|seconds| u32::try_from(seconds / 2).ok());
+        self.warning
+            .unwrap_or_else(|| half.unwrap_or(WARNING).min(WARNING))
     }
 
     /// Options of `sbatch` and their values.
@@ -210,7 +218,7 @@ impl Profile {
             .into_iter()
             .map(|(flag, value)| format!("#SBATCH --{flag}={value}"))
             .collect();
-        let warning = self.warning.unwrap_or(WARNING);
+        let warning = self.warning();
         lines.push(format!("#SBATCH --signal=B:USR1@{warning}"));
         lines.extend(self.options.iter().map(|option| format!("#SBATCH {option}")));
         lines
@@ -323,7 +331,9 @@ mod tests {
         assert!(check("partition = \"a\\n#SBATCH --wrap\"").contains("no line"));
         assert!(check("options = [\"rm\"]").contains("no option"));
         assert!(check("warning = 100000").contains("more than Slurm takes"));
-        assert!(check("time = \"00:01:00\"").contains("without one the warning is 120 seconds"));
+        let minute = read("time = \"00:01:00\"").unwrap();
+        minute.check("p").unwrap();
+        assert_eq!(minute.sbatch()[1], "#SBATCH --signal=B:USR1@30");
         assert!(check("time = \"2\"\nwarning = 120").contains("over before it begins"));
         read("time = \"3\"\nwarning = 120").unwrap().check("p").unwrap();
         assert!(check("options = [\"--job-name=x\"]").contains("said for every worker"));

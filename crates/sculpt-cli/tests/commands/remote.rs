@@ -330,11 +330,16 @@ fn a_race_for_a_node_ends_in_one_result() {
         &format!("{}-checkpoint-0.safetensors", Digest::of(b"other").sha256),
     );
     server.put(&object, b"OTHER");
+    let export = format!("export {id}@0 --torch x.pth --runs s3://bucket/b");
+    let helps = format!("remove that object and {} there", &path["/bucket/b/".len()..]);
     second.refused(
-        &format!("export {id}@0 --torch x.pth --runs s3://bucket/b"),
+        &export,
         1,
-        &["could not be brought", "it was thrown away"],
+        &["could not be brought", "it was thrown away", &helps],
     );
+    // One of another length is not even read.
+    server.put(&object, b"OTH");
+    second.refused(&export, 1, &["has 3 bytes", &helps]);
 }
 
 #[test]

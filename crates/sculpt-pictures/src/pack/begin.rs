@@ -4,6 +4,7 @@ use super::index::{Begun, Index};
 use super::write::PackingProgress;
 use crate::error::refused;
 use crate::{Part, PictureError};
+use sculpt_store::digest::Mismatch;
 use sculpt_store::{atomic, paths, read, sealed};
 use std::fs;
 use std::ops::ControlFlow;
@@ -34,13 +35,14 @@ pub(super) fn begin(
         if damaged.is_empty() {
             return Ok(true);
         }
-        let path = paths::pack_index(out);
-        write_sealed(&paths::pack_begun(out), begun)?;
-        fs::remove_file(&path).map_err(refused(&path, "remove"))?;
-        // One of another pack, whole by itself, would be taken for what an earlier run had packed.
+        // One of another pack, whole by itself, would be taken for what an earlier run had packed. As long as they are being
+        // removed the index stands, which tells that they are missing.
         for path in damaged.iter().filter(|path| path.symlink_metadata().is_ok()) {
             fs::remove_file(path).map_err(refused(path, "remove"))?;
         }
+        let path = paths::pack_index(out);
+        write_sealed(&paths::pack_begun(out), begun)?;
+        fs::remove_file(&path).map_err(refused(&path, "remove"))?;
         return Ok(false);
     }
     let marker = paths::pack_begun(out);
@@ -84,8 +86,11 @@ fn damaged_shards(
     for part in Part::ALL {
         for (number, entry) in index.shards(part).iter().enumerate() {
             let path = paths::pack_shard(out, part.word(), number);
-            if entry.file.check(&path).is_err() {
-                damaged.push(path);
+            match entry.file.check(&path) {
+                Ok(()) => {}
+                // A disk that does not answer says nothing of what is on it.
+                Err(Mismatch::File(error)) if path.is_file() => return Err(error.into()),
+                Err(_) => damaged.push(path),
             }
             so_far.done += entry.records as usize;
             so_far.found = so_far.done;
