@@ -82,10 +82,11 @@ pub(crate) fn lengths(panels: &[(impl fmt::Display, Setup, Vec<&'static Method>)
     let labels: Vec<_> = shown(iterative).iter().map(|method| method.label).collect();
     if let Some((last, others)) = labels.split_last() {
         said.push(match others {
-            [] => format!("{last} trains a cycle of {epochs} epochs a level"),
+            [] => format!("{last} trains a cycle of {} a level", counted(epochs, "epoch")),
             others => format!(
-                "{} and {last} train a cycle of {epochs} epochs a level",
-                others.join(", ")
+                "{} and {last} train a cycle of {} a level",
+                others.join(", "),
+                counted(epochs, "epoch")
             ),
         });
     }
@@ -116,7 +117,8 @@ pub(crate) fn lengths(panels: &[(impl fmt::Display, Setup, Vec<&'static Method>)
     if has(|method| method.training == Training::OneCycle) {
         let all = epochs * cycles;
         said.push(format!(
-            "one-cycle is one schedule over all {all} epochs, up once and down"
+            "one-cycle is one schedule over all {}, up once and down",
+            counted(all, "epoch")
         ));
     }
     let mut text = said.join("; ");
