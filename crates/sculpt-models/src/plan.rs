@@ -122,6 +122,21 @@ impl Plan {
         pass.classify(&x)
     }
 
+    /// All convolutions, by [`ConvNorm::number`].
+    pub(crate) fn convs(&self) -> impl Iterator<Item = &ConvNorm> {
+        self.steps.iter().flat_map(|step| {
+            let (convs, beside) = match step {
+                Step::ConvNorm(conv) => (std::slice::from_ref(conv), None),
+                Step::MaxPool(_) => (&[][..], None),
+                Step::Block(block) => match &block.shortcut {
+                    Join::Project(conv) => (&block.convs[..], Some(conv)),
+                    Join::Same | Join::Subsample { .. } => (&block.convs[..], None),
+                },
+            };
+            convs.iter().chain(beside)
+        })
+    }
+
     /// Pixels of an image of `height` × `width` pixels that each convolution puts out, by [`ConvNorm::number`]. None
     /// where nothing is left of the image on the way.
     pub(crate) fn pixels(&self, height: u32, width: u32) -> Option<Vec<u64>> {

@@ -1,10 +1,12 @@
 mod linearised;
+mod masked;
 
 use crate::conv2d;
 use crate::plan::{ConvNorm, Forward, MaxPool, Plan, mean_of_pixels};
 use linearised::LinearisedNetwork;
+use masked::MaskedNetwork;
 use sculpt_layout::Layout;
-use sculpt_network::{Linearised, Mode, Network};
+use sculpt_network::{Differentiated, Linearised, Mode, Network};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -53,6 +55,8 @@ pub(crate) struct PlannedNetwork {
     param_sizes: Vec<i64>,
     buffer_sizes: Vec<i64>,
     param_shapes: Vec<Vec<i64>>,
+    /// Of masked training, from step to step.
+    memory: masked::Memory,
 }
 
 impl PlannedNetwork {
@@ -74,6 +78,7 @@ impl PlannedNetwork {
             param_sizes,
             buffer_sizes,
             param_shapes,
+            memory: masked::Memory::default(),
         }
     }
 
@@ -115,6 +120,18 @@ impl Network<Tensor> for PlannedNetwork {
             mode,
         };
         self.plan.forward(&mut pass, &channels_last(&images))
+    }
+
+    /// Of f32 on a CPU, where a mask leaves few enough multiplications; None elsewhere.
+    fn differentiate<'a>(
+        &'a self,
+        theta: &Tensor,
+        kept: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Option<Box<dyn Differentiated<Tensor> + 'a>> {
+        let masked = MaskedNetwork::new(self, theta, kept, buffers, images)?;
+        Some(Box::new(masked))
     }
 
     /// Of a folded network in full precision; None of any other.

@@ -13,6 +13,20 @@ pub trait Network<T> {
     /// 1 × 1 convolution: see the crate's front page.
     fn forward(&self, theta: &T, buffers: &T, images: &T, mode: Mode) -> T;
 
+    /// The network in [`Mode::Train`] at `theta` on `images`, of a network that computes its gradient itself, faster than by
+    /// differentiating [`Network::forward`]. `kept` `[n_params]` is 0 at pruned weights, which are 0, and 1 elsewhere; nobody asks for
+    /// the gradient at a pruned weight. `buffers` are updated in place. None, as by default: differentiate `forward`.
+    fn differentiate<'a>(
+        &'a self,
+        theta: &T,
+        kept: &T,
+        buffers: &T,
+        images: &T,
+    ) -> Option<Box<dyn Differentiated<T> + 'a>> {
+        let _ = (theta, kept, buffers, images);
+        None
+    }
+
     /// The network in [`Mode::Eval`] at `theta` on `images`, of a network that knows its own second derivatives.
     /// None, as by default: it does not, and differentiating [`Network::forward`] twice serves as well.
     fn linearise<'a>(&'a self, theta: &T, buffers: &T, images: &T) -> Option<Box<dyn Linearised<T> + 'a>> {
@@ -21,16 +35,19 @@ pub trait Network<T> {
     }
 }
 
-/// A network at one point `θ` on one batch: the logits `z(θ)`, `J = ∂z/∂θ`, and how `Jᵀ` changes with `θ`. What
-/// all derivatives there share is computed once and kept.
-pub trait Linearised<T> {
+/// A network at one point `θ` on one batch: the logits `z(θ)` and `J = ∂z/∂θ`.
+pub trait Differentiated<T> {
     /// `z`, `[n, classes]`.
     fn logits(&self) -> &T;
 
-    /// `Jᵀu`, `[n_params]`, for `u` of the shape of the logits: with `u` the gradient of a loss at `z`, its
-    /// gradient at `θ`. `u` is kept for [`Linearised::change_along`]; before the first call it is 0.
+    /// `Jᵀu`, `[n_params]`, for `u` of the shape of the logits: with `u` the gradient of a loss at `z`, its gradient at `θ`.
     fn pull_back(&mut self, u: &T) -> T;
+}
 
+/// The same, and how `Jᵀ` changes with `θ`. What all derivatives there share is computed once and kept.
+///
+/// The `u` that was pulled back last is kept for [`Linearised::change_along`]; before the first it is 0.
+pub trait Linearised<T>: Differentiated<T> {
     /// The change of `Jᵀu` along `v` `[n_params]`, that is `d/dt J(θ + tv)ᵀ u(t)` at `t = 0`, where `u(0)` is the
     /// `u` kept and `u'(0)` is `change_of_u(Jv)`.
     ///
@@ -46,6 +63,16 @@ impl<T, N: Network<T> + ?Sized> Network<T> for Box<N> {
 
     fn forward(&self, theta: &T, buffers: &T, images: &T, mode: Mode) -> T {
         (**self).forward(theta, buffers, images, mode)
+    }
+
+    fn differentiate<'a>(
+        &'a self,
+        theta: &T,
+        kept: &T,
+        buffers: &T,
+        images: &T,
+    ) -> Option<Box<dyn Differentiated<T> + 'a>> {
+        (**self).differentiate(theta, kept, buffers, images)
     }
 
     fn linearise<'a>(&'a self, theta: &T, buffers: &T, images: &T) -> Option<Box<dyn Linearised<T> + 'a>> {

@@ -258,9 +258,8 @@ impl Training<'_> {
         let part = self.batches.part(epoch, step as usize, own.clone(), of);
         let Part { images, labels, n } =
             part.map_err(|source| TrainError::NoBatch { epoch, step, source })?;
-        let theta = state.theta.detach().set_requires_grad(true);
         let mut gradient = state.theta.zeros_like();
-        let mut counts = Tensor::zeros([2], (Kind::Double, theta.device()));
+        let mut counts = Tensor::zeros([2], (Kind::Double, state.theta.device()));
         let first = share(n, own.clone(), of).start;
         for group in own {
             let places = share(n, group..group + 1, of);
@@ -277,12 +276,12 @@ impl Training<'_> {
                 true => state.buffers.shallow_clone(),
                 false => state.buffers.copy(),
             };
-            let logits = self
-                .network
-                .forward(&theta, &buffers, &images, sculpt_network::Mode::Train);
-            let loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
-            let mean = &loss / n as f64;
-            let of_group = Tensor::run_backward(&[&mean], &[&theta], false, false).swap_remove(0);
+            let mut loss = None;
+            let (logits, _, of_group) = self.differentiate(state, &buffers, &images, |logits| {
+                let sum = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
+                loss.insert(sum).shallow_clone() / n as f64
+            });
+            let loss = loss.expect("it was asked for");
             no_grad(|| {
                 gradient += of_group;
                 let correct = logits.argmax(1, false).eq_tensor(&labels).sum(Kind::Double);

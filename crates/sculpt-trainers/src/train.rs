@@ -211,10 +211,9 @@ impl Training<'_> {
         }
         let batch = self.batches.batch(epoch, step as usize);
         let (images, labels) = batch.map_err(|source| TrainError::NoBatch { epoch, step, source })?;
-        let theta = state.theta.detach().set_requires_grad(true);
-        let logits = self.network.forward(&theta, &state.buffers, &images, Mode::Train);
-        let loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, 0.0);
-        let gradient = Tensor::run_backward(&[&loss], &[&theta], false, false).swap_remove(0);
+        let (logits, loss, gradient) = self.differentiate(state, &state.buffers, &images, |logits| {
+            logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, 0.0)
+        });
         no_grad(|| {
             sums.add(&loss, &logits, &labels);
             self.sgd.step(
@@ -226,6 +225,28 @@ impl Training<'_> {
             );
         });
         Ok(())
+    }
+
+    /// The logits of images, `loss` of them, and its gradient, by the network's own means where it has some. `buffers` are updated.
+    pub(crate) fn differentiate(
+        &self,
+        state: &State,
+        buffers: &Tensor,
+        images: &Tensor,
+        loss: impl FnOnce(&Tensor) -> Tensor,
+    ) -> (Tensor, Tensor, Tensor) {
+        let of = |y: &Tensor, x: &Tensor| Tensor::run_backward(&[y], &[x], false, false).swap_remove(0);
+        if let Some(mut network) = self.network.differentiate(&state.theta, &state.keep, buffers, images) {
+            let logits = network.logits().detach().set_requires_grad(true);
+            let loss = loss(&logits);
+            let gradient = network.pull_back(&of(&loss, &logits));
+            return (logits, loss, gradient);
+        }
+        let theta = state.theta.detach().set_requires_grad(true);
+        let logits = self.network.forward(&theta, buffers, images, Mode::Train);
+        let loss = loss(&logits);
+        let gradient = of(&loss, &theta);
+        (logits, loss, gradient)
     }
 }
 

@@ -1,7 +1,7 @@
 use super::{Folding, PlannedNetwork, channels_last};
 use crate::plan::{Block, ConvNorm, Forward, Join, MaxPool, Step, mean_of_pixels};
 use crate::{conv2d, convolution};
-use sculpt_network::Linearised;
+use sculpt_network::{Differentiated, Linearised};
 use tch::{Kind, Tensor, no_grad};
 
 /// A folded network at one point on one batch, all that its derivatives share kept in memory.
@@ -217,7 +217,7 @@ impl<'a> LinearisedNetwork<'a> {
     }
 }
 
-impl Linearised<Tensor> for LinearisedNetwork<'_> {
+impl Differentiated<Tensor> for LinearisedNetwork<'_> {
     fn logits(&self) -> &Tensor {
         &self.logits
     }
@@ -244,7 +244,9 @@ impl Linearised<Tensor> for LinearisedNetwork<'_> {
             Tensor::cat(&gradient, 0)
         })
     }
+}
 
+impl Linearised<Tensor> for LinearisedNetwork<'_> {
     fn change_along(&self, v: &Tensor, change_of_u: &dyn Fn(&Tensor) -> Tensor) -> Tensor {
         no_grad(|| {
             let direction = v.detach().split_with_sizes(&self.network.param_sizes[..], 0);

@@ -1,0 +1,298 @@
+//! A masked network in training on a CPU: only kept weights are multiplied.
+
+mod backward;
+mod memory;
+mod threads;
+
+use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision};
+use crate::plan::{ConvNorm, Join, Step};
+use memory::{Block, Layer, Made, Side, Source, Stream};
+use sculpt_network::Differentiated;
+use sculpt_sparse::{Affine, Convolution, LANES, MaxPool, Moments, Planes, Weight, block_of, is_fast_here, means_of_pixels};
+use std::sync::{Arc, Mutex};
+use tch::{Device, Kind, Tensor, no_grad};
+use threads::Threads;
+
+/// The share of a network's multiplications that kept weights may have. Above it libtorch's dense convolutions are faster.
+///
+/// A number, not a measurement: which way a node is trained must not depend on how busy the machine is.
+const MOST_KEPT: f64 = 0.5;
+
+/// What is kept from step to step: memory, which need not be taken and cleared anew.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory(Arc<Mutex<Vec<Block>>>);
+
+/// A network on a batch, forward pass done.
+pub(super) struct MaskedNetwork<'a> {
+    network: &'a PlannedNetwork,
+    threads: Threads,
+    theta: Vec<f32>,
+    blocks: Vec<Block>,
+    /// By [`ConvNorm::number`].
+    layers: Vec<Layer>,
+    streams: Vec<Stream>,
+    /// What was done, in order.
+    tape: Vec<Taped>,
+    pooled: Tensor,
+    logits: Tensor,
+}
+
+enum Taped {
+    /// By number.
+    Conv(usize),
+    /// The stream that it made.
+    Pool(usize),
+    /// Convolutions that follow one another, by number, and what is beside them.
+    Block(Vec<usize>, Side),
+}
+
+impl<'a> MaskedNetwork<'a> {
+    /// None: libtorch is as fast, or the network is one that this cannot do.
+    pub(super) fn new(
+        network: &'a PlannedNetwork,
+        theta: &Tensor,
+        kept: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Option<Self> {
+        let on_cpu = [theta, kept, buffers, images]
+            .iter()
+            .all(|x| x.device() == Device::Cpu && x.kind() == Kind::Float);
+        if !on_cpu || network.precision != Precision::F32 || network.norm.is_some() || !is_fast_here() {
+            return None;
+        }
+        let size = images.size();
+        let kept = numbers(kept);
+        if size[0] == 0 || network.share_kept(&kept, size[2] as u32, size[3] as u32)? > MOST_KEPT {
+            return None;
+        }
+        no_grad(|| Some(Self::forward(network, numbers(theta), &kept, buffers, images)))
+    }
+
+    fn forward(network: &'a PlannedNetwork, theta: Vec<f32>, kept: &[f32], buffers: &Tensor, images: &Tensor) -> Self {
+        let size = images.size();
+        let planes = Planes {
+            channels: size[1] as usize,
+            height: size[2] as usize,
+            width: size[3] as usize,
+        };
+        let mut blocks = std::mem::take(&mut *network.memory.0.lock().expect("nobody panics with it"));
+        blocks.resize_with((size[0] as usize).div_ceil(LANES), Block::default);
+        let mut pass = Self {
+            network,
+            threads: Threads::of_libtorch(),
+            theta,
+            blocks,
+            layers: Vec::new(),
+            streams: Vec::new(),
+            tape: Vec::new(),
+            pooled: Tensor::new(),
+            logits: Tensor::new(),
+        };
+        let batch = numbers(&images.detach().permute([0, 2, 3, 1]));
+        pass.streams.push(Stream {
+            planes,
+            made: Made::Batch,
+        });
+        pass.threads.each(&mut pass.blocks, |number, block| {
+            block.n = block_of(&batch, planes, number * LANES, block.stream(0, planes));
+        });
+
+        let mut running = numbers(buffers);
+        let mut now = Source::Stream(0);
+        for step in &network.plan.steps {
+            now = match step {
+                Step::ConvNorm(conv) => {
+                    let number = pass.convolve(conv, now, kept, &mut running);
+                    pass.tape.push(Taped::Conv(number));
+                    Source::Rectified(number)
+                }
+                Step::MaxPool(pool) => {
+                    let from = pass.stream(now);
+                    let pool = MaxPool {
+                        kernel: pool.kernel as usize,
+                        stride: pool.stride as usize,
+                        padding: pool.padding as usize,
+                    };
+                    let planes = pool.output(pass.streams[from].planes).expect("the image is large enough");
+                    let made = pass.make(planes, Made::Pooled(pool, from));
+                    pass.tape.push(Taped::Pool(made));
+                    Source::Stream(made)
+                }
+                Step::Block(block) => {
+                    let from = pass.stream(now);
+                    let mut source = Source::Stream(from);
+                    let mut convs = Vec::new();
+                    for conv in &block.convs {
+                        let number = pass.convolve(conv, source, kept, &mut running);
+                        convs.push(number);
+                        source = Source::Rectified(number);
+                    }
+                    let side = match &block.shortcut {
+                        Join::Same => Side::Same(from),
+                        Join::Project(conv) => {
+                            Side::Projected(pass.convolve(conv, Source::Stream(from), kept, &mut running))
+                        }
+                        Join::Subsample { .. } => Side::Subsampled(from),
+                    };
+                    let last = *convs.last().expect("a block has convolutions");
+                    pass.tape.push(Taped::Block(convs, side));
+                    let planes = pass.layers[last].planes();
+                    Source::Stream(pass.make(planes, Made::Joined(last, side)))
+                }
+            };
+        }
+        let last = pass.stream(now);
+        pass.classify(last);
+        buffers.detach().copy_(&Tensor::from_slice(&running));
+        pass
+    }
+
+    /// Computes a convolution, and the statistics of its BatchNorm; `running` ones move towards them.
+    fn convolve(&mut self, conv: &ConvNorm, source: Source, kept: &[f32], running: &mut [f32]) -> usize {
+        let layout = &self.network.layout;
+        let param = &layout.params()[conv.weight];
+        let input = match source {
+            Source::Stream(place) => self.streams[place].planes,
+            Source::Rectified(number) => self.layers[number].planes(),
+        };
+        let shape = Convolution {
+            n_out: param.shape()[0],
+            kernel: conv.kernel as usize,
+            stride: conv.stride as usize,
+            padding: conv.padding as usize,
+        };
+        let range = param.range();
+        let weight = Weight::new(shape, input, &self.theta[range.clone()], &kept[range]);
+        let number = self.layers.len();
+        let (layers, weight_ref) = (&self.layers, &weight);
+        self.threads.each(&mut self.blocks, |_, block| {
+            block.convolve(number, source, weight_ref, layers);
+        });
+
+        let mut moments = vec![Moments::default(); shape.n_out];
+        for block in &self.blocks {
+            for (all, own) in moments.iter_mut().zip(&block.moments) {
+                *all = all.and(*own);
+            }
+        }
+        let param = |place: usize| &self.theta[layout.params()[place].range()];
+        let (scales, shifts) = (param(conv.scale()), param(conv.scale() + 1));
+        let affine = moments.iter().zip(scales.iter().zip(shifts)).map(|(moments, (scale, shift))| {
+            let scale = f64::from(*scale) * inverse_deviation(moments);
+            Affine {
+                scale: scale as f32,
+                shift: (f64::from(*shift) - moments.mean * scale) as f32,
+            }
+        });
+        let affine = affine.collect();
+        // A bias in front of BatchNorm changes nothing but the mean.
+        let bias = conv.bias().map(param);
+        let [mean_range, variance_range] = [0, 1].map(|i| layout.buffers()[conv.buffer + i].range());
+        for (channel, moments) in moments.iter().enumerate() {
+            let bias = bias.map_or(0.0, |bias| f64::from(bias[channel]));
+            let mut towards = |place: usize, value: f64| {
+                let before = f64::from(running[place]);
+                running[place] = (before + BATCH_NORM_MOMENTUM * (value - before)) as f32;
+            };
+            towards(mean_range.start + channel, moments.mean + bias);
+            towards(variance_range.start + channel, moments.squares / (moments.n - 1.0));
+        }
+        assert_eq!(number, conv.number, "layers are passed in order");
+        self.layers.push(Layer {
+            conv: conv.clone(),
+            weight,
+            source,
+            means: moments.iter().map(|moments| moments.mean as f32).collect(),
+            moments,
+            affine,
+            sums: Vec::new(),
+            slopes: Vec::new(),
+            at_weight: Vec::new(),
+        });
+        number
+    }
+
+    /// What stands at `source`, kept.
+    fn stream(&mut self, source: Source) -> usize {
+        match source {
+            Source::Stream(place) => place,
+            Source::Rectified(number) => {
+                let planes = self.layers[number].planes();
+                self.make(planes, Made::Joined(number, Side::Nothing))
+            }
+        }
+    }
+
+    fn make(&mut self, planes: Planes, made: Made) -> usize {
+        let place = self.streams.len();
+        self.streams.push(Stream { planes, made });
+        let (streams, layers) = (&self.streams, &self.layers);
+        self.threads
+            .each(&mut self.blocks, |_, block| block.make(place, streams, layers));
+        place
+    }
+
+    fn classify(&mut self, last: usize) {
+        let planes = self.streams[last].planes;
+        let mut pooled = Vec::new();
+        for block in &self.blocks {
+            let means = means_of_pixels(&block.streams[last][..planes.len()], planes.area());
+            pooled.extend((0..block.n).flat_map(|lane| means.iter().map(move |channel| channel.0[lane])));
+        }
+        self.pooled = Tensor::from_slice(&pooled).view([-1, planes.channels as i64]);
+        let classifier = self.network.plan.classifier;
+        let bias = Tensor::from_slice(&self.theta[self.network.layout.params()[classifier + 1].range()]);
+        self.logits = self.pooled.linear(&self.classifier(), Some(&bias));
+    }
+
+    fn classifier(&self) -> Tensor {
+        let classifier = self.network.plan.classifier;
+        let range = self.network.layout.params()[classifier].range();
+        Tensor::from_slice(&self.theta[range]).view(&self.network.param_shapes[classifier][..])
+    }
+}
+
+impl Drop for MaskedNetwork<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut memory) = self.network.memory.0.lock() {
+            *memory = std::mem::take(&mut self.blocks);
+        }
+    }
+}
+
+impl Differentiated<Tensor> for MaskedNetwork<'_> {
+    fn logits(&self) -> &Tensor {
+        &self.logits
+    }
+
+    fn pull_back(&mut self, u: &Tensor) -> Tensor {
+        no_grad(|| self.gradient(&u.detach()))
+    }
+}
+
+impl PlannedNetwork {
+    /// Multiplications by kept weights of convolutions among all of them, for images of `height` × `width` pixels. None: nothing is left
+    /// of such images on the way.
+    fn share_kept(&self, kept: &[f32], height: u32, width: u32) -> Option<f64> {
+        let pixels = self.plan.pixels(height, width)?;
+        let (mut of_kept, mut of_all) = (0.0, 0.0);
+        for (conv, pixels) in self.plan.convs().zip(pixels) {
+            let range = self.layout.params()[conv.weight].range();
+            of_all += pixels as f64 * range.len() as f64;
+            of_kept += pixels as f64 * kept[range].iter().filter(|&&kept| kept != 0.0).count() as f64;
+        }
+        Some(of_kept / of_all)
+    }
+}
+
+/// `1/√(σ² + ε)`.
+fn inverse_deviation(moments: &Moments) -> f64 {
+    1.0 / (moments.squares / moments.n + BATCH_NORM_EPS).sqrt()
+}
+
+/// A tensor's numbers, in order.
+fn numbers(x: &Tensor) -> Vec<f32> {
+    let flat = x.detach().contiguous().view(-1);
+    Vec::try_from(&flat).expect("an f32 tensor of one dimension")
+}

@@ -1,0 +1,165 @@
+//! Masked training, in which only kept weights are multiplied, against libtorch's in f64.
+#![expect(clippy::unwrap_used, reason = "tests: a panic is a failure, helpers included")]
+
+use sculpt_masks::{Allocation, Density, Rule, random};
+use sculpt_models::{InitRule, ModelSpec, Precision, Shortcut};
+use sculpt_network::Mode;
+use sculpt_random::{Purpose, Seed, Stream};
+use tch::{Device, Kind, Reduction, Tensor, no_grad};
+
+/// A network at a random place, and images and labels.
+struct Case {
+    model: ModelSpec,
+    theta: Tensor,
+    kept: Tensor,
+    buffers: Tensor,
+    images: Tensor,
+    labels: Tensor,
+}
+
+impl Case {
+    fn new(name: &str, width: u32, shortcut: Option<Shortcut>, size: [i64; 3], density: f64) -> Self {
+        let model = ModelSpec::named(name, 7, Some(width), shortcut).unwrap();
+        let layout = model.layout();
+        let density = Density::new(density).unwrap();
+        let mask = random(&layout, density, Allocation::Balanced, Rule::Exact, Seed(3)).unwrap();
+        let (mut theta, buffers) = model.initialise(InitRule::KaimingNormalFanIn, Seed(4));
+        let mut stream = Stream::new(Seed(5), Purpose::TEST, 0);
+        // Every γ, β and bias has a value of its own.
+        for value in &mut theta {
+            *value += 0.1 * stream.normal() as f32;
+        }
+        mask.apply(&layout, &mut theta);
+        let [n, height, width] = size;
+        let images: Vec<f32> = (0..n * 3 * height * width).map(|_| stream.normal() as f32).collect();
+        let labels: Vec<i64> = (0..n).map(|_| stream.below(7) as i64).collect();
+        Self {
+            theta: Tensor::from_slice(&theta),
+            kept: Tensor::from_slice(&mask.expand(&layout)),
+            buffers: Tensor::from_slice(&buffers),
+            images: Tensor::from_slice(&images).view([n, 3, height, width]),
+            labels: Tensor::from_slice(&labels),
+            model,
+        }
+    }
+
+    fn loss(&self, logits: &Tensor) -> Tensor {
+        logits.cross_entropy_loss(&self.labels, None::<Tensor>, Reduction::Mean, -100, 0.0)
+    }
+
+    /// Logits, gradient at kept parameters, running statistics: by libtorch's tape, in this kind of numbers.
+    fn by_tape(&self, kind: Kind) -> [Tensor; 3] {
+        let network = self.model.network(Precision::F32).unwrap();
+        let theta = self.theta.to_kind(kind).detach().set_requires_grad(true);
+        let buffers = self.buffers.to_kind(kind).copy();
+        let logits = network.forward(&theta, &buffers, &self.images.to_kind(kind), Mode::Train);
+        let gradient = Tensor::run_backward(&[self.loss(&logits)], &[&theta], false, false).swap_remove(0);
+        let all = [logits.detach(), gradient * &self.kept, buffers];
+        all.map(|x| x.to_kind(Kind::Double))
+    }
+
+    /// The same by the network's own means.
+    fn by_itself(&self) -> Option<[Tensor; 3]> {
+        let network = self.model.network(Precision::F32).unwrap();
+        let buffers = self.buffers.copy();
+        let mut here = network.differentiate(&self.theta, &self.kept, &buffers, &self.images)?;
+        let logits = here.logits().detach().set_requires_grad(true);
+        let u = Tensor::run_backward(&[self.loss(&logits)], &[&logits], false, false).swap_remove(0);
+        let gradient = here.pull_back(&u) * &self.kept;
+        Some([logits.detach(), gradient, buffers].map(|x| x.to_kind(Kind::Double)))
+    }
+
+    /// No further from the truth than libtorch's own f32, but for a factor and a rounding.
+    #[track_caller]
+    fn check(&self) {
+        let truth = self.by_tape(Kind::Double);
+        let theirs = self.by_tape(Kind::Float);
+        let ours = self.by_itself().expect("a mask that leaves few multiplications");
+        for (what, ((ours, theirs), truth)) in ["logits", "gradient", "buffers"]
+            .iter()
+            .zip(ours.iter().zip(&theirs).zip(&truth))
+        {
+            let far = |x: &Tensor| no_grad(|| (x - truth).norm().double_value(&[]) / truth.norm().double_value(&[]));
+            let (ours, theirs) = (far(ours), far(theirs));
+            assert!(
+                ours <= 4.0 * theirs + 1e-6,
+                "{} {:?}: {what} off by {ours:e}, libtorch's by {theirs:e}",
+                self.model,
+                self.images.size()
+            );
+        }
+    }
+}
+
+/// Blocks that are full, one that is not, a batch that is less than one; odd sides; every kind of layer.
+#[test]
+fn gradients_are_those_of_libtorch() {
+    let projected = Some(Shortcut::Projection);
+    Case::new("resnet20", 8, projected, [32, 16, 16], 0.1).check();
+    Case::new("resnet20", 8, projected, [37, 12, 20], 0.05).check();
+    Case::new("resnet20", 4, Some(Shortcut::Identity), [5, 9, 13], 0.1).check();
+    Case::new("resnet18-cifar", 8, None, [18, 8, 8], 0.05).check();
+    Case::new("resnet50", 4, None, [17, 45, 33], 0.05).check();
+    Case::new("vgg16", 8, None, [20, 32, 32], 0.05).check();
+}
+
+/// Bits do not depend on how many threads there are (but for the linear layer's, which libtorch computes), nor on what was computed
+/// in the same memory before.
+#[test]
+fn bits_are_always_the_same() {
+    let case = Case::new("resnet20", 8, Some(Shortcut::Projection), [70, 8, 8], 0.1);
+    let network = case.model.network(Precision::F32).unwrap();
+    let before = tch::get_num_threads();
+    let mut all = Vec::new();
+    for threads in [1, 2, 3, 2] {
+        tch::set_num_threads(threads);
+        for n in [70, 33] {
+            let buffers = case.buffers.copy();
+            let images = case.images.narrow(0, 0, n);
+            let mut here = network.differentiate(&case.theta, &case.kept, &buffers, &images).unwrap();
+            let logits = here.logits().copy();
+            let fc = case.model.layout().param("fc.weight").unwrap().range().start as i64;
+            let gradient = here.pull_back(&logits.tanh()).narrow(0, 0, fc);
+            all.push([logits, gradient, buffers]);
+        }
+    }
+    tch::set_num_threads(before);
+    for again in all[2..].chunks(2) {
+        for (again, first) in again.iter().zip(&all) {
+            for (what, (again, first)) in ["logits", "gradient", "buffers"].iter().zip(again.iter().zip(first)) {
+                assert_eq!(again, first, "{what}");
+            }
+        }
+    }
+}
+
+/// Where libtorch is as fast, or nobody has written it, `forward` is differentiated.
+#[test]
+fn other_networks_are_left_to_libtorch() {
+    let mut case = Case::new("resnet20", 8, Some(Shortcut::Projection), [4, 8, 8], 0.9);
+    assert!(case.by_itself().is_none(), "too dense");
+    case = Case::new("resnet20", 8, Some(Shortcut::Projection), [4, 8, 8], 0.1);
+    assert!(case.by_itself().is_some());
+    let differentiate = |precision, kind| {
+        let network = case.model.network(precision).unwrap();
+        let [theta, kept, buffers, images] =
+            [&case.theta, &case.kept, &case.buffers, &case.images].map(|x| x.to_kind(kind));
+        network.differentiate(&theta, &kept, &buffers, &images).is_some()
+    };
+    assert!(differentiate(Precision::F32, Kind::Float));
+    assert!(!differentiate(Precision::F32, Kind::Double), "f64");
+    assert!(!differentiate(Precision::Bf16, Kind::Float), "bf16");
+    assert_eq!(case.theta.device(), Device::Cpu);
+}
+
+/// A network that diverged must be seen to: what is no number does not vanish in a ReLU.
+#[test]
+fn what_is_no_number_stays_none() {
+    let case = Case::new("vgg16", 4, None, [16, 32, 32], 0.05);
+    let kept: Vec<f32> = Vec::try_from(&case.kept).unwrap();
+    let middle = (kept.len() / 2..).find(|&place| kept[place] != 0.0).unwrap();
+    let _ = case.theta.get(middle as i64).fill_(f64::NAN);
+    let [logits, gradient, _] = case.by_itself().unwrap();
+    assert!(logits.isnan().any().int64_value(&[]) != 0);
+    assert!(gradient.isnan().any().int64_value(&[]) != 0);
+}

@@ -1,0 +1,120 @@
+use crate::norm::{Affine, Slope, pad, pad_gradient, pad_rectified};
+use crate::{LANES, Lanes, Planes, Weight};
+
+/// What a convolution reads of a block.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Images.
+    Images(&'a [Lanes]),
+    /// Another convolution, normalised, behind a ReLU: made as it is read, and nowhere kept.
+    Rectified(&'a [Lanes], &'a [Affine]),
+}
+
+/// The gradient of a block behind the BatchNorm of a convolution, and what is needed to find that before it.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputGradient<'a> {
+    /// The gradient behind BatchNorm.
+    pub g: &'a [Lanes],
+    /// The convolution.
+    pub y: &'a [Lanes],
+    /// By channel.
+    pub slopes: &'a [Slope],
+    /// Images that the block has; the other lanes have no gradient.
+    pub n: usize,
+}
+
+/// Where the gradient at the input goes.
+#[derive(Debug)]
+pub enum InputGradient<'a> {
+    /// Nobody asks for it.
+    Unwanted,
+    /// In place of what is there.
+    Write(&'a mut [Lanes]),
+    /// To what is there.
+    Add(&'a mut [Lanes]),
+}
+
+/// Room to work in, of a thread. It grows to what was needed.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    x: Vec<Lanes>,
+    g: Vec<Lanes>,
+    sums: Vec<Lanes>,
+}
+
+/// The first `n` of `memory`, which grows where it has fewer.
+pub fn room(memory: &mut Vec<Lanes>, n: usize) -> &mut [Lanes] {
+    if memory.len() < n {
+        memory.resize(n, Lanes::ZERO);
+    }
+    &mut memory[..n]
+}
+
+impl Weight {
+    /// The convolution of a block: `y` of [`Weight::output`].
+    ///
+    /// # Panics
+    /// When a length is not that of the images.
+    pub fn convolve(&self, x: Input<'_>, scratch: &mut Scratch, y: &mut [Lanes]) {
+        assert_eq!(y.len(), self.output().len(), "the block's output");
+        let x = self.padded(x, &mut scratch.x);
+        self.forward(x, y);
+    }
+
+    /// The gradients of a block at the convolution's input and at its kept weights, in the order of [`Weight::places`].
+    ///
+    /// # Panics
+    /// As [`Weight::convolve`].
+    pub fn pull_back(
+        &self,
+        x: Input<'_>,
+        gradient: OutputGradient<'_>,
+        scratch: &mut Scratch,
+        at_input: InputGradient<'_>,
+        at_weight: &mut Vec<f32>,
+    ) {
+        let OutputGradient { g, y, slopes, n } = gradient;
+        assert_eq!(g.len(), self.output().len(), "the gradient at the block's output");
+        let padded = self.around_output();
+        let at_output = room(&mut scratch.g, padded.len());
+        pad_gradient(g, y, slopes, n, padded, at_output);
+        let x = self.padded(x, &mut scratch.x);
+        self.at_weight(x, at_output, &mut scratch.sums, at_weight);
+        match at_input {
+            InputGradient::Unwanted => {}
+            InputGradient::Write(at_input) => self.at_input(at_output, at_input, false),
+            InputGradient::Add(at_input) => self.at_input(at_output, at_input, true),
+        }
+    }
+
+    fn padded<'a>(&self, x: Input<'_>, memory: &'a mut Vec<Lanes>) -> &'a [Lanes] {
+        let padded = self.around_input();
+        let out = room(memory, padded.len());
+        match x {
+            Input::Images(x) => pad(x, padded, out),
+            Input::Rectified(y, affine) => pad_rectified(y, affine, padded, out),
+        }
+        out
+    }
+}
+
+/// Images `first` to `first + LANES` of a batch `[n, height, width, channels]` as a block: `[channels, height, width]` of lanes. Lanes
+/// that have no image are zero. How many have one.
+///
+/// # Panics
+/// When there is no image `first`, or a length does not fit.
+pub fn block_of(batch: &[f32], planes: Planes, first: usize, block: &mut [Lanes]) -> usize {
+    assert_eq!(block.len(), planes.len(), "a block of these planes");
+    let images = batch.chunks_exact(planes.len()).skip(first).take(LANES);
+    let n = images.len();
+    assert!(n > 0, "no image {first} in a batch of {} numbers", batch.len());
+    block.fill(Lanes::ZERO);
+    for (lane, image) in images.enumerate() {
+        for (pixel, channels) in image.chunks_exact(planes.channels).enumerate() {
+            for (channel, &value) in channels.iter().enumerate() {
+                block[channel * planes.area() + pixel].0[lane] = value;
+            }
+        }
+    }
+    n
+}

@@ -1,0 +1,105 @@
+use std::ops::Range;
+
+/// Channels of so many rows and columns of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planes {
+    /// Channels.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Planes {
+    /// Pixels of a channel.
+    pub fn area(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// Pixels of all channels: [`Lanes`](crate::Lanes) that a block takes.
+    pub fn len(&self) -> usize {
+        self.channels * self.area()
+    }
+
+    /// Whether there is no pixel.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A convolution with a square kernel, stride and padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Channels that it makes.
+    pub n_out: usize,
+    /// Side of the kernel, at least 1.
+    pub kernel: usize,
+    /// Pixels from one place of the kernel to the next, at least 1.
+    pub stride: usize,
+    /// Rows and columns of zeros on each side, less than `kernel`.
+    pub padding: usize,
+}
+
+impl Convolution {
+    /// What it makes of `input`, rounded down as PyTorch does. None: the kernel does not fit.
+    pub fn output(&self, input: Planes) -> Option<Planes> {
+        let along = |n: usize| Some((n + 2 * self.padding).checked_sub(self.kernel)? / self.stride + 1);
+        Some(Planes {
+            channels: self.n_out,
+            height: along(input.height)?,
+            width: along(input.width)?,
+        })
+    }
+
+    /// Where its input lies among the zeros that it reads around it.
+    pub(crate) fn around_input(&self, input: Planes) -> Padded {
+        Padded {
+            planes: input,
+            before: self.padding,
+            height: input.height + 2 * self.padding,
+            width: input.width + 2 * self.padding,
+        }
+    }
+
+    /// Where the gradient at its output lies among the zeros that the gradient at its input reads around it.
+    pub(crate) fn around_output(&self, input: Planes, output: Planes) -> Padded {
+        let before = (self.kernel - 1 - self.padding).div_ceil(self.stride);
+        let last = |n_in: usize, n_out: usize| n_out.max((n_in - 1 + self.padding) / self.stride + 1);
+        Padded {
+            planes: output,
+            before,
+            height: before + last(input.height, output.height),
+            width: before + last(input.width, output.width),
+        }
+    }
+}
+
+/// Planes with zeros around them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Padded {
+    pub(crate) planes: Planes,
+    /// Zeros above and on the left.
+    pub(crate) before: usize,
+    /// Rows, zeros included.
+    pub(crate) height: usize,
+    /// Columns, zeros included.
+    pub(crate) width: usize,
+}
+
+impl Padded {
+    pub(crate) fn area(&self) -> usize {
+        self.height * self.width
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.planes.channels * self.area()
+    }
+
+    /// The pixels of a row of a channel, without the zeros.
+    #[inline(always)]
+    pub(crate) fn row(&self, channel: usize, row: usize) -> Range<usize> {
+        let start = channel * self.area() + (self.before + row) * self.width + self.before;
+        start..start + self.planes.width
+    }
+}

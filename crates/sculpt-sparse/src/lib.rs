@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod block;
+mod dispatch;
+mod geometry;
+mod lanes;
+mod norm;
+mod pool;
+#[cfg(test)]
+mod tests;
+mod weight;
+
+pub use block::{Input, InputGradient, OutputGradient, Scratch, block_of, room};
+pub use dispatch::is_fast_here;
+pub use geometry::{Convolution, Planes};
+pub use lanes::{LANES, Lanes};
+pub use norm::{
+    Affine, Beside, Moments, Slope, Sums, before_relu, before_relu_of_norm, join, means_of_pixels, moments,
+    subsample_transposed, sums,
+};
+pub use pool::{MaxPool, max_pool, max_pool_transposed};
+pub use weight::Weight;

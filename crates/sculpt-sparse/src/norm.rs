@@ -1,0 +1,331 @@
+//! BatchNorm and what surrounds it, in one pass over a block each way.
+
+use crate::dispatch::for_this_processor;
+use crate::geometry::Padded;
+use crate::{LANES, Lanes, Planes};
+
+/// Pixels after which a sum of f32 is added to one of f64.
+const CHUNK: usize = 64;
+
+/// Number, mean and sum of squared deviations of some values.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moments {
+    /// How many.
+    pub n: f64,
+    /// Their mean.
+    pub mean: f64,
+    /// The sum of their squared distances from it.
+    pub squares: f64,
+}
+
+impl Moments {
+    /// Of both values together (Chan, Golub and LeVeque 1979).
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let n = self.n + other.n;
+        if n == 0.0 {
+            return self;
+        }
+        let distance = other.mean - self.mean;
+        Self {
+            n,
+            mean: self.mean + distance * other.n / n,
+            squares: self.squares + other.squares + distance * distance * self.n * other.n / n,
+        }
+    }
+}
+
+/// What BatchNorm makes of a channel: `scale · y + shift`.
+#[derive(Clone, Copy, Debug)]
+pub struct Affine {
+    /// `γ/σ`.
+    pub scale: f32,
+    /// `β − μ·γ/σ`.
+    pub shift: f32,
+}
+
+impl Affine {
+    #[inline(always)]
+    fn of(self, y: f32) -> f32 {
+        self.scale.mul_add(y, self.shift)
+    }
+}
+
+/// A ReLU. What is no number stays so, as in libtorch: a network that diverges must be seen to.
+#[inline(always)]
+fn rectified(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+/// The gradient at a channel before BatchNorm: `scale · (g − mean_g − (y − mean) · slope)`, of the gradient g behind it.
+#[derive(Clone, Copy, Debug)]
+pub struct Slope {
+    /// `γ/σ`.
+    pub scale: f32,
+    /// `μ`.
+    pub mean: f32,
+    /// The mean of g over batch and pixels.
+    pub mean_g: f32,
+    /// The mean of `g · (y − μ)`, over σ².
+    pub slope: f32,
+}
+
+/// What is added to a block's last normalised convolution, before the ReLU.
+#[derive(Clone, Copy, Debug)]
+pub enum Beside<'a> {
+    /// Nothing.
+    Nothing,
+    /// Images.
+    Images(&'a [Lanes]),
+    /// Another convolution, normalised.
+    Normalised(&'a [Lanes], &'a [Affine]),
+    /// Every second pixel of images of twice the side, rounded up; channels that they lack are zero, half of them on either side.
+    Subsampled(&'a [Lanes], Planes),
+}
+
+for_this_processor! {
+    /// Of each channel of `y`, over the first `n` images of the block.
+    pub fn moments(y: &[Lanes], planes: Planes, n: usize) -> Vec<Moments> {
+        let area = planes.area();
+        let count = (n * area) as f64;
+        y.chunks_exact(area)
+            .map(|y| {
+                let mut sum = 0.0;
+                for pixels in y.chunks(CHUNK) {
+                    let mut lanes = Lanes::ZERO;
+                    for pixel in pixels {
+                        lanes = lanes.zip(*pixel, |sum, y| sum + y);
+                    }
+                    sum += lanes.sum_of(n);
+                }
+                let mean = sum / count;
+                let centre = mean as f32;
+                let (mut squares, mut rest) = (0.0, 0.0);
+                for pixels in y.chunks(CHUNK) {
+                    let (mut lanes, mut distances) = (Lanes::ZERO, Lanes::ZERO);
+                    for pixel in pixels {
+                        let distance = pixel.map(|y| y - centre);
+                        lanes.add_product(&distance, &distance);
+                        distances = distances.zip(distance, |sum, d| sum + d);
+                    }
+                    squares += lanes.sum_of(n);
+                    rest += distances.sum_of(n);
+                }
+                // The centre is the mean rounded to f32: what that shifts is taken out again.
+                Moments { n: count, mean: f64::from(centre) + rest / count, squares: squares - rest * rest / count }
+            })
+            .collect()
+    }
+}
+
+/// Makes `padded` zero but for its pixels, of which each row is told: `fill(channel, its place in y, row)`.
+#[inline(always)]
+fn rows(padded: &Padded, out: &mut [Lanes], mut fill: impl FnMut(usize, usize, &mut [Lanes])) {
+    let Planes { channels, height, width } = padded.planes;
+    let mut done = 0;
+    for channel in 0..channels {
+        for row in 0..height {
+            let place = padded.row(channel, row);
+            out[done..place.start].fill(Lanes::ZERO);
+            fill(channel, (channel * height + row) * width, &mut out[place.clone()]);
+            done = place.end;
+        }
+    }
+    out[done..padded.len()].fill(Lanes::ZERO);
+}
+
+for_this_processor! {
+    /// Images, among zeros.
+    pub(crate) fn pad(x: &[Lanes], padded: &Padded, out: &mut [Lanes]) {
+        rows(padded, out, |_, from, row| row.copy_from_slice(&x[from..from + row.len()]));
+    }
+}
+
+for_this_processor! {
+    /// A normalised convolution behind a ReLU, among zeros.
+    pub(crate) fn pad_rectified(y: &[Lanes], affine: &[Affine], padded: &Padded, out: &mut [Lanes]) {
+        rows(padded, out, |channel, from, row| {
+            let affine = affine[channel];
+            let y = &y[from..from + row.len()];
+            for (out, y) in row.iter_mut().zip(y) {
+                *out = y.map(|y| rectified(affine.of(y)));
+            }
+        });
+    }
+}
+
+for_this_processor! {
+    /// The gradient before a BatchNorm, among zeros: of the gradient `g` behind it, for the first `n` images; 0 for the others.
+    pub(crate) fn pad_gradient(g: &[Lanes], y: &[Lanes], slopes: &[Slope], n: usize, padded: &Padded, out: &mut [Lanes]) {
+        let mut is_there = Lanes::ZERO;
+        is_there.0[..n].fill(1.0);
+        rows(padded, out, |channel, from, row| {
+            let Slope { scale, mean, mean_g, slope } = slopes[channel];
+            let (g, y) = (&g[from..from + row.len()], &y[from..from + row.len()]);
+            for ((out, g), y) in row.iter_mut().zip(g).zip(y) {
+                *out = g.zip(*y, |g, y| scale * (y - mean).mul_add(-slope, g - mean_g));
+                if n < LANES {
+                    *out = out.zip(is_there, |g, is_there| g * is_there);
+                }
+            }
+        });
+    }
+}
+
+for_this_processor! {
+    /// `max(0, affine(y) + beside)`.
+    pub fn join(y: &[Lanes], affine: &[Affine], beside: Beside<'_>, planes: Planes, out: &mut [Lanes]) {
+        let area = planes.area();
+        for (channel, (out, y)) in out.chunks_exact_mut(area).zip(y.chunks_exact(area)).enumerate() {
+            let own = affine[channel];
+            let pixels = channel * area..(channel + 1) * area;
+            match beside {
+                Beside::Nothing => {
+                    for (out, y) in out.iter_mut().zip(y) {
+                        *out = y.map(|y| rectified(own.of(y)));
+                    }
+                }
+                Beside::Images(x) => {
+                    for ((out, y), x) in out.iter_mut().zip(y).zip(&x[pixels]) {
+                        *out = y.zip(*x, |y, x| rectified(own.of(y) + x));
+                    }
+                }
+                Beside::Normalised(z, others) => {
+                    let other = others[channel];
+                    for ((out, y), z) in out.iter_mut().zip(y).zip(&z[pixels]) {
+                        *out = y.zip(*z, |y, z| rectified(own.of(y) + other.of(z)));
+                    }
+                }
+                Beside::Subsampled(x, from) => {
+                    let before = (planes.channels - from.channels) / 2;
+                    let source = channel.checked_sub(before).filter(|&c| c < from.channels);
+                    for (place, (out, y)) in out.iter_mut().zip(y).enumerate() {
+                        let (row, column) = (place / planes.width, place % planes.width);
+                        let x = source.map_or(Lanes::ZERO, |c| x[(c * from.height + 2 * row) * from.width + 2 * column]);
+                        *out = y.zip(x, |y, x| rectified(own.of(y) + x));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Sums of a channel over a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sums {
+    /// Of the gradient g.
+    pub g: f64,
+    /// Of `g · (y − μ)`.
+    pub products: f64,
+}
+
+impl Sums {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            g: self.g + other.g,
+            products: self.products + other.products,
+        }
+    }
+}
+
+/// `g` in place, pixel by pixel, and its sums; `gate(g, y, place)` tells what of g is left.
+#[inline(always)]
+fn gated(
+    g: &mut [Lanes],
+    y: &[Lanes],
+    mean: f32,
+    mut gate: impl FnMut(&Lanes, &Lanes, usize) -> Lanes,
+) -> Sums {
+    let mut sums = Sums::default();
+    for (chunk, (g, y)) in g.chunks_mut(CHUNK).zip(y.chunks(CHUNK)).enumerate() {
+        let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
+        for (place, (g, y)) in g.iter_mut().zip(y).enumerate() {
+            *g = gate(g, y, chunk * CHUNK + place);
+            of_g = of_g.zip(*g, |sum, g| sum + g);
+            of_products.add_product(g, &y.map(|y| y - mean));
+        }
+        sums.g += of_g.sum_of(LANES);
+        sums.products += of_products.sum_of(LANES);
+    }
+    sums
+}
+
+for_this_processor! {
+    /// The gradient before a ReLU behind a normalised convolution `y`, in place of that behind it, and its sums by channel.
+    pub fn before_relu_of_norm(g: &mut [Lanes], y: &[Lanes], affine: &[Affine], means: &[f32], area: usize) -> Vec<Sums> {
+        let channels = g.chunks_exact_mut(area).zip(y.chunks_exact(area)).zip(affine).zip(means);
+        channels
+            .map(|(((g, y), affine), &mean)| {
+                gated(g, y, mean, |g, y, _| g.zip(*y, |g, y| if affine.of(y) > 0.0 { g } else { 0.0 }))
+            })
+            .collect()
+    }
+}
+
+for_this_processor! {
+    /// The gradient before a ReLU whose output is `x`, in place of that behind it, and its sums with `y`, by channel.
+    pub fn before_relu(g: &mut [Lanes], x: &[Lanes], y: &[Lanes], means: &[f32], area: usize) -> Vec<Sums> {
+        let channels = g.chunks_exact_mut(area).zip(x.chunks_exact(area)).zip(y.chunks_exact(area)).zip(means);
+        channels
+            .map(|(((g, x), y), &mean)| {
+                gated(g, y, mean, |g, _, place| g.zip(x[place], |g, x| if x > 0.0 { g } else { 0.0 }))
+            })
+            .collect()
+    }
+}
+
+for_this_processor! {
+    /// The sums of a gradient with another convolution `y`, by channel.
+    pub fn sums(g: &[Lanes], y: &[Lanes], means: &[f32], area: usize) -> Vec<Sums> {
+        let channels = g.chunks_exact(area).zip(y.chunks_exact(area)).zip(means);
+        channels
+            .map(|((g, y), &mean)| {
+                let mut sums = Sums::default();
+                for (g, y) in g.chunks(CHUNK).zip(y.chunks(CHUNK)) {
+                    let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
+                    for (g, y) in g.iter().zip(y) {
+                        of_g = of_g.zip(*g, |sum, g| sum + g);
+                        of_products.add_product(g, &y.map(|y| y - mean));
+                    }
+                    sums.g += of_g.sum_of(LANES);
+                    sums.products += of_products.sum_of(LANES);
+                }
+                sums
+            })
+            .collect()
+    }
+}
+
+for_this_processor! {
+    /// The transpose of [`Beside::Subsampled`]: the gradient `g` of `planes` added to that at images `to`.
+    pub fn subsample_transposed(g: &[Lanes], planes: Planes, at_images: &mut [Lanes], to: Planes) {
+        let before = (planes.channels - to.channels) / 2;
+        for channel in 0..to.channels {
+            for row in 0..planes.height {
+                for column in 0..planes.width {
+                    let g = &g[((before + channel) * planes.height + row) * planes.width + column];
+                    let place = (channel * to.height + 2 * row) * to.width + 2 * column;
+                    at_images[place] = at_images[place].zip(*g, |a, g| a + g);
+                }
+            }
+        }
+    }
+}
+
+for_this_processor! {
+    /// The mean of each channel over its pixels.
+    pub fn means_of_pixels(x: &[Lanes], area: usize) -> Vec<Lanes> {
+        let share = 1.0 / area as f32;
+        x.chunks_exact(area)
+            .map(|x| {
+                let mut sum = Lanes::ZERO;
+                for pixel in x {
+                    sum = sum.zip(*pixel, |sum, x| sum + x);
+                }
+                sum.map(|sum| sum * share)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,392 @@
+use crate::dispatch::for_this_processor;
+use crate::geometry::Padded;
+use crate::{Convolution, Lanes, Planes};
+
+/// The kept weights of a convolution of images of one size.
+#[derive(Clone, Debug)]
+pub struct Weight {
+    input: Planes,
+    output: Planes,
+    stride: usize,
+    around_input: Padded,
+    around_output: Padded,
+    /// By output channel.
+    forward: Taps,
+    /// Where each tap of `forward` stands in the whole weight.
+    places: Vec<u32>,
+    /// Which input pixels take part in the same taps: as many kinds as the stride squared.
+    backward: Vec<Phase>,
+}
+
+/// A weight, and where it finds what it is multiplied with, from the first one on.
+#[derive(Clone, Copy, Debug)]
+struct Tap {
+    offset: u32,
+    value: f32,
+}
+
+/// Taps, channel by channel.
+#[derive(Clone, Debug, Default)]
+struct Taps {
+    taps: Vec<Tap>,
+    /// Where those of each channel end.
+    ends: Vec<usize>,
+}
+
+impl Taps {
+    #[inline(always)]
+    fn channels(&self) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| start..end).enumerate()
+    }
+}
+
+/// Every `stride`-th pixel of the input, from one on.
+#[derive(Clone, Debug)]
+struct Phase {
+    row: usize,
+    column: usize,
+    /// By input channel.
+    taps: Taps,
+}
+
+impl Weight {
+    /// Of a convolution of images `input`: `values` is `[n_out, n_in, kernel, kernel]`, of which those count whose `kept` is not 0.
+    ///
+    /// # Panics
+    /// When the lengths are not those of the shape, the padding is not less than the kernel, or the kernel does not fit the images.
+    pub fn new(convolution: Convolution, input: Planes, values: &[f32], kept: &[f32]) -> Self {
+        let Convolution {
+            n_out,
+            kernel,
+            stride,
+            padding,
+        } = convolution;
+        assert!(stride > 0 && padding < kernel, "{convolution:?} is none");
+        let n = n_out * input.channels * kernel * kernel;
+        assert!(
+            values.len() == n && kept.len() == n,
+            "{n} weights, not {} and {} in the mask",
+            values.len(),
+            kept.len()
+        );
+        let output = convolution.output(input).expect("the kernel fits the images");
+        let around_input = convolution.around_input(input);
+        let around_output = convolution.around_output(input, output);
+        let at = |o: usize, i: usize, row: usize, column: usize| {
+            ((o * input.channels + i) * kernel + row) * kernel + column
+        };
+
+        let (mut forward, mut places) = (Taps::default(), Vec::new());
+        for o in 0..n_out {
+            for i in 0..input.channels {
+                for (row, column) in (0..kernel).flat_map(|row| (0..kernel).map(move |column| (row, column))) {
+                    let place = at(o, i, row, column);
+                    if kept[place] != 0.0 {
+                        let offset = i * around_input.area() + row * around_input.width + column;
+                        forward.taps.push(Tap {
+                            offset: offset as u32,
+                            value: values[place],
+                        });
+                        places.push(place as u32);
+                    }
+                }
+            }
+            forward.ends.push(forward.taps.len());
+        }
+
+        // Input row s·a + phase meets row d of the kernel in output row a + (phase + padding − d)/s, where that is whole.
+        let met = |phase: usize, d: usize| -> Option<usize> {
+            let shift = (phase + padding) as isize - d as isize;
+            let before = around_output.before as isize;
+            (shift.rem_euclid(stride as isize) == 0).then(|| (before + shift.div_euclid(stride as isize)) as usize)
+        };
+        let mut backward = Vec::new();
+        for (row, column) in (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column))) {
+            let mut taps = Taps::default();
+            for i in 0..input.channels {
+                for o in 0..n_out {
+                    for (r, at_row) in (0..kernel).filter_map(|r| Some((r, met(row, r)?))) {
+                        for (c, at_column) in (0..kernel).filter_map(|c| Some((c, met(column, c)?))) {
+                            let place = at(o, i, r, c);
+                            if kept[place] != 0.0 {
+                                let offset =
+                                    o * around_output.area() + at_row * around_output.width + at_column;
+                                taps.taps.push(Tap {
+                                    offset: offset as u32,
+                                    value: values[place],
+                                });
+                            }
+                        }
+                    }
+                }
+                taps.ends.push(taps.taps.len());
+            }
+            backward.push(Phase { row, column, taps });
+        }
+        Self {
+            input,
+            output,
+            stride,
+            around_input,
+            around_output,
+            forward,
+            places,
+            backward,
+        }
+    }
+
+    /// Images that it is made for.
+    pub fn input(&self) -> Planes {
+        self.input
+    }
+
+    /// What it makes of them.
+    pub fn output(&self) -> Planes {
+        self.output
+    }
+
+    /// Where each kept weight stands in the whole weight, in the order of [`Weight::at_weight`].
+    pub fn places(&self) -> &[u32] {
+        &self.places
+    }
+
+    pub(crate) fn around_input(&self) -> &Padded {
+        &self.around_input
+    }
+
+    pub(crate) fn around_output(&self) -> &Padded {
+        &self.around_output
+    }
+
+    /// The convolution of a block: `x` as [`Weight::pad_input`] or another filler of it left it, `y` of [`Weight::output`].
+    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes]) {
+        let from = From {
+            row: self.stride * self.around_input.width,
+            column: self.stride,
+        };
+        let to = To {
+            area: self.output.area(),
+            first: 0,
+            row: self.output.width,
+            column: 1,
+            n_rows: self.output.height,
+            n_columns: self.output.width,
+        };
+        correlate(&self.forward, x, from, y, to, false);
+    }
+
+    /// The gradient of a block at the input, from that at the output, `g`, padded. Added to what `at_input` is, or in its place.
+    pub(crate) fn at_input(&self, g: &[Lanes], at_input: &mut [Lanes], add: bool) {
+        let stride = self.stride;
+        let from = From {
+            row: self.around_output.width,
+            column: 1,
+        };
+        for phase in &self.backward {
+            if phase.row >= self.input.height || phase.column >= self.input.width {
+                continue;
+            }
+            let to = To {
+                area: self.input.area(),
+                first: phase.row * self.input.width + phase.column,
+                row: stride * self.input.width,
+                column: stride,
+                n_rows: (self.input.height - phase.row).div_ceil(stride),
+                n_columns: (self.input.width - phase.column).div_ceil(stride),
+            };
+            correlate(&phase.taps, g, from, at_input, to, add);
+        }
+    }
+
+    /// The gradient of a block at each kept weight, in their order: of padded images `x` and gradient at the output `g`. `sums` is
+    /// room to work in.
+    pub(crate) fn at_weight(&self, x: &[Lanes], g: &[Lanes], sums: &mut Vec<Lanes>, at_weight: &mut Vec<f32>) {
+        sums.clear();
+        sums.resize(self.places.len(), Lanes::ZERO);
+        products(
+            &self.forward,
+            x,
+            &self.around_input,
+            self.stride,
+            g,
+            &self.around_output,
+            sums,
+        );
+        at_weight.clear();
+        at_weight.extend(sums.iter().map(|sum| sum.0.iter().sum::<f32>()));
+    }
+}
+
+/// Steps from one pixel to the next in what is read.
+#[derive(Clone, Copy)]
+struct From {
+    row: usize,
+    column: usize,
+}
+
+/// Which pixels of each channel are written.
+#[derive(Clone, Copy)]
+struct To {
+    area: usize,
+    first: usize,
+    row: usize,
+    column: usize,
+    n_rows: usize,
+    n_columns: usize,
+}
+
+for_this_processor! {
+    /// Each channel of `to` becomes the sum of its taps, for every pixel.
+    fn correlate(taps: &Taps, x: &[Lanes], from: From, y: &mut [Lanes], to: To, add: bool) {
+        for row in 0..to.n_rows {
+            let (x, first) = (&x[row * from.row..], to.first + row * to.row);
+            let mut column = 0;
+            while column < to.n_columns {
+                let left = to.n_columns - column;
+                let (x, first) = (&x[column * from.column..], first + column * to.column);
+                // The usual steps are known to the compiler.
+                column += match (from.column, to.column) {
+                    (1, 1) => columns::<TILE>(left, taps, x, 1, y, first, to.area, 1, add),
+                    (2, 1) => columns::<TILE>(left, taps, x, 2, y, first, to.area, 1, add),
+                    (1, 2) => columns::<TILE>(left, taps, x, 1, y, first, to.area, 2, add),
+                    (from, to_column) => columns::<TILE>(left, taps, x, from, y, first, to.area, to_column, add),
+                };
+            }
+        }
+    }
+}
+
+/// As many columns as registers hold, or as are left; how many they were.
+#[expect(clippy::too_many_arguments, reason = "a loop's body")]
+#[inline(always)]
+fn columns<const TILE: usize>(
+    left: usize,
+    taps: &Taps,
+    x: &[Lanes],
+    step: usize,
+    y: &mut [Lanes],
+    first: usize,
+    area: usize,
+    to_step: usize,
+    add: bool,
+) -> usize {
+    if left >= TILE {
+        tile::<TILE>(taps, x, step, y, first, area, to_step, add);
+        TILE
+    } else if left >= 2 {
+        tile::<2>(taps, x, step, y, first, area, to_step, add);
+        2
+    } else {
+        tile::<1>(taps, x, step, y, first, area, to_step, add);
+        1
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a loop's body")]
+#[inline(always)]
+fn tile<const N: usize>(
+    taps: &Taps,
+    x: &[Lanes],
+    step: usize,
+    y: &mut [Lanes],
+    first: usize,
+    area: usize,
+    to_step: usize,
+    add: bool,
+) {
+    for (channel, range) in taps.channels() {
+        let y = &mut y[channel * area + first..][..(N - 1) * to_step + 1];
+        let mut sums = [Lanes::ZERO; N];
+        if add {
+            for (n, sum) in sums.iter_mut().enumerate() {
+                *sum = y[n * to_step];
+            }
+        }
+        for tap in &taps.taps[range] {
+            let x = &x[tap.offset as usize..][..(N - 1) * step + 1];
+            for (n, sum) in sums.iter_mut().enumerate() {
+                sum.add_weighted(tap.value, &x[n * step]);
+            }
+        }
+        for (n, sum) in sums.iter().enumerate() {
+            y[n * to_step] = *sum;
+        }
+    }
+}
+
+for_this_processor! {
+    /// Of each tap, image by image, the sum over all pixels of what it reads times the gradient at what it makes.
+    fn products(
+        taps: &Taps,
+        x: &[Lanes],
+        around_input: &Padded,
+        stride: usize,
+        g: &[Lanes],
+        around_output: &Padded,
+        sums: &mut [Lanes],
+    ) {
+        let output = around_output.planes;
+        for row in 0..output.height {
+            let x = &x[row * stride * around_input.width..];
+            let mut column = 0;
+            while column < output.width {
+                let left = output.width - column;
+                let x = &x[column * stride..];
+                let first = around_output.row(0, row).start + column;
+                let area = around_output.area();
+                column += match stride {
+                    1 => products_of_columns::<TILE>(left, taps, x, 1, g, first, area, sums),
+                    2 => products_of_columns::<TILE>(left, taps, x, 2, g, first, area, sums),
+                    stride => products_of_columns::<TILE>(left, taps, x, stride, g, first, area, sums),
+                };
+            }
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a loop's body")]
+#[inline(always)]
+fn products_of_columns<const TILE: usize>(
+    left: usize,
+    taps: &Taps,
+    x: &[Lanes],
+    step: usize,
+    g: &[Lanes],
+    first: usize,
+    area: usize,
+    sums: &mut [Lanes],
+) -> usize {
+    if left >= TILE {
+        products_of_tile::<TILE>(taps, x, step, g, first, area, sums);
+        TILE
+    } else if left >= 2 {
+        products_of_tile::<2>(taps, x, step, g, first, area, sums);
+        2
+    } else {
+        products_of_tile::<1>(taps, x, step, g, first, area, sums);
+        1
+    }
+}
+
+#[inline(always)]
+fn products_of_tile<const N: usize>(
+    taps: &Taps,
+    x: &[Lanes],
+    step: usize,
+    g: &[Lanes],
+    first: usize,
+    area: usize,
+    sums: &mut [Lanes],
+) {
+    for (channel, range) in taps.channels() {
+        let mut at_output = [Lanes::ZERO; N];
+        at_output.copy_from_slice(&g[channel * area + first..][..N]);
+        for (tap, sum) in taps.taps[range.clone()].iter().zip(&mut sums[range]) {
+            let x = &x[tap.offset as usize..][..(N - 1) * step + 1];
+            for (n, g) in at_output.iter().enumerate() {
+                sum.add_product(g, &x[n * step]);
+            }
+        }
+    }
+}
