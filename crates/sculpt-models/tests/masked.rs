@@ -31,7 +31,9 @@ impl Case {
         }
         mask.apply(&layout, &mut theta);
         let [n, height, width] = size;
-        let images: Vec<f32> = (0..n * 3 * height * width).map(|_| stream.normal() as f32).collect();
+        let images: Vec<f32> = (0..n * 3 * height * width)
+            .map(|_| stream.normal() as f32)
+            .collect();
         let labels: Vec<i64> = (0..n).map(|_| stream.below(7) as i64).collect();
         Self {
             theta: Tensor::from_slice(&theta),
@@ -79,7 +81,9 @@ impl Case {
             .iter()
             .zip(ours.iter().zip(&theirs).zip(&truth))
         {
-            let far = |x: &Tensor| no_grad(|| (x - truth).norm().double_value(&[]) / truth.norm().double_value(&[]));
+            let far = |x: &Tensor| {
+                no_grad(|| (x - truth).norm().double_value(&[]) / truth.norm().double_value(&[]))
+            };
             let (ours, theirs) = (far(ours), far(theirs));
             assert!(
                 ours <= 4.0 * theirs + 1e-6,
@@ -116,7 +120,9 @@ fn bits_are_always_the_same() {
         for n in [70, 33] {
             let buffers = case.buffers.copy();
             let images = case.images.narrow(0, 0, n);
-            let mut here = network.differentiate(&case.theta, &case.kept, &buffers, &images).unwrap();
+            let mut here = network
+                .differentiate(&case.theta, &case.kept, &buffers, &images)
+                .unwrap();
             let logits = here.logits().copy();
             let fc = case.model.layout().param("fc.weight").unwrap().range().start as i64;
             let gradient = here.pull_back(&logits.tanh()).narrow(0, 0, fc);
@@ -126,7 +132,10 @@ fn bits_are_always_the_same() {
     tch::set_num_threads(before);
     for again in all[2..].chunks(2) {
         for (again, first) in again.iter().zip(&all) {
-            for (what, (again, first)) in ["logits", "gradient", "buffers"].iter().zip(again.iter().zip(first)) {
+            for (what, (again, first)) in ["logits", "gradient", "buffers"]
+                .iter()
+                .zip(again.iter().zip(first))
+            {
                 assert_eq!(again, first, "{what}");
             }
         }

@@ -1,3 +1,4 @@
+use crate::Lanes;
 use std::ops::Range;
 
 /// Channels of so many rows and columns of pixels.
@@ -96,10 +97,42 @@ impl Padded {
         self.planes.channels * self.area()
     }
 
-    /// The pixels of a row of a channel, without the zeros.
+    /// Where a row of a channel begins, behind the zeros on its left.
     #[inline(always)]
-    pub(crate) fn row(&self, channel: usize, row: usize) -> Range<usize> {
-        let start = channel * self.area() + (self.before + row) * self.width + self.before;
-        start..start + self.planes.width
+    pub(crate) fn row(&self, channel: usize, row: usize) -> usize {
+        channel * self.area() + (self.before + row) * self.width + self.before
     }
+
+    /// The rows of all channels.
+    #[inline(always)]
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
+        let (this, Planes { height, width, .. }) = (*self, self.planes);
+        (0..self.planes.channels * height).map(move |number| {
+            let start = this.row(number / height, number % height);
+            Row {
+                channel: number / height,
+                plain: number * width..(number + 1) * width,
+                padded: start..start + width,
+            }
+        })
+    }
+
+    /// Makes all zero that is no pixel.
+    pub(crate) fn clear_around(&self, out: &mut [Lanes]) {
+        let mut done = 0;
+        for row in self.rows() {
+            out[done..row.padded.start].fill(Lanes::ZERO);
+            done = row.padded.end;
+        }
+        out[done..self.len()].fill(Lanes::ZERO);
+    }
+}
+
+/// The pixels of a row.
+pub(crate) struct Row {
+    pub(crate) channel: usize,
+    /// Their places without zeros around them.
+    pub(crate) plain: Range<usize>,
+    /// Their places among the zeros.
+    pub(crate) padded: Range<usize>,
 }

@@ -13,42 +13,54 @@ impl Lanes {
     /// Zero in every image.
     pub const ZERO: Self = Self([0.0; LANES]);
 
+    /// Each image's own.
+    ///
+    /// Written as a loop over numbers, here and below: that is what compilers make vectors of.
     #[inline(always)]
-    pub(crate) fn map(self, mut f: impl FnMut(f32) -> f32) -> Self {
-        let mut out = self;
-        for lane in &mut out.0 {
-            *lane = f(*lane);
+    pub(crate) fn map(&self, mut f: impl FnMut(f32) -> f32) -> Self {
+        let mut out = Self::ZERO;
+        for lane in 0..LANES {
+            out.0[lane] = f(self.0[lane]);
         }
         out
     }
 
+    /// Each image's own, of two.
     #[inline(always)]
-    pub(crate) fn zip(self, other: Self, mut f: impl FnMut(f32, f32) -> f32) -> Self {
-        let mut out = self;
-        for (lane, other) in out.0.iter_mut().zip(other.0) {
-            *lane = f(*lane, other);
+    pub(crate) fn zip(&self, other: &Self, mut f: impl FnMut(f32, f32) -> f32) -> Self {
+        let mut out = Self::ZERO;
+        for lane in 0..LANES {
+            out.0[lane] = f(self.0[lane], other.0[lane]);
         }
         out
+    }
+
+    /// `self + x`.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, x: &Self) {
+        for lane in 0..LANES {
+            self.0[lane] += x.0[lane];
+        }
     }
 
     /// `self + weight · x`, rounded once.
     #[inline(always)]
     pub(crate) fn add_weighted(&mut self, weight: f32, x: &Self) {
-        for (lane, x) in self.0.iter_mut().zip(x.0) {
-            *lane = weight.mul_add(x, *lane);
+        for lane in 0..LANES {
+            self.0[lane] = weight.mul_add(x.0[lane], self.0[lane]);
         }
     }
 
     /// `self + x · y`, rounded once.
     #[inline(always)]
     pub(crate) fn add_product(&mut self, x: &Self, y: &Self) {
-        for ((lane, x), y) in self.0.iter_mut().zip(x.0).zip(y.0) {
-            *lane = x.mul_add(y, *lane);
+        for lane in 0..LANES {
+            self.0[lane] = x.0[lane].mul_add(y.0[lane], self.0[lane]);
         }
     }
 
-    /// Over the first `n` images.
-    #[inline(always)]
+    /// Over the first `n` images. Not inlined: the compiler would take a loop's sums apart, to have them one by one in the end.
+    #[inline(never)]
     pub(crate) fn sum_of(&self, n: usize) -> f64 {
         self.0[..n].iter().map(|&lane| f64::from(lane)).sum()
     }

@@ -57,6 +57,13 @@ fn rectified(x: f32) -> f32 {
     if x < 0.0 { 0.0 } else { x }
 }
 
+/// A gradient where a ReLU let `x` pass, else 0. By bits: of a choice, compilers make stores by mask, which are slow.
+#[inline(always)]
+fn gated(g: f32, x: f32) -> f32 {
+    let mask = 0u32.wrapping_sub(u32::from(x > 0.0));
+    f32::from_bits(g.to_bits() & mask)
+}
+
 /// The gradient at a channel before BatchNorm: `scale · (g − mean_g − (y − mean) · slope)`, of the gradient g behind it.
 #[derive(Clone, Copy, Debug)]
 pub struct Slope {
@@ -88,69 +95,56 @@ for_this_processor! {
     pub fn moments(y: &[Lanes], planes: Planes, n: usize) -> Vec<Moments> {
         let area = planes.area();
         let count = (n * area) as f64;
-        y.chunks_exact(area)
-            .map(|y| {
-                let mut sum = 0.0;
-                for pixels in y.chunks(CHUNK) {
-                    let mut lanes = Lanes::ZERO;
-                    for pixel in pixels {
-                        lanes = lanes.zip(*pixel, |sum, y| sum + y);
-                    }
-                    sum += lanes.sum_of(n);
+        let mut all = Vec::with_capacity(planes.channels);
+        for y in y.chunks_exact(area) {
+            let mut sum = 0.0;
+            for pixels in y.chunks(CHUNK) {
+                let mut lanes = Lanes::ZERO;
+                for pixel in pixels {
+                    lanes.add(pixel);
                 }
-                let mean = sum / count;
-                let centre = mean as f32;
-                let (mut squares, mut rest) = (0.0, 0.0);
-                for pixels in y.chunks(CHUNK) {
-                    let (mut lanes, mut distances) = (Lanes::ZERO, Lanes::ZERO);
-                    for pixel in pixels {
-                        let distance = pixel.map(|y| y - centre);
-                        lanes.add_product(&distance, &distance);
-                        distances = distances.zip(distance, |sum, d| sum + d);
-                    }
-                    squares += lanes.sum_of(n);
-                    rest += distances.sum_of(n);
+                sum += lanes.sum_of(n);
+            }
+            let centre = (sum / count) as f32;
+            let (mut squares, mut rest) = (0.0, 0.0);
+            for pixels in y.chunks(CHUNK) {
+                let (mut lanes, mut distances) = (Lanes::ZERO, Lanes::ZERO);
+                for pixel in pixels {
+                    let distance = pixel.map(|y| y - centre);
+                    lanes.add_product(&distance, &distance);
+                    distances.add(&distance);
                 }
-                // The centre is the mean rounded to f32: what that shifts is taken out again.
-                Moments { n: count, mean: f64::from(centre) + rest / count, squares: squares - rest * rest / count }
-            })
-            .collect()
-    }
-}
-
-/// Makes `padded` zero but for its pixels, of which each row is told: `fill(channel, its place in y, row)`.
-#[inline(always)]
-fn rows(padded: &Padded, out: &mut [Lanes], mut fill: impl FnMut(usize, usize, &mut [Lanes])) {
-    let Planes { channels, height, width } = padded.planes;
-    let mut done = 0;
-    for channel in 0..channels {
-        for row in 0..height {
-            let place = padded.row(channel, row);
-            out[done..place.start].fill(Lanes::ZERO);
-            fill(channel, (channel * height + row) * width, &mut out[place.clone()]);
-            done = place.end;
+                squares += lanes.sum_of(n);
+                rest += distances.sum_of(n);
+            }
+            // The centre is the mean rounded to f32: what that shifts is taken out again.
+            let mean = f64::from(centre) + rest / count;
+            all.push(Moments { n: count, mean, squares: squares - rest * rest / count });
         }
+        all
     }
-    out[done..padded.len()].fill(Lanes::ZERO);
 }
 
 for_this_processor! {
     /// Images, among zeros.
     pub(crate) fn pad(x: &[Lanes], padded: &Padded, out: &mut [Lanes]) {
-        rows(padded, out, |_, from, row| row.copy_from_slice(&x[from..from + row.len()]));
+        padded.clear_around(out);
+        for row in padded.rows() {
+            out[row.padded.clone()].copy_from_slice(&x[row.plain]);
+        }
     }
 }
 
 for_this_processor! {
     /// A normalised convolution behind a ReLU, among zeros.
     pub(crate) fn pad_rectified(y: &[Lanes], affine: &[Affine], padded: &Padded, out: &mut [Lanes]) {
-        rows(padded, out, |channel, from, row| {
-            let affine = affine[channel];
-            let y = &y[from..from + row.len()];
-            for (out, y) in row.iter_mut().zip(y) {
+        padded.clear_around(out);
+        for row in padded.rows() {
+            let affine = affine[row.channel];
+            for (out, y) in out[row.padded].iter_mut().zip(&y[row.plain]) {
                 *out = y.map(|y| rectified(affine.of(y)));
             }
-        });
+        }
     }
 }
 
@@ -159,16 +153,17 @@ for_this_processor! {
     pub(crate) fn pad_gradient(g: &[Lanes], y: &[Lanes], slopes: &[Slope], n: usize, padded: &Padded, out: &mut [Lanes]) {
         let mut is_there = Lanes::ZERO;
         is_there.0[..n].fill(1.0);
-        rows(padded, out, |channel, from, row| {
-            let Slope { scale, mean, mean_g, slope } = slopes[channel];
-            let (g, y) = (&g[from..from + row.len()], &y[from..from + row.len()]);
-            for ((out, g), y) in row.iter_mut().zip(g).zip(y) {
-                *out = g.zip(*y, |g, y| scale * (y - mean).mul_add(-slope, g - mean_g));
+        padded.clear_around(out);
+        for row in padded.rows() {
+            let Slope { scale, mean, mean_g, slope } = slopes[row.channel];
+            let (g, y) = (&g[row.plain.clone()], &y[row.plain]);
+            for ((out, g), y) in out[row.padded].iter_mut().zip(g).zip(y) {
+                *out = g.zip(y, |g, y| scale * (y - mean).mul_add(-slope, g - mean_g));
                 if n < LANES {
-                    *out = out.zip(is_there, |g, is_there| g * is_there);
+                    *out = out.zip(&is_there, |g, is_there| g * is_there);
                 }
             }
-        });
+        }
     }
 }
 
@@ -187,13 +182,13 @@ for_this_processor! {
                 }
                 Beside::Images(x) => {
                     for ((out, y), x) in out.iter_mut().zip(y).zip(&x[pixels]) {
-                        *out = y.zip(*x, |y, x| rectified(own.of(y) + x));
+                        *out = y.zip(x, |y, x| rectified(own.of(y) + x));
                     }
                 }
                 Beside::Normalised(z, others) => {
                     let other = others[channel];
                     for ((out, y), z) in out.iter_mut().zip(y).zip(&z[pixels]) {
-                        *out = y.zip(*z, |y, z| rectified(own.of(y) + other.of(z)));
+                        *out = y.zip(z, |y, z| rectified(own.of(y) + other.of(z)));
                     }
                 }
                 Beside::Subsampled(x, from) => {
@@ -202,7 +197,7 @@ for_this_processor! {
                     for (place, (out, y)) in out.iter_mut().zip(y).enumerate() {
                         let (row, column) = (place / planes.width, place % planes.width);
                         let x = source.map_or(Lanes::ZERO, |c| x[(c * from.height + 2 * row) * from.width + 2 * column]);
-                        *out = y.zip(x, |y, x| rectified(own.of(y) + x));
+                        *out = y.zip(&x, |y, x| rectified(own.of(y) + x));
                     }
                 }
             }
@@ -220,6 +215,12 @@ pub struct Sums {
 }
 
 impl Sums {
+    #[inline(always)]
+    fn add(&mut self, of_g: &Lanes, of_products: &Lanes) {
+        self.g += of_g.sum_of(LANES);
+        self.products += of_products.sum_of(LANES);
+    }
+
     /// Both together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -230,71 +231,67 @@ impl Sums {
     }
 }
 
-/// `g` in place, pixel by pixel, and its sums; `gate(g, y, place)` tells what of g is left.
-#[inline(always)]
-fn gated(
-    g: &mut [Lanes],
-    y: &[Lanes],
-    mean: f32,
-    mut gate: impl FnMut(&Lanes, &Lanes, usize) -> Lanes,
-) -> Sums {
-    let mut sums = Sums::default();
-    for (chunk, (g, y)) in g.chunks_mut(CHUNK).zip(y.chunks(CHUNK)).enumerate() {
-        let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
-        for (place, (g, y)) in g.iter_mut().zip(y).enumerate() {
-            *g = gate(g, y, chunk * CHUNK + place);
-            of_g = of_g.zip(*g, |sum, g| sum + g);
-            of_products.add_product(g, &y.map(|y| y - mean));
-        }
-        sums.g += of_g.sum_of(LANES);
-        sums.products += of_products.sum_of(LANES);
-    }
-    sums
-}
-
 for_this_processor! {
     /// The gradient before a ReLU behind a normalised convolution `y`, in place of that behind it, and its sums by channel.
     pub fn before_relu_of_norm(g: &mut [Lanes], y: &[Lanes], affine: &[Affine], means: &[f32], area: usize) -> Vec<Sums> {
+        let mut all = Vec::with_capacity(means.len());
         let channels = g.chunks_exact_mut(area).zip(y.chunks_exact(area)).zip(affine).zip(means);
-        channels
-            .map(|(((g, y), affine), &mean)| {
-                gated(g, y, mean, |g, y, _| g.zip(*y, |g, y| if affine.of(y) > 0.0 { g } else { 0.0 }))
-            })
-            .collect()
+        for (((g, y), affine), &mean) in channels {
+            let mut sums = Sums::default();
+            for (g, y) in g.chunks_mut(CHUNK).zip(y.chunks(CHUNK)) {
+                let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
+                for (g, y) in g.iter_mut().zip(y) {
+                    *g = g.zip(y, |g, y| gated(g, affine.of(y)));
+                    of_g.add(g);
+                    of_products.add_product(g, &y.map(|y| y - mean));
+                }
+                sums.add(&of_g, &of_products);
+            }
+            all.push(sums);
+        }
+        all
     }
 }
 
 for_this_processor! {
     /// The gradient before a ReLU whose output is `x`, in place of that behind it, and its sums with `y`, by channel.
     pub fn before_relu(g: &mut [Lanes], x: &[Lanes], y: &[Lanes], means: &[f32], area: usize) -> Vec<Sums> {
+        let mut all = Vec::with_capacity(means.len());
         let channels = g.chunks_exact_mut(area).zip(x.chunks_exact(area)).zip(y.chunks_exact(area)).zip(means);
-        channels
-            .map(|(((g, x), y), &mean)| {
-                gated(g, y, mean, |g, _, place| g.zip(x[place], |g, x| if x > 0.0 { g } else { 0.0 }))
-            })
-            .collect()
+        for (((g, x), y), &mean) in channels {
+            let mut sums = Sums::default();
+            for ((g, x), y) in g.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).zip(y.chunks(CHUNK)) {
+                let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
+                for ((g, x), y) in g.iter_mut().zip(x).zip(y) {
+                    *g = g.zip(x, gated);
+                    of_g.add(g);
+                    of_products.add_product(g, &y.map(|y| y - mean));
+                }
+                sums.add(&of_g, &of_products);
+            }
+            all.push(sums);
+        }
+        all
     }
 }
 
 for_this_processor! {
     /// The sums of a gradient with another convolution `y`, by channel.
     pub fn sums(g: &[Lanes], y: &[Lanes], means: &[f32], area: usize) -> Vec<Sums> {
-        let channels = g.chunks_exact(area).zip(y.chunks_exact(area)).zip(means);
-        channels
-            .map(|((g, y), &mean)| {
-                let mut sums = Sums::default();
-                for (g, y) in g.chunks(CHUNK).zip(y.chunks(CHUNK)) {
-                    let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
-                    for (g, y) in g.iter().zip(y) {
-                        of_g = of_g.zip(*g, |sum, g| sum + g);
-                        of_products.add_product(g, &y.map(|y| y - mean));
-                    }
-                    sums.g += of_g.sum_of(LANES);
-                    sums.products += of_products.sum_of(LANES);
+        let mut all = Vec::with_capacity(means.len());
+        for ((g, y), &mean) in g.chunks_exact(area).zip(y.chunks_exact(area)).zip(means) {
+            let mut sums = Sums::default();
+            for (g, y) in g.chunks(CHUNK).zip(y.chunks(CHUNK)) {
+                let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
+                for (g, y) in g.iter().zip(y) {
+                    of_g.add(g);
+                    of_products.add_product(g, &y.map(|y| y - mean));
                 }
-                sums
-            })
-            .collect()
+                sums.add(&of_g, &of_products);
+            }
+            all.push(sums);
+        }
+        all
     }
 }
 
@@ -307,7 +304,7 @@ for_this_processor! {
                 for column in 0..planes.width {
                     let g = &g[((before + channel) * planes.height + row) * planes.width + column];
                     let place = (channel * to.height + 2 * row) * to.width + 2 * column;
-                    at_images[place] = at_images[place].zip(*g, |a, g| a + g);
+                    at_images[place].add(g);
                 }
             }
         }
@@ -318,14 +315,14 @@ for_this_processor! {
     /// The mean of each channel over its pixels.
     pub fn means_of_pixels(x: &[Lanes], area: usize) -> Vec<Lanes> {
         let share = 1.0 / area as f32;
-        x.chunks_exact(area)
-            .map(|x| {
-                let mut sum = Lanes::ZERO;
-                for pixel in x {
-                    sum = sum.zip(*pixel, |sum, x| sum + x);
-                }
-                sum.map(|sum| sum * share)
-            })
-            .collect()
+        let mut all = Vec::with_capacity(x.len() / area);
+        for x in x.chunks_exact(area) {
+            let mut sum = Lanes::ZERO;
+            for pixel in x {
+                sum.add(pixel);
+            }
+            all.push(sum.map(|sum| sum * share));
+        }
+        all
     }
 }

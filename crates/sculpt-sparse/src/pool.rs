@@ -54,7 +54,7 @@ for_this_processor! {
                     let mut largest = Lanes([f32::NEG_INFINITY; crate::LANES]);
                     for place in pool.window(input, row, column) {
                         // What is no number is the largest, as in libtorch.
-                        largest = largest.zip(x[place], |largest, x| if x > largest || x.is_nan() { x } else { largest });
+                        largest = largest.zip(&x[place], |largest, x| if x > largest || x.is_nan() { x } else { largest });
                     }
                     y[row * output.width + column] = largest;
                 }

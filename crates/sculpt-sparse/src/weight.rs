@@ -80,7 +80,8 @@ impl Weight {
         let (mut forward, mut places) = (Taps::default(), Vec::new());
         for o in 0..n_out {
             for i in 0..input.channels {
-                for (row, column) in (0..kernel).flat_map(|row| (0..kernel).map(move |column| (row, column))) {
+                for (row, column) in (0..kernel).flat_map(|row| (0..kernel).map(move |column| (row, column)))
+                {
                     let place = at(o, i, row, column);
                     if kept[place] != 0.0 {
                         let offset = i * around_input.area() + row * around_input.width + column;
@@ -99,7 +100,8 @@ impl Weight {
         let met = |phase: usize, d: usize| -> Option<usize> {
             let shift = (phase + padding) as isize - d as isize;
             let before = around_output.before as isize;
-            (shift.rem_euclid(stride as isize) == 0).then(|| (before + shift.div_euclid(stride as isize)) as usize)
+            (shift.rem_euclid(stride as isize) == 0)
+                .then(|| (before + shift.div_euclid(stride as isize)) as usize)
         };
         let mut backward = Vec::new();
         for (row, column) in (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column))) {
@@ -201,7 +203,13 @@ impl Weight {
 
     /// The gradient of a block at each kept weight, in their order: of padded images `x` and gradient at the output `g`. `sums` is
     /// room to work in.
-    pub(crate) fn at_weight(&self, x: &[Lanes], g: &[Lanes], sums: &mut Vec<Lanes>, at_weight: &mut Vec<f32>) {
+    pub(crate) fn at_weight(
+        &self,
+        x: &[Lanes],
+        g: &[Lanes],
+        sums: &mut Vec<Lanes>,
+        at_weight: &mut Vec<f32>,
+    ) {
         sums.clear();
         sums.resize(self.places.len(), Lanes::ZERO);
         products(
@@ -333,7 +341,7 @@ for_this_processor! {
             while column < output.width {
                 let left = output.width - column;
                 let x = &x[column * stride..];
-                let first = around_output.row(0, row).start + column;
+                let first = around_output.row(0, row) + column;
                 let area = around_output.area();
                 column += match stride {
                     1 => products_of_columns::<TILE>(left, taps, x, 1, g, first, area, sums),

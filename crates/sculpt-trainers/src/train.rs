@@ -236,7 +236,10 @@ impl Training<'_> {
         loss: impl FnOnce(&Tensor) -> Tensor,
     ) -> (Tensor, Tensor, Tensor) {
         let of = |y: &Tensor, x: &Tensor| Tensor::run_backward(&[y], &[x], false, false).swap_remove(0);
-        if let Some(mut network) = self.network.differentiate(&state.theta, &state.keep, buffers, images) {
+        if let Some(mut network) = self
+            .network
+            .differentiate(&state.theta, &state.keep, buffers, images)
+        {
             let logits = network.logits().detach().set_requires_grad(true);
             let loss = loss(&logits);
             let gradient = network.pull_back(&of(&loss, &logits));

@@ -8,7 +8,9 @@ use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Layer, Made, Side, Source, Stream};
 use sculpt_network::Differentiated;
-use sculpt_sparse::{Affine, Convolution, LANES, MaxPool, Moments, Planes, Weight, block_of, is_fast_here, means_of_pixels};
+use sculpt_sparse::{
+    Affine, Convolution, LANES, MaxPool, Moments, Planes, Weight, block_of, is_fast_here, means_of_pixels,
+};
 use std::sync::{Arc, Mutex};
 use tch::{Device, Kind, Tensor, no_grad};
 use threads::Threads;
@@ -69,7 +71,13 @@ impl<'a> MaskedNetwork<'a> {
         no_grad(|| Some(Self::forward(network, numbers(theta), &kept, buffers, images)))
     }
 
-    fn forward(network: &'a PlannedNetwork, theta: Vec<f32>, kept: &[f32], buffers: &Tensor, images: &Tensor) -> Self {
+    fn forward(
+        network: &'a PlannedNetwork,
+        theta: Vec<f32>,
+        kept: &[f32],
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Self {
         let size = images.size();
         let planes = Planes {
             channels: size[1] as usize,
@@ -114,7 +122,9 @@ impl<'a> MaskedNetwork<'a> {
                         stride: pool.stride as usize,
                         padding: pool.padding as usize,
                     };
-                    let planes = pool.output(pass.streams[from].planes).expect("the image is large enough");
+                    let planes = pool
+                        .output(pass.streams[from].planes)
+                        .expect("the image is large enough");
                     let made = pass.make(planes, Made::Pooled(pool, from));
                     pass.tape.push(Taped::Pool(made));
                     Source::Stream(made)
@@ -178,13 +188,16 @@ impl<'a> MaskedNetwork<'a> {
         }
         let param = |place: usize| &self.theta[layout.params()[place].range()];
         let (scales, shifts) = (param(conv.scale()), param(conv.scale() + 1));
-        let affine = moments.iter().zip(scales.iter().zip(shifts)).map(|(moments, (scale, shift))| {
-            let scale = f64::from(*scale) * inverse_deviation(moments);
-            Affine {
-                scale: scale as f32,
-                shift: (f64::from(*shift) - moments.mean * scale) as f32,
-            }
-        });
+        let affine = moments
+            .iter()
+            .zip(scales.iter().zip(shifts))
+            .map(|(moments, (scale, shift))| {
+                let scale = f64::from(*scale) * inverse_deviation(moments);
+                Affine {
+                    scale: scale as f32,
+                    shift: (f64::from(*shift) - moments.mean * scale) as f32,
+                }
+            });
         let affine = affine.collect();
         // A bias in front of BatchNorm changes nothing but the mean.
         let bias = conv.bias().map(param);
@@ -196,7 +209,10 @@ impl<'a> MaskedNetwork<'a> {
                 running[place] = (before + BATCH_NORM_MOMENTUM * (value - before)) as f32;
             };
             towards(mean_range.start + channel, moments.mean + bias);
-            towards(variance_range.start + channel, moments.squares / (moments.n - 1.0));
+            towards(
+                variance_range.start + channel,
+                moments.squares / (moments.n - 1.0),
+            );
         }
         assert_eq!(number, conv.number, "layers are passed in order");
         self.layers.push(Layer {

@@ -146,15 +146,21 @@ impl MaskedNetwork<'_> {
                     *all = all.and(*own);
                 }
             }
-            let slopes = layer.moments.iter().zip(&sums).zip(&layer.affine).map(|((moments, sums), affine)| {
-                let variance = inverse_deviation(moments).powi(2);
-                Slope {
-                    scale: affine.scale,
-                    mean: moments.mean as f32,
-                    mean_g: (sums.g / moments.n) as f32,
-                    slope: (sums.products / moments.n * variance) as f32,
-                }
-            });
+            let slopes =
+                layer
+                    .moments
+                    .iter()
+                    .zip(&sums)
+                    .zip(&layer.affine)
+                    .map(|((moments, sums), affine)| {
+                        let variance = inverse_deviation(moments).powi(2);
+                        Slope {
+                            scale: affine.scale,
+                            mean: moments.mean as f32,
+                            mean_g: (sums.g / moments.n) as f32,
+                            slope: (sums.products / moments.n * variance) as f32,
+                        }
+                    });
             layer.slopes = slopes.collect();
             layer.sums = sums;
         }

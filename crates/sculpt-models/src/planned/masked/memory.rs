@@ -1,8 +1,11 @@
 use crate::plan::ConvNorm;
 use sculpt_sparse::{
-    Affine, Beside, Input, InputGradient, Lanes, MaxPool, Moments, OutputGradient, Planes, Scratch, Slope, Sums, Weight,
+    Affine, Beside, Input, InputGradient, Lanes, MaxPool, Moments, OutputGradient, Planes, Scratch, Slope,
+    Sums, Weight,
 };
-use sculpt_sparse::{before_relu, before_relu_of_norm, join, max_pool, max_pool_transposed, room, subsample_transposed};
+use sculpt_sparse::{
+    before_relu, before_relu_of_norm, join, max_pool, max_pool_transposed, room, subsample_transposed,
+};
 use std::cell::RefCell;
 
 /// A convolution of a masked network on a batch, and what its BatchNorm makes of it.
@@ -115,7 +118,9 @@ impl Block {
     fn input<'a>(&'a self, source: Source, layers: &'a [Layer], planes: Planes) -> Input<'a> {
         match source {
             Source::Stream(place) => Input::Images(&self.streams[place][..planes.len()]),
-            Source::Rectified(number) => Input::Rectified(&self.ys[number][..planes.len()], &layers[number].affine),
+            Source::Rectified(number) => {
+                Input::Rectified(&self.ys[number][..planes.len()], &layers[number].affine)
+            }
         }
     }
 
@@ -182,7 +187,9 @@ impl Block {
         };
         let x = self.input(layer.source, layers, layer.weight.input());
         SCRATCH.with_borrow_mut(|scratch| {
-            layer.weight.pull_back(x, gradient, scratch, at_input, &mut at_weight);
+            layer
+                .weight
+                .pull_back(x, gradient, scratch, at_input, &mut at_weight);
         });
         self.at_weight = at_weight;
         if let Some(Target { slot, .. }) = to {
@@ -222,13 +229,31 @@ impl Block {
         let mut memory = std::mem::take(at(&mut self.gradients, to));
         let at_images = room(&mut memory, input.len());
         at_images.fill(Lanes::ZERO);
-        let (x, y) = (&self.streams[before][..input.len()], &self.streams[place][..planes.len()]);
-        max_pool_transposed(pool, x, input, y, &self.gradients[from][..planes.len()], planes, at_images);
+        let (x, y) = (
+            &self.streams[before][..input.len()],
+            &self.streams[place][..planes.len()],
+        );
+        max_pool_transposed(
+            pool,
+            x,
+            input,
+            y,
+            &self.gradients[from][..planes.len()],
+            planes,
+            at_images,
+        );
         self.gradients[to] = memory;
     }
 
     /// The part of a block's gradient that goes by the subsampled stream `place`, from slot `from` to slot `to`.
-    pub(super) fn pull_back_subsampled(&mut self, planes: Planes, place: usize, from: usize, to: usize, streams: &[Stream]) {
+    pub(super) fn pull_back_subsampled(
+        &mut self,
+        planes: Planes,
+        place: usize,
+        from: usize,
+        to: usize,
+        streams: &[Stream],
+    ) {
         let input = streams[place].planes;
         let mut memory = std::mem::take(at(&mut self.gradients, to));
         let at_images = room(&mut memory, input.len());

@@ -28,7 +28,11 @@ impl Threads {
         match &self.0 {
             None => items.iter_mut().enumerate().for_each(|(i, item)| work(i, item)),
             Some(pool) => pool.install(|| {
-                items.par_iter_mut().with_max_len(1).enumerate().for_each(|(i, item)| work(i, item));
+                items
+                    .par_iter_mut()
+                    .with_max_len(1)
+                    .enumerate()
+                    .for_each(|(i, item)| work(i, item));
             }),
         }
     }
