@@ -1,6 +1,7 @@
 use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
 use crate::{Convolution, Lanes, Planes};
+use std::ops::Range;
 
 /// The kept weights of a convolution of images of one size.
 #[derive(Clone, Debug)]
@@ -33,11 +34,39 @@ struct Taps {
     ends: Vec<usize>,
 }
 
+/// Bytes that a pass over the pixels works with at once beside them: less than the second cache has.
+const AT_ONCE: usize = 256 << 10;
+
 impl Taps {
+    /// Of some channels, which taps each has.
     #[inline(always)]
-    fn channels(&self) -> impl Iterator<Item = (usize, std::ops::Range<usize>)> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| start..end).enumerate()
+    fn of(&self, channels: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        channels.map(|channel| {
+            let start = channel.checked_sub(1).map_or(0, |before| self.ends[before]);
+            (channel, start..self.ends[channel])
+        })
+    }
+
+    /// All channels, in parts that are worked with at once, of so many bytes for each tap.
+    fn parts(&self, bytes: usize) -> Vec<Range<usize>> {
+        let most = AT_ONCE / bytes;
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        for (channel, taps) in self.of(0..self.ends.len()) {
+            match parts.last_mut() {
+                Some(part)
+                    if taps.end
+                        - self
+                            .of(part.start..channel)
+                            .next()
+                            .map_or(0, |(_, first)| first.start)
+                        <= most =>
+                {
+                    part.end = channel + 1;
+                }
+                _ => parts.push(channel..channel + 1),
+            }
+        }
+        parts
     }
 }
 
@@ -247,19 +276,24 @@ struct To {
 for_this_processor! {
     /// Each channel of `to` becomes the sum of its taps, for every pixel.
     fn correlate(taps: &Taps, x: &[Lanes], from: From, y: &mut [Lanes], to: To, add: bool) {
-        for row in 0..to.n_rows {
-            let (x, first) = (&x[row * from.row..], to.first + row * to.row);
-            let mut column = 0;
-            while column < to.n_columns {
-                let left = to.n_columns - column;
-                let (x, first) = (&x[column * from.column..], first + column * to.column);
-                // The usual steps are known to the compiler.
-                column += match (from.column, to.column) {
-                    (1, 1) => columns::<TILE>(left, taps, x, 1, y, first, to.area, 1, add),
-                    (2, 1) => columns::<TILE>(left, taps, x, 2, y, first, to.area, 1, add),
-                    (1, 2) => columns::<TILE>(left, taps, x, 1, y, first, to.area, 2, add),
-                    (from, to_column) => columns::<TILE>(left, taps, x, from, y, first, to.area, to_column, add),
-                };
+        for channels in taps.parts(size_of::<Tap>()) {
+            for row in 0..to.n_rows {
+                let (x, first) = (&x[row * from.row..], to.first + row * to.row);
+                let mut column = 0;
+                while column < to.n_columns {
+                    let left = to.n_columns - column;
+                    let (x, first) = (&x[column * from.column..], first + column * to.column);
+                    let channels = channels.clone();
+                    // The usual steps are known to the compiler.
+                    column += match (from.column, to.column) {
+                        (1, 1) => columns::<TILE>(left, taps, channels, x, 1, y, first, to.area, 1, add),
+                        (2, 1) => columns::<TILE>(left, taps, channels, x, 2, y, first, to.area, 1, add),
+                        (1, 2) => columns::<TILE>(left, taps, channels, x, 1, y, first, to.area, 2, add),
+                        (from, to_column) => {
+                            columns::<TILE>(left, taps, channels, x, from, y, first, to.area, to_column, add)
+                        }
+                    };
+                }
             }
         }
     }
@@ -271,6 +305,7 @@ for_this_processor! {
 fn columns<const TILE: usize>(
     left: usize,
     taps: &Taps,
+    channels: Range<usize>,
     x: &[Lanes],
     step: usize,
     y: &mut [Lanes],
@@ -280,13 +315,13 @@ fn columns<const TILE: usize>(
     add: bool,
 ) -> usize {
     if left >= TILE {
-        tile::<TILE>(taps, x, step, y, first, area, to_step, add);
+        tile::<TILE>(taps, channels, x, step, y, first, area, to_step, add);
         TILE
     } else if left >= 2 {
-        tile::<2>(taps, x, step, y, first, area, to_step, add);
+        tile::<2>(taps, channels, x, step, y, first, area, to_step, add);
         2
     } else {
-        tile::<1>(taps, x, step, y, first, area, to_step, add);
+        tile::<1>(taps, channels, x, step, y, first, area, to_step, add);
         1
     }
 }
@@ -295,6 +330,7 @@ fn columns<const TILE: usize>(
 #[inline(always)]
 fn tile<const N: usize>(
     taps: &Taps,
+    channels: Range<usize>,
     x: &[Lanes],
     step: usize,
     y: &mut [Lanes],
@@ -303,7 +339,7 @@ fn tile<const N: usize>(
     to_step: usize,
     add: bool,
 ) {
-    for (channel, range) in taps.channels() {
+    for (channel, range) in taps.of(channels) {
         let y = &mut y[channel * area + first..][..(N - 1) * to_step + 1];
         let mut sums = [Lanes::ZERO; N];
         if add {
@@ -335,19 +371,22 @@ for_this_processor! {
         sums: &mut [Lanes],
     ) {
         let output = around_output.planes;
-        for row in 0..output.height {
-            let x = &x[row * stride * around_input.width..];
-            let mut column = 0;
-            while column < output.width {
-                let left = output.width - column;
-                let x = &x[column * stride..];
-                let first = around_output.row(0, row) + column;
-                let area = around_output.area();
-                column += match stride {
-                    1 => products_of_columns::<TILE>(left, taps, x, 1, g, first, area, sums),
-                    2 => products_of_columns::<TILE>(left, taps, x, 2, g, first, area, sums),
-                    stride => products_of_columns::<TILE>(left, taps, x, stride, g, first, area, sums),
-                };
+        let area = around_output.area();
+        for channels in taps.parts(size_of::<Lanes>()) {
+            for row in 0..output.height {
+                let x = &x[row * stride * around_input.width..];
+                let mut column = 0;
+                while column < output.width {
+                    let left = output.width - column;
+                    let x = &x[column * stride..];
+                    let first = around_output.row(0, row) + column;
+                    let channels = channels.clone();
+                    column += match stride {
+                        1 => products_of_columns::<TILE>(left, taps, channels, x, 1, g, first, area, sums),
+                        2 => products_of_columns::<TILE>(left, taps, channels, x, 2, g, first, area, sums),
+                        stride => products_of_columns::<TILE>(left, taps, channels, x, stride, g, first, area, sums),
+                    };
+                }
             }
         }
     }
@@ -358,6 +397,7 @@ for_this_processor! {
 fn products_of_columns<const TILE: usize>(
     left: usize,
     taps: &Taps,
+    channels: Range<usize>,
     x: &[Lanes],
     step: usize,
     g: &[Lanes],
@@ -366,13 +406,13 @@ fn products_of_columns<const TILE: usize>(
     sums: &mut [Lanes],
 ) -> usize {
     if left >= TILE {
-        products_of_tile::<TILE>(taps, x, step, g, first, area, sums);
+        products_of_tile::<TILE>(taps, channels, x, step, g, first, area, sums);
         TILE
     } else if left >= 2 {
-        products_of_tile::<2>(taps, x, step, g, first, area, sums);
+        products_of_tile::<2>(taps, channels, x, step, g, first, area, sums);
         2
     } else {
-        products_of_tile::<1>(taps, x, step, g, first, area, sums);
+        products_of_tile::<1>(taps, channels, x, step, g, first, area, sums);
         1
     }
 }
@@ -380,6 +420,7 @@ fn products_of_columns<const TILE: usize>(
 #[inline(always)]
 fn products_of_tile<const N: usize>(
     taps: &Taps,
+    channels: Range<usize>,
     x: &[Lanes],
     step: usize,
     g: &[Lanes],
@@ -387,7 +428,7 @@ fn products_of_tile<const N: usize>(
     area: usize,
     sums: &mut [Lanes],
 ) {
-    for (channel, range) in taps.channels() {
+    for (channel, range) in taps.of(channels) {
         let mut at_output = [Lanes::ZERO; N];
         at_output.copy_from_slice(&g[channel * area + first..][..N]);
         for (tap, sum) in taps.taps[range.clone()].iter().zip(&mut sums[range]) {

@@ -18,7 +18,10 @@ use threads::Threads;
 /// The share of a network's multiplications that kept weights may have. Above it libtorch's dense convolutions are faster.
 ///
 /// A number, not a measurement: which way a node is trained must not depend on how busy the machine is.
-const MOST_KEPT: f64 = 0.5;
+const MOST_KEPT: f64 = 0.6;
+
+/// Images of a batch below which threads would have nothing to share.
+const FEWEST_IMAGES: i64 = 2 * LANES as i64;
 
 /// What is kept from step to step: memory, which need not be taken and cleared anew.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +68,7 @@ impl<'a> MaskedNetwork<'a> {
         }
         let size = images.size();
         let kept = numbers(kept);
-        if size[0] == 0 || network.share_kept(&kept, size[2] as u32, size[3] as u32)? > MOST_KEPT {
+        if size[0] < FEWEST_IMAGES || network.share_kept(&kept, size[2] as u32, size[3] as u32)? > MOST_KEPT {
             return None;
         }
         no_grad(|| Some(Self::forward(network, numbers(theta), &kept, buffers, images)))
