@@ -20,7 +20,7 @@ const CRATES: [&str; 12] = [
 ];
 
 /// What they are made of.
-const BENEATH: [&str; 16] = [
+const BENEATH: [&str; 17] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-schedules",
@@ -28,6 +28,7 @@ const BENEATH: [&str; 16] = [
     "sculpt-masks",
     "sculpt-store",
     "sculpt-network",
+    "sculpt-sparse",
     "sculpt-stats",
     "sculpt-pictures",
     "sculpt-signs",

@@ -11,7 +11,7 @@ use std::fs;
 use std::process::Command;
 
 /// All that are published and need no libtorch, but for what downloads and uploads: that alone would take half of the time.
-const CRATES: [&str; 16] = [
+const CRATES: [&str; 17] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -25,6 +25,7 @@ const CRATES: [&str; 16] = [
     "sculpt-pictures",
     "sculpt-checkpoints",
     "sculpt-network",
+    "sculpt-sparse",
     "sculpt-rows",
     "sculpt-figures",
     "sculpt-claims",

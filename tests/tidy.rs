@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Bottom to top. A crate may depend on crates that stand before it, and on no others.
-const CRATES: [&str; 29] = [
+const CRATES: [&str; 30] = [
     "sculpt-layout",
     "sculpt-random",
     "sculpt-stats",
@@ -26,6 +26,7 @@ const CRATES: [&str; 29] = [
     "sculpt-remote",
     "sculpt-checkpoints",
     "sculpt-network",
+    "sculpt-sparse",
     "sculpt-models",
     "sculpt-scores",
     "sculpt-connectivity",

@@ -39,6 +39,7 @@ pub(crate) mod reproduce;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod show;
+mod side_by_side;
 pub(crate) mod signs;
 pub(crate) mod simulate;
 mod speed;

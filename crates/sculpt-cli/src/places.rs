@@ -48,6 +48,17 @@ pub(crate) fn reports() -> PathBuf {
     root().join("reports")
 }
 
+/// `tests/peers/` of the checkout.
+pub(crate) fn peers() -> anyhow::Result<PathBuf> {
+    let peers = root().join("tests/peers");
+    if !peers.is_dir() {
+        anyhow::bail!(
+            "the scripts of other projects' speeds are in a checkout, at tests/peers; there is none here"
+        );
+    }
+    Ok(peers)
+}
+
 /// Refuses to write over what is read, under whatever name, and into folders of nodes and of published suites, where an id
 /// may name what is read: (flag, path) of the output and of each input.
 pub(crate) fn spare_inputs<'a>(

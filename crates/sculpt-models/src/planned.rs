@@ -5,12 +5,13 @@ use crate::conv2d;
 use crate::plan::{ConvNorm, Forward, MaxPool, Plan, mean_of_pixels};
 use linearised::LinearisedNetwork;
 use masked::MaskedNetwork;
+pub use masked::most_kept;
 use sculpt_layout::Layout;
 use sculpt_network::{Differentiated, Linearised, Mode, Network};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::Arc;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// PyTorch's BatchNorm defaults, which torchvision leaves alone.
 const BATCH_NORM_EPS: f64 = 1e-5;
@@ -22,8 +23,23 @@ const BATCH_NORM_MOMENTUM: f64 = 0.1;
 pub enum Precision {
     /// 32-bit floating point throughout; at an f64 `θ` with f64 buffers and images, 64-bit.
     F32,
-    /// bfloat16 weights and activations; `θ`, its gradient, BatchNorm's parameters and the logits stay f32.
+    /// bfloat16 weights and activations; `θ`, its gradient, BatchNorm's parameters and the logits stay f32. On a CPU without units
+    /// for them, f32 convolutions of numbers rounded to bfloat16: the same but for the order of sums, and ten times faster there.
     Bf16,
+}
+
+/// Whether this processor's bfloat16 convolutions are faster than its f32 ones. By what it has: measured with AMX and AVX512-BF16
+/// (2.1 ×) and without (0.08 ×), ResNet-20 at batch 512.
+pub fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
+/// `x` rounded to bfloat16, in f32; its gradient likewise.
+fn through_bf16(x: &Tensor) -> Tensor {
+    x.to_kind(Kind::BFloat16).to_kind(Kind::Float)
 }
 
 /// BatchNorm in training over more images than the network is given: those of other processes too.
@@ -100,17 +116,16 @@ impl Network<Tensor> for PlannedNetwork {
     /// When a length or shape does not fit the layout, or libtorch refuses an operation (no memory).
     fn forward(&self, theta: &Tensor, buffers: &Tensor, images: &Tensor, mode: Mode) -> Tensor {
         let full = theta.split_with_sizes(&self.param_sizes[..], 0);
+        let rounded = self.precision == Precision::Bf16 && theta.device() == Device::Cpu && !has_bf16();
+        let low = |x: &Tensor| match self.precision {
+            Precision::F32 => x.shallow_clone(),
+            Precision::Bf16 if rounded => through_bf16(x),
+            Precision::Bf16 => x.to_kind(Kind::BFloat16),
+        };
+        let images = low(images);
         let low = match self.precision {
             Precision::F32 => None,
-            Precision::Bf16 => Some(
-                theta
-                    .to_kind(Kind::BFloat16)
-                    .split_with_sizes(&self.param_sizes[..], 0),
-            ),
-        };
-        let images = match self.precision {
-            Precision::F32 => images.shallow_clone(),
-            Precision::Bf16 => images.to_kind(Kind::BFloat16),
+            Precision::Bf16 => Some(low(theta).split_with_sizes(&self.param_sizes[..], 0)),
         };
         let mut pass = Pass {
             network: self,
@@ -118,6 +133,7 @@ impl Network<Tensor> for PlannedNetwork {
             full: &full,
             running: buffers.split_with_sizes(&self.buffer_sizes[..], 0),
             mode,
+            rounded,
         };
         self.plan.forward(&mut pass, &channels_last(&images))
     }
@@ -160,6 +176,8 @@ struct Pass<'a> {
     full: &'a [Tensor],
     running: Vec<Tensor>,
     mode: Mode,
+    /// Whether f32 numbers stand for bfloat16 ones.
+    rounded: bool,
 }
 
 impl Pass<'_> {
@@ -167,14 +185,22 @@ impl Pass<'_> {
     fn shaped(&self, all: &[Tensor], param: usize) -> Tensor {
         all[param].view(&self.network.param_shapes[param][..])
     }
+
+    /// What a layer leaves, as the next finds it.
+    fn stored(&self, x: Tensor) -> Tensor {
+        if self.rounded { through_bf16(&x) } else { x }
+    }
 }
 
 impl Forward for Pass<'_> {
     fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor {
         if self.network.folded && self.mode == Mode::Eval {
             let Folding { weight, bias, .. } = Folding::new(self.network, conv, self.full, &self.running);
-            let (weight, bias) = (weight.to_kind(x.kind()), bias.to_kind(x.kind()));
-            return conv2d(x, &weight, Some(&bias), conv.stride, conv.padding);
+            let (weight, bias) = (
+                self.stored(weight.to_kind(x.kind())),
+                self.stored(bias.to_kind(x.kind())),
+            );
+            return self.stored(conv2d(x, &weight, Some(&bias), conv.stride, conv.padding));
         }
         let (batch_statistics, momentum) = match self.mode {
             Mode::Train => (true, BATCH_NORM_MOMENTUM),
@@ -183,7 +209,7 @@ impl Forward for Pass<'_> {
         };
         let weight = self.shaped(self.weights, conv.weight);
         let bias = conv.bias().map(|bias| &self.weights[bias]);
-        let y = conv2d(x, &weight, bias, conv.stride, conv.padding);
+        let y = self.stored(conv2d(x, &weight, bias, conv.stride, conv.padding));
         if let (Some(norm), true) = (&self.network.norm, batch_statistics) {
             let (params, running) = (&self.full[conv.scale()..], &self.running[conv.buffer..]);
             return norm.batch_norm(
@@ -208,8 +234,8 @@ impl Forward for Pass<'_> {
         )
     }
 
-    fn relu(&mut self, _: &ConvNorm, mut x: Tensor) -> Tensor {
-        x.relu_()
+    fn relu(&mut self, _: &ConvNorm, x: Tensor) -> Tensor {
+        self.stored(x).relu_()
     }
 
     fn max_pool(&mut self, pool: &MaxPool, x: &Tensor) -> Tensor {
@@ -219,12 +245,11 @@ impl Forward for Pass<'_> {
 
     fn classify(&mut self, features: &Tensor) -> Tensor {
         let classifier = self.network.plan.classifier;
-        let pooled = mean_of_pixels(features);
+        let pooled = self.stored(mean_of_pixels(features));
         let weight = self.shaped(self.weights, classifier);
-        let bias = self.full[classifier + 1].to_kind(pooled.kind());
+        let bias = self.stored(self.full[classifier + 1].to_kind(pooled.kind()));
         // The kind of θ: f32, or f64.
-        pooled
-            .linear(&weight, Some(&bias))
+        self.stored(pooled.linear(&weight, Some(&bias)))
             .to_kind(self.full[classifier].kind())
     }
 }

@@ -44,7 +44,7 @@ fn bench(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes((planes.len() * LANES * 4) as u64));
         group.bench_function("moments", |b| b.iter(|| moments(&y, planes, LANES)));
         group.bench_function("join", |b| {
-            b.iter(|| join(&y, &affine, Beside::Images(&x), planes, &mut out));
+            b.iter(|| join(&y, &affine, Beside::Images(&x), planes, Storage::F32, &mut out));
         });
         group.bench_function("before_relu_of_norm", |b| {
             b.iter(|| before_relu_of_norm(&mut g, &y, &affine, &means, planes.area()));
@@ -66,7 +66,7 @@ fn bench(criterion: &mut Criterion) {
             let kept: Vec<f32> = (0..n)
                 .map(|_| f32::from(u8::from(stream.uniform() < density)))
                 .collect();
-            let weight = Weight::new(convolution, planes, &values, &kept);
+            let weight = Weight::new(convolution, planes, &values, &kept, Storage::F32);
             let (mut scratch, mut at_weight) = (Scratch::default(), Vec::new());
             let mut group =
                 criterion.benchmark_group(format!("convolution/{channels}x{side}x{side}/{density}"));

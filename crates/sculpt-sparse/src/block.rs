@@ -77,7 +77,7 @@ impl Weight {
         assert_eq!(g.len(), self.output().len(), "the gradient at the block's output");
         let padded = self.around_output();
         let at_output = room(&mut scratch.g, padded.len());
-        pad_gradient(g, y, slopes, n, padded, at_output);
+        pad_gradient(g, y, slopes, n, self.storage(), padded, at_output);
         let x = self.padded(x, &mut scratch.x);
         self.at_weight(x, at_output, &mut scratch.sums, at_weight);
         match at_input {
@@ -92,7 +92,7 @@ impl Weight {
         let out = room(memory, padded.len());
         match x {
             Input::Images(x) => pad(x, padded, out),
-            Input::Rectified(y, affine) => pad_rectified(y, affine, padded, out),
+            Input::Rectified(y, affine) => pad_rectified(y, affine, self.storage(), padded, out),
         }
         out
     }

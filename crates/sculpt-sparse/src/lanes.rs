@@ -1,5 +1,49 @@
+use crate::dispatch::for_this_processor;
+
 /// Images of a block: one cache line of f32, one register of AVX-512, two of AVX2.
 pub const LANES: usize = 16;
+
+/// How images and gradients are stored between two passes. Sums are f32 either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// As they are.
+    F32,
+    /// Rounded to bfloat16 (to the nearest, ties to even), and weights with them; in memory still f32. What a processor with units for
+    /// bfloat16 computes, to the order of sums.
+    Bf16,
+}
+
+impl Storage {
+    /// Rounds what was just written.
+    pub(crate) fn round(self, written: &mut [Lanes]) {
+        if self == Self::Bf16 {
+            round(written);
+        }
+    }
+
+    /// A weight.
+    pub(crate) fn weight(self, value: f32) -> f32 {
+        match self {
+            Self::F32 => value,
+            Self::Bf16 => to_bf16(value),
+        }
+    }
+}
+
+/// What is no number stays so: its highest bit of fraction is kept.
+#[inline(always)]
+fn to_bf16(x: f32) -> f32 {
+    let bits = x.to_bits();
+    f32::from_bits(bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+}
+
+for_this_processor! {
+    fn round(written: &mut [Lanes]) {
+        for pixel in written {
+            *pixel = pixel.map(to_bf16);
+        }
+    }
+}
 
 /// One pixel of one channel, of the images of a block.
 ///

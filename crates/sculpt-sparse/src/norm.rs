@@ -2,7 +2,7 @@
 
 use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
-use crate::{LANES, Lanes, Planes};
+use crate::{LANES, Lanes, Planes, Storage};
 
 /// Pixels after which a sum of f32 is added to one of f64.
 const CHUNK: usize = 64;
@@ -137,39 +137,55 @@ for_this_processor! {
 
 for_this_processor! {
     /// A normalised convolution behind a ReLU, among zeros.
-    pub(crate) fn pad_rectified(y: &[Lanes], affine: &[Affine], padded: &Padded, out: &mut [Lanes]) {
+    pub(crate) fn pad_rectified(y: &[Lanes], affine: &[Affine], storage: Storage, padded: &Padded, out: &mut [Lanes]) {
         padded.clear_around(out);
         for row in padded.rows() {
             let affine = affine[row.channel];
-            for (out, y) in out[row.padded].iter_mut().zip(&y[row.plain]) {
+            let out = &mut out[row.padded];
+            for (out, y) in out.iter_mut().zip(&y[row.plain]) {
                 *out = y.map(|y| rectified(affine.of(y)));
             }
+            storage.round(out);
         }
     }
 }
 
 for_this_processor! {
     /// The gradient before a BatchNorm, among zeros: of the gradient `g` behind it, for the first `n` images; 0 for the others.
-    pub(crate) fn pad_gradient(g: &[Lanes], y: &[Lanes], slopes: &[Slope], n: usize, padded: &Padded, out: &mut [Lanes]) {
+    pub(crate) fn pad_gradient(
+        g: &[Lanes],
+        y: &[Lanes],
+        slopes: &[Slope],
+        n: usize,
+        storage: Storage, padded: &Padded, out: &mut [Lanes]) {
         let mut is_there = Lanes::ZERO;
         is_there.0[..n].fill(1.0);
         padded.clear_around(out);
         for row in padded.rows() {
             let Slope { scale, mean, mean_g, slope } = slopes[row.channel];
             let (g, y) = (&g[row.plain.clone()], &y[row.plain]);
-            for ((out, g), y) in out[row.padded].iter_mut().zip(g).zip(y) {
+            let out = &mut out[row.padded];
+            for ((out, g), y) in out.iter_mut().zip(g).zip(y) {
                 *out = g.zip(y, |g, y| scale * (y - mean).mul_add(-slope, g - mean_g));
                 if n < LANES {
                     *out = out.zip(&is_there, |g, is_there| g * is_there);
                 }
             }
+            storage.round(out);
         }
     }
 }
 
 for_this_processor! {
     /// `max(0, affine(y) + beside)`.
-    pub fn join(y: &[Lanes], affine: &[Affine], beside: Beside<'_>, planes: Planes, out: &mut [Lanes]) {
+    pub fn join(
+        y: &[Lanes],
+        affine: &[Affine],
+        beside: Beside<'_>,
+        planes: Planes,
+        storage: Storage,
+        out: &mut [Lanes],
+    ) {
         let area = planes.area();
         for (channel, (out, y)) in out.chunks_exact_mut(area).zip(y.chunks_exact(area)).enumerate() {
             let own = affine[channel];
@@ -201,6 +217,7 @@ for_this_processor! {
                     }
                 }
             }
+            storage.round(out);
         }
     }
 }

@@ -1,1 +1,311 @@
+use crate::{
+    Affine, Beside, Convolution, Input, InputGradient, LANES, Lanes, MaxPool, OutputGradient, Planes,
+    Scratch, Slope, Storage, Sums, Weight, before_relu, before_relu_of_norm, block_of, join, max_pool,
+    max_pool_transposed, means_of_pixels, moments, subsample_transposed, sums,
+};
+use proptest::prelude::*;
+use sculpt_random::{Purpose, Seed, Stream};
 
+fn stream(seed: u64) -> Stream {
+    Stream::new(Seed(seed), Purpose::TEST, 0)
+}
+
+/// Small whole numbers: sums of products of them are exact in any order.
+fn whole(n: usize, stream: &mut Stream) -> Vec<f32> {
+    (0..n).map(|_| stream.below(7) as f32 - 3.0).collect()
+}
+
+fn block(planes: Planes, stream: &mut Stream) -> Vec<Lanes> {
+    (0..planes.len())
+        .map(|_| Lanes(std::array::from_fn(|_| stream.below(7) as f32 - 3.0)))
+        .collect()
+}
+
+fn planes(channels: usize, height: usize, width: usize) -> Planes {
+    Planes {
+        channels,
+        height,
+        width,
+    }
+}
+
+/// `⟨a, b⟩` over all images.
+fn inner(a: &[Lanes], b: &[Lanes]) -> f64 {
+    let lanes = a.iter().zip(b).flat_map(|(a, b)| a.0.into_iter().zip(b.0));
+    lanes.map(|(a, b)| f64::from(a) * f64::from(b)).sum()
+}
+
+/// `Σ w[o, i, r, c] · x[i, s·h + r − p, s·w + c − p]`, of one image.
+fn by_definition(
+    convolution: Convolution,
+    input: Planes,
+    weight: &[f32],
+    x: &[Lanes],
+    lane: usize,
+) -> Vec<f32> {
+    let Convolution {
+        n_out,
+        kernel,
+        stride,
+        padding,
+    } = convolution;
+    let output = convolution.output(input).expect("it fits");
+    let mut y = Vec::new();
+    for (o, row, column) in (0..n_out)
+        .flat_map(|o| (0..output.height).map(move |row| (o, row)))
+        .flat_map(|(o, row)| (0..output.width).map(move |column| (o, row, column)))
+    {
+        let mut sum = 0.0;
+        for place in 0..input.channels * kernel * kernel {
+            let (i, r, c) = (place / (kernel * kernel), place / kernel % kernel, place % kernel);
+            let at = |n: usize, d: usize, size: usize| {
+                (n * stride + d).checked_sub(padding).filter(|&at| at < size)
+            };
+            if let (Some(h), Some(w)) = (at(row, r, input.height), at(column, c, input.width)) {
+                let x = x[(i * input.height + h) * input.width + w].0[lane];
+                sum += weight[o * input.channels * kernel * kernel + place] * x;
+            }
+        }
+        y.push(sum);
+    }
+    y
+}
+
+/// Slopes that leave a gradient as it is.
+fn as_it_is(channels: usize) -> Vec<Slope> {
+    let slope = Slope {
+        scale: 1.0,
+        mean: 0.0,
+        mean_g: 0.0,
+        slope: 0.0,
+    };
+    vec![slope; channels]
+}
+
+proptest! {
+    /// The convolution is the definition's; both gradients are its transposes: `⟨Wx, g⟩ = ⟨x, Wᵀg⟩ = ⟨w, ∂⟩`, exactly.
+    #[test]
+    fn convolutions_and_their_transposes(
+        (n_in, n_out) in (1usize..5, 1usize..5),
+        (height, width) in (1usize..9, 1usize..12),
+        (kernel, stride) in (1usize..4, 1usize..4),
+        padding in 0usize..3,
+        density in 0.0f64..1.0,
+        seed in 0u64..1000,
+    ) {
+        let convolution = Convolution { n_out, kernel, stride, padding };
+        let input = planes(n_in, height, width);
+        prop_assume!(padding < kernel && convolution.output(input).is_some());
+        let mut stream = stream(seed);
+        let n = n_out * n_in * kernel * kernel;
+        let kept: Vec<f32> = (0..n).map(|_| f32::from(u8::from(stream.uniform() < density))).collect();
+        let values: Vec<f32> = whole(n, &mut stream).iter().zip(&kept).map(|(v, k)| v * k).collect();
+        let weight = Weight::new(convolution, input, &values, &kept, Storage::F32);
+        let x = block(input, &mut stream);
+        let mut scratch = Scratch::default();
+        let mut y = vec![Lanes([f32::NAN; LANES]); weight.output().len()];
+        weight.convolve(Input::Images(&x), &mut scratch, &mut y);
+        for lane in [0, LANES - 1] {
+            let ours: Vec<f32> = y.iter().map(|y| y.0[lane]).collect();
+            prop_assert_eq!(ours, by_definition(convolution, input, &values, &x, lane));
+        }
+
+        let g = block(weight.output(), &mut stream);
+        let before = block(input, &mut stream);
+        let slopes = as_it_is(n_out);
+        let gradient = OutputGradient { g: &g, y: &y, slopes: &slopes, n: LANES };
+        let (mut at_input, mut at_weight) = (vec![Lanes([f32::NAN; LANES]); input.len()], Vec::new());
+        let to = InputGradient::Write(&mut at_input);
+        weight.pull_back(Input::Images(&x), gradient, &mut scratch, to, &mut at_weight);
+        prop_assert_eq!(inner(&y, &g), inner(&x, &at_input));
+        let along: f64 = weight.places().iter().zip(&at_weight).map(|(&place, &d)| f64::from(values[place as usize] * d)).sum();
+        prop_assert_eq!(inner(&y, &g), along);
+
+        let mut added = before.clone();
+        let to = InputGradient::Add(&mut added);
+        weight.pull_back(Input::Images(&x), gradient, &mut scratch, to, &mut at_weight);
+        for ((added, before), own) in added.iter().zip(&before).zip(&at_input) {
+            prop_assert_eq!(added, &before.zip(own, |a, b| a + b));
+        }
+    }
+
+    /// The largest pixels; and `⟨max(x + t·d), g⟩` moves by `⟨d, transposed g⟩`, where no two pixels are equal.
+    #[test]
+    fn poolings_and_their_transposes(
+        (height, width) in (2usize..9, 2usize..9),
+        (kernel, stride) in (1usize..4, 1usize..4),
+        padding in 0usize..2,
+        seed in 0u64..1000,
+    ) {
+        let pool = MaxPool { kernel, stride, padding };
+        let input = planes(2, height, width);
+        prop_assume!(2 * padding <= kernel && pool.output(input).is_some());
+        let output = pool.output(input).expect("as assumed");
+        let mut stream = stream(seed);
+        // Distinct in each image: a permutation of 0, 1, 2, …
+        let order = stream.permutation(input.len());
+        let x: Vec<Lanes> = order.iter().map(|&n| Lanes([n as f32; LANES])).collect();
+        let moved: Vec<Lanes> = order.iter().enumerate().map(|(i, &n)| Lanes([n as f32 + 0.25 * (i % 2) as f32; LANES])).collect();
+        let d: Vec<Lanes> = (0..input.len()).map(|i| Lanes([0.25 * (i % 2) as f32; LANES])).collect();
+        let [mut y, mut y_moved] = [0, 1].map(|_| vec![Lanes::ZERO; output.len()]);
+        max_pool(pool, &x, input, &mut y, output);
+        max_pool(pool, &moved, input, &mut y_moved, output);
+        let g = block(output, &mut stream);
+        let mut at_images = vec![Lanes::ZERO; input.len()];
+        max_pool_transposed(pool, &x, input, &y, &g, output, &mut at_images);
+        prop_assert_eq!(inner(&y_moved, &g) - inner(&y, &g), inner(&d, &at_images));
+    }
+}
+
+/// Of 1, 2, 3, 4 in each of three images, and 100 in lanes that have none: mean 2.5, squares 3 · (2.25 + .25 + .25 + 2.25) = 15.
+#[test]
+fn moments_by_hand() {
+    let mut pixels: Vec<Lanes> = [1.0, 2.0, 3.0, 4.0].map(|x| Lanes([x; LANES])).to_vec();
+    for pixel in &mut pixels {
+        pixel.0[3..].fill(100.0);
+    }
+    let found = moments(&pixels, planes(1, 2, 2), 3);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].n, found[0].mean, found[0].squares), (12.0, 2.5, 15.0));
+    // Twice the same, and none: the mean stays, the squares add up.
+    let twice = found[0].and(found[0]).and(crate::Moments::default());
+    assert_eq!((twice.n, twice.mean, twice.squares), (24.0, 2.5, 30.0));
+}
+
+/// A mean of 10,000 with a deviation of 1: in f32, the difference of sums of squares would have lost it.
+#[test]
+fn moments_far_from_zero() {
+    let mut stream = stream(1);
+    let values: Vec<f32> = (0..400 * LANES)
+        .map(|_| 10_000.0 + stream.normal() as f32)
+        .collect();
+    let pixels: Vec<Lanes> = values
+        .chunks_exact(LANES)
+        .map(|lanes| Lanes(std::array::from_fn(|i| lanes[i])))
+        .collect();
+    let n = values.len() as f64;
+    let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum();
+    let found = moments(&pixels, planes(1, 20, 20), LANES)[0];
+    assert!((found.mean - mean).abs() < 1e-6, "{} {mean}", found.mean);
+    assert!(
+        (found.squares / squares - 1.0).abs() < 1e-5,
+        "{} {squares}",
+        found.squares
+    );
+}
+
+/// y = −2, −1, 1, 2 with scale 2 and shift 1: −3, −1, 3, 5. Beside −1, 2, −4, 1: −4, 1, −1, 6, of which a ReLU leaves 0, 1, 0, 6. A gradient
+/// of 1 is left where that is not 0; with the mean .5, its products are −1.5 and 1.5.
+#[test]
+fn a_block_by_hand() {
+    let shape = planes(1, 2, 2);
+    let of = |values: [f32; 4]| values.map(|v| Lanes([v; LANES])).to_vec();
+    let (y, x) = (of([-2.0, -1.0, 1.0, 2.0]), of([-1.0, 2.0, -4.0, 1.0]));
+    let affine = [Affine {
+        scale: 2.0,
+        shift: 1.0,
+    }];
+    let mut out = of([9.0; 4]);
+    join(&y, &affine, Beside::Nothing, shape, Storage::F32, &mut out);
+    assert_eq!(out, of([0.0, 0.0, 3.0, 5.0]));
+    join(&y, &affine, Beside::Images(&x), shape, Storage::F32, &mut out);
+    assert_eq!(out, of([0.0, 1.0, 0.0, 6.0]));
+    let mut g = of([1.0; 4]);
+    let found = before_relu(&mut g, &out, &y, &[0.5], 4);
+    let lanes = LANES as f64;
+    let expected = Sums {
+        g: 2.0 * lanes,
+        products: 0.0,
+    };
+    assert_eq!((g.clone(), found), (of([0.0, 1.0, 0.0, 1.0]), vec![expected]));
+    assert_eq!(sums(&g, &y, &[0.5], 4), vec![expected]);
+    // Without what is beside it: left where 3 and 5 are; .5 + 1.5 = 2.
+    let mut g = of([1.0; 4]);
+    let found = before_relu_of_norm(&mut g, &y, &affine, &[0.5], 4);
+    let expected = Sums {
+        g: 2.0 * lanes,
+        products: 2.0 * lanes,
+    };
+    assert_eq!((g, found), (of([0.0, 0.0, 1.0, 1.0]), vec![expected]));
+    // Normalised itself, by −1 and 0: 1, −2, 4, −1 are added.
+    let other = [Affine {
+        scale: -1.0,
+        shift: 0.0,
+    }];
+    join(
+        &y,
+        &affine,
+        Beside::Normalised(&x, &other),
+        shape,
+        Storage::F32,
+        &mut out,
+    );
+    assert_eq!(out, of([0.0, 0.0, 7.0, 4.0]));
+    let means: Vec<f32> = means_of_pixels(&out, 4).iter().map(|mean| mean.0[5]).collect();
+    assert_eq!(means, [2.75]);
+    let nan = of([f32::NAN, 1.0, 1.0, 1.0]);
+    join(&nan, &affine, Beside::Nothing, shape, Storage::F32, &mut out);
+    assert!(out[0].0[0].is_nan(), "what is no number does not vanish");
+}
+
+/// Of 3 × 3 pixels every second one, in the second of four channels; the others are zero.
+#[test]
+fn subsampled_images_by_hand() {
+    let (small, large) = (planes(4, 2, 2), planes(2, 3, 3));
+    let x: Vec<Lanes> = (1..=18).map(|n| Lanes([n as f32; LANES])).collect();
+    let y = vec![Lanes::ZERO; small.len()];
+    let affine = [Affine {
+        scale: 1.0,
+        shift: 0.0,
+    }; 4];
+    let mut out = y.clone();
+    join(
+        &y,
+        &affine,
+        Beside::Subsampled(&x, large),
+        small,
+        Storage::F32,
+        &mut out,
+    );
+    let found: Vec<f32> = out.iter().map(|lanes| lanes.0[0]).collect();
+    let expected = [0., 0., 0., 0., 1., 3., 7., 9., 10., 12., 16., 18., 0., 0., 0., 0.];
+    assert_eq!(found, expected);
+    let mut stream = stream(2);
+    let g = block(small, &mut stream);
+    let mut back = vec![Lanes::ZERO; large.len()];
+    subsample_transposed(&g, small, &mut back, large);
+    assert_eq!(inner(&out, &g), inner(&x, &back));
+}
+
+/// Two pixels of two channels, eighteen images: two in the second block, zeros behind them.
+#[test]
+fn batches_become_blocks() {
+    let shape = planes(2, 1, 2);
+    let batch: Vec<f32> = (0..18 * 4).map(|n| n as f32).collect();
+    let mut block = vec![Lanes::ZERO; 4];
+    assert_eq!(block_of(&batch, shape, 0, &mut block), 16);
+    // Image 3 is 12, 13 (channels of its first pixel), 14, 15.
+    let image: Vec<f32> = block.iter().map(|lanes| lanes.0[3]).collect();
+    assert_eq!(image, [12.0, 14.0, 13.0, 15.0]);
+    assert_eq!(block_of(&batch, shape, 16, &mut block), 2);
+    assert_eq!(block[0].0[..3], [64.0, 68.0, 0.0]);
+}
+
+/// 1 + 2⁻⁸ lies in the middle between 1 and 1 + 2⁻⁷: to the even one, 1; 1 + 3·2⁻⁸ likewise, up to 1 + 2⁻⁶. What is no number stays so.
+#[test]
+fn bfloat16_is_to_the_nearest() {
+    let rounded = |x: f32| {
+        let mut written = [Lanes([x; LANES])];
+        Storage::Bf16.round(&mut written);
+        written[0].0[7]
+    };
+    let eps = 2f32.powi(-8);
+    assert_eq!(rounded(1.0 + eps), 1.0);
+    assert_eq!(rounded(1.0 + 3.0 * eps), 1.0 + 4.0 * eps);
+    assert_eq!(rounded(-1.0 - 1.5 * eps), -1.0 - 2.0 * eps);
+    assert_eq!(rounded(f32::MAX), f32::INFINITY);
+    assert!(rounded(f32::NAN).is_nan() && rounded(-f32::NAN).is_nan());
+    assert_eq!(Storage::Bf16.weight(1.0 + eps), 1.0);
+    assert_eq!(Storage::F32.weight(1.0 + eps), 1.0 + eps);
+}

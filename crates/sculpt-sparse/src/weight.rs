@@ -1,6 +1,6 @@
 use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
-use crate::{Convolution, Lanes, Planes};
+use crate::{Convolution, Lanes, Planes, Storage};
 use std::ops::Range;
 
 /// The kept weights of a convolution of images of one size.
@@ -9,6 +9,7 @@ pub struct Weight {
     input: Planes,
     output: Planes,
     stride: usize,
+    storage: Storage,
     around_input: Padded,
     around_output: Padded,
     /// By output channel.
@@ -81,10 +82,17 @@ struct Phase {
 
 impl Weight {
     /// Of a convolution of images `input`: `values` is `[n_out, n_in, kernel, kernel]`, of which those count whose `kept` is not 0.
+    /// `storage` is that of what it reads and writes.
     ///
     /// # Panics
     /// When the lengths are not those of the shape, the padding is not less than the kernel, or the kernel does not fit the images.
-    pub fn new(convolution: Convolution, input: Planes, values: &[f32], kept: &[f32]) -> Self {
+    pub fn new(
+        convolution: Convolution,
+        input: Planes,
+        values: &[f32],
+        kept: &[f32],
+        storage: Storage,
+    ) -> Self {
         let Convolution {
             n_out,
             kernel,
@@ -116,7 +124,7 @@ impl Weight {
                         let offset = i * around_input.area() + row * around_input.width + column;
                         forward.taps.push(Tap {
                             offset: offset as u32,
-                            value: values[place],
+                            value: storage.weight(values[place]),
                         });
                         places.push(place as u32);
                     }
@@ -145,7 +153,7 @@ impl Weight {
                                     o * around_output.area() + at_row * around_output.width + at_column;
                                 taps.taps.push(Tap {
                                     offset: offset as u32,
-                                    value: values[place],
+                                    value: storage.weight(values[place]),
                                 });
                             }
                         }
@@ -159,6 +167,7 @@ impl Weight {
             input,
             output,
             stride,
+            storage,
             around_input,
             around_output,
             forward,
@@ -180,6 +189,11 @@ impl Weight {
     /// Where each kept weight stands in the whole weight, in the order of [`Weight::at_weight`].
     pub fn places(&self) -> &[u32] {
         &self.places
+    }
+
+    /// How its images and gradients are stored.
+    pub fn storage(&self) -> Storage {
+        self.storage
     }
 
     pub(crate) fn around_input(&self) -> &Padded {
@@ -205,6 +219,7 @@ impl Weight {
             n_columns: self.output.width,
         };
         correlate(&self.forward, x, from, y, to, false);
+        self.storage.round(y);
     }
 
     /// The gradient of a block at the input, from that at the output, `g`, padded. Added to what `at_input` is, or in its place.
@@ -228,6 +243,7 @@ impl Weight {
             };
             correlate(&phase.taps, g, from, at_input, to, add);
         }
+        self.storage.round(at_input);
     }
 
     /// The gradient of a block at each kept weight, in their order: of padded images `x` and gradient at the output `g`. `sums` is

@@ -1,14 +1,14 @@
 //! `sculpt bench`: this product's own speed.
 
 use crate::commands::model::ModelWords;
-use crate::commands::{load, packing};
+use crate::commands::{load, packing, side_by_side};
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use sculpt_experiments::{Limit, check_memory, limits};
 use sculpt_masks::{Allocation, Density, Mask, Rule, keep_top, random};
-use sculpt_models::{InitRule, ModelSpec, Precision};
+use sculpt_models::{InitRule, ModelSpec, Network, Precision, has_bf16, most_kept, training_flops};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
@@ -37,6 +37,8 @@ enum What {
     Load(load::Words),
     /// Packing pictures, beside decoding and encoding them alone
     Pack(packing::Words),
+    /// This product beside others, in one run, written to reports/benchmarks.md
+    Report(side_by_side::Words),
 }
 
 #[derive(Args)]
@@ -96,6 +98,9 @@ struct TrainReport {
     density: f64,
     device: String,
     threads: u32,
+    /// How the convolutions were computed, and why so.
+    kernels: &'static str,
+    why: String,
     n_parameters: usize,
     images_per_second: f64,
     median_seconds: f64,
@@ -127,6 +132,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         What::Mask(words) => bench_mask(words),
         What::Load(words) => load::run(words),
         What::Pack(words) => packing::run(words),
+        What::Report(words) => side_by_side::run(words, global),
     }
 }
 
@@ -177,6 +183,8 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
         density: timed.density,
         device: global.device.clone(),
         threads,
+        kernels: timed.kernels,
+        why: timed.why,
         n_parameters: model.layout().n_params(),
         images_per_second: f64::from(words.batch) / median_seconds,
         median_seconds,
@@ -191,6 +199,7 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
         "{} ({} parameters, density {:.4}), {} images of {size} x {size} a step, {:?}, {} threads on {}",
         report.model, report.n_parameters, report.density, report.batch, precision, threads, report.device
     ));
+    printing::line(&format!("{}: {}", report.kernels, report.why));
     printing::line(&format!(
         "{:.1} images/s: median of {} steps {:.4} s; loss {:.4} to {:.4}",
         report.images_per_second, words.steps, median_seconds, report.loss_first, report.loss_last
@@ -239,6 +248,8 @@ struct Timed {
     losses: Vec<f64>,
     /// Of the mask.
     density: f64,
+    kernels: &'static str,
+    why: String,
 }
 
 /// The product's own training step, on a random masked network and a resident batch of noise.
@@ -263,6 +274,8 @@ fn time_steps(
     mask.apply(&layout, &mut theta);
     let mut state = State::new(&layout, &theta, &buffers, &mask, device)?;
     let resident = Resident::new(model, side, batch, warm_up + steps, device);
+    let network = model.network(precision)?;
+    let (kernels, why) = kernels_of(&*network, &state, &resident, model, &mask, precision);
     let mut clock = Clock {
         last: Instant::now(),
         seconds: Vec::new(),
@@ -271,7 +284,7 @@ fn time_steps(
         left: warm_up + steps,
     };
     let outcome = Training {
-        network: &model.network(precision)?,
+        network: &*network,
         batches: &resident,
         schedule: &Schedule::new(Kind::Constant, 0.1, 1, resident.steps_per_epoch() as u32)?,
         epochs: 1,
@@ -293,7 +306,52 @@ fn time_steps(
         seconds: clock.seconds.split_off(warm_up as usize),
         losses,
         density: mask.density(),
+        kernels,
+        why,
     })
+}
+
+/// With what a network's convolutions are computed in training, and why.
+fn kernels_of(
+    network: &dyn Network<Tensor>,
+    state: &State,
+    resident: &Resident,
+    model: &ModelSpec,
+    mask: &Mask,
+    precision: Precision,
+) -> (&'static str, String) {
+    let theta = state.theta();
+    if theta.device().is_cuda() {
+        return ("libtorch's", "on a GPU".to_owned());
+    }
+    let kept = Tensor::from_slice(&mask.expand(network.layout()));
+    let is_masked = network
+        .differentiate(theta, &kept, &state.buffers().copy(), &resident.images)
+        .is_some();
+    let side = resident.images.size()[2] as u32;
+    let share = model.multiply_accumulates([3, side, side]).map(|macs| {
+        let layers = mask.layers(network.layout());
+        let of_kept = macs
+            .iter()
+            .zip(&layers)
+            .map(|(&n, layer)| (n, layer.kept as f64 / layer.n as f64));
+        training_flops(of_kept) / training_flops(macs.iter().map(|&n| (n, 1.0)))
+    });
+    let limit = 100.0 * most_kept(precision);
+    let share = share.map_or("an unknown share".to_owned(), |share| {
+        format!("{:.0} %", 100.0 * share)
+    });
+    if is_masked {
+        let why = format!("{share} of the multiplications are by kept weights, at most {limit:.0} %");
+        return ("kept weights alone", why);
+    }
+    let mut why = format!(
+        "{share} of the multiplications are by kept weights; up to {limit:.0} %, in batches of 32 and more, they are computed alone"
+    );
+    if precision == Precision::Bf16 && !has_bf16() {
+        why.push_str("; in f32 on rounded numbers, for want of bfloat16 units in this processor");
+    }
+    ("libtorch's, dense", why)
 }
 
 /// One batch, on the training device, for every step.

@@ -1,4 +1,5 @@
 use crate::*;
+use std::process::Command;
 
 #[test]
 fn training_steps_are_timed() {
@@ -34,4 +35,63 @@ fn masks_are_timed() {
     let report = json(&Folder::new(), "bench mask --n 10001 --density 0.1 --rounds 2");
     assert_eq!(report["kept"], 1000);
     assert!(report["scores_per_second"].as_f64().unwrap() > 0.0);
+}
+
+/// A script that stands for tests/peers/training.py: this product at 300, another at 100.
+const PEER: &str = r#"
+import json, sys
+assert sys.argv[1].endswith("sculpt"), sys.argv
+words = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+rounds = int(words["--rounds"])
+print(json.dumps({
+    "what": f"Training at {words['--density']}", "unit": "images/s", "ours": "by hand", "versions": "none",
+    "machine": words["--threads"] + " threads", "date": "2026-01-02",
+    "speeds": {"sculpt": [300.0] * rounds, "another": [100.0] * rounds},
+}))
+"#;
+
+#[test]
+fn others_run_beside_it() {
+    let folder = Folder::new();
+    let report = |words: &str| {
+        Command::new(env!("CARGO_BIN_EXE_sculpt"))
+            .args(["bench", "report", "--rounds", "2", "--threads", "1"])
+            .args(words.split_whitespace())
+            .env("SCULPT_ROOT", folder.path())
+            .output()
+            .unwrap()
+    };
+    let nothing = report("");
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(
+        text(&nothing.stderr).contains("tests/peers"),
+        "{}",
+        text(&nothing.stderr)
+    );
+    std::fs::create_dir_all(folder.join("tests/peers")).unwrap();
+    std::fs::write(folder.join("tests/peers/training.py"), PEER).unwrap();
+    let made = report("--only 0.02");
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let page = std::fs::read_to_string(folder.join("reports/benchmarks.md")).unwrap();
+    assert!(
+        page.contains("## Training at 0.02\n\n2026-01-02, 1 threads; none."),
+        "{page}"
+    );
+    assert!(
+        page.contains("| another | 100 (100 to 100) | 3.00 × (3.00 to 3.00) |"),
+        "{page}"
+    );
+    assert_eq!(page.matches("\n## ").count(), 1);
+    let all: serde_json::Value = serde_json::from_slice(&report("--json").stdout).unwrap();
+    assert!(all.as_array().unwrap().len() >= 4);
+
+    std::fs::write(folder.join("tests/peers/training.py"), "import no_such_module").unwrap();
+    let failed = report("--only 0.02");
+    let said = text(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(
+        said.contains("needs torch 2.11.0") && said.contains("--python"),
+        "{said}"
+    );
+    assert!(text(&report("--only nothing").stderr).contains("no comparison is called"));
 }

@@ -4,12 +4,13 @@ mod backward;
 mod memory;
 mod threads;
 
-use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision};
+use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, has_bf16, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Layer, Made, Side, Source, Stream};
 use sculpt_network::Differentiated;
 use sculpt_sparse::{
-    Affine, Convolution, LANES, MaxPool, Moments, Planes, Weight, block_of, is_fast_here, means_of_pixels,
+    Affine, Convolution, LANES, MaxPool, Moments, Planes, Storage, Weight, block_of, is_fast_here,
+    means_of_pixels,
 };
 use std::sync::{Arc, Mutex};
 use tch::{Device, Kind, Tensor, no_grad};
@@ -17,8 +18,13 @@ use threads::Threads;
 
 /// The share of a network's multiplications that kept weights may have. Above it libtorch's dense convolutions are faster.
 ///
-/// A number, not a measurement: which way a node is trained must not depend on how busy the machine is.
-const MOST_KEPT: f64 = 0.6;
+/// Numbers of this table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
+pub fn most_kept(precision: Precision) -> f64 {
+    match precision {
+        Precision::Bf16 if has_bf16() => 0.3,
+        Precision::F32 | Precision::Bf16 => 0.6,
+    }
+}
 
 /// Images of a batch below which threads would have nothing to share.
 const FEWEST_IMAGES: i64 = 2 * LANES as i64;
@@ -32,6 +38,7 @@ pub(super) struct MaskedNetwork<'a> {
     network: &'a PlannedNetwork,
     threads: Threads,
     theta: Vec<f32>,
+    storage: Storage,
     blocks: Vec<Block>,
     /// By [`ConvNorm::number`].
     layers: Vec<Layer>,
@@ -63,12 +70,14 @@ impl<'a> MaskedNetwork<'a> {
         let on_cpu = [theta, kept, buffers, images]
             .iter()
             .all(|x| x.device() == Device::Cpu && x.kind() == Kind::Float);
-        if !on_cpu || network.precision != Precision::F32 || network.norm.is_some() || !is_fast_here() {
+        if !on_cpu || network.norm.is_some() || !is_fast_here() {
             return None;
         }
         let size = images.size();
         let kept = numbers(kept);
-        if size[0] < FEWEST_IMAGES || network.share_kept(&kept, size[2] as u32, size[3] as u32)? > MOST_KEPT {
+        if size[0] < FEWEST_IMAGES
+            || network.share_kept(&kept, size[2] as u32, size[3] as u32)? > most_kept(network.precision)
+        {
             return None;
         }
         no_grad(|| Some(Self::forward(network, numbers(theta), &kept, buffers, images)))
@@ -93,6 +102,10 @@ impl<'a> MaskedNetwork<'a> {
             network,
             threads: Threads::of_libtorch(),
             theta,
+            storage: match network.precision {
+                Precision::F32 => Storage::F32,
+                Precision::Bf16 => Storage::Bf16,
+            },
             blocks,
             layers: Vec::new(),
             streams: Vec::new(),
@@ -100,7 +113,7 @@ impl<'a> MaskedNetwork<'a> {
             pooled: Tensor::new(),
             logits: Tensor::new(),
         };
-        let batch = numbers(&images.detach().permute([0, 2, 3, 1]));
+        let batch = numbers(&pass.stored(&images.detach().permute([0, 2, 3, 1])));
         pass.streams.push(Stream {
             planes,
             made: Made::Batch,
@@ -176,7 +189,13 @@ impl<'a> MaskedNetwork<'a> {
             padding: conv.padding as usize,
         };
         let range = param.range();
-        let weight = Weight::new(shape, input, &self.theta[range.clone()], &kept[range]);
+        let weight = Weight::new(
+            shape,
+            input,
+            &self.theta[range.clone()],
+            &kept[range],
+            self.storage,
+        );
         let number = self.layers.len();
         let (layers, weight_ref) = (&self.layers, &weight);
         self.threads.each(&mut self.blocks, |_, block| {
@@ -259,16 +278,25 @@ impl<'a> MaskedNetwork<'a> {
             let means = means_of_pixels(&block.streams[last][..planes.len()], planes.area());
             pooled.extend((0..block.n).flat_map(|lane| means.iter().map(move |channel| channel.0[lane])));
         }
-        self.pooled = Tensor::from_slice(&pooled).view([-1, planes.channels as i64]);
+        self.pooled = self.stored(&Tensor::from_slice(&pooled).view([-1, planes.channels as i64]));
         let classifier = self.network.plan.classifier;
         let bias = Tensor::from_slice(&self.theta[self.network.layout.params()[classifier + 1].range()]);
-        self.logits = self.pooled.linear(&self.classifier(), Some(&bias));
+        self.logits = self.stored(&self.pooled.linear(&self.classifier(), Some(&self.stored(&bias))));
+    }
+
+    /// `x` as it is stored between two passes.
+    fn stored(&self, x: &Tensor) -> Tensor {
+        match self.storage {
+            Storage::F32 => x.shallow_clone(),
+            Storage::Bf16 => through_bf16(x),
+        }
     }
 
     fn classifier(&self) -> Tensor {
         let classifier = self.network.plan.classifier;
         let range = self.network.layout.params()[classifier].range();
-        Tensor::from_slice(&self.theta[range]).view(&self.network.param_shapes[classifier][..])
+        self.stored(&Tensor::from_slice(&self.theta[range]))
+            .view(&self.network.param_shapes[classifier][..])
     }
 }
 

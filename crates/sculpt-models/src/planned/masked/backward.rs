@@ -6,6 +6,7 @@ use tch::{Kind, Tensor};
 impl MaskedNetwork<'_> {
     /// `Jᵀu`; 0 at pruned weights of convolutions.
     pub(super) fn gradient(&mut self, u: &Tensor) -> Tensor {
+        let u = &self.stored(u);
         let mut gradient = vec![0.0; self.theta.len()];
         let fc = self.network.plan.classifier;
         let mut put = |place: usize, values: &Tensor| {
@@ -14,7 +15,7 @@ impl MaskedNetwork<'_> {
         };
         put(fc, &u.tr().matmul(&self.pooled));
         put(fc + 1, &u.sum_dim_intlist([0i64].as_slice(), false, None::<Kind>));
-        let at_pooled = super::numbers(&u.matmul(&self.classifier()));
+        let at_pooled = super::numbers(&self.stored(&u.matmul(&self.classifier())));
 
         // The gradient stands in slot 0 or 1; a block's shortcut may need the other, and its inside the rest.
         let last = self.streams.len() - 1;

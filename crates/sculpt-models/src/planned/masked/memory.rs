@@ -146,7 +146,15 @@ impl Block {
                         Beside::Subsampled(&self.streams[from][..planes.len()], planes)
                     }
                 };
-                join(&self.ys[number][..n], &layers[number].affine, beside, planes, out);
+                let Layer { affine, weight, .. } = &layers[number];
+                join(
+                    &self.ys[number][..n],
+                    affine,
+                    beside,
+                    planes,
+                    weight.storage(),
+                    out,
+                );
             }
         }
         self.streams[place] = memory;

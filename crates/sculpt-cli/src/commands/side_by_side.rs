@@ -1,0 +1,235 @@
+//! `sculpt bench report`: this product beside others, by the scripts of tests/peers.
+
+use crate::words::Global;
+use crate::{places, printing};
+use anyhow::{Context, bail};
+use clap::{Args, value_parser};
+use sculpt_models::has_bf16;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Runs the scripts of tests/peers one after the other, each of which alternates this binary with what it is held against, and writes
+/// what they found. Nothing else should run on the machine meanwhile.
+#[derive(Args)]
+pub(crate) struct Words {
+    /// A Python that has torch 2.11.0 and torchvision 0.26.0
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    python: PathBuf,
+    /// Rounds of each comparison
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Steps timed in a round
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1000))]
+    steps: u32,
+    /// Only comparisons whose words hold this one
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+    /// Print one JSON object, and write nothing
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a script prints.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Comparison {
+    what: String,
+    unit: String,
+    /// Of each round, by who made them; this product is `sculpt`. More is better.
+    speeds: BTreeMap<String, Vec<f64>>,
+    /// How this product did it.
+    ours: String,
+    versions: String,
+    machine: String,
+    date: String,
+}
+
+/// This product, in `speeds`.
+const OURS: &str = "sculpt";
+
+/// The comparisons: a script, and its words.
+fn scripts() -> Vec<(&'static str, Vec<&'static str>)> {
+    let mut all = vec![
+        ("training.py", vec!["--precision", "f32", "--density", "0.1"]),
+        ("training.py", vec!["--precision", "f32", "--density", "0.02"]),
+        ("training.py", vec!["--precision", "f32", "--density", "1"]),
+        (
+            "training.py",
+            vec![
+                "--model",
+                "resnet18-cifar",
+                "--batch",
+                "128",
+                "--precision",
+                "f32",
+                "--density",
+                "0.1",
+            ],
+        ),
+    ];
+    // Elsewhere PyTorch's steps in bfloat16 take twenty seconds each.
+    if has_bf16() {
+        all.push(("training.py", vec!["--precision", "bf16", "--density", "0.1"]));
+        all.push(("training.py", vec!["--precision", "bf16", "--density", "1"]));
+    }
+    all
+}
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let peers = places::peers()?;
+    let mut found = Vec::new();
+    for (script, own) in scripts() {
+        let line = format!("{script} {}", own.join(" "));
+        if words
+            .only
+            .as_ref()
+            .is_some_and(|word| !line.contains(word.as_str()))
+        {
+            continue;
+        }
+        printing::note(&format!("{line}: some minutes"));
+        found.push(compare(words, global, &peers.join(script), &own)?);
+    }
+    if found.is_empty() {
+        bail!(
+            "no comparison is called {:?}",
+            words.only.as_deref().unwrap_or_default()
+        );
+    }
+    if words.json {
+        return printing::json(&found);
+    }
+    let path = places::reports().join("benchmarks.md");
+    fs::create_dir_all(places::reports()).with_context(|| format!("{}", places::reports().display()))?;
+    fs::write(&path, page(&found)).with_context(|| format!("cannot write {}", path.display()))?;
+    printing::line(&format!("{}", path.display()));
+    Ok(())
+}
+
+fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyhow::Result<Comparison> {
+    let this = std::env::current_exe().context("the path of this program")?;
+    let mut command = Command::new(&words.python);
+    command.arg(script).arg(this).args(own);
+    command.args([
+        "--rounds",
+        &words.rounds.to_string(),
+        "--steps",
+        &words.steps.to_string(),
+    ]);
+    let device = if global.device.starts_with("cuda") {
+        "cuda"
+    } else {
+        "cpu"
+    };
+    command.args(["--device", device]);
+    if let Some(threads) = global.threads {
+        command.args(["--threads", &threads.to_string()]);
+    }
+    let python = words.python.display();
+    // Its own libtorch is the peer's.
+    let made = command
+        .env_remove("LD_LIBRARY_PATH")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .output();
+    let made = made.with_context(|| format!("cannot start {python}"))?;
+    if !made.status.success() {
+        bail!(
+            "{} ended with {}: see above; it needs torch 2.11.0 and torchvision 0.26.0 in {python} (--python)",
+            script.display(),
+            made.status
+        );
+    }
+    serde_json::from_slice(&made.stdout)
+        .with_context(|| format!("{} printed no comparison", script.display()))
+}
+
+/// Median and both ends.
+fn spread(values: &[f64]) -> [f64; 3] {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    let median = match sorted.len() % 2 {
+        0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
+        _ => sorted[middle],
+    };
+    [median, sorted[0], sorted[sorted.len() - 1]]
+}
+
+fn page(found: &[Comparison]) -> String {
+    let mut text = "# Benchmarks\n\nGenerated by `cargo xtask bench report`, do not edit. Each table is one run, in which all took turns on \
+                    one machine: the median of the rounds, and in brackets their range. A ratio is that of the same round.\n"
+        .to_owned();
+    for comparison in found {
+        let Comparison {
+            what,
+            unit,
+            speeds,
+            ours,
+            versions,
+            machine,
+            date,
+        } = comparison;
+        let own = &speeds[OURS];
+        write!(
+            text,
+            "\n## {what}\n\n{date}, {machine}; {versions}. Sculpt's convolutions: {ours}.\n\n| | {unit} | sculpt is |\n| --- | ---: | ---: |\n"
+        )
+        .expect("a string takes all");
+        let [median, low, high] = spread(own);
+        writeln!(text, "| **sculpt** | **{median:.0}** ({low:.0} to {high:.0}) | |").expect("likewise");
+        let mut others: Vec<_> = speeds.iter().filter(|(name, _)| *name != OURS).collect();
+        others.sort_by(|a, b| spread(b.1)[0].total_cmp(&spread(a.1)[0]));
+        for (name, theirs) in others {
+            let ratios: Vec<f64> = own.iter().zip(theirs).map(|(own, theirs)| own / theirs).collect();
+            let ([median, low, high], [ratio, least, most]) = (spread(theirs), spread(&ratios));
+            writeln!(
+                text,
+                "| {name} | {median:.0} ({low:.0} to {high:.0}) | {ratio:.2} × ({least:.2} to {most:.2}) |"
+            )
+            .expect("likewise");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 200, 100, 300 against 100, 100, 100: the median 200, 2 times as fast, from 1 to 3.
+    #[test]
+    fn pages_give_medians_and_ranges() {
+        let speeds = [
+            (OURS, [200.0, 100.0, 300.0]),
+            ("another", [100.0; 3]),
+            ("a third", [400.0; 3]),
+        ];
+        let comparison = Comparison {
+            what: "Training".to_owned(),
+            unit: "images/s".to_owned(),
+            speeds: speeds
+                .map(|(name, values)| (name.to_owned(), values.to_vec()))
+                .into(),
+            ours: "dense".to_owned(),
+            versions: "torch".to_owned(),
+            machine: "a processor".to_owned(),
+            date: "2026-01-02".to_owned(),
+        };
+        let page = page(&[comparison]);
+        let table: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
+        assert_eq!(
+            table[2..],
+            [
+                "| **sculpt** | **200** (100 to 300) | |",
+                "| a third | 400 (400 to 400) | 0.50 × (0.25 to 0.75) |",
+                "| another | 100 (100 to 100) | 2.00 × (1.00 to 3.00) |",
+            ]
+        );
+        assert_eq!(spread(&[1.0, 4.0, 2.0, 3.0]), [2.5, 1.0, 4.0]);
+    }
+}
