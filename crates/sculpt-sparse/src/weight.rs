@@ -1,5 +1,6 @@
 use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
+use crate::taps::{Tap, Taps};
 use crate::{Convolution, Lanes, Planes, Storage};
 use std::ops::Range;
 
@@ -18,57 +19,6 @@ pub struct Weight {
     places: Vec<u32>,
     /// Which input pixels take part in the same taps: as many kinds as the stride squared.
     backward: Vec<Phase>,
-}
-
-/// A weight, and where it finds what it is multiplied with, from the first one on.
-#[derive(Clone, Copy, Debug)]
-struct Tap {
-    offset: u32,
-    value: f32,
-}
-
-/// Taps, channel by channel.
-#[derive(Clone, Debug, Default)]
-struct Taps {
-    taps: Vec<Tap>,
-    /// Where those of each channel end.
-    ends: Vec<usize>,
-}
-
-/// Bytes that a pass over the pixels works with at once beside them: less than the second cache has.
-const AT_ONCE: usize = 256 << 10;
-
-impl Taps {
-    /// Of some channels, which taps each has.
-    #[inline(always)]
-    fn of(&self, channels: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
-        channels.map(|channel| {
-            let start = channel.checked_sub(1).map_or(0, |before| self.ends[before]);
-            (channel, start..self.ends[channel])
-        })
-    }
-
-    /// All channels, in parts that are worked with at once, of so many bytes for each tap.
-    fn parts(&self, bytes: usize) -> Vec<Range<usize>> {
-        let most = AT_ONCE / bytes;
-        let mut parts: Vec<Range<usize>> = Vec::new();
-        for (channel, taps) in self.of(0..self.ends.len()) {
-            match parts.last_mut() {
-                Some(part)
-                    if taps.end
-                        - self
-                            .of(part.start..channel)
-                            .next()
-                            .map_or(0, |(_, first)| first.start)
-                        <= most =>
-                {
-                    part.end = channel + 1;
-                }
-                _ => parts.push(channel..channel + 1),
-            }
-        }
-        parts
-    }
 }
 
 /// Every `stride`-th pixel of the input, from one on.

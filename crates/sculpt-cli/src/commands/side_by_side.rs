@@ -5,10 +5,10 @@ use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::{Args, value_parser};
 use sculpt_models::has_bf16;
+use sculpt_store::atomic;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -104,8 +104,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         return printing::json(&found);
     }
     let path = places::reports().join("benchmarks.md");
-    fs::create_dir_all(places::reports()).with_context(|| format!("{}", places::reports().display()))?;
-    fs::write(&path, page(&found)).with_context(|| format!("cannot write {}", path.display()))?;
+    atomic::write(&path, page(&found).as_bytes())?;
     printing::line(&format!("{}", path.display()));
     Ok(())
 }
