@@ -12,7 +12,10 @@ use sculpt_models::{ModelSpec, Shortcut};
 use sculpt_scores::Criterion as Score;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 /// Fields that name a state.
 pub(super) const REFERENCES: [&str; 5] = ["from", "mask_from", "weights_from", "signs_from", "norm_from"];
@@ -26,7 +29,12 @@ pub(super) struct Usual<'a> {
     pub(super) data: &'a DataFolder,
     /// What names of files stand for.
     pub(super) files: &'a Files<'a>,
+    /// What a kind is filled up with, and for which seed.
+    pub(super) made: Made,
 }
+
+/// Usual fields, by kind and seed.
+pub(super) type Made = RefCell<HashMap<(String, u64), Rc<Map<String, Value>>>>;
 
 /// A network by name, or the file of an exported one.
 #[derive(Deserialize)]
@@ -173,24 +181,34 @@ impl Usual<'_> {
         }
     }
 
+    /// The usual fields of a kind of nodes, as a preset's panel says them for a seed. Made once for each.
+    fn usual_of(&self, kind: &str, setup: &Setup, seed: u64) -> Rc<Map<String, Value>> {
+        let make = || {
+            // Any state does: `from` is not taken.
+            let nowhere = StateRef {
+                id: Node::Init(own_init(setup, seed)).id(),
+                epoch: 0,
+            };
+            let usual = match kind {
+                "init" => to_json(&own_init(setup, seed)),
+                "train" => to_json(&setup.cycle(nowhere, seed)),
+                _ => json!({}),
+            };
+            let Value::Object(mut usual) = usual else {
+                unreachable!("nodes are objects");
+            };
+            usual.retain(|field, _| fields_of(kind).contains(&field.as_str()));
+            Rc::new(usual)
+        };
+        let mut made = self.made.borrow_mut();
+        Rc::clone(made.entry((kind.to_owned(), seed)).or_insert_with(make))
+    }
+
     /// What a preset's panel says where neither the table nor the defaults do.
     fn fill(&self, fields: &mut Map<String, Value>, kind: &str, setup: &Setup, seed: u64) {
-        // Any state does: `from` is not taken.
-        let nowhere = StateRef {
-            id: Node::Init(own_init(setup, seed)).id(),
-            epoch: 0,
-        };
-        let usual = match kind {
-            "init" => to_json(&own_init(setup, seed)),
-            "train" => to_json(&setup.cycle(nowhere, seed)),
-            _ => json!({}),
-        };
-        let Value::Object(usual) = usual else {
-            unreachable!("nodes are objects");
-        };
-        for (field, value) in usual {
-            if fields_of(kind).contains(&field.as_str()) {
-                fields.entry(field).or_insert(value);
+        for (field, value) in self.usual_of(kind, setup, seed).iter() {
+            if !fields.contains_key(field) {
+                fields.insert(field.clone(), value.clone());
             }
         }
         let parts = [

@@ -16,7 +16,7 @@ use crate::limits;
 use crate::{
     DataFolder, ExperimentError, Node, NodeId, Overrides, PanelName, Preset, Recipe, Setup, StateRef, Store,
 };
-use fields::{Usual, may_have_default};
+use fields::{Made, Usual, may_have_default};
 use files::{Contents, Files};
 use grid::{Axes, Known, title};
 use place::{Field, Table, Text};
@@ -157,6 +157,7 @@ fn read_recipe(path: &Path, data: &DataFolder, store: Option<&Store>) -> Result<
             defaults: &none,
             data,
             files: &files,
+            made: Made::default(),
         };
         let found = usual.data(&value).map_err(|problem| match problem {
             Problem::Error(error) => error,
@@ -173,6 +174,7 @@ fn read_recipe(path: &Path, data: &DataFolder, store: Option<&Store>) -> Result<
             defaults: &defaults,
             data,
             files: &files,
+            made: Made::default(),
         },
         threads: threads(&text, &table, setup.as_ref())?,
         seeds: seeds(&text, &table)?,
