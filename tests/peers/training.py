@@ -31,28 +31,33 @@ class Block(nn.Module):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out)
         self.conv2, self.bn2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False), nn.BatchNorm2d(n_out)
-        self.shortcut = nn.Sequential()
+        self.downsample = nn.Sequential()
         if stride != 1 or n_in != n_out:
-            self.shortcut = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
+            self.downsample = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
 
     def forward(self, x):
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(y + self.shortcut(x))
+        return F.relu(y + self.downsample(x))
 
 
 class ResNet20(nn.Module):
+    """In torchvision's names, which the binary reads."""
+
     def __init__(self, width=16, classes=10):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
-        blocks, n_in = [], width
+        n_in = width
         for stage in range(3):
+            blocks = []
             for block in range(3):
                 blocks.append(Block(n_in, width << stage, 2 if stage and not block else 1))
                 n_in = width << stage
-        self.blocks, self.fc = nn.Sequential(*blocks), nn.Linear(n_in, classes)
+            setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.fc = nn.Linear(n_in, classes)
 
     def forward(self, x):
-        return self.fc(self.blocks(F.relu(self.bn1(self.conv1(x)))).mean((2, 3)))
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.fc(x.mean((2, 3)))
 
 
 def resnet18_cifar():
@@ -98,6 +103,10 @@ class Peer:
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - begun)
         return len(self.labels) / statistics.median(seconds[2:])
+
+
+def today():
+    return datetime.date.today().isoformat()
 
 
 def machine():
@@ -157,7 +166,7 @@ def main():
         "ours": f"{report['kernels']} ({report['why']})",
         "versions": f"torch {torch.__version__}, torchvision {torchvision.__version__}",
         "machine": machine(),
-        "date": datetime.date.today().isoformat(),
+        "date": today(),
     }))
 
 

@@ -1,6 +1,7 @@
 //! What the words on the command line ask for. Only the first is looked at, unless it is one of ours.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Shown by `cargo xtask`, `cargo xtask help` and `cargo xtask --help`.
 pub(crate) const USAGE: &str = "\
@@ -14,6 +15,8 @@ Usage: cargo xtask <command>
                      the words go to `cargo test`, as in `cargo xtask test mask -- --nocapture`
   test --hard [..]   the same with the long forms: hours of killed processes, failing disks and
                      damaged files (RUN_SLOW_TESTS; SCULPT_FUZZ_SECONDS a parser, else 600)
+  gpu-kit OUT [--with FILE]
+                     what a machine with a GPU needs that has neither Rust nor network, into the folder OUT
   help               this
 
 Any other word goes to `sculpt` as it stands, after libtorch and `sculpt` are in place:
@@ -35,6 +38,7 @@ pub(crate) enum Command {
     Setup { cuda: bool },
     Check { quick: bool },
     Test { hard: bool, words: Vec<OsString> },
+    GpuKit { out: PathBuf, with: Vec<PathBuf> },
     Sculpt { words: Vec<OsString> },
 }
 
@@ -60,8 +64,33 @@ pub(crate) fn parse(mut words: Vec<OsString>) -> Result<Command, String> {
             }
             Ok(Command::Test { hard, words })
         }
+        Some("gpu-kit") => gpu_kit(&words[1..]),
         Some(_) => Ok(Command::Sculpt { words }),
     }
+}
+
+/// `OUT` and any number of `--with FILE`.
+fn gpu_kit(words: &[OsString]) -> Result<Command, String> {
+    let (mut out, mut with) = (None, Vec::new());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.to_str() {
+            Some("--help" | "-h") => return Ok(Command::Help),
+            Some("--with") => {
+                let file = words.next().ok_or("`--with` names a file")?;
+                with.push(PathBuf::from(file));
+            }
+            Some(flag) if flag.starts_with('-') => {
+                return Err(format!(
+                    "`gpu-kit` does not know `{flag}`; it takes a folder and `--with FILE`"
+                ));
+            }
+            _ if out.is_some() => return Err("`gpu-kit` makes one folder".to_owned()),
+            _ => out = Some(PathBuf::from(word)),
+        }
+    }
+    let out = out.ok_or("`gpu-kit` takes the folder that it makes")?;
+    Ok(Command::GpuKit { out, with })
 }
 
 /// Whether the one flag that `command` knows is given; `None` if help is asked for.
@@ -121,6 +150,26 @@ mod tests {
                 words: vec!["mask".into(), "--".into(), "--nocapture".into()],
             },
         );
+    }
+
+    #[test]
+    fn a_kit_has_one_folder_and_files() {
+        let kit = |with: &[&str]| Command::GpuKit {
+            out: "kit".into(),
+            with: with.iter().map(PathBuf::from).collect(),
+        };
+        check("gpu-kit kit", kit(&[]));
+        check("gpu-kit --with a kit --with b", kit(&["a", "b"]));
+        check("gpu-kit --help", Command::Help);
+        for (line, says) in [
+            ("gpu-kit", "takes the folder"),
+            ("gpu-kit a b", "one folder"),
+            ("gpu-kit a --with", "names a file"),
+            ("gpu-kit a --wit b", "does not know `--wit`"),
+        ] {
+            let error = parse(line.split_whitespace().map(OsString::from).collect()).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 mod check;
 mod flags;
+mod gpu_kit;
 mod libtorch;
 mod project;
 mod sculpt;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Setup { cuda } => setup::run(cuda),
         Command::Check { quick } => check::run(quick),
         Command::Test { hard, words } => check::test(hard, &words),
+        Command::GpuKit { out, with } => gpu_kit::run(&out, &with),
         Command::Sculpt { words } => sculpt::run(&words),
     };
     match outcome {

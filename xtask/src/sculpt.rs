@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,6 +15,19 @@ use crate::setup;
 /// Returns only if `sculpt` could not be started: this process becomes it, in the caller's directory, so
 /// that signals reach it and its exit code is ours.
 pub(crate) fn run(words: &[OsString]) -> Result<()> {
+    let binary = build()?;
+    let mut sculpt = Command::new(&binary);
+    sculpt.args(words);
+    // `data/`, `reports/` and `runs/` are the checkout's, wherever the caller stands; what is typed is the caller's.
+    sculpt.env("SCULPT_ROOT", project_root());
+    if let Some(path) = library_path()? {
+        sculpt.env("LD_LIBRARY_PATH", path);
+    }
+    Err(sculpt.exec()).with_context(|| format!("cannot start {}", binary.display()))
+}
+
+/// Sets libtorch up, and builds `sculpt` if something changed: where it is.
+pub(crate) fn build() -> Result<PathBuf> {
     setup::ensure(false)?;
     let binary = target_dir()?.join("release/sculpt");
 
@@ -39,13 +53,5 @@ pub(crate) fn run(words: &[OsString]) -> Result<()> {
     if !status.success() {
         bail!("sculpt could not be built; cargo's own words are above");
     }
-
-    let mut sculpt = Command::new(&binary);
-    sculpt.args(words);
-    // `data/`, `reports/` and `runs/` are the checkout's, wherever the caller stands; what is typed is the caller's.
-    sculpt.env("SCULPT_ROOT", project_root());
-    if let Some(path) = library_path()? {
-        sculpt.env("LD_LIBRARY_PATH", path);
-    }
-    Err(sculpt.exec()).with_context(|| format!("cannot start {}", binary.display()))
+    Ok(binary)
 }

@@ -1,4 +1,4 @@
-use sculpt_lanczos::Space;
+use sculpt_lanczos::{Space, combine_one_by_one, remove_one_by_one};
 use sculpt_layout::Layout;
 use sculpt_masks::Mask;
 use tch::{Device, Kind, Tensor};
@@ -72,5 +72,70 @@ impl Space for TensorSpace {
 
     fn scale(&self, a: f64, x: &mut Tensor) {
         let _ = x.g_mul_scalar_(a);
+    }
+
+    /// On a GPU by two products with a matrix, and one wait for it; in host memory, where to make the matrix costs as much as it
+    /// saves, vector by vector.
+    fn orthogonalise(&self, basis: &[Tensor], x: &mut Tensor) -> Vec<f64> {
+        match self.device.is_cuda() && !basis.is_empty() {
+            true => remove_at_once(basis, x),
+            false => remove_one_by_one(self, basis, x),
+        }
+    }
+
+    fn combine(&self, basis: &[Tensor], coefficients: &[f64]) -> Tensor {
+        match self.device.is_cuda() {
+            true => combine_at_once(basis, coefficients),
+            false => combine_one_by_one(self, basis, coefficients),
+        }
+    }
+}
+
+/// `c = Bᵀx`, `x ← x − Bc`.
+fn remove_at_once(basis: &[Tensor], x: &mut Tensor) -> Vec<f64> {
+    let rows = Tensor::stack(basis, 0);
+    let coefficients = rows.mv(x);
+    let _ = x.g_sub_(&rows.tr().mv(&coefficients));
+    Vec::try_from(&coefficients).expect("a vector of f64")
+}
+
+/// `Bc`.
+fn combine_at_once(basis: &[Tensor], coefficients: &[f64]) -> Tensor {
+    let coefficients = Tensor::from_slice(coefficients).to_device(basis[0].device());
+    Tensor::stack(basis, 0).tr().mv(&coefficients)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// b₁ = (1, 0, 0), b₂ = (0, .6, .8), x = (2, 5, 10): 2 and .6·5 + .8·10 = 11 are taken; 2b₁ + 5b₂ = (2, 3, 4).
+    #[test]
+    fn at_once_and_one_by_one_are_one() {
+        let basis = [
+            Tensor::from_slice(&[1.0, 0.0, 0.0]),
+            Tensor::from_slice(&[0.0, 0.6, 0.8]),
+        ];
+        let layout = sculpt_network::Layout::builder()
+            .linear("fc", 1, 2)
+            .build()
+            .expect("a layout");
+        let space = TensorSpace::new(&layout, None, Device::Cpu);
+        let [mut a, mut b] = [0, 1].map(|_| Tensor::from_slice(&[2.0, 5.0, 10.0]));
+        let close =
+            |x: &[f64], y: &[f64]| x.len() == y.len() && x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-14);
+        let numbers = |x: &Tensor| Vec::<f64>::try_from(x).expect("a vector of f64");
+        assert!(close(&remove_at_once(&basis, &mut a), &[2.0, 11.0]));
+        assert!(close(&space.orthogonalise(&basis, &mut b), &[2.0, 11.0]));
+        assert!(close(&numbers(&a), &[0.0, -1.6, 1.2]) && close(&numbers(&b), &[0.0, -1.6, 1.2]));
+        assert!(close(
+            &numbers(&combine_at_once(&basis, &[2.0, 5.0])),
+            &[2.0, 3.0, 4.0]
+        ));
+        assert!(close(
+            &numbers(&space.combine(&basis, &[2.0, 5.0])),
+            &[2.0, 3.0, 4.0]
+        ));
+        assert!(space.orthogonalise(&[], &mut a).is_empty());
     }
 }

@@ -16,7 +16,7 @@ pub use density::{Density, SpectralDensity, density};
 pub use eigen::{Eigen, Eigenpairs, Which, eigenpairs, eigenpairs_from};
 pub use error::LanczosError;
 pub use sculpt_random::Seed;
-pub use space::{Space, VecSpace};
+pub use space::{Space, VecSpace, combine_one_by_one, remove_one_by_one};
 pub use trace::{Trace, hutch_plus_plus, hutchinson};
 
 /// The version of ndarray whose vectors [`NdarraySpace`] takes: 0.16. A crate's own may be another.

@@ -28,12 +28,7 @@ pub trait Space {
     /// Done here by modified Gram-Schmidt, vector by vector; a space whose vectors lie in one matrix `B` does
     /// better by `c = Bᵀx`, `x ← x − Bc`. Callers that need orthogonality to rounding call it twice.
     fn orthogonalise(&self, basis: &[Self::Vector], x: &mut Self::Vector) -> Vec<f64> {
-        let remove = |b| {
-            let c = self.dot(b, x);
-            self.axpy(-c, b, x);
-            c
-        };
-        basis.iter().map(remove).collect()
+        remove_one_by_one(self, basis, x)
     }
 
     /// `Σ c_i b_i`, as many coefficients as vectors.
@@ -41,13 +36,35 @@ pub trait Space {
     /// # Panics
     /// When `basis` is empty.
     fn combine(&self, basis: &[Self::Vector], coefficients: &[f64]) -> Self::Vector {
-        let mut sum = self.copy(&basis[0]);
-        self.scale(coefficients[0], &mut sum);
-        for (b, c) in basis.iter().zip(coefficients).skip(1) {
-            self.axpy(*c, b, &mut sum);
-        }
-        sum
+        combine_one_by_one(self, basis, coefficients)
     }
+}
+
+/// What [`Space::orthogonalise`] does where a space does not know better: modified Gram-Schmidt.
+pub fn remove_one_by_one<S: Space + ?Sized>(space: &S, basis: &[S::Vector], x: &mut S::Vector) -> Vec<f64> {
+    let remove = |b| {
+        let c = space.dot(b, x);
+        space.axpy(-c, b, x);
+        c
+    };
+    basis.iter().map(remove).collect()
+}
+
+/// What [`Space::combine`] does where a space does not know better.
+///
+/// # Panics
+/// When `basis` is empty.
+pub fn combine_one_by_one<S: Space + ?Sized>(
+    space: &S,
+    basis: &[S::Vector],
+    coefficients: &[f64],
+) -> S::Vector {
+    let mut sum = space.copy(&basis[0]);
+    space.scale(coefficients[0], &mut sum);
+    for (b, c) in basis.iter().zip(coefficients).skip(1) {
+        space.axpy(*c, b, &mut sum);
+    }
+    sum
 }
 
 /// ℝⁿ in host memory: `Vec<f64>` with the usual inner product.

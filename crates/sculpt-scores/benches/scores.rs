@@ -1,8 +1,8 @@
 //! How long SynFlow takes on a ResNet-50 of 224 × 224: 25,502,912 prunable weights.
 //!
 //! Five iterations instead of a hundred, from density 1 to 0.1 all the same. An iteration costs the more, the
-//! more weights are left: 49 % on average in five, 40 % in a hundred. `compare_synflow.py` beside this file runs
-//! the same in PyTorch.
+//! more weights are left: 49 % on average in five, 40 % in a hundred. `tests/peers/synflow.py` runs the same in
+//! PyTorch.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark has no caller to hand an error to")]
 

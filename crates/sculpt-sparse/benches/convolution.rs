@@ -4,7 +4,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_sparse::{
     Affine, Beside, Convolution, Input, InputGradient, LANES, Lanes, OutputGradient, Planes, Scratch, Slope,
-    Weight, before_relu, before_relu_of_norm, join, moments,
+    Storage, Weight, before_relu, before_relu_of_norm, join, moments,
 };
 
 /// Channels and side of the stages of a ResNet-20.

@@ -73,10 +73,10 @@ impl Weight {
                     if kept[place] != 0.0 {
                         let offset = i * around_input.area() + row * around_input.width + column;
                         forward.taps.push(Tap {
-                            offset: offset as u32,
+                            offset: place_in_block(offset),
                             value: storage.weight(values[place]),
                         });
-                        places.push(place as u32);
+                        places.push(place_in_block(place));
                     }
                 }
             }
@@ -102,7 +102,7 @@ impl Weight {
                                 let offset =
                                     o * around_output.area() + at_row * around_output.width + at_column;
                                 taps.taps.push(Tap {
-                                    offset: offset as u32,
+                                    offset: place_in_block(offset),
                                     value: storage.weight(values[place]),
                                 });
                             }
@@ -219,6 +219,11 @@ impl Weight {
         at_weight.clear();
         at_weight.extend(sums.iter().map(|sum| sum.0.iter().sum::<f32>()));
     }
+}
+
+/// A place that fits into memory with fifteen images beside it, or among weights.
+fn place_in_block(place: usize) -> u32 {
+    u32::try_from(place).expect("a block of 16 images of 4 bytes fits into memory")
 }
 
 /// Steps from one pixel to the next in what is read.
@@ -383,6 +388,7 @@ fn products_of_columns<const TILE: usize>(
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "a loop's body")]
 #[inline(always)]
 fn products_of_tile<const N: usize>(
     taps: &Taps,

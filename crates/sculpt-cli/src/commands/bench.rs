@@ -109,6 +109,8 @@ struct TrainReport {
     /// Mean loss of the batch before the first step, warm-up included, and before the last.
     loss_first: f64,
     loss_last: f64,
+    /// Before each step, warm-up included.
+    losses: Vec<f64>,
 }
 
 #[derive(Serialize)]
@@ -190,6 +192,7 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
         median_seconds,
         loss_first: timed.losses[0],
         loss_last: timed.losses[timed.losses.len() - 1],
+        losses: timed.losses,
         seconds: timed.seconds,
     };
     if words.json {

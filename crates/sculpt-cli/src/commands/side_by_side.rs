@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 /// what they found. Nothing else should run on the machine meanwhile.
 #[derive(Args)]
 pub(crate) struct Words {
-    /// A Python that has torch 2.11.0 and torchvision 0.26.0
+    /// A Python that has torch 2.11.0, torchvision 0.26.0 and pyhessian 0.1
     #[arg(long, value_name = "PATH", default_value = "python3")]
     python: PathBuf,
     /// Rounds of each comparison
@@ -25,7 +25,7 @@ pub(crate) struct Words {
     /// Steps timed in a round
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1000))]
     steps: u32,
-    /// Only comparisons whose words hold this one
+    /// Only comparisons whose words hold this one, printed, and nothing written
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
     /// Print one JSON object, and write nothing
@@ -33,7 +33,15 @@ pub(crate) struct Words {
     json: bool,
 }
 
-/// What a script prints.
+/// What a script prints: a comparison, or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Printed {
+    One(Comparison),
+    Several(Vec<Comparison>),
+}
+
+/// This product beside others.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Comparison {
@@ -71,6 +79,7 @@ fn scripts() -> Vec<(&'static str, Vec<&'static str>)> {
             ],
         ),
     ];
+    all.push(("hessian.py", Vec::new()));
     // Elsewhere PyTorch's steps in bfloat16 take twenty seconds each.
     if has_bf16() {
         all.push(("training.py", vec!["--precision", "bf16", "--density", "0.1"]));
@@ -92,7 +101,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             continue;
         }
         printing::note(&format!("{line}: some minutes"));
-        found.push(compare(words, global, &peers.join(script), &own)?);
+        found.extend(compare(words, global, &peers.join(script), &own)?);
     }
     if found.is_empty() {
         bail!(
@@ -103,13 +112,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.json {
         return printing::json(&found);
     }
+    if words.only.is_some() {
+        printing::line(page(&found).trim_end());
+        return Ok(());
+    }
     let path = places::reports().join("benchmarks.md");
     atomic::write(&path, page(&found).as_bytes())?;
     printing::line(&format!("{}", path.display()));
     Ok(())
 }
 
-fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyhow::Result<Comparison> {
+fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyhow::Result<Vec<Comparison>> {
     let this = std::env::current_exe().context("the path of this program")?;
     let mut command = Command::new(&words.python);
     command.arg(script).arg(this).args(own);
@@ -138,13 +151,17 @@ fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyho
     let made = made.with_context(|| format!("cannot start {python}"))?;
     if !made.status.success() {
         bail!(
-            "{} ended with {}: see above; it needs torch 2.11.0 and torchvision 0.26.0 in {python} (--python)",
+            "{} ended with {}: see above; it needs torch 2.11.0, torchvision 0.26.0 and pyhessian in {python} (--python)",
             script.display(),
             made.status
         );
     }
-    serde_json::from_slice(&made.stdout)
-        .with_context(|| format!("{} printed no comparison", script.display()))
+    let printed = serde_json::from_slice(&made.stdout);
+    let printed: Printed = printed.with_context(|| format!("{} printed no comparison", script.display()))?;
+    Ok(match printed {
+        Printed::One(comparison) => vec![comparison],
+        Printed::Several(comparisons) => comparisons,
+    })
 }
 
 /// Median and both ends.

@@ -70,9 +70,14 @@ fn others_run_beside_it() {
     );
     std::fs::create_dir_all(folder.join("tests/peers")).unwrap();
     std::fs::write(folder.join("tests/peers/training.py"), PEER).unwrap();
+    std::fs::write(folder.join("tests/peers/hessian.py"), "print('[]')").unwrap();
     let made = report("--only 0.02");
     assert!(made.status.success(), "{}", text(&made.stderr));
-    let page = std::fs::read_to_string(folder.join("reports/benchmarks.md")).unwrap();
+    let page = text(&made.stdout);
+    assert!(
+        !folder.join("reports").exists(),
+        "a part does not replace the whole"
+    );
     assert!(
         page.contains("## Training at 0.02\n\n2026-01-02, 1 threads; none."),
         "{page}"
@@ -84,6 +89,9 @@ fn others_run_beside_it() {
     assert_eq!(page.matches("\n## ").count(), 1);
     let all: serde_json::Value = serde_json::from_slice(&report("--json").stdout).unwrap();
     assert!(all.as_array().unwrap().len() >= 4);
+    assert!(report("").status.success());
+    let written = std::fs::read_to_string(folder.join("reports/benchmarks.md")).unwrap();
+    assert_eq!(written.matches("\n## ").count(), all.as_array().unwrap().len());
 
     std::fs::write(folder.join("tests/peers/training.py"), "import no_such_module").unwrap();
     let failed = report("--only 0.02");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """SynFlow on ResNet-50 (224 × 224, float64) written plainly in PyTorch, timed beside ours (torch 2.11.0).
 
-    python3 compare_synflow.py cargo bench -p sculpt-scores -- synflow
+    python3 tests/peers/synflow.py cargo bench -p sculpt-scores -- synflow
 
 Five iterations instead of a hundred, from density 1 to 0.1 all the same, as in scores.rs. The words behind the script
 are the command that times ours; it runs between runs of this loop, since other work on the machine disturbs both.

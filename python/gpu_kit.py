@@ -1,0 +1,263 @@
+"""What a machine with a GPU, without Rust and without network, is asked: is it seen, does it agree with the CPU, how fast is it; then it trains.
+
+    python3 run.py --out FOLDER [--device cuda|cpu] [--seconds 1500] [--data DIR] [--unpack COMMAND] [--train "WORDS"]
+
+It lies in the folder that `cargo xtask gpu-kit` made, with the binary `sculpt` and the scripts of tests/peers, and needs a Python that has
+torch 2.11.0 (with CUDA), whose libraries the binary uses. Steps, each timed, each tried whatever became of those before:
+
+ 1. `card`: what nvidia-smi, torch and sculpt see.
+ 2. `parity`: the same on the CPU and on the card, with tolerances below: losses of 20 steps, a mask by SNIP, evaluation, the largest
+    eigenvalue, the line between two states.
+ 3. `speed`: `sculpt bench train` beside PyTorch plain, channels last, torch.compile and its mode reduce-overhead: ResNet-20 and ResNet-18
+    for CIFAR, bfloat16 and f32.
+ 4. `train`, where --train says what: `sculpt reproduce WORDS` until --seconds have passed since the start, a clean stop, and the published
+    form of what there is. DATA in WORDS stands for --data. --unpack is run first, in the kit's folder.
+
+Writes into --out at most 8 files of at most 16 MiB: kit.json (what each step found and how long it took), kit.log (all that was said), and
+the published suite as published.tar.xz, in parts where it is larger.
+"""
+
+import argparse
+import json
+import lzma
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import torch
+
+HERE = Path(__file__).resolve().parent
+PART = 16 << 20
+PARTS = 6
+# What may differ, and by how much; see `parity`. Relative, but for accuracies, masks and barriers.
+TOLERANCES = {
+    "loss of step 1": 1e-4,
+    "losses of 20 steps": 0.05,
+    "evaluation loss": 1e-4,
+    "evaluation accuracy": 0.01,
+    "mask overlap": 0.995,
+    "largest eigenvalue": 2e-3,
+    "barrier": 1e-3,
+}
+
+# A dense network, SNIP's mask, and a cycle of each, on pictures that the binary makes.
+RECIPE = """
+like = "demo/a"
+seeds = [1]
+[[node]]
+name = "dense"
+kind = "init"
+[[node]]
+name = "trained"
+kind = "train"
+from = "dense"
+cycles = 2
+"""
+
+
+class Kit:
+    def __init__(self, args):
+        self.args, self.begun = args, time.monotonic()
+        self.out = Path(args.out).resolve()
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.log = open(self.out / "kit.log", "w", encoding="utf-8")
+        self.report = {"device": args.device, "torch": torch.__version__, "steps": {}}
+        self.work = self.out.parent / (self.out.name + ".work")
+        self.work.mkdir(exist_ok=True)
+        libraries = str(Path(torch.__file__).parent / "lib")
+        self.environment = os.environ | {"LD_LIBRARY_PATH": libraries, "SCULPT_ROOT": str(self.work)}
+        self.device = "cuda:0" if args.device == "cuda" else args.device
+
+    def say(self, text):
+        for stream in (self.log, sys.stderr):
+            print(text, file=stream, flush=True)
+
+    def left(self):
+        return self.args.seconds - (time.monotonic() - self.begun)
+
+    def call(self, command, limit=None, environment=None):
+        """Standard output of a command that succeeds."""
+        self.say("$ " + shlex.join(map(str, command)))
+        made = subprocess.run(
+            list(map(str, command)), cwd=self.work, env=environment or self.environment, capture_output=True, text=True, timeout=limit
+        )
+        self.log.write(made.stdout[-20000:] + made.stderr[-20000:])
+        self.log.flush()
+        if made.returncode != 0:
+            raise RuntimeError(f"{command[0]} ended with {made.returncode}: {made.stderr.strip()[-600:]}")
+        return made.stdout
+
+    def sculpt(self, words, device=None):
+        command = [HERE / "sculpt", *shlex.split(words), "--device", device or self.device]
+        text = self.call(command)
+        return json.loads(text) if "--json" in words else text
+
+    def step(self, name, work):
+        begun = time.monotonic()
+        self.say(f"== {name}")
+        try:
+            found = work()
+        except Exception as error:
+            found = {"error": f"{type(error).__name__}: {error}"}
+            self.say(f"{name}: {found['error']}")
+        self.report["steps"][name] = {"seconds": round(time.monotonic() - begun, 2), "found": found}
+        (self.out / "kit.json").write_text(json.dumps(self.report, indent=1))
+        self.say(f"{name}: {time.monotonic() - begun:.1f} s, {self.left():.0f} s left")
+
+    def card(self):
+        found = {"torch sees": torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"}
+        try:
+            found["nvidia-smi"] = self.call(["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv"])
+        except OSError as error:
+            found["nvidia-smi"] = str(error)
+        found["sculpt"] = self.sculpt("bench train --model resnet20 --batch 64 --steps 2 --json")
+        return found
+
+    def parity(self):
+        found = {}
+
+        def compare(name, here, there, relative=True, at_least=False):
+            off = abs(here - there) / (abs(there) if relative and there else 1.0)
+            good = here >= TOLERANCES[name] if at_least else off <= TOLERANCES[name]
+            found[name] = {"here": here, "CPU": there, "off": off, "tolerance": TOLERANCES[name], "good": bool(good)}
+            self.say(f"{name}: {here:.6g}, CPU {there:.6g}: {'good' if good else 'NOT GOOD'}")
+
+        words = "bench train --model resnet20 --batch 128 --steps 18 --density 0.1 --json"
+        here, there = (self.sculpt(words, device)["losses"] for device in (self.device, "cpu"))
+        compare("loss of step 1", here[0], there[0])
+        worst = max(range(len(there)), key=lambda i: abs(here[i] / there[i] - 1))
+        compare("losses of 20 steps", here[worst], there[worst])
+
+        (self.work / "kit.toml").write_text(RECIPE)
+        self.sculpt("run kit.toml --runs runs", "cpu")
+        named = self.states()
+        torch.manual_seed(1)
+        side = self.args.side
+        probe = {"images": torch.randn(256, 3, side, side), "labels": torch.randint(0, 10, (256,))}
+        torch.save(probe, self.work / "probe.pth")
+        of = f"--weights {named['trained']} --probe probe.pth --runs runs"
+        here, there = (self.sculpt(f"eval {of} --json", device) for device in (self.device, "cpu"))
+        compare("evaluation loss", here["loss"], there["loss"])
+        compare("evaluation accuracy", here["accuracy"], there["accuracy"], relative=False)
+        here, there = (self.sculpt(f"hessian {of} --json", device) for device in (self.device, "cpu"))
+        compare("largest eigenvalue", here["eigenvalues"][0], there["eigenvalues"][0])
+        masks = []
+        for device in (self.device, "cpu"):
+            out = f"mask-{device.replace(':', '-')}.safetensors"
+            self.sculpt(f"mask {of} --method snip --density 0.1 --out {out}", device)
+            masks.append(kept(self.work / out))
+        compare("mask overlap", len(masks[0] & masks[1]) / len(masks[0] | masks[1]), 1.0, at_least=True)
+        of = f"--a {named['dense']} --b {named['trained']} --probe probe.pth --points 5 --runs runs"
+        here, there = (self.sculpt(f"connect {of} --bn recalibrate --json", device) for device in (self.device, "cpu"))
+        compare("barrier", here["chord_loss"], there["chord_loss"], relative=False)
+        found["all good"] = all(one["good"] for one in found.values())
+        return found
+
+    def states(self):
+        """The last state of each node of the recipe, by the node's name."""
+        nodes = json.loads(self.call([HERE / "sculpt", "recipe", "show", "kit.toml", "--json"]))["nodes"]
+        states = {}
+        for node in nodes:
+            state = node["state"]
+            name = next(name for name in ("dense", "trained") if node["name"].startswith(name))
+            states[name] = state if isinstance(state, str) else f"{state['id']}@{state['epoch']}"
+        return states
+
+    def speed(self):
+        found = []
+        models = [("resnet20", 512, precision) for precision in ("bf16", "f32")] + [("resnet18-cifar", 512, "bf16")]
+        for model, batch, precision in models:
+            command = [sys.executable, HERE / "training.py", HERE / "sculpt", "--model", model, "--precision", precision]
+            command += ["--device", self.args.device, "--batch", str(batch if self.args.device == "cuda" else 32)]
+            command += ["--steps", "30" if self.args.device == "cuda" else "2", "--rounds", "3" if self.args.device == "cuda" else "1"]
+            try:
+                found.append(json.loads(self.call(command, limit=max(60, self.left() / 2))))
+            except Exception as error:
+                found.append({"what": f"{model} {precision}", "error": f"{type(error).__name__}: {error}"})
+            if self.args.device != "cuda":
+                break
+        return found
+
+    def train(self):
+        if self.args.unpack:
+            self.call(["sh", "-c", f"cd {shlex.quote(str(HERE))} && {self.args.unpack}"])
+        words = shlex.split(self.args.train.replace("DATA", self.args.data or "."))
+        suite = words[words.index("--suite") + 1] if "--suite" in words else None
+        if suite is None:
+            raise RuntimeError("--train names its suite: --suite NAME")
+        command = [str(HERE / "sculpt"), "reproduce", *words, "--runs", "suite-runs", "--device", self.device]
+        self.say("$ " + shlex.join(command))
+        keep = 60 if self.left() > 300 else 5
+        training = subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=self.log, stderr=self.log)
+        try:
+            training.wait(timeout=max(1, self.left() - keep))
+            ended = f"ended by itself with {training.returncode}"
+        except subprocess.TimeoutExpired:
+            training.send_signal(signal.SIGINT)
+            training.wait(timeout=600)
+            ended = "stopped for want of time"
+        of_data = [word for i, word in enumerate(words) if word in ("--data", "--data-name") or words[i - 1] in ("--data", "--data-name")]
+        publish = [HERE / "sculpt", "publish", "--suite", suite, "--unfinished", "--runs", "suite-runs", *of_data]
+        said = self.call(publish)
+        packed = lzma.compress(pack(self.work / "data" / "published" / suite))
+        parts = [packed[i : i + PART] for i in range(0, len(packed), PART)]
+        for number, part in enumerate(parts[:PARTS]):
+            (self.out / f"published.tar.xz.{number}").write_bytes(part)
+        return {"ended": ended, "published": said.strip()[-600:], "bytes": len(packed), "parts": len(parts), "parts that fit": min(len(parts), PARTS)}
+
+
+def pack(folder):
+    import io
+
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.add(folder, arcname=folder.name)
+    return buffer.getvalue()
+
+
+def kept(path):
+    """Places of the weights that a mask file keeps: (tensor, index). Tensors are bytes of 0 and 1, or bits, as the header says."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    places = set()
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            start, end = tensor["data_offsets"]
+            size = (end - start) // max(1, torch.Size(tensor["shape"]).numel())
+            values = data[start:end]
+            places |= {(name, i // size) for i, byte in enumerate(values) if byte}
+    return places
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True, help="folder that the results go into")
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--seconds", type=float, default=1500.0, help="after which training is stopped, from the start")
+    parser.add_argument("--data", help="folder that DATA stands for in --train")
+    parser.add_argument("--unpack", help="command, run in the kit's folder, that makes the data")
+    parser.add_argument("--train", help="words for `sculpt reproduce`, --suite among them")
+    parser.add_argument("--side", type=int, default=8, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    kit = Kit(args)
+    kit.step("card", kit.card)
+    kit.step("parity", kit.parity)
+    kit.step("speed", kit.speed)
+    if args.train:
+        kit.step("train", kit.train)
+    steps = kit.report["steps"]
+    bad = [name for name, step in steps.items() if "error" in step["found"]]
+    if steps["parity"]["found"].get("all good") is False:
+        bad.append("parity")
+    kit.say(f"done: {kit.out / 'kit.json'}" + (f"; NOT GOOD: {', '.join(bad)}" if bad else ""))
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+//! `cargo xtask gpu-kit`: what a machine with a GPU needs that has no Rust and no network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::project::project_root;
+use crate::sculpt;
+
+/// What such a machine takes at most, in bytes.
+const MOST: u64 = 64 << 20;
+
+/// Files of the checkout, and what they are called in the kit.
+const FILES: [(&str, &str); 2] = [
+    ("python/gpu_kit.py", "run.py"),
+    ("tests/peers/training.py", "training.py"),
+];
+
+/// Makes the folder `out`, with the files `with` too.
+pub(crate) fn run(out: &Path, with: &[PathBuf]) -> Result<()> {
+    if out.exists()
+        && fs::read_dir(out)
+            .with_context(|| out.display().to_string())?
+            .next()
+            .is_some()
+    {
+        bail!("{} is there and not empty", out.display());
+    }
+    let binary = sculpt::build()?;
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let own = FILES.map(|(from, to)| (project_root().join(from), to.to_owned()));
+    let mut all = vec![(binary, "sculpt".to_owned())];
+    all.extend(own);
+    for file in with {
+        let name = file
+            .file_name()
+            .with_context(|| format!("{} is no file", file.display()))?;
+        all.push((file.clone(), name.to_string_lossy().into_owned()));
+    }
+    let mut bytes = 0;
+    for (from, name) in all {
+        let to = out.join(&name);
+        if to.exists() {
+            bail!("two files of the kit are called {name}");
+        }
+        bytes += fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+    }
+    if bytes > MOST {
+        bail!("the kit has {bytes} bytes, more than {MOST}: carry what --with names by itself");
+    }
+    println!(
+        "{} ({:.1} MB). There, with torch 2.11.0:\n\n  python3 {}/run.py --out results\n\n`--help` says what it does, and how it trains.",
+        out.display(),
+        bytes as f64 / 1e6,
+        out.display()
+    );
+    Ok(())
+}
