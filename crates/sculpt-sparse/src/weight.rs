@@ -136,7 +136,7 @@ impl Weight {
         self.output
     }
 
-    /// Where each kept weight stands in the whole weight, in the order of [`Weight::at_weight`].
+    /// Where each kept weight stands in the whole weight, in the order of what [`Weight::pull_back`] finds.
     pub fn places(&self) -> &[u32] {
         &self.places
     }
