@@ -299,7 +299,7 @@ fn print(costs: &Costs, with_hours: bool) {
     }
     if with_hours {
         printing::note(
-            "times rest on this machine's speed: as --measure found it, else as a step of 16 images lets expect; decoding of \
+            "times rest on this machine's speed without masks (which make training faster): as --measure found it, else as a step of 16 images lets expect; decoding of \
              pictures is in them where these are at hand",
         );
     }

@@ -1,5 +1,6 @@
 //! `sculpt bench report`: this product beside others, by the scripts of tests/peers.
 
+use crate::commands::bench::median;
 use crate::words::Global;
 use crate::{places, printing};
 use anyhow::{Context, bail};
@@ -166,14 +167,12 @@ fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyho
 
 /// Median and both ends.
 fn spread(values: &[f64]) -> [f64; 3] {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    let median = match sorted.len() % 2 {
-        0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
-        _ => sorted[middle],
-    };
-    [median, sorted[0], sorted[sorted.len() - 1]]
+    let ends = values
+        .iter()
+        .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &v| {
+            [low.min(v), high.max(v)]
+        });
+    [median(values), ends[0], ends[1]]
 }
 
 fn page(found: &[Comparison]) -> String {

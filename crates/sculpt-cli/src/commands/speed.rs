@@ -117,7 +117,8 @@ impl Speeds {
         let environment = Environment::here(self.device, threads);
         let key = Key::of(&Inputs {
             measure: "training-speed",
-            v: 1,
+            // 2: without a mask.
+            v: 2,
             model: &work.model,
             side: work.side,
             batch: work.batch,
