@@ -2,7 +2,7 @@
 //! there is no GPU on any machine (design §8); so it is loaded when a GPU is asked for. It must happen before
 //! libtorch is first asked for CUDA, because the answer is kept.
 //!
-//! `unsafe` stands here and in `allocator`.
+//! `unsafe` stands here and in `process`.
 
 use anyhow::{Context, bail};
 

@@ -1,7 +1,6 @@
 //! `sculpt`: every command of the laboratory. Its arguments are parsed in `words`, each command is a file of
 //! `commands`, and everything that they compute is in the crates below.
 
-mod allocator;
 mod children;
 mod commands;
 mod cuda;
@@ -10,6 +9,7 @@ mod display;
 mod jobs;
 mod places;
 mod printing;
+mod process;
 mod ranks;
 mod remotes;
 mod signals;
@@ -18,11 +18,15 @@ mod watch;
 mod words;
 
 use clap::Parser;
-use std::process::ExitCode;
 use words::{Command, Global, Words};
 
-fn main() -> ExitCode {
-    allocator::keep_large_blocks();
+fn main() {
+    process::keep_large_blocks();
+    process::end(code());
+}
+
+/// Does what the words say, and what the process is to answer: 0, 2 where they are wrong, 1 where something else is.
+fn code() -> u8 {
     let words = match Words::try_parse() {
         Ok(words) => words,
         // `--help` too is a result.
@@ -36,15 +40,15 @@ fn main() -> ExitCode {
     ended(run(words).and_then(|()| printing::check_stdout()))
 }
 
-fn ended(result: anyhow::Result<()>) -> ExitCode {
+fn ended(result: anyhow::Result<()>) -> u8 {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             printing::failure(&error);
             if error.is::<words::BadUsage>() {
-                ExitCode::from(2)
+                2
             } else {
-                ExitCode::FAILURE
+                1
             }
         }
     }

@@ -52,7 +52,16 @@ impl Recipe {
     /// A parent that is not in the recipe, an epoch that it does not have, or a node that could not be run: a number out of
     /// range, or one that does not go with its data, its network or its parent.
     pub fn try_add(&mut self, node: Node, threads: u32) -> Result<StateRef, ExperimentError> {
-        let id = node.id();
+        self.try_add_as(node.id(), node, threads)
+    }
+
+    /// The same of a node whose id is known.
+    pub(crate) fn try_add_as(
+        &mut self,
+        id: NodeId,
+        node: Node,
+        threads: u32,
+    ) -> Result<StateRef, ExperimentError> {
         let end = StateRef {
             id: id.clone(),
             epoch: node.last_epoch(),
@@ -99,8 +108,8 @@ impl Recipe {
 
     /// Takes a node over from another recipe as it stands there, whether its parents are here or not: for states that are read
     /// elsewhere.
-    pub fn take(&mut self, id: &NodeId, entry: &Entry) {
-        if self.nodes.insert(id.clone(), entry.clone()).is_none() {
+    pub fn take(&mut self, id: &NodeId, entry: Entry) {
+        if self.nodes.insert(id.clone(), entry).is_none() {
             self.order.push(id.clone());
         }
     }
@@ -217,7 +226,7 @@ impl Recipe {
                     keep,
                     ..entry.clone()
                 };
-                needed.take(id, &entry);
+                needed.take(id, entry);
             }
         }
         needed

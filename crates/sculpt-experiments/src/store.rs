@@ -207,6 +207,10 @@ impl Store {
     /// The state's file in the store and what is recorded of it.
     fn file(&self, state: &StateRef) -> Option<(PathBuf, Option<Digest>)> {
         let folder = self.node_folder(&state.id);
+        // Of ten thousand nodes most are not begun: one look each, on a shared folder.
+        if !folder.is_dir() {
+            return None;
+        }
         let path = paths::checkpoint_at(&folder, state.epoch);
         if let Some(done) = self.done(&state.id).ok()? {
             let recorded = done.state(state.epoch)?;

@@ -47,7 +47,7 @@ impl Store {
         let entries: Vec<Entry> = serde_json::from_str(list).map_err(|e| bad(e.to_string()))?;
         let mut recipe = Recipe::default();
         for entry in entries {
-            recipe.take(&entry.node.id(), &entry);
+            recipe.take(&entry.node.id(), entry);
         }
         Ok(recipe)
     }

@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{places, printing, watch};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, Evaluation, Node, StateRef, counted, limits};
+use sculpt_experiments::{AnySuite, Evaluation, Node, Recipe, StateRef, counted, limits};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -67,13 +67,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     } else {
         places::store(global)
     };
-    let mut user = store.read_user_recipe(&words.file, &data)?;
+    // For as long as the process: to take a grid of ten thousand nodes apart piece by piece costs a tenth of its submission.
+    let user = Box::leak(Box::new(store.read_user_recipe(&words.file, &data)?));
     if let Some(threads) = global.threads {
         user.recipe.set_threads(threads);
     }
     say_gone(&user.gone);
     let _shared = store.share()?;
-    own::keep_files(&mut user, &store)?;
+    own::keep_files(user, &store)?;
     if words.again {
         forget(&user.recipe, &store)?;
     }
@@ -87,7 +88,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         })
     });
     let wanted: Vec<StateRef> = states.collect();
-    let needed = user.recipe.needed(&wanted, |state| store.has(state));
+    let needed: &Recipe = Box::leak(Box::new(user.recipe.needed(&wanted, |state| store.has(state))));
     let absent = |state: &StateRef| {
         let entry = needed.get(&state.id).filter(|_| !store.has(state))?;
         let of = entry.node.data()?;
@@ -104,20 +105,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             of.spec()?.how()
         );
     }
-    let suite = own::suite_of(&user, &words.file, words.suite.as_deref(), &data, global)?;
-    if let Some(suite) = &suite {
-        AnySuite::OfRecipe(suite.clone()).save(&store)?;
+    let suite = own::suite_of(user, &words.file, words.suite.as_deref(), &data, global)?;
+    let suite = suite.map(|suite| &*Box::leak(Box::new(AnySuite::OfRecipe(suite))));
+    if let Some(suite) = suite {
+        suite.save(&store)?;
     }
     places::warn_of_unreadable(&store);
     let title = words.file.display().to_string();
     let names = watch::Names::new(&user.states);
-    let watch = words.watch.begin(title, &needed, &store, names)?;
+    let watch = words.watch.begin(title, needed, &store, names)?;
     let training = Training {
-        suite: suite
-            .as_ref()
-            .map(|suite| suite.name.as_str())
-            .unwrap_or_default(),
-        needed: &needed,
+        suite: suite.map(AnySuite::name).unwrap_or_default(),
+        needed,
         store: &store,
         data: &data,
         n_jobs: words.jobs,
@@ -161,7 +160,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         });
     }
     if words.json {
-        let suite = suite.map(|suite| suite.name);
+        let suite = suite.map(AnySuite::name);
         return printing::json(&serde_json::json!({ "suite": suite, "nodes": lines }));
     }
     let width = lines
@@ -183,10 +182,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             line.name, line.kind, line.density
         ));
     }
-    if let Some(suite) = suite {
+    if let Some(name) = suite.map(AnySuite::name) {
         printing::note(&format!(
-            "suite {}: `sculpt draw accuracy --suite {}` draws it, `sculpt publish --suite {}` makes it one to commit or serve",
-            suite.name, suite.name, suite.name
+            "suite {name}: `sculpt draw accuracy --suite {name}` draws it, `sculpt publish --suite {name}` makes it one to commit or serve"
         ));
     }
     Ok(())

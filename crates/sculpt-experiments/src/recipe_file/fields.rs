@@ -1,6 +1,6 @@
 //! From the fields of a table to a node: what users write otherwise than ids do, and what they leave out.
 
-use super::files::Files;
+use super::files::{Files, held};
 use super::{Problem, Read};
 use crate::methods::By;
 use crate::{
@@ -12,10 +12,9 @@ use sculpt_models::{ModelSpec, Shortcut};
 use sculpt_scores::Criterion as Score;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 /// Fields that name a state.
 pub(super) const REFERENCES: [&str; 5] = ["from", "mask_from", "weights_from", "signs_from", "norm_from"];
@@ -34,7 +33,7 @@ pub(super) struct Usual<'a> {
 }
 
 /// Usual fields, by kind and seed.
-pub(super) type Made = RefCell<HashMap<(String, u64), Rc<Map<String, Value>>>>;
+pub(super) type Made = Mutex<HashMap<(String, u64), Arc<Map<String, Value>>>>;
 
 /// A network by name, or the file of an exported one.
 #[derive(Deserialize)]
@@ -182,7 +181,7 @@ impl Usual<'_> {
     }
 
     /// The usual fields of a kind of nodes, as a preset's panel says them for a seed. Made once for each.
-    fn usual_of(&self, kind: &str, setup: &Setup, seed: u64) -> Rc<Map<String, Value>> {
+    fn usual_of(&self, kind: &str, setup: &Setup, seed: u64) -> Arc<Map<String, Value>> {
         let make = || {
             // Any state does: `from` is not taken.
             let nowhere = StateRef {
@@ -198,10 +197,10 @@ impl Usual<'_> {
                 unreachable!("nodes are objects");
             };
             usual.retain(|field, _| fields_of(kind).contains(&field.as_str()));
-            Rc::new(usual)
+            Arc::new(usual)
         };
-        let mut made = self.made.borrow_mut();
-        Rc::clone(made.entry((kind.to_owned(), seed)).or_insert_with(make))
+        let mut made = held(&self.made);
+        Arc::clone(made.entry((kind.to_owned(), seed)).or_insert_with(make))
     }
 
     /// What a preset's panel says where neither the table nor the defaults do.

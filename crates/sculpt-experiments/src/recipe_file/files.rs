@@ -7,9 +7,9 @@ use sculpt_checkpoints::State;
 use sculpt_models::ModelSpec;
 use sculpt_store::canonical::{sha256_hex, to_canonical_json};
 use sculpt_store::paths;
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a recipe's files were, by how it uses them: the SHA-256 of a network, the id of what was loaded.
 pub(super) type Contents = BTreeMap<String, String>;
@@ -19,9 +19,9 @@ pub(super) struct Files<'a> {
     folder: &'a Path,
     store: Option<&'a Store>,
     known: Contents,
-    found: RefCell<Contents>,
-    gone: RefCell<BTreeSet<PathBuf>>,
-    networks: RefCell<BTreeMap<PathBuf, ModelSpec>>,
+    found: Mutex<Contents>,
+    gone: Mutex<BTreeSet<PathBuf>>,
+    networks: Mutex<BTreeMap<PathBuf, ModelSpec>>,
 }
 
 impl<'a> Files<'a> {
@@ -36,15 +36,15 @@ impl<'a> Files<'a> {
             folder,
             store,
             known: known.unwrap_or_default(),
-            found: RefCell::default(),
-            gone: RefCell::default(),
-            networks: RefCell::default(),
+            found: Mutex::default(),
+            gone: Mutex::default(),
+            networks: Mutex::default(),
         }
     }
 
     /// The exported network of a file, read once.
     pub(super) fn network(&self, file: &Path) -> Result<ModelSpec, String> {
-        if let Some(model) = self.networks.borrow().get(file) {
+        if let Some(model) = held(&self.networks).get(file) {
             return Ok(model.clone());
         }
         let path = self.folder.join(file);
@@ -59,14 +59,14 @@ impl<'a> Files<'a> {
         let model = match (ModelSpec::exported(&path), path.exists()) {
             (Err(error), false) => {
                 let model = kept().ok_or_else(|| format!("{error}{}", self.advice()))?;
-                self.gone.borrow_mut().insert(file.to_owned());
+                held(&self.gone).insert(file.to_owned());
                 model
             }
             (read, _) => read.map_err(|error| error.to_string())?,
         };
         let sha256 = model.network_sha256().unwrap_or_default();
-        self.found.borrow_mut().insert(key, sha256.to_owned());
-        self.networks.borrow_mut().insert(file.to_owned(), model.clone());
+        held(&self.found).insert(key, sha256.to_owned());
+        held(&self.networks).insert(file.to_owned(), model.clone());
         Ok(model)
     }
 
@@ -89,7 +89,7 @@ impl<'a> Files<'a> {
         let (node, state) = match (read(&path, model), path.exists()) {
             (Err(error), false) => {
                 let node = kept().ok_or_else(|| format!("{error}{}", self.advice()))?;
-                self.gone.borrow_mut().insert(file.into());
+                held(&self.gone).insert(file.into());
                 (node, None)
             }
             (read, _) => {
@@ -97,14 +97,15 @@ impl<'a> Files<'a> {
                 (node, Some(state))
             }
         };
-        self.found.borrow_mut().insert(key, node.id().to_string());
+        held(&self.found).insert(key, node.id().to_string());
         Ok((node, state))
     }
 
     /// What was found, and which files were not there.
     pub(super) fn into_found(self) -> (Contents, Vec<PathBuf>) {
-        let gone = self.gone.into_inner();
-        (self.found.into_inner(), gone.into_iter().collect())
+        let gone = self.gone.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = self.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (found, gone.into_iter().collect())
     }
 
     fn advice(&self) -> String {
@@ -121,4 +122,9 @@ impl<'a> Files<'a> {
             ),
         }
     }
+}
+
+/// What a lock guards; tables are read side by side, and nobody leaves one half changed.
+pub(super) fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,9 +5,13 @@ use super::grid::{Axes, Instance, Known, word};
 use super::place::{Table, Text};
 use super::{Choice, Fields, NamedState, Problem, UserRecipe};
 use crate::limits;
-use crate::{ExperimentError, StateRef};
+use crate::{ExperimentError, Node, NodeId, StateRef};
+use sculpt_checkpoints::State;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::thread;
 
 /// Turns tables into nodes, one after the other.
 pub(super) struct Reader<'a> {
@@ -18,6 +22,67 @@ pub(super) struct Reader<'a> {
     pub(super) known: Known,
     pub(super) read: UserRecipe,
 }
+
+/// A node that a table stands for, before it is of the recipe.
+struct Made {
+    id: NodeId,
+    node: Node,
+    /// Of a node that loads its state.
+    loaded: Option<State>,
+}
+
+impl Usual<'_> {
+    fn made(&self, fields: Fields, axes: &Axes) -> Result<Made, Problem> {
+        let seed = axes.get("seed").and_then(|seed| seed.parse().ok());
+        let (node, loaded) = self.node(fields, seed.unwrap_or(1))?;
+        let id = node.id();
+        Ok(Made { id, node, loaded })
+    }
+
+    /// So many of them, each from where the one before ends; the last may be a problem.
+    fn cycles(&self, fields: &Fields, axes: &Axes, n: u32) -> Vec<Result<Made, Problem>> {
+        let mut cycles: Vec<Result<Made, Problem>> = Vec::new();
+        for _ in 0..n {
+            let mut fields = fields.clone();
+            match cycles.last() {
+                Some(Ok(before)) => {
+                    let end = StateRef {
+                        id: before.id.clone(),
+                        epoch: before.node.last_epoch(),
+                    };
+                    fields.insert("from".to_owned(), json!(end));
+                }
+                Some(Err(_)) => break,
+                None => {}
+            }
+            cycles.push(self.made(fields, axes));
+        }
+        cycles
+    }
+}
+
+/// What `of` makes of each, in their order, by as many threads as there are processors: a grid of ten thousand nodes is read while
+/// somebody waits for it to be submitted.
+fn side_by_side<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let n_threads = thread::available_parallelism().map_or(1, NonZero::get);
+    if items.len() < FEW || n_threads == 1 {
+        return items.iter().map(of).collect();
+    }
+    let of = &of;
+    thread::scope(|scope| {
+        let parts = items.chunks(items.len().div_ceil(n_threads));
+        let readers: Vec<_> = parts
+            .map(|part| scope.spawn(move || part.iter().map(of).collect::<Vec<R>>()))
+            .collect();
+        let join = |reader: thread::ScopedJoinHandle<'_, Vec<R>>| {
+            reader.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        readers.into_iter().flat_map(join).collect()
+    })
+}
+
+/// Fewer are read before threads have begun.
+const FEW: usize = 64;
 
 impl Reader<'_> {
     pub(super) fn table(&mut self, table: &Table) -> Result<(), ExperimentError> {
@@ -102,15 +167,12 @@ impl Reader<'_> {
         }
         fill_in(&mut choices);
         self.limit(choices.len().saturating_mul(cycles as usize))?;
+        let made = side_by_side(&choices, |(axes, fields)| self.usual.cycles(fields, axes, cycles));
         let mut instances = Vec::new();
-        for (axes, fields) in choices {
+        for ((axes, _), made) in choices.into_iter().zip(made) {
             let mut states: Vec<StateRef> = Vec::new();
-            for _ in 0..cycles {
-                let mut fields = fields.clone();
-                if let Some(before) = states.last() {
-                    fields.insert("from".to_owned(), json!(before));
-                }
-                states.push(self.add(fields, &axes)?);
+            for node in made {
+                states.push(self.add(node?)?);
             }
             for &epoch in &keep {
                 let id = states.last().expect("a node has a cycle").id.clone();
@@ -240,18 +302,17 @@ impl Reader<'_> {
         if fields.get("kind").and_then(Value::as_str) == Some("prune") {
             fields.entry("density").or_insert_with(|| density.clone());
         }
-        self.add(fields, axes).map_err(|problem| match problem {
+        let made = self.usual.made(fields, axes);
+        made.and_then(|made| self.add(made)).map_err(|problem| match problem {
             Problem::Field(_, detail) | Problem::Text(detail) => Problem::at("steps", detail),
             Problem::Error(error) => Problem::Error(error),
         })
     }
 
-    fn add(&mut self, fields: Fields, axes: &Axes) -> Result<StateRef, Problem> {
-        let seed = axes.get("seed").and_then(|seed| seed.parse().ok());
-        let (node, state) = self.usual.node(fields, seed.unwrap_or(1))?;
-        let added = self.read.recipe.try_add(node, self.threads);
+    fn add(&mut self, made: Made) -> Result<StateRef, Problem> {
+        let added = self.read.recipe.try_add_as(made.id, made.node, self.threads);
         self.limit(self.read.recipe.len())?;
-        if let (Ok(end), Some(state)) = (&added, state) {
+        if let (Ok(end), Some(state)) = (&added, made.loaded) {
             self.read.loaded.insert(end.id.clone(), state);
         }
         added.map_err(|error| match error {

@@ -161,7 +161,7 @@ fn choose(published: &PublishedSuite, recipe: &Recipe, asked: &Asked) -> (Vec<St
             })
         };
         if is_chosen(id) || !entry.keep.iter().all(here) {
-            missing.take(id, entry);
+            missing.take(id, entry.clone());
         }
     }
     (last, missing)
