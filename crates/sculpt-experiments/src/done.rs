@@ -148,11 +148,15 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, ExperimentError> {
 
 /// Writes JSON that carries its own SHA-256.
 pub(crate) fn write_sealed<T: Serialize>(path: &Path, value: &T) -> Result<(), ExperimentError> {
-    let text = sealed::seal(value).map_err(|e| ExperimentError::BadFile {
+    Ok(atomic::write(path, seal(path, value)?.as_bytes())?)
+}
+
+/// What of it is written there.
+pub(crate) fn seal<T: Serialize>(path: &Path, value: &T) -> Result<String, ExperimentError> {
+    sealed::seal(value).map_err(|e| ExperimentError::BadFile {
         path: path.to_owned(),
         detail: e.to_string(),
-    })?;
-    Ok(atomic::write(path, text.as_bytes())?)
+    })
 }
 
 /// Writes `timing.json` and its hash.

@@ -95,7 +95,7 @@ pub use show::{At, Labels, Length, Show, States, grow};
 pub use simulate::{Machines, Simulated, simulate};
 pub use source::Source;
 pub use store::Store;
-pub use suite::{AnySuite, Suite};
+pub use suite::{AnySuite, PreparedSuite, Suite};
 pub use timings::check_timings;
 pub use together::Processes;
 pub use training::{

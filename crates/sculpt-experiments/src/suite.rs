@@ -1,8 +1,8 @@
 //! What a suite is, and where it is described.
 
-use crate::done::write_sealed;
+use crate::done::{seal, write_sealed};
 use crate::{Environment, ExperimentError, Preset, RecipeSuite, Store};
-use sculpt_store::{paths, sealed};
+use sculpt_store::{atomic, paths, sealed};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -60,6 +60,27 @@ impl Suite {
     /// What the file system refuses.
     pub fn save(&self, store: &Store) -> Result<(), ExperimentError> {
         AnySuite::OfPreset(self.clone()).save(store)
+    }
+}
+
+/// A suite that can be written into a store.
+#[derive(Debug)]
+pub struct PreparedSuite {
+    path: PathBuf,
+    /// None where the store has it.
+    text: Option<String>,
+}
+
+impl PreparedSuite {
+    /// Writes it, where it does not stand there so.
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub fn save(self, store: &Store) -> Result<(), ExperimentError> {
+        if let Some(text) = self.text {
+            atomic::write(&self.path, text.as_bytes())?;
+        }
+        store.keep_file(&self.path)
     }
 }
 
@@ -134,10 +155,18 @@ impl AnySuite {
     /// # Errors
     /// A file in its place that is damaged or not ours, which is not written over; what the file system refuses.
     pub fn save(&self, store: &Store) -> Result<(), ExperimentError> {
-        if Self::in_store(store, self.name())?.as_ref() != Some(self) {
-            self.write(&paths::suite(store.runs(), self.name()))?;
-        }
-        store.keep_file(&paths::suite(store.runs(), self.name()))
+        self.prepared(store)?.save(store)
+    }
+
+    /// The first half of [`AnySuite::save`], which writes nothing: the text of ten thousand nodes is made beside other work.
+    ///
+    /// # Errors
+    /// As of [`AnySuite::save`].
+    pub fn prepared(&self, store: &Store) -> Result<PreparedSuite, ExperimentError> {
+        let path = paths::suite(store.runs(), self.name());
+        let is_there = Self::in_store(store, self.name())?.as_ref() == Some(self);
+        let text = (!is_there).then(|| seal(&path, self)).transpose()?;
+        Ok(PreparedSuite { path, text })
     }
 
     /// Writes the suite's description.

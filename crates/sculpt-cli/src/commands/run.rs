@@ -10,7 +10,9 @@ use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{AnySuite, Evaluation, Node, Recipe, StateRef, counted, limits};
 use serde::Serialize;
+use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::thread;
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -78,6 +80,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.again {
         forget(&user.recipe, &store)?;
     }
+    let suite = own::suite_of(user, &words.file, words.suite.as_deref(), &data, global)?;
+    let suite: Option<&AnySuite> = suite.map(|suite| &*Box::leak(Box::new(AnySuite::OfRecipe(suite))));
+    let prepared = suite.map(|suite| {
+        let store = store.clone();
+        thread::spawn(move || suite.prepared(&store))
+    });
     // The end of every node, and the epochs that it keeps.
     let states = user.states.iter().map(|named| &named.state).flat_map(|end| {
         let kept = user.recipe.get(&end.id).map(|entry| entry.keep.clone());
@@ -105,10 +113,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             of.spec()?.how()
         );
     }
-    let suite = own::suite_of(user, &words.file, words.suite.as_deref(), &data, global)?;
-    let suite = suite.map(|suite| &*Box::leak(Box::new(AnySuite::OfRecipe(suite))));
-    if let Some(suite) = suite {
-        suite.save(&store)?;
+    if let Some(prepared) = prepared {
+        prepared.join().unwrap_or_else(|panic| resume_unwind(panic))?.save(&store)?;
     }
     places::warn_of_unreadable(&store);
     let title = words.file.display().to_string();
