@@ -2,9 +2,9 @@
 
 use crate::printing;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sculpt_experiments::{Board, Event, Happening, JobNumber, counted};
+use sculpt_experiments::{Board, Event, Happening, JobNumber, NodeId, counted};
 use sculpt_measures::Session;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -63,6 +63,8 @@ pub(crate) struct Display {
     begun: Instant,
     last_line: Instant,
     n_nodes: usize,
+    /// Nodes of which it was said that another process is at them.
+    held: BTreeSet<NodeId>,
 }
 
 impl Display {
@@ -86,6 +88,7 @@ impl Display {
             begun: Instant::now(),
             last_line: Instant::now(),
             n_nodes,
+            held: BTreeSet::new(),
         };
         let (epochs, done) = (board.epochs_total(), board.recipe().len() - n_nodes);
         display.note(&format!(
@@ -117,8 +120,8 @@ impl Display {
         self.jobs.insert(job, bar);
     }
 
-    fn said(&self, job: JobNumber, event: &Event, board: &Board<'_>) {
-        let Some(bar) = self.jobs.get(&job) else {
+    fn said(&mut self, job: JobNumber, event: &Event, board: &Board<'_>) {
+        let Some(bar) = self.jobs.get(&job).cloned() else {
             return;
         };
         match event {
@@ -137,10 +140,12 @@ impl Display {
                 bar.set_position(*steps_done);
             }
             Event::Done { .. } | Event::Stopped { .. } => {}
-            Event::Held { id } => self.note(&format!(
+            // A worker that waits looks at it again and again.
+            Event::Held { id } if self.held.insert(id.clone()) => self.note(&format!(
                 "node {} is being run by another process; looked at again later",
                 id.short()
             )),
+            Event::Held { .. } => {}
             Event::Failed { id, error } => self.note(&format!("node {} failed: {error}", id.short())),
         }
     }
@@ -157,9 +162,13 @@ impl Display {
         self.total.set_position(epochs as u64);
         let gone = self.begun.elapsed().as_secs_f64();
         let said = format!(
-            "{}/{} nodes, {} gone{}",
-            board.n_run(),
+            "{}/{} nodes{}, {} gone{}",
+            board.n_done(),
             self.n_nodes,
+            match board.n_held() {
+                0 => String::new(),
+                n => format!(" ({n} with other processes)"),
+            },
             duration(gone),
             to_go(gone, epochs, board.epochs_total())
         );

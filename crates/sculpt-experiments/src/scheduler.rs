@@ -291,6 +291,17 @@ impl<'r> Board<'r> {
         self.n_run
     }
 
+    /// Nodes done since, by this process or by others.
+    pub fn n_done(&self) -> usize {
+        let done = self.standing.iter().filter(|s| **s == Standing::Done).count();
+        done - (self.ids.len() - self.n_open_at_start)
+    }
+
+    /// Nodes that others are at.
+    pub fn n_held(&self) -> usize {
+        self.standing.iter().filter(|s| **s == Standing::Held).count()
+    }
+
     /// Nodes that failed, with why.
     pub fn failed(&self) -> &[(NodeId, String)] {
         &self.failed

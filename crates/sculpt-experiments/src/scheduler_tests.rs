@@ -148,6 +148,10 @@ fn held_nodes_are_tried_again_or_found_done() {
         let Ok(end) = drive(&mut board, &mut worker, &stop, &is_done, &mut |_, _| {});
         assert_eq!(end, Drive::Finished);
         assert_eq!((board.failed().len(), board.n_cut()), (0, 0));
+        // What others did is done, and this process did not run it.
+        let all = board.n_open_at_start();
+        assert_eq!((board.n_done(), board.n_held()), (all, 0));
+        assert_eq!(board.n_run(), all - usize::from(found_done));
         let order = order.borrow();
         let place = |id| order.iter().position(|o| o == id);
         assert_eq!(place(&first[1]).is_none(), found_done);

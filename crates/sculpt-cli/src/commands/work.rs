@@ -88,6 +88,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         (None, Some(file)) => {
             let mut user = store.read_user_recipe(file, &data)?;
             own::keep_files(&mut user, &store)?;
+            // As `run` makes one, so that `status`, `draw` and `publish` know of it.
+            if let Some(suite) = own::suite_of(&user, file, None, &data, global)? {
+                AnySuite::OfRecipe(suite).save(&store)?;
+            }
             let wanted: Vec<StateRef> = user.states.iter().map(|named| named.state.clone()).collect();
             user.recipe.needed(&wanted, |state| store.has(state))
         }
