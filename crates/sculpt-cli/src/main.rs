@@ -45,11 +45,7 @@ fn ended(result: anyhow::Result<()>) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             printing::failure(&error);
-            if error.is::<words::BadUsage>() {
-                2
-            } else {
-                1
-            }
+            if error.is::<words::BadUsage>() { 2 } else { 1 }
         }
     }
 }

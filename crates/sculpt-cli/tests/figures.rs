@@ -54,9 +54,12 @@ fn the_published_artefacts_are_what_their_checkpoints_give() {
     let cache = TempDir::new().unwrap();
     let runs = cache.path().to_str().unwrap();
     for time in ["first", "again, from the cache"] {
-        let output = sculpt(&checkout(), &["all", "--check", "--json", "--runs", runs])
-            .output()
-            .unwrap();
+        let output = sculpt(
+            &checkout(),
+            &["all", "--suite", "demo", "--check", "--json", "--runs", runs],
+        )
+        .output()
+        .unwrap();
         let outcomes = json(&output);
         let artefacts = outcomes["artefacts"].as_array().unwrap();
         assert_eq!(artefacts.len(), 19 + 4 + 3, "{time}");
@@ -69,6 +72,28 @@ fn the_published_artefacts_are_what_their_checkpoints_give() {
         let figure_5 = artefacts.iter().find(|a| a["artefact"] == "figure 5").unwrap();
         assert_eq!(figure_5["rows"], 3 * (4 + 8 * 6) + 2 * (4 + 8 * 4), "{time}");
     }
+}
+
+/// Of the usual suites the first that has it: the real one before the demo, which has everything.
+#[test]
+fn an_artefact_is_of_the_first_usual_suite_that_has_it() {
+    let output = sculpt(&checkout(), &["figure", "5", "16", "--published", "--json"])
+        .output()
+        .unwrap();
+    let said = json(&output);
+    let suites: Vec<_> = said["artefacts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| &a["suite"])
+        .collect();
+    assert_eq!(suites, ["cifar10-quarter", "demo"]);
+    let note = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        note.contains("figure 16 is shown of suite demo, since cifar10-quarter"),
+        "{note}"
+    );
+    assert!(!note.contains("figure 5 is shown"), "{note}");
 }
 
 /// With nothing but the suite's description and the committed frames: no checkpoint, no list of them, no data, no store.

@@ -40,7 +40,7 @@ pub use page::{clear_own_files, write_own_page, write_page};
 pub use provenance::{Provenance, Restyled, SuiteShown};
 pub use registry::ALL;
 pub use sculpt_claims::Question;
-pub use session::Session;
+pub use session::{Session, is_shown_by};
 pub use training_curves::training_curves;
 // What an artefact is called, needs, and gives.
 pub use sculpt_measures::{Needs, PanelNeeds};

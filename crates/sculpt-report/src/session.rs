@@ -81,23 +81,31 @@ impl Session {
     /// # Errors
     /// A state that is not there; a suite without any panel of the artefact.
     pub(crate) fn need(&self, artefact: &Artefact) -> Result<Needs, ReportError> {
-        let source = self.measures.source();
-        let all = artefact.needs(&self.suite().preset)?;
-        let needs = all.clone().in_source(source);
-        let wanted = if needs.panels.is_empty() { &all } else { &needs };
-        let there = |state: &StateRef| source.has(state);
-        let states = wanted.states();
-        let missing: Vec<_> = states.iter().filter(|state| !there(state)).collect();
-        match missing.first() {
-            None => Ok(needs),
-            Some(first) => Err(ReportError::StatesMissing {
-                artefact: artefact.name.to_string(),
-                suite: self.suite().name.clone(),
-                missing: missing.len(),
-                needed: states.len(),
-                id: first.id.clone(),
-                epoch: first.epoch,
-            }),
-        }
+        need(artefact, &self.suite, self.measures.source())
+    }
+}
+
+/// Whether a suite can show an artefact: all states of at least one of its panels are there.
+pub fn is_shown_by(artefact: &Artefact, suite: &Suite, source: &Source) -> bool {
+    need(artefact, suite, source).is_ok_and(|needs| artefact.panels().is_empty() || !needs.panels.is_empty())
+}
+
+fn need(artefact: &Artefact, suite: &Suite, source: &Source) -> Result<Needs, ReportError> {
+    let all = artefact.needs(&suite.preset)?;
+    let needs = all.clone().in_source(source);
+    let wanted = if needs.panels.is_empty() { &all } else { &needs };
+    let there = |state: &StateRef| source.has(state);
+    let states = wanted.states();
+    let missing: Vec<_> = states.iter().filter(|state| !there(state)).collect();
+    match missing.first() {
+        None => Ok(needs),
+        Some(first) => Err(ReportError::StatesMissing {
+            artefact: artefact.name.to_string(),
+            suite: suite.name.clone(),
+            missing: missing.len(),
+            needed: states.len(),
+            id: first.id.clone(),
+            epoch: first.epoch,
+        }),
     }
 }

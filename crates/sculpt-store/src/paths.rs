@@ -265,7 +265,7 @@ pub fn published_suite(data: &Path, suite: &str) -> PathBuf {
     published_folder(data).join(suite)
 }
 
-/// Text file that names the suite used when none is asked for.
+/// Text file that names the suites used when none is asked for, the first that has an artefact.
 pub fn published_default(data: &Path) -> PathBuf {
     published_folder(data).join("default")
 }

@@ -1,13 +1,15 @@
 //! `all`: every artefact of a suite, and the page that shows them.
 
-use super::figure::{Outcome, ShowWords, as_json, differing, open_page, outcome, page, report, session};
+use super::figure::{
+    Outcome, ShowWords, as_json, differing, is_published, open_page, outcome, page, report, session,
+};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::bail;
+use sculpt_experiments::Source;
 use sculpt_report::{ALL, Artefact, ReportError, Session};
-use sculpt_store::paths::{self, ReportFile};
+use sculpt_store::paths;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Instant;
@@ -19,11 +21,11 @@ pub(crate) fn run(words: &ShowWords, global: &Global) -> anyhow::Result<()> {
         )
         .into());
     }
-    let session = session(words, global)?;
+    let session = session(words.suite.as_deref(), words, global)?;
     let published = paths::published_report_folder(&places::reports(), &session.suite().name);
     let wanted: Vec<&Artefact> = ALL
         .iter()
-        .filter(|artefact| !words.check || is_published(artefact, &published))
+        .filter(|artefact| !words.check || is_published(artefact, &session.suite().name))
         .collect();
     if wanted.is_empty() {
         bail!(
@@ -43,11 +45,11 @@ pub(crate) fn run(words: &ShowWords, global: &Global) -> anyhow::Result<()> {
     }
     let page = page(&session, words)?;
     if words.json {
-        let mut said = as_json(&outcomes, page.as_deref());
+        let mut said = as_json(&outcomes, page.as_slice());
         said["left_out"] = serde_json::json!(left_out);
         printing::json(&said)?;
     } else {
-        report(&outcomes, page.as_deref(), false)?;
+        report(&outcomes, page.as_slice(), false)?;
         open_page(page.as_deref(), words)?;
     }
     if !failed.is_empty() {
@@ -98,15 +100,14 @@ fn outcomes_of<'a>(
     done.into_values().collect()
 }
 
-fn is_published(artefact: &Artefact, folder: &Path) -> bool {
-    paths::report(folder, &artefact.name.stem(), ReportFile::Parquet).is_file()
-}
-
-/// Whether the suite was never meant to show it: nothing of it is there, or only what it shares with one that was.
+/// Whether the suite was never meant to show it: nothing of it is there, or only what it shares with one that was. A suite may be
+/// published before it is finished; a file of its list that is gone is another error.
 fn is_not_of(artefact: &Artefact, session: &Session, error: &anyhow::Error) -> bool {
     let listed = || session.suite().artefacts.contains(&artefact.name.to_string());
     match error.downcast_ref() {
-        Some(ReportError::StatesMissing { missing, needed, .. }) => missing == needed || !listed(),
+        Some(ReportError::StatesMissing { missing, needed, .. }) => {
+            missing == needed || !listed() || matches!(session.measures().source(), Source::Published(_))
+        }
         Some(error) => error.is_absence(),
         None => false,
     }

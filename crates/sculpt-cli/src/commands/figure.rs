@@ -2,7 +2,7 @@
 //! pictures.
 
 use super::preset::{DataWords, artefacts};
-use super::suites::{find, open};
+use super::suites::{find, open, shown_by};
 use super::table;
 use crate::commands::pictures::PREFIX;
 use crate::display::tell_of_measuring;
@@ -11,7 +11,9 @@ use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{PanelName, Suite, counted};
-use sculpt_report::{Artefact, Difference, Frame, Name, Session, SummaryRow, Written, write, write_page};
+use sculpt_report::{
+    Artefact, Difference, Frame, Name, Session, SummaryRow, Written, is_shown_by, write, write_page,
+};
 use sculpt_store::paths::{self, ReportFile};
 use serde::Serialize;
 use std::{
@@ -36,7 +38,7 @@ pub(crate) struct Words {
 /// What every command takes that shows artefacts of a suite.
 #[derive(Args)]
 pub(crate) struct ShowWords {
-    /// The suite to read [default: the one that data/published/default names]
+    /// The suite to read [default: of those that data/published/default names, the first that has all of it]
     #[arg(long, value_name = "NAME")]
     pub(crate) suite: Option<String>,
     #[command(flatten)]
@@ -86,21 +88,29 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 /// Draws figures from the frames that are published, or else from those last measured.
 fn restyle(numbers: &[String], words: &ShowWords, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&named("figure", numbers))?;
-    let (suite, _) = find(words.suite.as_deref(), global)?;
     let reports = places::reports();
-    let folder = paths::report_folder(&reports, &suite.name);
-    let published = paths::published_report_folder(&reports, &suite.name);
-    let mut outcomes = Vec::new();
-    for artefact in wanted {
-        let frame = paths::report(&published, &artefact.name.stem(), ReportFile::Parquet);
-        let from = if frame.is_file() { &published } else { &folder };
-        let (frame, written) =
-            sculpt_report::restyle(artefact, &suite, from, &folder, &command_line(), git_revision())?;
-        outcomes.push(Outcome::new(artefact, &suite, frame, Some(written), None));
+    let (mut outcomes, mut pages) = (Vec::new(), Vec::new());
+    for (name, wanted) in shown_by(wanted, words.suite.as_deref(), is_published)? {
+        let (suite, _) = find(Some(&name), global)?;
+        let folder = paths::report_folder(&reports, &suite.name);
+        let published = paths::published_report_folder(&reports, &suite.name);
+        for artefact in wanted {
+            let is_there = is_published(artefact, &suite.name);
+            let from = if is_there { &published } else { &folder };
+            let (frame, written) =
+                sculpt_report::restyle(artefact, &suite, from, &folder, &command_line(), git_revision())?;
+            outcomes.push(Outcome::new(artefact, &suite, frame, Some(written), None));
+        }
+        pages.push(write_page(&suite, &folder)?);
     }
-    let page = write_page(&suite, &folder)?;
-    report(&outcomes, Some(&page), words.json)?;
-    open_page(Some(&page), words)
+    report(&outcomes, &pages, words.json)?;
+    open_page(pages.first().map(PathBuf::as_path), words)
+}
+
+/// Whether the frame of an artefact of a suite is published.
+pub(crate) fn is_published(artefact: &Artefact, suite: &str) -> bool {
+    let folder = paths::published_report_folder(&places::reports(), suite);
+    paths::report(&folder, &artefact.name.stem(), ReportFile::Parquet).is_file()
 }
 
 /// `figure 5 7` from `figure` and the numbers.
@@ -115,19 +125,28 @@ pub(crate) fn show(kind: &str, numbers: &[String], words: &ShowWords, global: &G
     if words.published {
         return show_published(kind, &wanted, words, global);
     }
-    let session = session(words, global)?;
-    let mut outcomes = Vec::new();
-    for artefact in wanted {
-        outcomes.push(outcome(artefact, &session, words.check)?);
+    let (mut outcomes, mut pages) = (Vec::new(), Vec::new());
+    let has = |artefact: &Artefact, suite: &str| {
+        if words.check {
+            return is_published(artefact, suite);
+        }
+        // What cannot be read is said where it is opened, as the first.
+        open(Some(suite), global).is_ok_and(|(suite, source)| is_shown_by(artefact, &suite, &source))
+    };
+    for (suite, wanted) in shown_by(wanted, words.suite.as_deref(), has)? {
+        let session = session(Some(&suite), words, global)?;
+        for artefact in wanted {
+            outcomes.push(outcome(artefact, &session, words.check)?);
+        }
+        pages.extend(page(&session, words)?);
     }
-    let page = page(&session, words)?;
     if !words.json && !words.check {
         for outcome in &outcomes {
             tell_table(kind, outcome)?;
         }
     }
-    report(&outcomes, page.as_deref(), words.json)?;
-    open_page(page.as_deref(), words)?;
+    report(&outcomes, &pages, words.json)?;
+    open_page(pages.first().map(PathBuf::as_path), words)?;
     differing(&outcomes)
 }
 
@@ -150,19 +169,22 @@ fn show_published(
     words: &ShowWords,
     global: &Global,
 ) -> anyhow::Result<()> {
-    let (suite, _) = find(words.suite.as_deref(), global)?;
-    let folder = paths::published_report_folder(&places::reports(), &suite.name);
-    let mut outcomes = Vec::new();
-    for artefact in wanted {
-        let frame = artefact.read(&folder)?;
-        let summary = artefact.read_summary(&folder)?;
-        outcomes.push(Outcome {
-            summary,
-            ..Outcome::new(artefact, &suite, frame, None, None)
-        });
+    let (mut outcomes, mut folders) = (Vec::new(), Vec::new());
+    for (name, wanted) in shown_by(wanted.to_vec(), words.suite.as_deref(), is_published)? {
+        let (suite, _) = find(Some(&name), global)?;
+        let folder = paths::published_report_folder(&places::reports(), &suite.name);
+        for artefact in wanted {
+            let frame = artefact.read(&folder)?;
+            let summary = artefact.read_summary(&folder)?;
+            outcomes.push(Outcome {
+                summary,
+                ..Outcome::new(artefact, &suite, frame, None, None)
+            });
+        }
+        folders.push(folder);
     }
     if words.json {
-        return printing::json(&as_json(&outcomes, None));
+        return printing::json(&as_json(&outcomes, &[]));
     }
     for outcome in &outcomes {
         tell_table(kind, outcome)?;
@@ -171,8 +193,12 @@ fn show_published(
             printing::line(&format!("{}\n{table}", outcome.artefact));
         }
     }
-    let page = paths::report_page(&folder);
-    printing::note(&format!("as published in {}", page.display()));
+    for folder in folders {
+        printing::note(&format!(
+            "as published in {}",
+            paths::report_page(&folder).display()
+        ));
+    }
     Ok(())
 }
 
@@ -211,8 +237,8 @@ pub(crate) fn open_in_browser(page: &Path) -> anyhow::Result<()> {
 }
 
 /// Opens the suite that is asked for.
-pub(crate) fn session(words: &ShowWords, global: &Global) -> anyhow::Result<Session> {
-    let (suite, source) = open(words.suite.as_deref(), global)?;
+pub(crate) fn session(suite: Option<&str>, words: &ShowWords, global: &Global) -> anyhow::Result<Session> {
+    let (suite, source) = open(suite, global)?;
     let device = device::of(global)?;
     let (data, cache) = (words.data.folder(global, 1)?, places::runs(global));
     let session = Session::open(suite, source, &data, device, &cache)?;
@@ -325,10 +351,10 @@ impl Outcome {
     }
 }
 
-/// Says what was done, for people or as JSON; `page` shows it all.
-pub(crate) fn report(outcomes: &[Outcome], page: Option<&Path>, json: bool) -> anyhow::Result<()> {
+/// Says what was done, for people or as JSON; the pages, one a suite, show it all.
+pub(crate) fn report(outcomes: &[Outcome], pages: &[PathBuf], json: bool) -> anyhow::Result<()> {
     if json {
-        return printing::json(&as_json(outcomes, page));
+        return printing::json(&as_json(outcomes, pages));
     }
     for outcome in outcomes {
         match &outcome.differences {
@@ -359,17 +385,20 @@ pub(crate) fn report(outcomes: &[Outcome], page: Option<&Path>, json: bool) -> a
             }
         }
     }
-    if let Some(page) = page {
+    for page in pages {
         printing::line(&page.display().to_string());
     }
     Ok(())
 }
 
-/// What was done, as `--json` says it.
-pub(crate) fn as_json(outcomes: &[Outcome], page: Option<&Path>) -> serde_json::Value {
+/// What was done, as `--json` says it: `page` is that of the first artefact's suite.
+pub(crate) fn as_json(outcomes: &[Outcome], pages: &[PathBuf]) -> serde_json::Value {
     let mut said = serde_json::json!({ "artefacts": outcomes });
-    if let Some(page) = page {
+    if let [page, further @ ..] = pages {
         said["page"] = serde_json::json!(page);
+        if !further.is_empty() {
+            said["pages"] = serde_json::json!(pages);
+        }
     }
     said
 }

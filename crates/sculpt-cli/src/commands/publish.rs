@@ -7,6 +7,7 @@ use super::own;
 use super::plan::needs;
 use super::preset::{DataWords, check_suite_name};
 use super::reproduce::by_names;
+use super::suites::make_usual;
 use crate::display::tell_of_measuring;
 use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};
@@ -18,7 +19,7 @@ use sculpt_experiments::{
 };
 use sculpt_measures::Session as Measures;
 use sculpt_report::{Session, clear_own_files, write_own_page, write_page};
-use sculpt_store::{atomic, paths};
+use sculpt_store::paths;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -92,8 +93,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         bytes as f64 / 1e6
     ));
     if words.default {
-        let text = format!("{}\n", suite.name);
-        atomic::write(&paths::published_default(&places::data()), text.as_bytes())?;
+        make_usual(&suite.name)?;
     }
     let reports = paths::published_report_folder(&places::reports(), &suite.name);
     let source = Source::published(&folder)?;
@@ -118,7 +118,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     let page = write_page(session.suite(), &reports)?;
     further.bring(&folder)?;
-    report(&outcomes, Some(&page), words.json)
+    report(&outcomes, &[page], words.json)
 }
 
 /// What the states say of their test images: where these are not at hand, as an earlier publication of the same states says it.

@@ -125,7 +125,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         outcomes.push(measure_and_draw(artefact, &session, &folder, &command_line())?);
     }
     let page = write_page(session.suite(), &folder)?;
-    report(&outcomes, Some(&page), words.json)
+    report(&outcomes, &[page], words.json)
 }
 
 /// The suite of these artefacts, and of those that it had in the store before.

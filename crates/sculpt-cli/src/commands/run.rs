@@ -114,7 +114,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         );
     }
     if let Some(prepared) = prepared {
-        prepared.join().unwrap_or_else(|panic| resume_unwind(panic))?.save(&store)?;
+        prepared
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic))?
+            .save(&store)?;
     }
     places::warn_of_unreadable(&store);
     let title = words.file.display().to_string();

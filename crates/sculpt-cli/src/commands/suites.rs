@@ -1,11 +1,12 @@
 //! Which suite a name means, and where its states are.
 
 use super::preset::check_suite_name;
-use crate::places;
 use crate::words::Global;
+use crate::{places, printing};
 use anyhow::{Context, bail};
 use sculpt_experiments::{AnySuite, ExperimentError, Source, Suite};
-use sculpt_store::paths;
+use sculpt_report::Artefact;
+use sculpt_store::{atomic, paths};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -35,22 +36,70 @@ pub(crate) fn find(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite
     }
 }
 
+/// The suites that are shown where none is named, first the one that is asked before the others; at least one.
+pub(crate) fn usual() -> anyhow::Result<Vec<String>> {
+    let path = paths::published_default(&places::data());
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+            "give the suite to show with --suite NAME; `sculpt list` has those that there are, and {} would name the usual one",
+            path.display()
+        ),
+        found => found.with_context(|| path.display().to_string())?,
+    };
+    let names: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if names.is_empty() {
+        bail!("{} names no suite; give one with --suite NAME", path.display());
+    }
+    Ok(names)
+}
+
+/// Makes a suite the one that is asked before the others.
+pub(crate) fn make_usual(name: &str) -> anyhow::Result<()> {
+    let path = paths::published_default(&places::data());
+    let others = fs::read_to_string(&path).unwrap_or_default();
+    let others = others.split_whitespace().filter(|other| *other != name);
+    let names: Vec<&str> = [name].into_iter().chain(others).collect();
+    Ok(atomic::write(
+        &path,
+        format!("{}\n", names.join("\n")).as_bytes(),
+    )?)
+}
+
+/// Artefacts by the suite that shows them: the named one all, else each the first usual suite that `has` it, and the first of all where
+/// none does. That an artefact is of another than the first is said.
+pub(crate) fn shown_by<'a>(
+    artefacts: Vec<&'a Artefact>,
+    name: Option<&str>,
+    has: impl Fn(&Artefact, &str) -> bool,
+) -> anyhow::Result<Vec<(String, Vec<&'a Artefact>)>> {
+    if let Some(name) = name {
+        return Ok(vec![(name.to_owned(), artefacts)]);
+    }
+    let usual = usual()?;
+    let mut shown: Vec<(String, Vec<&Artefact>)> = Vec::new();
+    for artefact in artefacts {
+        let suite = usual.iter().find(|name| has(artefact, name));
+        if let Some(suite) = suite.filter(|name| **name != usual[0]) {
+            printing::note(&format!(
+                "{} is shown of suite {suite}, since {} has not all of it; --suite NAME names one",
+                artefact.name, usual[0]
+            ));
+        }
+        let suite = suite.unwrap_or(&usual[0]);
+        match shown.iter_mut().find(|(name, _)| name == suite) {
+            Some((_, of_it)) => of_it.push(artefact),
+            None => shown.push((suite.clone(), vec![artefact])),
+        }
+    }
+    Ok(shown)
+}
+
 /// What a suite is, of a preset or of a recipe, and its folder if it is published or fetched; its states are not looked at.
 pub(crate) fn find_any(name: Option<&str>, global: &Global) -> anyhow::Result<(AnySuite, Option<PathBuf>)> {
     let data = places::data();
     let name = match name {
         Some(name) => name.to_owned(),
-        None => {
-            let path = paths::published_default(&data);
-            let text = match fs::read_to_string(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-                    "give the suite to show with --suite NAME; `sculpt list` has those that there are, and {} would name the usual one",
-                    path.display()
-                ),
-                found => found.with_context(|| path.display().to_string())?,
-            };
-            text.trim().to_owned()
-        }
+        None => usual()?.swap_remove(0),
     };
     check_suite_name(&name)?;
     for folder in [

@@ -303,10 +303,11 @@ impl Reader<'_> {
             fields.entry("density").or_insert_with(|| density.clone());
         }
         let made = self.usual.made(fields, axes);
-        made.and_then(|made| self.add(made)).map_err(|problem| match problem {
-            Problem::Field(_, detail) | Problem::Text(detail) => Problem::at("steps", detail),
-            Problem::Error(error) => Problem::Error(error),
-        })
+        made.and_then(|made| self.add(made))
+            .map_err(|problem| match problem {
+                Problem::Field(_, detail) | Problem::Text(detail) => Problem::at("steps", detail),
+                Problem::Error(error) => Problem::Error(error),
+            })
     }
 
     fn add(&mut self, made: Made) -> Result<StateRef, Problem> {
