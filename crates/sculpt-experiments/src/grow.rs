@@ -139,11 +139,16 @@ impl<'a> Grower<'a> {
             Length::Levels => (setup.cycle_epochs, setup.levels.len() as u32),
             Length::Once => (setup.cycle_epochs, 1),
             Length::Long => (setup.long_interval, setup.long_intervals),
+            Length::Total => (setup.cycle_epochs, setup.total_cycles()),
+        };
+        let total = match length {
+            Length::Total => setup.total_epochs.unwrap_or(n * epochs),
+            Length::Cycles | Length::Levels | Length::Once | Length::Long => n * epochs,
         };
         match training {
             Training::Cyclic => self.cycles(start, setup.schedule, epochs, n),
             Training::Cosine => self.cycles(start, Kind::Cosine, epochs, n),
-            Training::OneCycle => self.one_cycle(start, epochs, n),
+            Training::OneCycle => self.one_cycle(start, epochs, n, total),
         }
     }
 
@@ -184,10 +189,12 @@ impl<'a> Grower<'a> {
         states
     }
 
-    /// Trains once over `n · interval` epochs, up and down once (one-cycle), and returns the state after each interval.
-    fn one_cycle(&mut self, from: StateRef, interval: u32, n: u32) -> Vec<StateRef> {
-        let end = self.train(from, Kind::OneCycle, n * interval);
-        (1..=n).map(|i| self.keep(&end, i * interval)).collect()
+    /// Trains once over `total` epochs, up and down once (one-cycle), and returns the state after each of `n` intervals; the last is as
+    /// long as is left.
+    fn one_cycle(&mut self, from: StateRef, interval: u32, n: u32, total: u32) -> Vec<StateRef> {
+        let end = self.train(from, Kind::OneCycle, total);
+        let ends = (1..n).map(|i| i * interval).chain([total]);
+        ends.map(|epoch| self.keep(&end, epoch)).collect()
     }
 
     /// The level of iterative pruning that has this density.

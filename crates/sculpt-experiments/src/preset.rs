@@ -277,6 +277,28 @@ mod tests {
         assert_eq!((short.cycle_epochs, short.warm_up_epochs().unwrap()), (15, 1));
     }
 
+    /// A.1's 2,000 epochs, of which 13 cycles of 150 are whole; a tenth in `short`, and no others than the cycles' in a cut.
+    #[test]
+    fn signs_are_compared_over_as_many_epochs_as_the_paper_says() {
+        let of = |name, overrides| {
+            let setup = preset(name, overrides).panel(PanelName::A).unwrap();
+            (setup.total_epochs, setup.total_cycles())
+        };
+        assert_eq!(of(PresetName::Paper, Overrides::default()), (Some(2000), 13));
+        assert_eq!(of(PresetName::Short, Overrides::default()), (Some(200), 13));
+        assert_eq!(of(PresetName::Demo, Overrides::default()), (None, 4));
+        let cut = |cycles, total_epochs| Overrides {
+            cycles,
+            total_epochs,
+            ..Overrides::default()
+        };
+        assert_eq!(of(PresetName::Paper, cut(Some(2), None)), (None, 2));
+        assert_eq!(of(PresetName::Paper, cut(None, Some(1500))), (Some(1500), 10));
+        assert_eq!(of(PresetName::Paper, cut(None, Some(1200))), (None, 8));
+        let preset = preset(PresetName::Paper, cut(None, Some(1500)));
+        assert_eq!(preset.suite_name(), "paper-total-epochs=1500");
+    }
+
     #[test]
     fn overrides_stand_in_names_and_titles() {
         let densities = Some([0.5, 0.05].map(density).to_vec());
@@ -307,6 +329,13 @@ mod tests {
                 ..Overrides::default()
             },
             "--seeds is 0, not in 1..=100 (the paper has 3",
+        );
+        refused(
+            Overrides {
+                total_epochs: Some(7),
+                ..Overrides::default()
+            },
+            "--total-epochs is 7, not in 8..=100000",
         );
         let rising = Some([0.1, 0.5].map(density).to_vec());
         refused(

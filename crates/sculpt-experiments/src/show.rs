@@ -52,6 +52,18 @@ pub enum Length {
     Once,
     /// The preset's long intervals (A.8).
     Long,
+    /// The preset's total epochs (A.1), in presets where those are not its cycles'.
+    Total,
+}
+
+impl Length {
+    /// Whether a preset's panel has it.
+    fn is_of(self, setup: &Setup) -> bool {
+        match self {
+            Length::Cycles | Length::Levels | Length::Once | Length::Long => true,
+            Length::Total => setup.total_epochs.is_some(),
+        }
+    }
 }
 
 /// Which states of a training are shown.
@@ -113,7 +125,7 @@ pub fn grow(recipe: &mut Recipe, setup: &Setup, shows: &[Show], labels: Labels) 
             }),
         };
         let mut grower = Grower::new(recipe, setup, seed, noise);
-        for show in shows {
+        for show in shows.iter().filter(|show| show.length.is_of(setup)) {
             for density in show.at.densities(setup) {
                 for method in show.methods {
                     if method.stands_at(density, setup) {

@@ -287,7 +287,15 @@ pub(crate) const FIELDS: &[Field] = &[
                 setup.cycles * setup.cycle_epochs,
                 setup.long_interval * setup.long_intervals,
             );
-            Ok(format!("{all}, as many as the cyclic run; {long} in figure 17"))
+            let total = setup.total_epochs.map_or_else(String::new, |total| {
+                format!(
+                    "; {total} in figure 10 and table 3, beside {} whole cycles",
+                    setup.total_cycles()
+                )
+            });
+            Ok(format!(
+                "{all}, as many as the cyclic run{total}; {long} in figure 17"
+            ))
         },
         touches: "figures 2 (d), 3, 10, 11, 17; table 3",
         source: "A.1, A.8, figure 11; reference 1.8",

@@ -93,6 +93,49 @@ fn artefacts_share_their_beginnings() {
     assert_eq!(cycles(&programme(&preset).unwrap()), 1083 + 243 + 138 + 22);
 }
 
+/// A.1: 13 cycles of 150 epochs, of which the first 8 are those of figure 8, and one-cycle over 2,000, with the one over 1,200 as it was.
+#[test]
+fn signs_are_compared_over_2000_epochs_too() {
+    let overrides = Overrides {
+        seeds: Some(1),
+        ..Overrides::default()
+    };
+    let setup = setup(PresetName::Paper, overrides);
+    let mut recipe = Recipe::default();
+    let points = grow(&mut recipe, &setup, shows::SIGN_OVERLAP, Labels::Clean);
+    let of = |method: &Method| -> Vec<_> {
+        let shown = points.iter().filter(|point| point.method == method);
+        shown
+            .map(|point| {
+                (
+                    point.cycle,
+                    point.state.epoch,
+                    recipe.epochs_trained(&point.state),
+                )
+            })
+            .collect()
+    };
+    let from = 13 * 150;
+    assert_eq!(of(&methods::LRR), [(1, 150, from)]);
+    // The weights are a second initialisation's.
+    assert_eq!(
+        of(&methods::LRR_MASK_WARMUP_SIGNS),
+        [(8, 150, 1200), (13, 150, 1950)]
+    );
+    assert_eq!(
+        of(&methods::LRR_MASK_WARMUP_SIGNS_ONE_CYCLE),
+        [(8, 1200, 1200), (13, 2000, 2000)]
+    );
+    let eight = shows::SIGNS_SUFFICE;
+    let n = recipe.len();
+    grow(&mut recipe, &setup, &eight[1..], Labels::Clean);
+    let further = recipe.iter().skip(n);
+    let at_93 = further.filter(|(_, entry)| entry.density == setup.sparse_93.get());
+    let signs =
+        at_93.filter(|(_, entry)| matches!(&entry.node, Node::Combine(node) if node.signs_from.is_some()));
+    assert_eq!(signs.count(), 0);
+}
+
 /// Labels are noisy in figure 9 (b) alone, and there in every cycle with the same seed.
 #[test]
 fn noise_is_in_all_cycles_or_none() {

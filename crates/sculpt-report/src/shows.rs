@@ -80,8 +80,18 @@ pub(crate) static SCULPTING: &[Show] = &[
     SCULPT_FROM_STARTS[4],
 ];
 
-/// Figure 19: LRR, masks found at initialisation, and SCULPT, at the densities whose costs are compared.
+/// Figure 19 (a): LRR, masks found at initialisation, SCULPT, and WR, at the densities whose costs are compared.
 pub(crate) static AT_EQUAL_COST: &[Show] = &[
+    WITHOUT_WR[0],
+    WITHOUT_WR[1],
+    WITHOUT_WR[2],
+    Show::last(&[&WR], At::Costs),
+];
+
+/// Figure 19 (b), (c): the same without WR, of which there is one seed (A.2).
+pub(crate) static AT_EQUAL_COST_WITHOUT_WR: &[Show] = &WITHOUT_WR;
+
+const WITHOUT_WR: [Show; 3] = [
     Show::last(&[&DENSE_CYCLIC], At::Dense),
     Show::last(&[&LRR, &RANDOM_CYCLIC], At::Costs),
     Show::last(
@@ -129,32 +139,36 @@ pub(crate) static NOISY_LABELS: &[Show] = &[
 ];
 
 /// Figure 10: the signs of the first warm-up, whole (left) and with a fifth flipped (right), trained cyclically and
-/// one-cycle over as many epochs, with LRR.
-pub(crate) static SIGN_RECOVERY: &[Show] = &[
-    LRR_LEVELS,
-    Show::last(
-        &[
-            &LRR_MASK_WARMUP_SIGNS,
-            &LRR_MASK_WARMUP_SIGNS_ONE_CYCLE,
-            &LRR_MASK_FLIPPED_SIGNS,
-            &LRR_MASK_FLIPPED_SIGNS_ONE_CYCLE,
-        ],
-        At::Sparse,
-    ),
-];
+/// one-cycle over as many epochs, with LRR. Where the preset has more epochs for them (A.1), those too, which are shown then.
+pub(crate) static SIGN_RECOVERY: &[Show] = &[LRR_LEVELS, RECOVERED, RECOVERED.over(Length::Total)];
+
+const RECOVERED: Show = Show::last(
+    &[
+        &LRR_MASK_WARMUP_SIGNS,
+        &LRR_MASK_WARMUP_SIGNS_ONE_CYCLE,
+        &LRR_MASK_FLIPPED_SIGNS,
+        &LRR_MASK_FLIPPED_SIGNS_ONE_CYCLE,
+    ],
+    At::Sparse,
+);
 
 /// The numbers of A.1 at 93 % sparsity: LRR, its mask from the signs of the first warm-up, and from the weights of
-/// the first warm-up with a fifth of the signs flipped, both ways.
-pub(crate) static SIGN_OVERLAP: &[Show] = &[Show::last(
+/// the first warm-up with a fifth of the signs flipped, both ways; as in figure 10 over more epochs too, where there are such.
+pub(crate) static SIGN_OVERLAP: &[Show] = &[
+    Show::last(&[&LRR], At::Sparse93),
+    OVERLAPPING,
+    OVERLAPPING.over(Length::Total),
+];
+
+const OVERLAPPING: Show = Show::last(
     &[
-        &LRR,
         &LRR_MASK_WARMUP_SIGNS,
         &LRR_MASK_WARMUP_SIGNS_ONE_CYCLE,
         &LRR_MASK_FLIPPED_WARMUP_INIT,
         &LRR_MASK_FLIPPED_WARMUP_INIT_ONE_CYCLE,
     ],
     At::Sparse93,
-)];
+);
 
 /// Figure 13: random masks of two allocations, cyclic.
 pub(crate) static ALLOCATIONS: &[Show] = &[Show::last(&[&RANDOM_CYCLIC, &ERK_CYCLIC], At::Sparse)];

@@ -3,7 +3,7 @@
 use crate::artefact::{Content, PanelSource};
 use crate::words::{self, named};
 use crate::{ReportError, Session, shows};
-use sculpt_experiments::{Labels, Method, PanelName, Preset};
+use sculpt_experiments::{Labels, Method, PanelName, Preset, Show};
 use sculpt_figures::{Figure, Named, Panel, tradeoff_panel};
 use sculpt_measures::Needs;
 use sculpt_rows::{Name, Price, TradeoffRow};
@@ -20,20 +20,20 @@ pub(crate) static FIGURE_19: Tradeoffs = Tradeoffs {
     title: "Accuracy against the cost of training",
 };
 
-const fn source(letter: &'static str, panel: PanelName) -> PanelSource {
+const fn source(letter: &'static str, panel: PanelName, shows: &'static [Show]) -> PanelSource {
     PanelSource {
         letter,
         panel,
         once: false,
-        shows: shows::AT_EQUAL_COST,
+        shows,
         labels: Labels::Clean,
     }
 }
 
 const SOURCES: &[PanelSource] = &[
-    source("a", PanelName::A),
-    source("b", PanelName::B),
-    source("c", PanelName::C),
+    source("a", PanelName::A, shows::AT_EQUAL_COST),
+    source("b", PanelName::B, shows::AT_EQUAL_COST_WITHOUT_WR),
+    source("c", PanelName::C, shows::AT_EQUAL_COST_WITHOUT_WR),
 ];
 
 impl Content for Tradeoffs {

@@ -107,6 +107,10 @@ pub(crate) struct PresetWords {
     /// Cycles of cyclic training
     #[arg(long, value_name = "N")]
     pub(crate) cycles: Option<u32>,
+    /// Epochs of the runs whose signs are compared (figure 10, table 3) [default: the preset's, as many as the cycles have where those
+    /// are given]
+    #[arg(long, value_name = "N")]
+    pub(crate) total_epochs: Option<u32>,
     /// Densities below 1, falling: 0.5,0.2,0.05
     #[arg(long, value_name = "D,…", value_delimiter = ',')]
     pub(crate) densities: Option<Vec<Density>>,
@@ -129,6 +133,7 @@ impl PresetWords {
         let overrides = Overrides {
             cycle_epochs: self.cycle_epochs,
             cycles: self.cycles,
+            total_epochs: self.total_epochs,
             densities: self.densities.clone(),
             seeds: self.seeds,
             train_images: self.train_images,

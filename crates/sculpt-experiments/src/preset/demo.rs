@@ -20,6 +20,7 @@ pub(super) fn demo(panel: PanelName, data: DataRef) -> Setup {
         drop_last: false,
         cycle_epochs: 8,
         cycles: 4,
+        total_epochs: None,
         batch: 64,
         precision: Precision::F32,
         long_interval: 8,

@@ -23,6 +23,10 @@ pub struct Overrides {
     /// Cycles of cyclic training, in [`limits::CYCLES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<u32>,
+    /// Epochs of the runs whose signs are compared, at least a cycle, in [`limits::EPOCHS`]; where one of the two above is given and this
+    /// is not, as many as the cycles have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_epochs: Option<u32>,
     /// Densities of the levels and of the masks, falling; a 1 is left out, since the dense network is always the first level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub densities: Option<Vec<Density>>,
@@ -69,7 +73,7 @@ impl Overrides {
                 .join(",")
         });
         let number = |n: Option<u32>| n.map(|n| n.to_string());
-        let all: [(_, _, Title); 7] = [
+        let all: [(_, _, Title); 8] = [
             ("train-images", number(self.train_images), |n| {
                 plural(n, "training image")
             }),
@@ -77,6 +81,9 @@ impl Overrides {
                 format!("{n}-epoch cycles")
             }),
             ("cycles", number(self.cycles), |n| plural(n, "cycle")),
+            ("total-epochs", number(self.total_epochs), |n| {
+                format!("{n} epochs where signs are compared")
+            }),
             ("densities", densities, |list| {
                 format!("densities {}", list.replace(',', ", "))
             }),
@@ -100,6 +107,22 @@ impl Overrides {
         if let Some(cycles) = self.cycles {
             within("--cycles", cycles, &limits::CYCLES)?;
             setup.cycles = cycles;
+        }
+        if self.cycle_epochs.is_some() || self.cycles.is_some() {
+            setup.total_epochs = None;
+        }
+        if let Some(total) = self.total_epochs {
+            let allowed = Limit {
+                least: setup.cycle_epochs,
+                ..limits::EPOCHS
+            };
+            within("--total-epochs", total, &allowed)?;
+            within(
+                "--total-epochs, in cycles,",
+                total / setup.cycle_epochs,
+                &limits::CYCLES,
+            )?;
+            setup.total_epochs = Some(total).filter(|total| *total != setup.cycles * setup.cycle_epochs);
         }
         if let Some(n) = self.seeds {
             within("--seeds", n, &limits::SEEDS)?;

@@ -35,6 +35,7 @@ pub(super) fn quarter(panel: PanelName, data: DataRef) -> Result<Setup, Experime
         data: averaged,
         cycle_epochs: 5,
         cycles: 4,
+        total_epochs: None,
         batch: 64,
         precision: Precision::F32,
         levels: [1.0, 0.3, 0.1, 0.05].map(density).to_vec(),

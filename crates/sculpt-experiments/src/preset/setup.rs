@@ -15,6 +15,7 @@ use std::num::NonZeroU32;
 /// | --- | --- | --- | --- | --- |
 /// | cycle_epochs | epochs | ≥ 1 | 150; 90 on ImageNet | Table 1 |
 /// | cycles | – | ≥ 1 | 8; 4 on ImageNet | A.2 |
+/// | total_epochs | epochs | ≥ cycle_epochs | 2,000 (1,200 and 1,500 elsewhere) | A.1, table 2; A.2 |
 /// | levels | density | descending from 1 | 0.8^k, k = 0…18 | A.3: "typically x = 20 %" |
 /// | batch | images | ≥ 1 | 512 | A.2, Table 1 |
 /// | lr | – | > 0 | 0.1 | Table 1 |
@@ -55,6 +56,9 @@ pub struct Setup {
     pub cycle_epochs: u32,
     /// Cycles of cyclic training.
     pub cycles: u32,
+    /// Epochs of the runs whose signs are compared (figure 10, table 3), where those are not as many as the cycles have: as many whole
+    /// cycles as fit, and one-cycle over all of them.
+    pub total_epochs: Option<u32>,
     /// Images a step.
     pub batch: u32,
     /// Momentum of SGD.
@@ -129,6 +133,12 @@ impl Setup {
             });
         }
         Ok(())
+    }
+
+    /// Whole cycles in the total epochs.
+    pub fn total_cycles(&self) -> u32 {
+        self.total_epochs
+            .map_or(self.cycles, |total| total / self.cycle_epochs)
     }
 
     /// The level below 1 whose ratio to `nominal` is nearest to 1; of two as near, the denser. 1 where there is no other.

@@ -9,6 +9,7 @@ pub(super) fn short(panel: PanelName, data: DataRef) -> Setup {
     let setup = paper(panel, data);
     Setup {
         cycle_epochs: setup.cycle_epochs / 10,
+        total_epochs: setup.total_epochs.map(|total| total / 10),
         long_interval: setup.long_interval / 10,
         ..setup
     }
