@@ -76,7 +76,7 @@ mod tests {
         check(
             &rows,
             "one-cycle epochs",
-            "1200, as many as the cyclic run; 2000 in figure 17",
+            "1200, as many as the cyclic run; 2000 in figure 10 and table 3, beside 13 whole cycles; 2000 in figure 17",
         );
         check(&rows, "weight decay", "(a) 0.0001; (b) 0.001; (c) 0.0001");
         check(&rows, "seeds", "(a) 3; (b) 3; (c) 1; coupling on (b): 1");
