@@ -1,13 +1,13 @@
 //! `sculpt bench`: this product's own speed.
 
 use crate::commands::model::ModelWords;
-use crate::commands::{load, packing, side_by_side};
+use crate::commands::{load, mask_speed, network_speed, packing, side_by_side};
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use sculpt_experiments::{Limit, check_memory, limits};
-use sculpt_masks::{Allocation, Density, Mask, Rule, keep_top, random};
+use sculpt_masks::{Allocation, Density, Mask, Rule, random};
 use sculpt_models::{InitRule, ModelSpec, Network, Precision, has_bf16, most_kept, training_flops};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_schedules::{Kind, Schedule};
@@ -19,7 +19,7 @@ use std::time::Instant;
 use tch::{Device, Tensor};
 
 /// Every input of a benchmark follows from it.
-const SEED: Seed = Seed(1);
+pub(super) const SEED: Seed = Seed(1);
 
 #[derive(Args)]
 pub(crate) struct Words {
@@ -31,8 +31,12 @@ pub(crate) struct Words {
 enum What {
     /// Training steps, forward to SGD, of a masked network on one resident batch of noise
     Train(Train),
+    /// Evaluating a masked network on one resident batch of noise
+    Eval(network_speed::EvalWords),
+    /// Products with the Hessian of a masked network's loss on noise
+    Hessian(network_speed::HessianWords),
     /// Choosing the largest of many scores
-    Mask(MaskWords),
+    Mask(mask_speed::Words),
     /// Reading pictures: the training transform, without a network
     Load(load::Words),
     /// Packing pictures, beside decoding and encoding them alone
@@ -60,22 +64,6 @@ struct Train {
     /// Density of the network's random mask
     #[arg(long, value_name = "D", default_value = "0.1", allow_hyphen_values = true)]
     density: Density,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct MaskWords {
-    /// Scores
-    #[arg(long, value_name = "N", default_value_t = 25_000_000, value_parser = value_parser!(u32).range(1..=1_000_000_000))]
-    n: u32,
-    /// Fraction kept
-    #[arg(long, value_name = "D", default_value = "0.1", allow_hyphen_values = true)]
-    density: Density,
-    /// Repetitions
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
-    rounds: u32,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -113,15 +101,6 @@ struct TrainReport {
     losses: Vec<f64>,
 }
 
-#[derive(Serialize)]
-struct MaskReport {
-    n: u32,
-    kept: usize,
-    median_seconds: f64,
-    scores_per_second: f64,
-    sha256: String,
-}
-
 /// Steps that are timed.
 const STEPS: Limit = Limit::from_1(100_000, "the median of six is steady to some percent");
 
@@ -131,7 +110,9 @@ const WARM_UP: u32 = 2;
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     match &words.what {
         What::Train(words) => bench_train(words, global),
-        What::Mask(words) => bench_mask(words),
+        What::Eval(words) => network_speed::eval(words, global),
+        What::Hessian(words) => network_speed::hessian(words, global),
+        What::Mask(words) => mask_speed::run(words),
         What::Load(words) => load::run(words),
         What::Pack(words) => packing::run(words),
         What::Report(words) => side_by_side::run(words, global),
@@ -210,39 +191,6 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bench_mask(words: &MaskWords) -> anyhow::Result<()> {
-    let n = words.n as usize;
-    let mut stream = Stream::new(SEED, Purpose::TEST, 0);
-    let scores: Vec<f32> = (0..n).map(|_| stream.uniform() as f32).collect();
-    let n_kept = words
-        .density
-        .n_kept(n)
-        .map_err(|error| BadUsage(format!("--density: {error}")))?;
-    let mut seconds = Vec::new();
-    let mut mask = Mask::full(0);
-    for _ in 0..words.rounds {
-        let start = Instant::now();
-        mask = keep_top(&scores, n_kept, None)?;
-        seconds.push(start.elapsed().as_secs_f64());
-    }
-    let median_seconds = median(&seconds);
-    let report = MaskReport {
-        n: words.n,
-        kept: mask.n_kept(),
-        median_seconds,
-        scores_per_second: n as f64 / median_seconds,
-        sha256: mask.sha256(),
-    };
-    if words.json {
-        return printing::json(&report);
-    }
-    printing::line(&format!(
-        "{} of {n} scores kept in {median_seconds:.4} s (median of {})",
-        report.kept, words.rounds
-    ));
-    Ok(())
-}
-
 /// What the steps took.
 struct Timed {
     /// Of each timed step.
@@ -271,10 +219,7 @@ fn time_steps(
     steps: u32,
 ) -> anyhow::Result<Timed> {
     let layout = model.layout();
-    let mask = random(&layout, density, Allocation::Balanced, Rule::Exact, SEED)
-        .map_err(|error| BadUsage(format!("--density: {error}")))?;
-    let (mut theta, buffers) = model.initialise(InitRule::KaimingNormalFanIn, SEED);
-    mask.apply(&layout, &mut theta);
+    let (mask, theta, buffers) = of_noise(model, density)?;
     let mut state = State::new(&layout, &theta, &buffers, &mask, device)?;
     let resident = Resident::new(model, side, batch, warm_up + steps, device);
     let network = model.network(precision)?;
@@ -312,6 +257,39 @@ fn time_steps(
         kernels,
         why,
     })
+}
+
+/// A random mask, and initial weights under it with their buffers.
+pub(super) fn of_noise(model: &ModelSpec, density: Density) -> anyhow::Result<(Mask, Vec<f32>, Vec<f32>)> {
+    let layout = model.layout();
+    let mask = random(&layout, density, Allocation::Balanced, Rule::Exact, SEED)
+        .map_err(|error| BadUsage(format!("--density: {error}")))?;
+    let (mut theta, buffers) = model.initialise(InitRule::KaimingNormalFanIn, SEED);
+    mask.apply(&layout, &mut theta);
+    Ok((mask, theta, buffers))
+}
+
+/// What rounds took.
+#[derive(Serialize)]
+pub(super) struct Timing {
+    pub(super) median_seconds: f64,
+    /// Of each.
+    seconds: Vec<f64>,
+}
+
+/// Times so many rounds, after one that is not timed.
+pub(super) fn timing(rounds: u32, round: &mut dyn FnMut()) -> Timing {
+    round();
+    let timed = (0..rounds).map(|_| {
+        let start = Instant::now();
+        round();
+        start.elapsed().as_secs_f64()
+    });
+    let seconds: Vec<f64> = timed.collect();
+    Timing {
+        median_seconds: median(&seconds),
+        seconds,
+    }
 }
 
 /// With what a network's convolutions are computed in training, and why.
@@ -358,7 +336,7 @@ fn kernels_of(
 }
 
 /// One batch, on the training device, for every step.
-struct Resident {
+pub(super) struct Resident {
     images: Tensor,
     labels: Tensor,
     steps: usize,
@@ -366,7 +344,7 @@ struct Resident {
 
 impl Resident {
     /// Normal noise and uniform labels. One step more than asked for: the epoch's last also checks the mask.
-    fn new(model: &ModelSpec, side: u32, batch: u32, steps: u32, device: Device) -> Self {
+    pub(super) fn new(model: &ModelSpec, side: u32, batch: u32, steps: u32, device: Device) -> Self {
         let mut stream = Stream::new(SEED, Purpose::TEST, 0);
         let (n, side) = (i64::from(batch), i64::from(side));
         let images: Vec<f32> = (0..n * 3 * side * side).map(|_| stream.normal() as f32).collect();
@@ -384,6 +362,15 @@ impl Resident {
             steps: steps as usize + 1,
         }
     }
+
+    pub(super) fn n_images(&self) -> u32 {
+        self.images.size()[0] as u32
+    }
+
+    /// Images and labels.
+    pub(super) fn pair(&self) -> (Tensor, Tensor) {
+        (self.images.shallow_clone(), self.labels.shallow_clone())
+    }
 }
 
 impl Batches for Resident {
@@ -392,7 +379,7 @@ impl Batches for Resident {
     }
 
     fn batch(&self, _epoch: u64, _step: usize) -> Result<(Tensor, Tensor), BatchError> {
-        Ok((self.images.shallow_clone(), self.labels.shallow_clone()))
+        Ok(self.pair())
     }
 }
 

@@ -8,20 +8,17 @@ use crate::{device, printing};
 use anyhow::Context;
 use clap::{Args, value_parser};
 use sculpt_hessian::{Density, Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
-use sculpt_models::Precision;
+use sculpt_models::{ModelSpec, Precision};
 use sculpt_store::atomic;
 use serde::Serialize;
 use std::{path::PathBuf, time::Instant};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// Stop when `‖Hv − λv‖` is so small a part of `|λ|`.
 const TOLERANCE: f64 = 1e-3;
 
 /// Vectors that Lanczos holds before it restarts.
 const MAX_BASIS: usize = 80;
-
-/// Lanczos starts of a density: PyHessian's.
-const N_STARTS: usize = 1;
 
 /// Places of a density, and the variance of its Gaussians relative to the spectrum's range (PyHessian's).
 const GRID: (usize, f64) = (10_000, 1e-5);
@@ -63,6 +60,9 @@ pub(crate) struct Words {
     /// Write the spectral density as CSV: eigenvalue,density
     #[arg(long, value_name = "FILE")]
     density_out: Option<PathBuf>,
+    /// Random starts that the spectral density is the mean over: of one alone tr H² may be five times too small or too large
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1000))]
+    starts: u32,
     /// Estimate the trace too
     #[arg(long)]
     trace: bool,
@@ -87,6 +87,28 @@ struct Report {
     trace_standard_error: Option<f64>,
     loss: f64,
     n_free: usize,
+}
+
+/// Whether what products share fits into memory, and how many images go through the network at once.
+pub(super) fn graphs(
+    model: &ModelSpec,
+    image: [u32; 3],
+    n_images: u64,
+    device: Device,
+) -> anyhow::Result<(Graphs, usize)> {
+    let bytes = BYTES_PER_ACTIVATION * model.activations(image)?;
+    let at_once = (GRAPH_BYTES / bytes).max(1);
+    let graphs = if n_images <= at_once {
+        Graphs::Keep
+    } else {
+        Graphs::Rebuild
+    };
+    let at_once = if device.is_cuda() {
+        at_once
+    } else {
+        at_once.min(MICRO_BATCH as u64)
+    };
+    Ok((graphs, at_once.min(n_images) as usize))
 }
 
 /// Lanczos steps of a density.
@@ -116,13 +138,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 
     let started = Instant::now();
     let (images, labels) = probe.whole();
-    let bytes = BYTES_PER_ACTIVATION * model.activations(probe.image())?;
-    let (n, at_once) = (probe.len() as u64, (GRAPH_BYTES / bytes).max(1));
-    let graphs = if n <= at_once {
-        Graphs::Keep
-    } else {
-        Graphs::Rebuild
-    };
+    let n = probe.len() as u64;
+    let (graphs, micro_batch) = graphs(&model, probe.image(), n, device)?;
     let of = MeanLoss {
         network: &network,
         theta: &theta,
@@ -138,12 +155,6 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             words.probe.display()
         )
     };
-    let at_once = if device.is_cuda() {
-        at_once
-    } else {
-        at_once.min(MICRO_BATCH as u64)
-    };
-    let micro_batch = at_once.min(n) as usize;
     let hessian = Hessian::new(of, Product::DoubleBackward, micro_batch, graphs).with_context(cannot)?;
     let top = words.top as usize;
     let max_products = words.steps.unwrap_or(300).max(2 * words.top) as usize;
@@ -153,7 +164,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let of_density = words
         .density_out
         .as_ref()
-        .map_or(0, |_| density_steps(words) * N_STARTS);
+        .map_or(0, |_| density_steps(words) * words.starts as usize);
     tell_of_products(hessian.products_done(), max_products + of_trace + of_density);
     let params = Eigen::new(top, Which::LargestAlgebraic, TOLERANCE, max_products, basis, seed)?;
     let found = hessian.eigenpairs(&params).with_context(cannot)?;
@@ -168,7 +179,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     matvecs += trace.as_ref().map_or(0, |trace| trace.products);
     if let Some(path) = &words.density_out {
-        let params = Density::new(density_steps(words), N_STARTS, seed)?;
+        let params = Density::new(density_steps(words), words.starts as usize, seed)?;
         let density = hessian.density(&params).with_context(cannot)?;
         matvecs += density.products;
         let (places, values) = density.smooth(GRID.0, GRID.1)?;

@@ -37,6 +37,25 @@ fn masks_are_timed() {
     assert!(report["scores_per_second"].as_f64().unwrap() > 0.0);
 }
 
+#[test]
+fn evaluations_and_products_are_timed() {
+    let folder = Folder::new();
+    for (words, images) in [("eval --batch 8", 8), ("hessian --images 12", 12)] {
+        let report = json(
+            &folder,
+            &format!("bench {words} {TINY} --size 8 --density 0.5 --rounds 3"),
+        );
+        assert_eq!(report["images"], images, "{report}");
+        assert_eq!(report["seconds"].as_array().unwrap().len(), 3);
+        let of = |what: &str| report[what].as_f64().unwrap();
+        assert!(
+            (of("images_per_second") * of("median_seconds") - f64::from(images)).abs() < 1e-9,
+            "{report}"
+        );
+    }
+    refused(&folder, &format!("bench eval {TINY} --size 0"), 2, &["--size"]);
+}
+
 /// A script that stands for tests/peers/training.py: this product at 300, another at 100.
 const PEER: &str = r#"
 import json, sys
