@@ -125,9 +125,10 @@ impl NetworkWords {
         if self.json {
             return printing::json(&report);
         }
+        let size = report.size;
         printing::line(&format!(
-            "{} ({} parameters, density {:.4}), {images} images of {} x {2} at once, {} threads on {}",
-            report.model, report.n_parameters, report.size, report.density, report.threads, report.device
+            "{} ({} parameters, density {:.4}), {images} images of {size} x {size} at once, {} threads on {}",
+            report.model, report.n_parameters, report.density, report.threads, report.device
         ));
         printing::line(&format!(
             "{:.1} images/s: {what} in {:.4} s, the median of {}",
