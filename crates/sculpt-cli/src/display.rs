@@ -139,7 +139,7 @@ impl Display {
                 bar.set_length(*n_steps);
                 bar.set_position(*steps_done);
             }
-            Event::Done { .. } | Event::Stopped { .. } => {}
+            Event::Done { .. } | Event::Found { .. } | Event::Stopped { .. } => {}
             // A worker that waits looks at it again and again.
             Event::Held { id } if self.held.insert(id.clone()) => self.note(&format!(
                 "node {} is being run by another process; looked at again later",

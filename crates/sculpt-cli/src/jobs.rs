@@ -62,6 +62,9 @@ impl Jobs<'_> {
             end = drive(&mut board, &mut children, stop.asked(), &is_done, &mut show)?;
             display.finish();
         }
+        for (id, why) in board.failed() {
+            self.store.note_failure(id, why);
+        }
         let finished = Finished {
             n_run: board.n_run(),
             failed: board.failed().to_vec(),

@@ -6,14 +6,15 @@ mod queue;
 mod script;
 
 pub(crate) use profile::{Place, Profile};
-pub(crate) use queue::{Queued, max_array_size, queued, requeue_self};
+pub(crate) use queue::{Queued, max_array_size, queued, queued_within, requeue_self};
 pub(crate) use script::{Work, job_name, write_scripts};
 
+use crate::display::duration;
 use crate::jobs::Finished;
 use crate::printing;
 use crate::signals::Stop;
 use anyhow::{Context, bail};
-use sculpt_experiments::{Entry, NodeId, PostMortem, Recipe, Store};
+use sculpt_experiments::{Entry, NodeId, PostMortem, Recipe, Store, counted};
 use sculpt_store::paths;
 use std::fs;
 use std::io::Read;
@@ -30,8 +31,9 @@ const ASK_EVERY: Duration = Duration::from_secs(10);
 /// A shared folder of thousands of nodes is looked at for a twentieth of the time at most.
 const LOOKS_OF_TIME: u32 = 20;
 
-/// How often a line says how far the workers are.
+/// How often a line says how far the workers are, and when the first one does.
 const SAY_EVERY: Duration = Duration::from_secs(60);
+const SAID_FIRST: Duration = Duration::from_secs(12);
 
 /// For so long the controller may be away.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -72,7 +74,18 @@ impl Cluster<'_> {
         let there = queued(&name)?.len() as u32;
         let wanted = self.n_workers.min(n_open as u32).saturating_sub(there);
         if there > 0 {
-            printing::note(&format!("{there} workers are queued or running already"));
+            printing::note(&format!(
+                "{} queued or running already{}",
+                match there {
+                    1 => "1 worker is".to_owned(),
+                    n => format!("{n} workers are"),
+                },
+                if self.work.is_as_submitted(&self.profile)? {
+                    String::new()
+                } else {
+                    format!(", with other words than these; `scancel --name={name}` takes them back")
+                }
+            ));
         }
         self.submit(wanted)?;
         if self.detach {
@@ -116,8 +129,8 @@ impl Cluster<'_> {
         mut adopted: bool,
     ) -> anyhow::Result<Option<Finished>> {
         let n = open.len();
-        let (begun, mut said, mut asked, mut answered) =
-            (Instant::now(), Instant::now(), Instant::now(), Instant::now());
+        let (begun, mut asked, mut answered) = (Instant::now(), Instant::now(), Instant::now());
+        let mut says = begun + SAID_FIRST;
         let (mut empty, mut workers, mut pause) = (0, Vec::new(), LOOK_EVERY);
         loop {
             if stop.asked().load(Ordering::Relaxed) {
@@ -141,8 +154,10 @@ impl Cluster<'_> {
                 match queued(name) {
                     Ok(found) => {
                         answered = Instant::now();
-                        // Those that Slurm holds start no more by themselves.
-                        let is_over = found.iter().all(Queued::is_held);
+                        // Those that Slurm holds start no more by themselves, nor those that no machine can take.
+                        let is_over = found
+                            .iter()
+                            .all(|worker| worker.is_held() || worker.never_starts());
                         empty = if is_over { empty + 1 } else { 0 };
                         workers = found;
                     }
@@ -164,6 +179,14 @@ impl Cluster<'_> {
                     None => last_words(self.store.runs(), name),
                 };
                 let held = workers.first().map_or_else(String::new, |worker: &Queued| {
+                    if worker.never_starts() {
+                        return format!(
+                            " that can start: {} wait with {}, since no machine of the site has what they ask for (--pack, threads, the \
+                             profile). `scancel --name={name}` takes them back",
+                            counted(workers.len(), "worker"),
+                            worker.place
+                        );
+                    }
                     format!(
                         " that may start ({} are held: {}; `scontrol release {}` lets the first go)",
                         workers.len(),
@@ -176,8 +199,8 @@ impl Cluster<'_> {
                     open.len()
                 );
             }
-            if said.elapsed() >= SAY_EVERY {
-                said = Instant::now();
+            if Instant::now() >= says {
+                says = Instant::now() + SAY_EVERY;
                 let running = workers
                     .iter()
                     .filter(|worker: &&Queued| worker.is_running())
@@ -185,9 +208,10 @@ impl Cluster<'_> {
                 let why = workers.iter().find(|worker: &&Queued| !worker.is_running());
                 let why = why.map_or_else(String::new, |worker: &Queued| format!(" {}", worker.place));
                 printing::note(&format!(
-                    "{}/{n} nodes in {:.0} min, {running} workers running, {} waiting{why}",
+                    "{}/{n} nodes in {}, {} running, {} waiting{why}",
                     n - open.len(),
-                    begun.elapsed().as_secs_f64() / 60.0,
+                    duration(begun.elapsed().as_secs_f64()),
+                    counted(running, "worker"),
                     workers.len() - running
                 ));
             }
@@ -231,6 +255,11 @@ pub(crate) fn last_words(runs: &Path, name: &str) -> String {
 
 /// What a command of Slurm says.
 fn ask(program: &str, words: &[&str]) -> anyhow::Result<String> {
+    ask_within(program, words, ANSWERED_BY_THEN)
+}
+
+/// The same, for somebody who does not wait so long.
+fn ask_within(program: &str, words: &[&str], patience: Duration) -> anyhow::Result<String> {
     let mut command = Command::new(program);
     command
         .args(words)
@@ -253,13 +282,13 @@ fn ask(program: &str, words: &[&str]) -> anyhow::Result<String> {
         if let Some(status) = child.try_wait().with_context(|| program.to_owned())? {
             break status;
         }
-        if begun.elapsed() > ANSWERED_BY_THEN {
+        if begun.elapsed() > patience {
             let _ = child.kill();
             let _ = child.wait();
             bail!(
                 "{program} {} did not answer within {} s",
                 words.join(" "),
-                ANSWERED_BY_THEN.as_secs()
+                patience.as_secs()
             );
         }
         std::thread::sleep(Duration::from_millis(5));

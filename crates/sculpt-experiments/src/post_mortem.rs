@@ -3,7 +3,7 @@
 use crate::done::write_sealed;
 use crate::metrics::MetricsRow;
 use crate::progress::remove_folder;
-use crate::{ExperimentError, NodeId};
+use crate::{ExperimentError, NodeId, Store};
 use sculpt_layout::Layout;
 use sculpt_store::{paths, sealed};
 use sculpt_trainers::{EpochMetrics, State, TrainError};
@@ -139,6 +139,27 @@ impl Failure {
         };
         // The error itself is handed on: where the disk is full, this file is the least that is missing.
         let _ = write_sealed(&paths::failure(folder), &failure);
+    }
+}
+
+impl Store {
+    /// Notes for whoever looks at the store why a node's process failed, where the process could not say it itself: it was killed, or never
+    /// came to the node. A node that somebody is at is left alone, and so is one that says why already.
+    pub fn note_failure(&self, id: &NodeId, why: &str) {
+        let folder = self.node_folder(id);
+        let says = !matches!(
+            (PostMortem::read(&folder), Failure::read(&folder)),
+            (Ok(None), Ok(None))
+        );
+        if says || !folder.is_dir() || self.holding(id).is_ok_and(|held| held.is_some()) {
+            return;
+        }
+        let failure = Failure {
+            id: id.clone(),
+            why: why.to_owned(),
+        };
+        // As in a node's own process.
+        let _ = write_sealed(&paths::failure(&folder), &failure);
     }
 }
 

@@ -129,7 +129,7 @@ pub fn drive<W: Worker>(
             match report {
                 Report::Event(event) => {
                     board.take(&event);
-                    if matches!(event, Event::Done { .. }) {
+                    if matches!(event, Event::Done { .. } | Event::Found { .. }) {
                         held_patience = HELD_PATIENCE[0];
                     }
                     watch(board, Happening::Said(job, &event));
@@ -224,6 +224,11 @@ impl<'r> Board<'r> {
             Event::Done { id } => {
                 if let Some(&place) = self.places.get(id) {
                     self.n_run += 1;
+                    self.finish(place);
+                }
+            }
+            Event::Found { id } => {
+                if let Some(&place) = self.places.get(id) {
                     self.finish(place);
                 }
             }

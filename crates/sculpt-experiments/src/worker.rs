@@ -29,6 +29,11 @@ pub enum Event {
         /// The node.
         id: NodeId,
     },
+    /// Its result was there already: another process made it.
+    Found {
+        /// The node.
+        id: NodeId,
+    },
     /// Another process is at work on it.
     Held {
         /// The node.

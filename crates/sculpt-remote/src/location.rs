@@ -137,7 +137,9 @@ impl FromStr for Location {
                     _ => Err(wrong("it is hf://owner/name or hf://owner/name@revision")),
                 }
             }
-            _ => Err(wrong("it begins with s3://, https:// or hf://")),
+            _ => Err(wrong(
+                "it begins with s3://, https://, http:// or hf://; a folder is given by its path alone",
+            )),
         }
     }
 }

@@ -132,7 +132,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             .iter()
             .for_each(|warning| printing::warning(warning));
         match (ended, supervised) {
-            (Ok(Ended::Done | Ended::WasDone), true) => event(&Event::Done { id }),
+            (Ok(Ended::Done), true) => event(&Event::Done { id }),
+            (Ok(Ended::WasDone), true) => event(&Event::Found { id }),
             (Ok(Ended::Stopped), true) => {
                 event(&Event::Stopped { id });
                 return Ok(());

@@ -180,7 +180,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     print(&costs, !words.no_bench);
     for script in scripts {
-        printing::line(&format!("script    {}", script.display()));
+        printing::line(&format!("script    sbatch {}", script.display()));
     }
     Ok(())
 }

@@ -3,11 +3,12 @@
 use super::plan::needs;
 use super::preset::{PresetWords, artefacts};
 use super::speed::Speeds;
+use crate::display::duration;
 use crate::words::{BadUsage, Global};
 use crate::{device, places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{Entry, Machines, Recipe, Simulated, Store, Work, limits, simulate};
+use sculpt_experiments::{Entry, Machines, Recipe, Simulated, Store, Work, counted, limits, simulate};
 use sculpt_measures::Cache;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -23,10 +24,20 @@ pub(crate) struct Words {
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 8, 64, 512], value_parser = |word: &str| limits::MACHINES.parse(word))]
     machines: Vec<u32>,
     /// Losses of a machine an hour; what it had not saved is trained again
-    #[arg(long, value_name = "RATE", default_value_t = 0.0)]
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     failures: f64,
     /// Seconds that a job waits in the queue
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     delay: f64,
     /// Images a second that a machine trains, of every network [default: as measured here by `plan --measure`]
     #[arg(long, value_name = "X")]
@@ -87,8 +98,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let seconds = match seconds_of(&needed, speed)? {
         Ok(seconds) => seconds,
         Err(work) => bail!(
-            "how fast {} trains on images of {} x {} is not known: `sculpt plan --measure` measures it here, \
-             --images-per-second says it",
+            "how fast {} trains on images of {} x {} is not known: `sculpt plan --measure` of the same measures it here, \
+             --images-per-second X says it",
             work.model,
             work.side,
             work.side
@@ -128,7 +139,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         return Err(BadUsage("--machines names none".to_owned()).into());
     };
     let report = Report {
-        nodes: needed.len(),
+        nodes: needed
+            .iter()
+            .filter(|(id, entry)| !store.is_done(id, entry))
+            .count(),
         hours: found.work / 3600.0,
         critical_path_hours: found.critical_path / 3600.0,
         machines_that_help: (found.work / found.critical_path.max(f64::MIN_POSITIVE)).ceil() as u64,
@@ -137,15 +151,23 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.json {
         return printing::json(&report);
     }
+    if report.nodes == 0 {
+        printing::line("every node is done: nothing is left to train");
+        return Ok(());
+    }
+    let time = |hours: f64| duration(3600.0 * hours);
     printing::line(&format!(
-        "{} nodes, {:.1} hours of work; the longest chain is {:.1} hours: more than {} machines cannot all be at work",
-        report.nodes, report.hours, report.critical_path_hours, report.machines_that_help
+        "{}, {} of work; the longest chain takes {}: more than {} cannot all be at work",
+        counted(report.nodes, "node"),
+        time(report.hours),
+        time(report.critical_path_hours),
+        counted(report.machines_that_help, "machine")
     ));
     for row in &report.rows {
         printing::line(&format!(
-            "{:>6} machines {:>10.1} hours, {:>5.1} % of their time is work, {} losses, {} jobs",
+            "{:>6} machines {:>10}, {:>5.1} % of their time is work, {} losses, {} jobs",
             row.machines,
-            row.hours,
+            time(row.hours),
             100.0 * row.used,
             row.losses,
             row.jobs

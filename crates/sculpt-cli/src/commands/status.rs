@@ -23,6 +23,9 @@ pub(crate) struct Words {
     /// One suite [default: all of the store]
     #[arg(long, value_name = "NAME")]
     suite: Option<String>,
+    /// Without what published and fetched suites hold, as for runs with the same word
+    #[arg(long)]
+    no_published: bool,
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
@@ -69,7 +72,11 @@ struct Running {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let store = places::store(global);
+    let store = if words.no_published {
+        places::store_alone(global)
+    } else {
+        places::store(global)
+    };
     let named = Named::of(&store);
     let (mut suites, slurm) = (Vec::new(), Cell::new(Slurm::Unasked));
     for suite in all(&store, words.suite.as_deref())? {
@@ -207,13 +214,15 @@ fn failure(folder: &Path, is_held: impl FnOnce() -> bool) -> Option<String> {
 /// Whether anybody is queued, by a controller that may be away: that it is waited for is said.
 fn queued(name: &str, slurm: &Cell<Slurm>) -> Option<Vec<Queued>> {
     const SAID_AFTER: Duration = Duration::from_secs(2);
+    // The store says all the rest.
+    const WAITED_FOR: Duration = Duration::from_secs(10);
     let (answered, waits) = mpsc::channel::<()>();
     let teller = thread::spawn(move || {
         if waits.recv_timeout(SAID_AFTER) == Err(RecvTimeoutError::Timeout) {
             printing::note("Slurm is asked who is queued ...");
         }
     });
-    let found = slurm::queued(name);
+    let found = slurm::queued_within(name, WAITED_FOR);
     drop(answered);
     let _ = teller.join();
     slurm.set(if found.is_ok() {

@@ -110,6 +110,12 @@ impl Profile {
         };
         let is_file = name.ends_with(".toml");
         let path = PathBuf::from(if is_file { name } else { FILE });
+        if !is_file && !path.exists() {
+            bail!(
+                "there is no {FILE} in the folder that this was typed in, of which --on slurm:{name} would be a table; \
+                 --on slurm:FILE.toml names a file"
+            );
+        }
         let text = sculpt_store::read_text(&path).with_context(|| {
             format!(
                 "{}: profile {name:?} of --on is a table of it, or the name of a file that ends in .toml",

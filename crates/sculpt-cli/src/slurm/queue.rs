@@ -1,9 +1,10 @@
 //! What Slurm is asked.
 
-use super::ask;
+use super::{ANSWERED_BY_THEN, ask, ask_within};
 use anyhow::{Context, bail};
 use serde::Serialize;
 use std::path::Path;
+use std::time::Duration;
 
 /// A worker in the queue.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +25,22 @@ impl Queued {
         self.state == "PENDING" && self.place.to_ascii_lowercase().contains("held")
     }
 
+    /// Whether no machine of the site has what it asks for, as it asks: waiting does not help.
+    pub(crate) fn never_starts(&self) -> bool {
+        const REASONS: [&str; 9] = [
+            "PartitionConfig",
+            "PartitionNodeLimit",
+            "PartitionTimeLimit",
+            "BadConstraints",
+            "AccountNotAllowed",
+            "QOSNotAllowed",
+            "InvalidAccount",
+            "InvalidQOS",
+            "AssocMaxCpuPerJobLimit",
+        ];
+        self.state == "PENDING" && REASONS.contains(&self.place.trim_matches(['(', ')']))
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.state == "RUNNING"
     }
@@ -31,11 +48,14 @@ impl Queued {
 
 /// The workers of this name, each task a line.
 pub(crate) fn queued(name: &str) -> anyhow::Result<Vec<Queued>> {
+    queued_within(name, ANSWERED_BY_THEN)
+}
+
+/// The same, for somebody who does not wait long.
+pub(crate) fn queued_within(name: &str, patience: Duration) -> anyhow::Result<Vec<Queued>> {
     let name = format!("--name={name}");
-    let said = ask(
-        "squeue",
-        &["--noheader", "--array", &name, "--format=%i|%T|%R|%M"],
-    )?;
+    let words = ["--noheader", "--array", &name, "--format=%i|%T|%R|%M"];
+    let said = ask_within("squeue", &words, patience)?;
     said.lines()
         .filter(|line| !line.trim().is_empty())
         .map(worker)
@@ -108,6 +128,8 @@ mod tests {
         for why in ["(JobHeldUser)", "(launch failed requeued held)"] {
             assert!(worker(&format!("12_3|PENDING|{why}|0:00")).unwrap().is_held());
         }
+        let asks_for_too_much = worker("9|PENDING|(PartitionConfig)|0:00").unwrap();
+        assert!(asks_for_too_much.never_starts() && !found.never_starts());
         assert!(worker("12_4|RUNNING|node7|1-02:03:04").unwrap().is_running());
         assert!(worker("slurm_load_jobs error").is_err());
     }

@@ -353,7 +353,7 @@ fn what_makes_no_sense_is_said() {
         ),
         (
             "ls --runs gs://bucket/x",
-            "it begins with s3://, https:// or hf://",
+            "it begins with s3://, https://, http:// or hf://",
         ),
         (
             "ls --runs hf://owner/name",
