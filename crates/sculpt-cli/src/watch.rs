@@ -52,7 +52,7 @@ impl Words {
         title: String,
         recipe: &Recipe,
         store: &Store,
-        names: Names,
+        names: impl FnOnce() -> Names,
     ) -> anyhow::Result<Watch> {
         if self.serve.is_none() && self.tensorboard.is_none() {
             return Ok(Watch { thread: None });
@@ -71,7 +71,7 @@ impl Words {
         }
         let folder = self.tensorboard.clone();
         let mut board = folder.map(Board::new).transpose()?;
-        let mut seen = Seen::new(title, recipe.clone(), store.clone(), names, board.is_some());
+        let mut seen = Seen::new(title, recipe.clone(), store.clone(), names(), board.is_some());
         let (sender, receiver) = mpsc::channel::<()>();
         let thread = thread::Builder::new().spawn(move || {
             loop {

@@ -85,7 +85,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     places::warn_of_unreadable(&store);
     let watch = words
         .watch
-        .begin(suite.title.clone(), &needed, &store, watch::Names::default())?;
+        .begin(suite.title.clone(), &needed, &store, watch::Names::default)?;
     let training = Training {
         suite: &suite.name,
         needed: &needed,

@@ -8,7 +8,7 @@ use crate::words::Global;
 use crate::{places, printing, watch};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, Evaluation, Node, Recipe, StateRef, counted, limits};
+use sculpt_experiments::{AnySuite, DataRef, Evaluation, Node, Recipe, StateRef, counted, limits};
 use serde::Serialize;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
@@ -97,11 +97,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     });
     let wanted: Vec<StateRef> = states.collect();
     let needed: &Recipe = Box::leak(Box::new(user.recipe.needed(&wanted, |state| store.has(state))));
-    let absent = |state: &StateRef| {
-        let entry = needed.get(&state.id).filter(|_| !store.has(state))?;
-        let of = entry.node.data()?;
+    let mut seen: Vec<&DataRef> = Vec::new();
+    let mut absent = |state: &StateRef| {
+        let of = needed.get(&state.id)?.node.data()?;
+        if seen.contains(&of) {
+            return None;
+        }
         let at_hand = data.is_at_hand(of);
-        (!matches!(at_hand, Ok(true))).then_some((of, at_hand))
+        if matches!(at_hand, Ok(true)) {
+            seen.push(of);
+            return None;
+        }
+        (!store.has(state)).then_some((of, at_hand))
     };
     let mut named = user.states.iter();
     if let Some((named, (of, at_hand))) = named.find_map(|named| Some((named, absent(&named.state)?))) {
@@ -121,7 +128,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     places::warn_of_unreadable(&store);
     let title = words.file.display().to_string();
-    let names = watch::Names::new(&user.states);
+    let names = || watch::Names::new(&user.states);
     let watch = words.watch.begin(title, needed, &store, names)?;
     let training = Training {
         suite: suite.map(AnySuite::name).unwrap_or_default(),
