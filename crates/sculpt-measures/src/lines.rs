@@ -61,7 +61,7 @@ impl Session {
         let key = |(a, b): &(StateRef, StateRef), environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "line",
-                v: 1,
+                v: 2,
                 a: &self.sha256(a)?,
                 b: &self.sha256(b)?,
                 data: data.loaded_as(),
@@ -83,7 +83,10 @@ impl Session {
 
     fn line(&self, worker: &Worker, (a, b): &(StateRef, StateRef)) -> Result<Line, MeasureError> {
         let (model, _) = self.entry(a)?;
-        let network = model.network(Precision::F32).map_err(ExperimentError::from)?;
+        // Most of the time is evaluation, in which BatchNorm is part of the convolutions.
+        let network = model
+            .folded_network(Precision::F32)
+            .map_err(ExperimentError::from)?;
         let layout = model.layout();
         let end = |state: &StateRef| -> Result<End, MeasureError> {
             let read = self.source().state(state, &layout)?;
