@@ -4,7 +4,7 @@ use crate::artefact::{Content, PanelSource};
 use crate::words::{self, named};
 use crate::{ReportError, Session};
 use sculpt_experiments::methods::{DENSE_CYCLIC, LRR, MaskSource, Rewind};
-use sculpt_experiments::{Method, Preset, Setup};
+use sculpt_experiments::{Length, Method, Preset, Setup};
 use sculpt_figures::{Figure, Guide, Over, Shown, accuracy_panels};
 use sculpt_measures::Needs;
 use sculpt_rows::{AccuracyRow, Name};
@@ -88,7 +88,13 @@ impl Content for Accuracies {
             }
             let source = self.sources.iter().find(|source| source.letter == plot.source);
             let source = source.expect("a plot names a source of its figure");
-            let setup = preset.panel(source.panel)?;
+            let mut setup = preset.panel(source.panel)?;
+            // What is drawn is the last cycle of the longest run.
+            if source.shows.iter().any(|show| show.length == Length::Total) {
+                setup.cycles = setup.total_cycles();
+            } else {
+                setup.total_epochs = None;
+            }
             plots.push(plot.titled(&setup, preset));
             training.push((plot.place, setup, plot.methods(rows)));
         }

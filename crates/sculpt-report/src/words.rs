@@ -115,7 +115,7 @@ pub(crate) fn lengths(panels: &[(impl fmt::Display, Setup, Vec<&'static Method>)
         ));
     }
     if has(|method| method.training == Training::OneCycle) {
-        let all = epochs * cycles;
+        let all = first.total_epochs.unwrap_or(epochs * cycles);
         said.push(format!(
             "one-cycle is one schedule over all {}, up once and down",
             counted(all, "epoch")
@@ -182,5 +182,14 @@ mod tests {
              and down."
         );
         assert_eq!(said(&[]), "");
+        // A.1: 13 whole cycles of 150 epochs, beside one schedule over 2,000.
+        let preset = Preset::new(PresetName::Paper, Overrides::default(), &DataFolder::default()).unwrap();
+        let mut setup = preset.panel(PanelName::A).unwrap();
+        setup.cycles = setup.total_cycles();
+        let both = vec![&methods::RANDOM_CYCLIC, &methods::RANDOM_ONE_CYCLE];
+        assert_eq!(
+            lengths(&[("(left)", setup, both)]),
+            "Cyclic training is 13 cycles of 150 epochs; one-cycle is one schedule over all 2000 epochs, up once and down."
+        );
     }
 }
