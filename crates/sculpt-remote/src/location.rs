@@ -190,7 +190,7 @@ mod tests {
             ("hf://a/b/c", "hf://owner/name"),
             ("hf://a/..", "hf://owner/name"),
             ("hf://a/b@../c", "hf://owner/name"),
-            ("ftp://host", "s3://, https:// or hf://"),
+            ("ftp://host", "s3://, https://, http:// or hf://"),
         ] {
             let error = Location::of(word).unwrap_err().to_string();
             assert!(error.contains(says) && !error.contains("geheim"), "{error}");
