@@ -75,8 +75,17 @@ impl Store {
             return Ok(());
         };
         // Of a node that nobody has described whoever comes writes the same.
-        if first.environment.machine.is_none() && !paths::node_json(&self.node_folder(id)).is_file() {
-            return first.write(&self.node_folder(id));
+        let node_json = paths::node_json(&self.node_folder(id));
+        if first.environment.machine.is_none() && !node_json.is_file() {
+            match first.write(&self.node_folder(id)) {
+                // Another has described it meanwhile, and begun: whoever runs a node sweeps its folder of what is half written.
+                Err(_) if node_json.is_file() => {
+                    if self.described(id, entry)?.is_none() {
+                        return Ok(());
+                    }
+                }
+                written => return written,
+            }
         }
         // What stands there may have changed until the lock was had.
         let _lock = self.lock_soon(id)?;

@@ -144,14 +144,19 @@ impl Failure {
 
 impl Store {
     /// Notes for whoever looks at the store why a node's process failed, where the process could not say it itself: it was killed, or never
-    /// came to the node. A node that somebody is at is left alone, and so is one that says why already.
+    /// came to the node. A node that somebody is at is left alone, and so is one that is done all the same or says why already.
     pub fn note_failure(&self, id: &NodeId, why: &str) {
         let folder = self.node_folder(id);
         let says = !matches!(
             (PostMortem::read(&folder), Failure::read(&folder)),
             (Ok(None), Ok(None))
         );
-        if says || !folder.is_dir() || self.holding(id).is_ok_and(|held| held.is_some()) {
+        if says || !folder.is_dir() {
+            return;
+        }
+        // Held while it is written: a node that another finishes meanwhile has not failed.
+        let Ok(_lease) = self.lock(id) else { return };
+        if self.has_end(id) {
             return;
         }
         let failure = Failure {
@@ -194,4 +199,42 @@ pub(crate) fn is_divergence(error: &ExperimentError) -> bool {
         ExperimentError::TestDiverged { .. }
             | ExperimentError::Train(TrainError::Diverged { .. } | TrainError::Overflowed { .. })
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Init, Node, Version};
+    use sculpt_models::{InitRule, ModelSpec};
+
+    /// A process may be killed when it has finished its node and has not said so, and another may be at the node again.
+    #[test]
+    fn only_a_node_that_is_neither_done_nor_held_has_failed() {
+        let id = Node::Init(Init {
+            v: Version,
+            model: ModelSpec::named("resnet8", 3, Some(2), None).unwrap(),
+            rule: InitRule::KaimingNormalFanIn,
+            seed: 1,
+            draw: 0,
+        })
+        .id();
+        let runs = tempfile::tempdir().unwrap();
+        let store = Store::new(runs.path());
+        let folder = store.node_folder(&id);
+        let failed = || Failure::read(&folder).unwrap().map(|failure| failure.why);
+        store.note_failure(&id, "killed");
+        assert!(!folder.exists(), "nobody came to it");
+        let lease = store.lock(&id).unwrap();
+        store.note_failure(&id, "killed");
+        assert_eq!(failed(), None);
+        drop(lease);
+        let done = paths::done(&folder);
+        fs::write(&done, "{}").unwrap();
+        store.note_failure(&id, "killed");
+        assert_eq!(failed(), None);
+        fs::remove_file(&done).unwrap();
+        store.note_failure(&id, "killed");
+        store.note_failure(&id, "killed again");
+        assert_eq!(failed().as_deref(), Some("killed"));
+    }
 }

@@ -53,8 +53,8 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
     let path = real.as_deref().unwrap_or(path);
     let folder = folder_of(path);
     make_folders(folder, &mut sync_folder).map_err(failed("make the folder of"))?;
-    remove_strays(folder, STRAY_AFTER).map_err(failed("tidy the folder of"))?;
     let (mut temporary, mut file) = Temporary::create(path, folder).map_err(failed("write"))?;
+    remove_strays(folder, Some(&file)).map_err(failed("tidy the folder of"))?;
     fill(&mut file).map_err(failed("write"))?;
     file.sync_all().map_err(failed("write"))?;
     fs::rename(&temporary.path, path).map_err(failed("write"))?;
@@ -67,12 +67,12 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
 /// No write lasts so long: a temporary file that nobody has touched since is a killed process's, where no lock tells.
 const STRAY_AFTER: Duration = Duration::from_secs(600);
 
-/// Removes the temporary files of a folder that nobody can be writing, because the caller holds its lock.
+/// Removes the temporary files of a folder whose lock the caller holds. Whoever writes there without it loses its own, and is told.
 ///
 /// # Errors
 /// What the operating system refuses.
 pub fn tidy(folder: &Path) -> Result<(), FileError> {
-    remove_strays(folder, Duration::ZERO).map_err(|refused| FileError {
+    remove_strays(folder, None).map_err(|refused| FileError {
         path: folder.to_owned(),
         doing: "tidy",
         refused,
@@ -91,7 +91,10 @@ pub fn create_folder(path: &Path) -> Result<(), FileError> {
     })
 }
 
-fn remove_strays(folder: &Path, older_than: Duration) -> io::Result<()> {
+/// Those that nobody has touched for long when `just_made` was made; all, without one. The file system's own clock is asked: where several
+/// machines write, this one's may be an hour off.
+fn remove_strays(folder: &Path, just_made: Option<&File>) -> io::Result<()> {
+    let now = just_made.map(|file| file.metadata()?.modified()).transpose()?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if !entry.file_name().to_str().is_some_and(paths::is_temporary) {
@@ -99,13 +102,14 @@ fn remove_strays(folder: &Path, older_than: Duration) -> io::Result<()> {
         }
         // One that went away meanwhile took its place.
         let Ok(found) = entry.metadata() else { continue };
-        let age = found.modified()?.elapsed().unwrap_or_default();
         if !found.is_file() {
             continue;
         }
+        let modified = found.modified()?;
+        let is_old = now.is_none_or(|now| now.duration_since(modified).unwrap_or_default() >= STRAY_AFTER);
         // Held until the file is gone: its writer, if it is just being made, sees that and takes another.
         let lock = unlocked(&entry.path());
-        if age >= older_than || lock.is_some() {
+        if is_old || lock.is_some() {
             remove_if_there(&entry.path())?;
         }
     }
