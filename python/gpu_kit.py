@@ -1,31 +1,44 @@
 """What a machine with a GPU, without Rust and without network, is asked: is it seen, does it agree with the CPU, how fast is it; then it trains.
 
-    python3 run.py --out FOLDER [--device cuda|cpu] [--seconds 1500] [--data DIR] [--unpack COMMAND] [--train "WORDS"]
+    python3 run.py --out FOLDER [--device cuda|cpu] [--only STEPS] [--seconds 1500] [--data DIR] [--unpack COMMAND] [--train "WORDS"]
 
-It lies in the folder that `cargo xtask gpu-kit` made, with the binary `sculpt` and the scripts of tests/peers, and needs a Python that has
-torch 2.11.0 (with CUDA), whose libraries the binary uses. Steps, each timed, each tried whatever became of those before:
+It lies in the folder that `cargo xtask gpu-kit` made, with the binary `sculpt`, its library of CUDA graphs, the scripts of tests/peers and
+PyHessian, and needs a Python that has torch 2.11.0 (with CUDA), whose libraries the binary uses. Steps, each timed, each tried whatever became
+of those before; --only names some of them, with commas between:
 
  1. `card`: what nvidia-smi, torch and sculpt see.
- 2. `parity`: the same on the CPU and on the card, with tolerances below: losses of 20 steps, a mask by SNIP, evaluation, the largest
+ 2. `graphs`: 20 steps launched as CUDA graphs and one by one: the same losses, within the tolerance below, and how fast. Where graphs fail,
+    all later steps go without.
+ 3. `parity`: the same on the CPU and on the card, with tolerances below: losses of 20 steps, a mask by SNIP, evaluation, the largest
     eigenvalue, the line between two states.
- 3. `speed`: `sculpt bench train` beside PyTorch plain, channels last, torch.compile and its mode reduce-overhead: ResNet-20 and ResNet-18
+ 4. `speed`: `sculpt bench train` beside PyTorch plain, channels last, torch.compile and its mode reduce-overhead: ResNet-20 and ResNet-18
     for CIFAR, bfloat16 and f32.
- 4. `train`, where --train says what: `sculpt reproduce WORDS` until --seconds have passed since the start, a clean stop, and the published
-    form of what there is. DATA in WORDS stands for --data. --unpack is run first, in the kit's folder.
+ 5. `hessian`: the largest eigenvalue beside PyHessian, whole processes.
+ 6. `sharing`: 1, 2, 4 and 8 processes training at once on the one card, by turns and under NVIDIA's multi-process service (MPS).
+ 7. `train`, where --train says what: `sculpt reproduce WORDS` until --seconds have passed since the start, a clean stop, and the published
+    form of what there is. DATA in WORDS stands for --data. --unpack is run first, in the kit's folder. Without --jobs in WORDS as many as
+    `sharing` found best, under MPS if that was best.
+
+Called again with the same --out it goes on beside what it made; kit.json then has the steps of both calls. A later call of `train` goes on with
+the training.
 
 Writes into --out at most 8 files of at most 16 MiB: kit.json (what each step found and how long it took), kit.log (all that was said), and
 the published suite as published.tar.xz, in parts where it is larger.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import lzma
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,6 +49,7 @@ PART = 16 << 20
 PARTS = 6
 # What may differ, and by how much; see `parity`. Relative, but for accuracies, masks and barriers.
 TOLERANCES = {
+    "losses with and without graphs": 1e-3,
     "loss of step 1": 1e-4,
     "losses of 20 steps": 0.05,
     "evaluation loss": 1e-4,
@@ -65,17 +79,27 @@ class Kit:
         self.args, self.begun = args, time.monotonic()
         self.out = Path(args.out).resolve()
         self.out.mkdir(parents=True, exist_ok=True)
-        self.log = open(self.out / "kit.log", "w", encoding="utf-8")
+        self.log = open(self.out / "kit.log", "a", encoding="utf-8")
         self.report = {"device": args.device, "torch": torch.__version__, "steps": {}}
+        if (self.out / "kit.json").exists():
+            before = json.loads((self.out / "kit.json").read_text())
+            if before["device"] == args.device:
+                self.report["steps"] = before["steps"]
         self.work = self.out.parent / (self.out.name + ".work")
         self.work.mkdir(exist_ok=True)
         libraries = str(Path(torch.__file__).parent / "lib")
-        self.environment = os.environ | {"LD_LIBRARY_PATH": libraries, "SCULPT_ROOT": str(self.work)}
+        own = {"LD_LIBRARY_PATH": libraries, "SCULPT_ROOT": str(self.work), "PYTHONPATH": str(HERE)}
+        self.environment = os.environ | own
+        if self.found("graphs").get("good") is False:
+            self.environment["SCULPT_CUDA_GRAPHS"] = "0"
         self.device = "cuda:0" if args.device == "cuda" else args.device
 
     def say(self, text):
         for stream in (self.log, sys.stderr):
             print(text, file=stream, flush=True)
+
+    def found(self, step):
+        return self.report["steps"].get(step, {}).get("found", {})
 
     def left(self):
         return self.args.seconds - (time.monotonic() - self.begun)
@@ -92,12 +116,14 @@ class Kit:
             raise RuntimeError(f"{command[0]} ended with {made.returncode}: {made.stderr.strip()[-600:]}")
         return made.stdout
 
-    def sculpt(self, words, device=None):
+    def sculpt(self, words, device=None, **environment):
         command = [HERE / "sculpt", *shlex.split(words), "--device", device or self.device]
-        text = self.call(command)
+        text = self.call(command, environment=self.environment | environment)
         return json.loads(text) if "--json" in words else text
 
     def step(self, name, work):
+        if self.args.only and name not in self.args.only.split(","):
+            return
         begun = time.monotonic()
         self.say(f"== {name}")
         try:
@@ -117,6 +143,29 @@ class Kit:
             found["nvidia-smi"] = str(error)
         found["sculpt"] = self.sculpt("bench train --model resnet20 --batch 64 --steps 2 --json")
         return found
+
+    def graphs(self):
+        words = "bench train --model resnet20 --batch 512 --steps 18 --density 0.1 --precision bf16 --json"
+        if self.args.device != "cuda":
+            words = "bench train --model resnet8 --batch 8 --steps 18 --density 0.1 --json"
+        tolerance = TOLERANCES["losses with and without graphs"]
+        good = False
+        try:
+            alone = self.sculpt(words, SCULPT_CUDA_GRAPHS="0")
+            graphs = self.sculpt(words)
+            off = max(abs(a / b - 1) for a, b in zip(graphs["losses"], alone["losses"], strict=True))
+            good = off <= tolerance
+            return {
+                "losses off by": off,
+                "tolerance": tolerance,
+                "good": good,
+                "images/s one by one": alone["images_per_second"],
+                "images/s": graphs["images_per_second"],
+            }
+        finally:
+            if not good:
+                self.say("graphs: NOT GOOD; what follows goes without")
+                self.environment["SCULPT_CUDA_GRAPHS"] = "0"
 
     def parity(self):
         found = {}
@@ -183,10 +232,66 @@ class Kit:
                 break
         return found
 
+    def hessian(self):
+        on_card = self.args.device == "cuda"
+        command = [sys.executable, HERE / "hessian.py", HERE / "sculpt", "--device", self.args.device]
+        command += ["--images", "512" if on_card else "8", "--rounds", "3" if on_card else "1", "--seconds", "60" if on_card else "1"]
+        if self.args.data:
+            command += ["--data", self.args.data]
+        return json.loads(self.call(command, limit=max(60, self.left() / 2)))
+
+    def sharing(self):
+        """Images a second of so many processes together."""
+        on_card = self.args.device == "cuda"
+        size = "--model resnet20 --batch 512 --steps 200" if on_card else "--model resnet8 --batch 8 --steps 4"
+        words = f"bench train {size} --density 0.1 --precision {'bf16' if on_card else 'f32'} --threads 1 --json"
+        command = [str(HERE / "sculpt"), *shlex.split(words), "--device", self.device]
+
+        def together(n):
+            running = [subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=subprocess.PIPE, stderr=self.log) for _ in range(n)]
+            said = [one.communicate(timeout=max(60, self.left()))[0] for one in running]
+            if any(one.returncode != 0 for one in running):
+                raise RuntimeError(f"of {n} processes some failed: see kit.log")
+            return sum(json.loads(text)["images_per_second"] for text in said)
+
+        counts = (1, 2, 4, 8) if on_card else (1, 2)
+        found = {"by turns": {n: together(n) for n in counts}}
+        try:
+            with self.mps():
+                found["MPS"] = {n: together(n) for n in counts}
+        except Exception as error:
+            found["MPS is not to be had"] = f"{type(error).__name__}: {error}"
+        ways = [(speed, way, n) for way in ("by turns", "MPS") for n, speed in found.get(way, {}).items()]
+        best = max(ways)
+        return found | {"best": {"way": best[1], "processes": best[2], "images/s": best[0]}}
+
+    @contextlib.contextmanager
+    def mps(self):
+        """NVIDIA's multi-process service, with folders of its own, for the programs started meanwhile."""
+        folder = Path(tempfile.mkdtemp(prefix="mps-"))
+        own = {"CUDA_MPS_PIPE_DIRECTORY": str(folder), "CUDA_MPS_LOG_DIRECTORY": str(folder)}
+        before = self.environment
+        environment = before | own
+        self.call(["nvidia-cuda-mps-control", "-d"], limit=30, environment=environment)
+        self.environment = environment
+        try:
+            yield
+        finally:
+            self.environment = before
+            subprocess.run(["nvidia-cuda-mps-control"], input=b"quit\n", env=environment, timeout=60, check=False)
+            shutil.rmtree(folder, ignore_errors=True)
+
     def train(self):
+        best = self.found("sharing").get("best", {})
+        with self.mps() if best.get("way") == "MPS" else contextlib.nullcontext():
+            return self.reproduce(best.get("processes"))
+
+    def reproduce(self, jobs):
         if self.args.unpack:
             self.call(["sh", "-c", f"cd {shlex.quote(str(HERE))} && {self.args.unpack}"])
         words = shlex.split(self.args.train.replace("DATA", self.args.data or "."))
+        if "--jobs" not in words and jobs is not None:
+            words += ["--jobs", str(jobs)]
         suite = words[words.index("--suite") + 1] if "--suite" in words else None
         if suite is None:
             raise RuntimeError("--train names its suite: --suite NAME")
@@ -212,8 +317,6 @@ class Kit:
 
 
 def pack(folder):
-    import io
-
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         tar.add(folder, arcname=folder.name)
@@ -239,6 +342,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="folder that the results go into")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--only", help="steps to take, with commas between; all where none is named")
     parser.add_argument("--seconds", type=float, default=1500.0, help="after which training is stopped, from the start")
     parser.add_argument("--data", help="folder that DATA stands for in --train")
     parser.add_argument("--unpack", help="command, run in the kit's folder, that makes the data")
@@ -247,14 +351,16 @@ def main():
     args = parser.parse_args()
     kit = Kit(args)
     kit.step("card", kit.card)
+    kit.step("graphs", kit.graphs)
     kit.step("parity", kit.parity)
     kit.step("speed", kit.speed)
+    kit.step("hessian", kit.hessian)
+    kit.step("sharing", kit.sharing)
     if args.train:
         kit.step("train", kit.train)
     steps = kit.report["steps"]
     bad = [name for name, step in steps.items() if "error" in step["found"]]
-    if steps["parity"]["found"].get("all good") is False:
-        bad.append("parity")
+    bad += [name for name, word in (("graphs", "good"), ("parity", "all good")) if kit.found(name).get(word) is False]
     kit.say(f"done: {kit.out / 'kit.json'}" + (f"; NOT GOOD: {', '.join(bad)}" if bad else ""))
     sys.exit(1 if bad else 0)
 

@@ -97,6 +97,7 @@ mod schedule {
             sgd: Sgd::new(0.9, 0.0).unwrap(),
             epochs_before: 0,
             division: Division::WHOLE,
+            recorder: None,
         };
         let ended = training.run::<TrainError>(&mut state, Position::default(), &mut [&mut rates]);
         assert!(ended.is_ok());

@@ -162,6 +162,7 @@ fn resnet(
             batch_norm,
             ranks: processes.map(|processes| processes as &dyn Ranks),
         },
+        recorder: None,
     }
     .run(&mut state, Position::default(), &mut [&mut watched])?;
     assert_eq!(ended, Outcome::Finished);

@@ -1,11 +1,15 @@
+use sculpt_datasets::{Augmentation, Examples, Loader, Loading, Seed};
 use sculpt_layout::{Layout, ParamKind};
-use sculpt_masks::Mask;
+use sculpt_masks::{Allocation, Density, Mask, Rule, random};
+use sculpt_models::{InitRule, ModelSpec, Precision};
 use sculpt_network::{FromFn, Mode, Network};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
-    BatchError, Batches, Division, EpochMetrics, Flow, Observer, Outcome, Position, Sgd, State, Step,
+    BatchError, Batches, Division, EpochMetrics, Flow, Observer, Outcome, Position, RecordError, Recorded,
+    Recorder, Resident, Sgd, State, Step,
 };
 use sculpt_trainers::{TrainError, Training};
+use std::cell::RefCell;
 use tch::{Device, Kind as Dtype, Tensor};
 
 /// Four points of a plane in two classes, always the same batch.
@@ -32,6 +36,29 @@ fn linear() -> impl Network<Tensor> {
     FromFn::new(layout, |theta: &Tensor, _: &Tensor, x: &Tensor, _: Mode| {
         x.linear(&theta.narrow(0, 0, 4).view([2, 2]), Some(&theta.narrow(0, 4, 2)))
     })
+}
+
+/// Has work done anew each time: what a GPU repeats must be all that a step depends on.
+struct Again(RefCell<u32>);
+
+impl Recorder for Again {
+    fn start<'a>(&self, work: Box<dyn FnMut() + 'a>) -> Result<Box<dyn Recorded + 'a>, RecordError> {
+        *self.0.borrow_mut() += 1;
+        Ok(Box::new(Done { work, left: 400 }))
+    }
+}
+
+struct Done<'a> {
+    work: Box<dyn FnMut() + 'a>,
+    left: u32,
+}
+
+impl Recorded for Done<'_> {
+    fn run(&mut self) -> Result<(), RecordError> {
+        self.left = self.left.checked_sub(1).ok_or("the device is gone")?;
+        (self.work)();
+        Ok(())
+    }
 }
 
 /// Stops after so many steps, and counts what it is told.
@@ -72,6 +99,7 @@ fn train_at(rate: f64, state: &mut State, from: Position, watch: &mut Watch) -> 
         sgd: Sgd::new(0.9, 0.01).unwrap(),
         epochs_before: 0,
         division: Division::WHOLE,
+        recorder: None,
     };
     training.run(state, from, &mut [watch])
 }
@@ -190,6 +218,7 @@ fn a_batch_that_cannot_be_had_ends_training() {
         sgd: Sgd::new(0.9, 0.0).unwrap(),
         epochs_before: 7,
         division: Division::WHOLE,
+        recorder: None,
     };
     let (mut state, mut watch) = (start(), Watch::default());
     let observers: &mut [&mut dyn Observer<TrainError>] = &mut [&mut watch];
@@ -219,4 +248,135 @@ fn gradients_of_the_network_follow_the_flat_vector() {
         Vec::<f32>::try_from(gradient).unwrap(),
         [2.0, 2.5, 2.0, 2.5, 4.0, 4.0]
     );
+}
+
+/// θ, buffers and momentum, and the epochs' metrics, of two cycles of a small network on 23 images in batches of 5, of which one was
+/// stopped after its seventh step.
+fn cycles(recorder: Option<&dyn Recorder>) -> ([Vec<Vec<f32>>; 2], Vec<EpochMetrics>) {
+    let examples = Examples::new(
+        8,
+        8,
+        (0..=255).cycle().take(23 * 192).collect(),
+        (0..23).map(|i| i % 10).collect(),
+    )
+    .unwrap();
+    let loading = Loading {
+        mean: [0.5; 3],
+        std: [0.25; 3],
+        augmentation: Augmentation::CropFlip,
+        batch: 5,
+        drop_last: false,
+        seed: Seed(3),
+    };
+    let loader = Loader::new(&examples, loading, Device::Cpu).unwrap();
+    let model = ModelSpec::named("resnet8", 10, Some(4), None).unwrap();
+    let network = model.network(Precision::F32).unwrap();
+    let schedule = Schedule::new(Kind::Cosine, 0.1, 2, 5).unwrap();
+    let (mut theta, buffers) = model.initialise(InitRule::KaimingNormalFanIn, Seed(1));
+    let density = Density::new(0.5).unwrap();
+    let mask = random(
+        network.layout(),
+        density,
+        Allocation::Balanced,
+        Rule::Exact,
+        Seed(2),
+    )
+    .unwrap();
+    mask.apply(network.layout(), &mut theta);
+    let mut state = State::new(network.layout(), &theta, &buffers, &mask, Device::Cpu).unwrap();
+    let mut watch = Watch::default();
+    let mut states = Vec::new();
+    for cycle in 0..2 {
+        let training = Training {
+            network: &network,
+            batches: &loader,
+            schedule: &schedule,
+            epochs: 2,
+            sgd: Sgd::new(0.9, 1e-2).unwrap(),
+            epochs_before: 2 * cycle,
+            division: Division::WHOLE,
+            recorder,
+        };
+        watch.stop_after = (cycle == 0).then_some(7);
+        let mut from = Position::default();
+        while let Outcome::Stopped(position) = training
+            .run::<TrainError>(&mut state, from, &mut [&mut watch])
+            .unwrap()
+        {
+            watch.stop_after = None;
+            from = position;
+        }
+        let (theta, buffers, momentum) = state.to_vecs();
+        states.push(vec![theta, buffers, momentum]);
+    }
+    (states.try_into().unwrap(), watch.epochs)
+}
+
+/// A recorded step reads its images, its learning rate and the sums where they change, and the last batch, which is smaller, is not
+/// recorded: the same bits.
+#[test]
+fn recorded_steps_are_the_same_steps() {
+    let again = Again(RefCell::new(0));
+    assert_eq!(cycles(Some(&again)), cycles(None));
+    assert_eq!(*again.0.borrow(), 3, "once a start");
+}
+
+#[test]
+fn a_device_that_no_longer_repeats_ends_training() {
+    struct Never;
+    impl Recorder for Never {
+        fn start<'a>(&self, work: Box<dyn FnMut() + 'a>) -> Result<Box<dyn Recorded + 'a>, RecordError> {
+            Ok(Box::new(Done { work, left: 0 }))
+        }
+    }
+    let network = linear();
+    let schedule = Schedule::new(Kind::Constant, 0.1, 1, 2).unwrap();
+    let training = Training {
+        network: &network,
+        batches: &ResidentPoints,
+        schedule: &schedule,
+        epochs: 1,
+        sgd: Sgd::new(0.9, 0.0).unwrap(),
+        epochs_before: 0,
+        division: Division::WHOLE,
+        recorder: Some(&Never),
+    };
+    let mut state = start();
+    let before = state.to_vecs();
+    let error = training
+        .run::<TrainError>(&mut state, Position::default(), &mut [])
+        .unwrap_err();
+    let said = "the operations of a training step cannot be recorded or repeated: the device is gone";
+    assert_eq!(error.to_string(), said);
+    assert_eq!(state.to_vecs(), before);
+}
+
+struct ResidentPoints;
+
+impl Batches for ResidentPoints {
+    fn steps_per_epoch(&self) -> usize {
+        2
+    }
+
+    fn batch(&self, epoch: u64, step: usize) -> Result<(Tensor, Tensor), BatchError> {
+        Points.batch(epoch, step)
+    }
+
+    fn resident(&self) -> Option<&dyn Resident> {
+        Some(self)
+    }
+}
+
+impl Resident for ResidentPoints {
+    fn rows(&self, _epoch: u64) -> Tensor {
+        Tensor::zeros([8, 1], (Dtype::Int64, Device::Cpu))
+    }
+
+    fn rows_per_step(&self) -> usize {
+        4
+    }
+
+    fn at(&self, _rows: &Tensor) -> (Tensor, Tensor) {
+        Points.batch(0, 0).unwrap()
+    }
 }

@@ -1,6 +1,6 @@
 """The largest eigenvalue of a Hessian: `sculpt hessian` beside PyHessian, whole processes, alternating, on one machine in one run.
 
-    python hessian.py SCULPT [--weights FILE.pth] [--data DIR] [--images 512] [--rounds 3] [--threads 2]
+    python hessian.py SCULPT [--weights FILE.pth] [--data DIR] [--images 512] [--rounds 3] [--threads 2] [--device cpu|cuda]
 
 SCULPT is the binary. Run with torch 2.11.0 and PyHessian 0.1 (pip install pyhessian). Both get the same ResNet-20 and the same images as
 files, and both are timed from the start of their process to its end: PyHessian's eigenvalues(maxIter=100, tol=1e-3), power iteration to a
@@ -54,15 +54,16 @@ def tensors(path):
     return torch.load(path)
 
 
-def pyhessian(weights, probe, threads):
+def pyhessian(weights, probe, threads, device):
     """What the peer's process does."""
     from pyhessian import hessian
 
     torch.set_num_threads(threads)
     model, data = ResNet20(), torch.load(probe)
     model.load_state_dict(tensors(weights))
-    model.eval()
-    of = hessian(model, torch.nn.CrossEntropyLoss(), data=(data["images"], data["labels"]), cuda=False)
+    model.to(device).eval()
+    # It moves the data itself.
+    of = hessian(model, torch.nn.CrossEntropyLoss(), data=(data["images"], data["labels"]), cuda=device == "cuda")
     values, _ = of.eigenvalues(maxIter=100, tol=1e-3)
     print(json.dumps(values[0]))
 
@@ -74,13 +75,13 @@ def main():
     parser.add_argument("--data")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", help="not used: eigenvalues have none")
+    parser.add_argument("--seconds", type=float, default=60, help="for which one of the networks is trained")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--as-peer", nargs=2)
     args = parser.parse_args()
     if args.as_peer:
-        return pyhessian(*args.as_peer, args.threads)
+        return pyhessian(*args.as_peer, args.threads, args.device)
 
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -88,8 +89,8 @@ def main():
         torch.manual_seed(1)
         model = ResNet20()
         torch.save(model.state_dict(), folder / "untrained.pth")
-        print("training for a minute", file=sys.stderr, flush=True)
-        train(model, images, labels, 60)
+        print(f"training for {args.seconds:g} seconds", file=sys.stderr, flush=True)
+        train(model, images, labels, args.seconds)
         torch.save(model.state_dict(), folder / "of a minute.pth")
         probe = folder / "probe.pth"
         torch.save({"images": images[: args.images].clone(), "labels": labels[: args.images].clone()}, probe)
@@ -101,7 +102,8 @@ def main():
             speeds, found = {"sculpt": [], "PyHessian": []}, {}
             for round in range(args.rounds):
                 own = [args.sculpt, "hessian", "--model", "resnet20", "--weights", weights, "--probe", probe, "--json"]
-                peer = [sys.executable, __file__, args.sculpt, "--as-peer", weights, probe]
+                own += ["--device", "cuda:0" if args.device == "cuda" else args.device]
+                peer = [sys.executable, __file__, args.sculpt, "--as-peer", weights, probe, "--device", args.device]
                 for who, command in (("sculpt", own), ("PyHessian", peer)):
                     begun = time.perf_counter()
                     made = subprocess.run([*map(str, command), "--threads", str(args.threads)], check=True, capture_output=True, text=True)
@@ -110,7 +112,7 @@ def main():
                 print(f"{name}, round {round + 1} of {args.rounds}: " + ", ".join(f"{who} {3600 / v[-1]:.1f} s" for who, v in speeds.items()), file=sys.stderr, flush=True)
             ours, theirs = found["sculpt"]["eigenvalues"][0], found["PyHessian"]
             all.append({
-                "what": f"Largest Hessian eigenvalue, ResNet-20 {name}, {args.images} images, {args.threads} threads, whole process",
+                "what": f"Largest Hessian eigenvalue, ResNet-20 {name}, {args.images} images, {args.threads} threads, {args.device}, whole process",
                 "unit": "eigenvalues an hour",
                 "speeds": speeds,
                 "ours": f"libtorch's; {ours:.4f} with a residual of {found['sculpt']['residuals'][0]:.1e} after {found['sculpt']['matvecs']} products, PyHessian's {theirs:.4f}",

@@ -102,6 +102,7 @@ pub(super) fn training<'a>(
             batch_norm,
             ranks: processes.map(|processes| processes as &dyn Ranks),
         },
+        recorder: None,
     }
 }
 

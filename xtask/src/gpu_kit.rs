@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::project::project_root;
-use crate::sculpt;
+use crate::project::{project_root, target_dir};
+use crate::{graphs, sculpt, setup};
 
 /// What such a machine takes at most, in bytes.
 const MOST: u64 = 64 << 20;
 
 /// Files of the checkout, and what they are called in the kit.
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     ("python/gpu_kit.py", "run.py"),
     ("tests/peers/training.py", "training.py"),
+    ("tests/peers/hessian.py", "hessian.py"),
 ];
+
+/// The peer of the Hessian's eigenvalues, pinned by hash: Python alone.
+const PYHESSIAN: &str = include_str!("../requirements/pyhessian.txt");
 
 /// Makes the folder `out`, with the files `with` too.
 pub(crate) fn run(out: &Path, with: &[PathBuf]) -> Result<()> {
@@ -30,7 +34,22 @@ pub(crate) fn run(out: &Path, with: &[PathBuf]) -> Result<()> {
     let binary = sculpt::build()?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let own = FILES.map(|(from, to)| (project_root().join(from), to.to_owned()));
-    let mut all = vec![(binary, "sculpt".to_owned())];
+    let graphs = graphs::build(&target_dir()?.join("release"))?;
+    let mut all = vec![
+        (binary, "sculpt".to_owned()),
+        (graphs, graphs::LIBRARY.to_owned()),
+    ];
+    let partial = project_root().join(".libtorch/partial-pyhessian");
+    let site = setup::install_wheels(PYHESSIAN, &partial)?.join("pyhessian");
+    let into = out.join("pyhessian");
+    fs::create_dir_all(&into).with_context(|| format!("cannot make {}", into.display()))?;
+    for entry in fs::read_dir(&site).with_context(|| site.display().to_string())? {
+        let entry = entry.with_context(|| site.display().to_string())?;
+        all.push((
+            entry.path(),
+            format!("pyhessian/{}", entry.file_name().to_string_lossy()),
+        ));
+    }
     all.extend(own);
     for file in with {
         let name = file
@@ -46,6 +65,7 @@ pub(crate) fn run(out: &Path, with: &[PathBuf]) -> Result<()> {
         }
         bytes += fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
     }
+    fs::remove_dir_all(&partial).with_context(|| partial.display().to_string())?;
     if bytes > MOST {
         bail!("the kit has {bytes} bytes, more than {MOST}: carry what --with names by itself");
     }

@@ -14,6 +14,7 @@
 mod check;
 mod flags;
 mod gpu_kit;
+mod graphs;
 mod libtorch;
 mod project;
 mod sculpt;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::project::{cargo, library_path, project_root, target_dir};
-use crate::setup;
+use crate::project::{cargo, library_path, libtorch_link, project_root, target_dir};
+use crate::{graphs, libtorch, setup};
 
 /// Returns only if `sculpt` could not be started: this process becomes it, in the caller's directory, so
 /// that signals reach it and its exit code is ours.
@@ -52,6 +52,9 @@ pub(crate) fn build() -> Result<PathBuf> {
     drop(built);
     if !status.success() {
         bail!("sculpt could not be built; cargo's own words are above");
+    }
+    if libtorch::has_cuda(&libtorch_link()) {
+        graphs::build(&target_dir()?.join("release"))?;
     }
     Ok(binary)
 }

@@ -123,7 +123,7 @@ fn install(folder: &Path, cuda: bool) -> Result<()> {
         );
     }
     require_compiler()?;
-    let python = require_pip()?;
+    require_pip()?;
     let started = Instant::now();
     eprintln!(
         "setting up libtorch {VERSION} for {} ({}, once) ...",
@@ -135,11 +135,37 @@ fn install(folder: &Path, cuda: bool) -> Result<()> {
     }
 
     let partial = folder.join("partial");
+    let installed = install_wheels(if cuda { CUDA } else { CPU }, &partial);
+    let site = installed.with_context(|| {
+        format!(
+            "libtorch {VERSION} is not set up; once the network answers, run this again, or download it and set LIBTORCH to its folder"
+        )
+    })?;
+    libtorch::verify(&site.join("torch")).context("pip installed something else")?;
+
+    let finished = folder.join("site");
+    if finished.exists() {
+        fs::rename(&finished, partial.join("old")).context("cannot move the old .libtorch/site away")?;
+    }
+    fs::rename(&site, &finished).context("cannot rename the finished folder to .libtorch/site")?;
+    point(&folder.join("torch"), Path::new("site/torch"))?;
     remove(&partial)?;
+    eprintln!(
+        "libtorch {VERSION} is in {} after {:.0} s",
+        finished.display(),
+        started.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Downloads a list of wheels, each with its hash, and unpacks them in the folder `site` of `partial`, which is made anew: where they are.
+pub(crate) fn install_wheels(list: &str, partial: &Path) -> Result<PathBuf> {
+    let python = require_pip()?;
+    remove(partial)?;
     fs::create_dir_all(partial.join("tmp"))
         .with_context(|| format!("cannot create {}", partial.display()))?;
     let requirements = partial.join("requirements.txt");
-    fs::write(&requirements, if cuda { CUDA } else { CPU }).context("cannot write the list for pip")?;
+    fs::write(&requirements, list).context("cannot write the list for pip")?;
     let site = partial.join("site");
     let mut pip = Command::new(python);
     pip.args(PIP.split_whitespace())
@@ -156,26 +182,9 @@ fn install(folder: &Path, cuda: bool) -> Result<()> {
         .stdout(std::io::stderr());
     let status = pip.status().context("cannot start pip")?;
     if !status.success() {
-        bail!(
-            "pip could not install libtorch ({status}; its own words are above); once the network answers, \
-             run this again, or download libtorch {VERSION} and set LIBTORCH to its folder"
-        );
+        bail!("pip could not install {}", requirements.display());
     }
-    libtorch::verify(&site.join("torch")).context("pip installed something else")?;
-
-    let finished = folder.join("site");
-    if finished.exists() {
-        fs::rename(&finished, partial.join("old")).context("cannot move the old .libtorch/site away")?;
-    }
-    fs::rename(&site, &finished).context("cannot rename the finished folder to .libtorch/site")?;
-    point(&folder.join("torch"), Path::new("site/torch"))?;
-    remove(&partial)?;
-    eprintln!(
-        "libtorch {VERSION} is in {} after {:.0} s",
-        finished.display(),
-        started.elapsed().as_secs_f64()
-    );
-    Ok(())
+    Ok(site)
 }
 
 /// Makes the link, replacing an older one in one step.
@@ -209,7 +218,7 @@ fn require_compiler() -> Result<()> {
 fn require_pip() -> Result<PathBuf> {
     let Some(python) = find_program("python3") else {
         bail!(
-            "there is no `python3`, whose pip downloads libtorch; on Debian or Ubuntu: apt-get install \
+            "there is no `python3`, whose pip downloads libtorch and CUDA's headers; on Debian or Ubuntu: apt-get install \
              python3-pip; or download libtorch {VERSION} and set LIBTORCH to its folder"
         );
     };

@@ -38,6 +38,7 @@ pub(crate) mod probe;
 pub(crate) mod publish;
 pub(crate) mod recipe;
 pub(crate) mod reproduce;
+mod resident;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod show;

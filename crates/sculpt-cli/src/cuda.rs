@@ -2,9 +2,13 @@
 //! there is no GPU on any machine (design §8); so it is loaded when a GPU is asked for. It must happen before
 //! libtorch is first asked for CUDA, because the answer is kept.
 //!
-//! `unsafe` stands here and in `process`.
+//! `unsafe` stands here, in `graphs`, and in `process`.
+
+mod graphs;
 
 use anyhow::{Context, bail};
+pub(crate) use graphs::Graphs;
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
 /// File name of the library, found through the binary's rpath or `LD_LIBRARY_PATH`.
 const LIBRARY: &str = "libtorch_cuda.so";
@@ -19,8 +23,9 @@ pub(crate) fn load() -> anyhow::Result<()> {
     // started. cuDNN would otherwise compute f32 convolutions in TF32, and f32 is part of what a number means here.
     unsafe { std::env::set_var("NVIDIA_TF32_OVERRIDE", "0") };
     // SAFETY: libtorch_cuda's constructors register kernels and hooks in libtorch_cpu, which is loaded already
-    // and of the same release, being found on the same path; PyTorch itself loads the library in this way.
-    let library = unsafe { libloading::Library::new(LIBRARY) };
+    // and of the same release, being found on the same path; PyTorch itself loads the library in this way. Globally, since `graphs` is
+    // made of its symbols and of those of what it needs.
+    let library = unsafe { Library::open(Some(LIBRARY), RTLD_NOW | RTLD_GLOBAL) };
     let library = library.with_context(|| {
         format!(
             "{LIBRARY} cannot be loaded; `cargo xtask setup --cuda` installs it, or point LD_LIBRARY_PATH at a \

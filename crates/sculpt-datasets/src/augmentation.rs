@@ -1,6 +1,7 @@
 use crate::DatasetError;
 use sculpt_random::{Purpose, Seed, Stream};
 use serde::{Deserialize, Serialize};
+use tch::Tensor;
 
 /// Crops and flips; index: epochs trained since `Init` along the chain.
 pub(crate) const AUGMENTATION: Purpose = Purpose::new(b"augment-");
@@ -28,6 +29,9 @@ const FIRST_FLIPS: u64 = u64::MAX;
 
 /// Padding of the public harness, in pixels.
 const HARNESS_PAD: usize = 2;
+
+/// Of a row or a column of padding that is black: times a width, and whatever place of a pixel is added, it stays below 0.
+pub(crate) const BLACK: i64 = -(1 << 40);
 
 /// What happens to one image in one epoch: it is moved, then mirrored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,14 +92,19 @@ impl Augmentation {
         }
     }
 
-    /// The source of place `i` along a side of `n` pixels; `None`: black.
-    pub(crate) fn source(self, i: isize, n: usize) -> Option<usize> {
-        let last = n as isize - 1;
+    /// The sources of places along a side of `n` pixels, i64, in place; [`BLACK`]: none.
+    pub(crate) fn sources(self, mut places: Tensor, n: usize) -> Tensor {
+        let last = n as i64 - 1;
         match self {
-            Augmentation::None | Augmentation::CropFlip => usize::try_from(i).ok().filter(|&i| i < n),
+            Augmentation::None => places,
+            Augmentation::CropFlip => {
+                let outside = places.lt(0).logical_or(&places.gt(last));
+                places.masked_fill_(&outside, BLACK)
+            }
+            // About the last pixel: last − |last − |i||.
             Augmentation::ShiftAlternatingFlip => {
-                let inside = if i > last { 2 * last - i } else { i.abs() };
-                usize::try_from(inside).ok()
+                let beyond = (places.abs_() - last).abs_();
+                last - beyond
             }
             Augmentation::ResizedCropFlip => unreachable!("`pad` refuses it"),
         }
@@ -105,21 +114,24 @@ impl Augmentation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::{Device, Kind};
 
     /// Black outside, or mirrored about the edge pixel, which is not repeated: −1, −2 ↦ 1, 2 and 5, 6 ↦ 3, 2
     /// of five pixels.
     #[test]
     fn padding() {
-        let check = |augmentation: Augmentation, expected: [Option<usize>; 9]| {
-            let sources = std::array::from_fn(|i| augmentation.source(i as isize - 2, 5));
-            assert_eq!(sources, expected, "{augmentation:?}");
+        let check = |augmentation: Augmentation, outside: [i64; 4]| {
+            let sources = augmentation.sources(Tensor::arange_start(-2, 7, (Kind::Int64, Device::Cpu)), 5);
+            let [a, b, c, d] = outside;
+            let expected = [a, b, 0, 1, 2, 3, 4, c, d];
+            assert_eq!(
+                Vec::<i64>::try_from(&sources).unwrap(),
+                expected,
+                "{augmentation:?}"
+            );
         };
-        let inside = |a, b, c, d| [a, b, Some(0), Some(1), Some(2), Some(3), Some(4), c, d];
-        check(Augmentation::CropFlip, inside(None, None, None, None));
-        check(
-            Augmentation::ShiftAlternatingFlip,
-            inside(Some(2), Some(1), Some(3), Some(2)),
-        );
+        check(Augmentation::CropFlip, [BLACK; 4]);
+        check(Augmentation::ShiftAlternatingFlip, [2, 1, 3, 2]);
     }
 
     /// 18,000 draws of 81 places: each about 222 times (sd 15), and mirrored 9,000 times (sd 67).

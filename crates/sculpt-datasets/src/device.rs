@@ -118,7 +118,7 @@ impl DeviceExamples {
     }
 
     /// The images whose pixel at (row, column) stands at `rows[row] + columns[column]` in `self.pixels`; sums
-    /// below 0 are black. Both are i64, `[count, h]` and `[count, w]`.
+    /// below 0, as [`BLACK`](crate::augmentation::BLACK) makes them, are black. Both are i64, `[count, h]` and `[count, w]`.
     pub(crate) fn gather(&self, rows: &Tensor, columns: &Tensor, count: usize) -> Tensor {
         let places = (rows.unsqueeze(2) + columns.unsqueeze(1)).clamp_min_(0);
         self.normalised(&self.pixels.index_select(0, &places.view(-1)), count)

@@ -1,11 +1,10 @@
-use crate::augmentation::Placement;
 use crate::{Augmentation, DatasetError, DeviceExamples, Examples};
 use sculpt_pictures::order;
 use sculpt_random::Seed;
-use sculpt_trainers::{BatchError, Batches, Part, share};
+use sculpt_trainers::{BatchError, Batches, Part, Resident, share};
 use std::cell::RefCell;
 use std::ops::Range;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Training batches, each a pure function of (seed, epoch, step): asked for in any order, again, or after a
 /// resume in mid-epoch, they are the same.
@@ -46,10 +45,8 @@ pub struct Loading {
 #[derive(Debug)]
 struct Epoch {
     epoch: u64,
-    /// Example at each place of the epoch.
-    order: Vec<u32>,
-    /// By example.
-    placements: Vec<Placement>,
+    /// See [`Resident::rows`]: example, source row of its top row, source column of its leftmost column, and whether it is mirrored.
+    rows: Tensor,
 }
 
 impl Loader {
@@ -121,64 +118,58 @@ impl Loader {
     pub fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Part {
         let steps = self.steps_per_epoch();
         assert!(step < steps, "step {step} of an epoch of {steps}");
+        let start = step * self.batch;
+        let n = self.batch.min(self.n_examples() - start);
+        let places = share(n, parts, of);
+        let rows = self.drawn(epoch);
+        let rows = rows.narrow(0, (start + places.start) as i64, places.len() as i64);
+        let (images, labels) = self.assemble(&rows);
+        Part { images, labels, n }
+    }
+
+    /// The rows of an epoch, on the device.
+    fn drawn(&self, epoch: u64) -> Tensor {
         let mut current = self.current.borrow_mut();
         if current.as_ref().is_some_and(|drawn| drawn.epoch != epoch) {
             *current = None;
         }
         let drawn = current.get_or_insert_with(|| self.draw(epoch));
-        let start = step * self.batch;
-        let end = (start + self.batch).min(drawn.order.len());
-        let batch = &drawn.order[start..end];
-        let (images, labels) = self.assemble(&batch[share(batch.len(), parts, of)], &drawn.placements);
-        Part {
-            images,
-            labels,
-            n: batch.len(),
-        }
+        drawn.rows.shallow_clone()
     }
 
     fn draw(&self, epoch: u64) -> Epoch {
         let n = self.n_examples();
+        let placements = self.augmentation.placements(n, self.pad, self.seed, epoch);
+        let mut rows = Vec::with_capacity(4 * n);
+        for i in order(self.seed, epoch, n) {
+            let placement = placements[i as usize];
+            let (top, left) = (placement.top as i64, placement.left as i64);
+            rows.extend([i64::from(i), top, left, i64::from(placement.mirrored)]);
+        }
+        let rows = Tensor::from_slice(&rows).view([n as i64, 4]);
         Epoch {
             epoch,
-            order: order(self.seed, epoch, n),
-            placements: self.augmentation.placements(n, self.pad, self.seed, epoch),
+            rows: rows.to_device(self.examples.device()),
         }
     }
 
-    /// The examples at `idx`, placed.
-    fn assemble(&self, idx: &[u32], placements: &[Placement]) -> (Tensor, Tensor) {
-        /// Added for a row or a column of padding: whatever is added to it, the sum stays below 0.
-        const BLACK: i64 = -(1 << 60);
+    /// The images and labels of some rows of an epoch.
+    fn assemble(&self, rows: &Tensor) -> (Tensor, Tensor) {
         let (height, width) = (self.examples.height(), self.examples.width());
-        let mut rows = Vec::with_capacity(idx.len() * height);
-        let mut columns = Vec::with_capacity(idx.len() * width);
-        for &i in idx {
-            let placement = placements[i as usize];
-            // Pixel 0 of the store is the black one.
-            let first = 1 + i as usize * height * width;
-            rows.extend((0..height as isize).map(|y| {
-                let row = self.augmentation.source(placement.top + y, height);
-                row.map_or(BLACK, |row| (first + row * width) as i64)
-            }));
-            columns.extend((0..width as isize).map(|x| {
-                let x = if placement.mirrored {
-                    width as isize - 1 - x
-                } else {
-                    x
-                };
-                let column = self.augmentation.source(placement.left + x, width);
-                column.map_or(BLACK, |column| column as i64)
-            }));
-        }
-        let count = idx.len();
-        let to_device = |values: &[i64]| Tensor::from_slice(values).to_device(self.examples.device());
-        let rows = to_device(&rows).view([count as i64, height as i64]);
-        let columns = to_device(&columns).view([count as i64, width as i64]);
-        let places: Vec<i64> = idx.iter().map(|&i| i64::from(i)).collect();
+        let column = |i: i64| rows.narrow(1, i, 1);
+        let (example, top, left, mirrored) = (column(0), column(1), column(2), column(3));
+        let along = |n: usize| Tensor::arange(n as i64, (Kind::Int64, rows.device()));
+        let (y, x) = (along(height), along(width));
+        // x, or width − 1 − x.
+        let x = &x + mirrored * (width as i64 - 1 - &x * 2);
+        let y = self.augmentation.sources(top + y, height);
+        let x = self.augmentation.sources(left + x, width);
+        // Pixel 0 of the store is the black one.
+        let first = &example * (height * width) as i64 + 1;
+        let count = rows.size()[0] as usize;
         (
-            self.examples.gather(&rows, &columns, count),
-            self.examples.labels_at(&to_device(&places)),
+            self.examples.gather(&(first + y * width as i64), &x, count),
+            self.examples.labels_at(&example.view(-1)),
         )
     }
 }
@@ -194,6 +185,24 @@ impl Batches for Loader {
 
     fn part(&self, epoch: u64, step: usize, parts: Range<usize>, of: usize) -> Result<Part, BatchError> {
         Ok(Loader::part(self, epoch, step, parts, of))
+    }
+
+    fn resident(&self) -> Option<&dyn Resident> {
+        Some(self)
+    }
+}
+
+impl Resident for Loader {
+    fn rows(&self, epoch: u64) -> Tensor {
+        self.drawn(epoch)
+    }
+
+    fn rows_per_step(&self) -> usize {
+        self.batch
+    }
+
+    fn at(&self, rows: &Tensor) -> (Tensor, Tensor) {
+        self.assemble(rows)
     }
 }
 

@@ -2,7 +2,7 @@ use crate::{
     Augmentation, DatasetError, DeviceExamples, EvaluationSet, Examples, Loader, Loading, PictureBatches,
     PictureSet,
 };
-use sculpt_trainers::{BatchError, Batches, Part};
+use sculpt_trainers::{BatchError, Batches, Part, Resident};
 use std::ops::Range;
 use tch::{Device, Tensor};
 
@@ -194,6 +194,13 @@ impl Batches for TrainingBatches {
         match self {
             Self::Memory(loader) => Ok(loader.part(epoch, step, parts, of)),
             Self::Pictures(batches) => batches.part(epoch, step, parts, of),
+        }
+    }
+
+    fn resident(&self) -> Option<&dyn Resident> {
+        match self {
+            Self::Memory(loader) => loader.resident(),
+            Self::Pictures(_) => None,
         }
     }
 }

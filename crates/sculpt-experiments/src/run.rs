@@ -41,6 +41,7 @@ pub struct Runner<'a> {
     pub(crate) loaded: HashMap<String, Dataset>,
     pub(crate) warnings: Vec<String>,
     pub(crate) together: Option<Together>,
+    pub(crate) step_recorder: Option<&'a dyn sculpt_trainers::Recorder>,
 }
 
 /// How far a Train node is.
@@ -98,6 +99,15 @@ impl<'a> Runner<'a> {
             loaded: HashMap::new(),
             warnings: Vec::new(),
             together: None,
+            step_recorder: None,
+        }
+    }
+
+    /// The same, launching training steps by a recorder of the device's operations, where they can be.
+    pub fn recorded_by(self, step_recorder: Option<&'a dyn sculpt_trainers::Recorder>) -> Self {
+        Self {
+            step_recorder,
+            ..self
         }
     }
 

@@ -144,6 +144,7 @@ impl Runner<'_> {
             sgd: Sgd::new(train.momentum, train.weight_decay)?,
             epochs_before: u64::from(meta.epochs_trained),
             division,
+            recorder: self.step_recorder,
         };
         if self.follows() {
             let outcome = training.run(&mut state, position, &mut [&mut Follower { stop: self.stop }]);

@@ -30,6 +30,24 @@ pub trait Batches {
         let (images, labels) = self.batch(epoch, step)?;
         Ok(Part::of_whole(&images, &labels, parts, of))
     }
+
+    /// The same batches as operations of the training device alone, of a source whose examples all lie there. None, as by default:
+    /// batches come from elsewhere.
+    fn resident(&self) -> Option<&dyn Resident> {
+        None
+    }
+}
+
+/// Batches of examples that all lie on the training device: what of an epoch is drawn goes there at once.
+pub trait Resident {
+    /// What makes an epoch's images: i64 `[n, k]` on the device, a row an image, in the epoch's order.
+    fn rows(&self, epoch: u64) -> Tensor;
+
+    /// Rows of a step, at least 1: an epoch's steps have so many each, one behind the other, but for a last one that may have fewer.
+    fn rows_per_step(&self) -> usize;
+
+    /// The images and labels of some rows, as [`Batches::batch`] gives them: operations of the device, none of which is waited for.
+    fn at(&self, rows: &Tensor) -> (Tensor, Tensor);
 }
 
 /// Some of a batch's images, in their order.

@@ -177,7 +177,7 @@ impl<'a> Division<'a> {
         }
     }
 
-    fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.batch_norm.is_none() && self.ranks.is_none()
     }
 

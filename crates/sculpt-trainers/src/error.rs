@@ -1,4 +1,4 @@
-use crate::{BatchError, RanksError};
+use crate::{BatchError, RanksError, RecordError};
 use thiserror::Error;
 
 /// Why training cannot start or go on.
@@ -121,6 +121,12 @@ pub enum TrainError {
         /// Epoch of the cycle, from 1.
         epoch: u32,
     },
+    /// A step cannot be launched as one.
+    #[error("the operations of a training step cannot be recorded or repeated: {source}")]
+    Record {
+        /// What the device says.
+        source: RecordError,
+    },
     /// The processes no longer work together.
     #[error("{source}")]
     Ranks {
@@ -130,6 +136,10 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    pub(crate) fn record(source: RecordError) -> Self {
+        Self::Record { source }
+    }
+
     pub(crate) fn ranks(source: RanksError) -> Self {
         Self::Ranks { source }
     }

@@ -68,21 +68,30 @@ pub fn try_predict<E>(
     mut predicted: impl FnMut(&Tensor),
 ) -> Result<Evaluation, E> {
     no_grad(|| {
-        let (mut loss, mut n_correct, mut n) = (0.0, 0, 0);
+        // On the device, so that no batch waits for the one before it.
+        let mut sums: Option<[Tensor; 2]> = None;
+        let mut n = 0;
         for batch in batches {
             let (images, labels) = batch?;
             let logits = network.forward(theta, buffers, &images, Mode::Eval);
-            let batch_loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
-            loss += batch_loss.double_value(&[]);
+            let loss = logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
             let classes = logits.argmax(1, false);
-            n_correct += classes.eq_tensor(&labels).sum(Kind::Int64).int64_value(&[]) as u64;
+            let of_batch = [
+                loss.to_kind(Kind::Double),
+                classes.eq_tensor(&labels).sum(Kind::Int64),
+            ];
             predicted(&classes);
             n += labels.size()[0] as u64;
+            sums = Some(match sums {
+                None => of_batch,
+                Some([loss, n_correct]) => [loss + &of_batch[0], n_correct + &of_batch[1]],
+            });
         }
-        assert!(n > 0, "an evaluation needs at least one image");
+        let sums = sums.filter(|_| n > 0);
+        let [loss, n_correct] = sums.expect("an evaluation needs at least one image");
         Ok(Evaluation {
-            loss: loss / n as f64,
-            n_correct,
+            loss: loss.double_value(&[]) / n as f64,
+            n_correct: n_correct.int64_value(&[]) as u64,
             n,
         })
     })

@@ -4,14 +4,16 @@ mod batches;
 mod division;
 mod error;
 mod evaluate;
+mod recorded;
 mod sgd;
 mod state;
 mod train;
 
-pub use batches::{BatchError, Batches, Part};
+pub use batches::{BatchError, Batches, Part, Resident};
 pub use division::{BatchNorm, Division, Ranks, RanksError, Statistics, share};
 pub use error::TrainError;
 pub use evaluate::{Evaluation, evaluate, try_evaluate, try_predict};
+pub use recorded::{RecordError, Recorded, Recorder};
 pub use sgd::Sgd;
 pub use state::State;
 pub use train::{EpochMetrics, Flow, Observer, Outcome, Position, Step, Training};

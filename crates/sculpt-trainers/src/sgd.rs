@@ -1,5 +1,22 @@
-use crate::TrainError;
+use crate::{State, TrainError};
 use tch::Tensor;
+
+/// A learning rate. Both make the same numbers.
+#[derive(Clone, Copy)]
+pub(crate) enum Rate<'a> {
+    Number(f64),
+    /// `[]` f32, on the training device: what a recorded step reads anew each time.
+    OnDevice(&'a Tensor),
+}
+
+impl Rate<'_> {
+    fn times(self, x: &Tensor) -> Tensor {
+        match self {
+            Self::Number(rate) => x * rate,
+            Self::OnDevice(rate) => x * rate,
+        }
+    }
+}
 
 /// Stochastic gradient descent as PyTorch's `SGD` without dampening or Nesterov, on one flat vector.
 ///
@@ -30,19 +47,18 @@ impl Sgd {
         })
     }
 
-    /// One step in place. `gradient` is consumed; `mask` is 0/1 over all of θ.
-    pub(crate) fn step(
-        self,
-        theta: &mut Tensor,
-        momentum: &mut Tensor,
-        mut gradient: Tensor,
-        mask: &Tensor,
-        learning_rate: f64,
-    ) {
+    /// One step of the state in place. `gradient` is consumed.
+    pub(crate) fn step(self, state: &mut State, mut gradient: Tensor, rate: Rate<'_>) {
+        let State {
+            theta,
+            momentum,
+            keep,
+            ..
+        } = state;
         // 0 · g may be −0.0; adding w · (+0.0) makes it +0.0, and so it stays below.
-        let _ = gradient.g_mul_(mask);
+        let _ = gradient.g_mul_(keep);
         let _ = gradient.g_add_(&(&*theta * self.weight_decay));
         let _ = momentum.g_mul_scalar_(self.momentum).g_add_(&gradient);
-        let _ = theta.g_sub_(&(&*momentum * learning_rate));
+        let _ = theta.g_sub_(&rate.times(momentum));
     }
 }

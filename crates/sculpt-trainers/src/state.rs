@@ -83,6 +83,17 @@ impl State {
         })
     }
 
+    /// The same tensors.
+    pub(crate) fn shallow_clone(&self) -> Self {
+        Self {
+            theta: self.theta.shallow_clone(),
+            buffers: self.buffers.shallow_clone(),
+            momentum: self.momentum.shallow_clone(),
+            keep: self.keep.shallow_clone(),
+            mask: self.mask.clone(),
+        }
+    }
+
     /// θ, flat, on the training device.
     pub fn theta(&self) -> &Tensor {
         &self.theta

@@ -1,4 +1,6 @@
-use crate::{Batches, Division, Sgd, State, TrainError};
+use crate::recorded::RecordedSteps;
+use crate::sgd::Rate;
+use crate::{Batches, Division, Recorder, Sgd, State, TrainError};
 use sculpt_network::{Mode, Network};
 use sculpt_schedules::Schedule;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,9 @@ pub struct Training<'a> {
     pub epochs_before: u64,
     /// In which parts a batch is computed, and by whom.
     pub division: Division<'a>,
+    /// Launches the operations of a step as one, where the examples lie on the device ([`Batches::resident`]) and the batch is whole.
+    /// None: one by one. The numbers are the same.
+    pub recorder: Option<&'a dyn Recorder>,
 }
 
 /// Where in a cycle training stands: at a boundary between two steps.
@@ -133,13 +138,21 @@ impl Training<'_> {
         }
         self.division.check()?;
         let mut sums = Sums::from(&from, state);
+        let mut recorded = self.recorded_steps(state, &sums.on_device)?;
         for epoch in from.epoch..self.epochs {
             let first = if epoch == from.epoch { from.step } else { 0 };
             let mut learning_rate = 0.0;
             for step in first..steps_per_epoch {
                 let steps_before = u64::from(epoch) * u64::from(steps_per_epoch) + u64::from(step);
                 learning_rate = self.schedule.lr(steps_before);
-                self.step(state, &mut sums, u64::from(epoch), step, learning_rate)?;
+                self.step(
+                    state,
+                    &mut sums,
+                    recorded.as_mut(),
+                    u64::from(epoch),
+                    step,
+                    learning_rate,
+                )?;
                 if step + 1 < steps_per_epoch {
                     let state = &*state;
                     let now = || Step {
@@ -168,7 +181,7 @@ impl Training<'_> {
                 .into());
             }
             state.assert_pruned_stay_zero(self.network.layout());
-            sums = Sums::new(state);
+            sums.restart();
             let position = Position {
                 epoch: epoch + 1,
                 ..Position::default()
@@ -192,39 +205,46 @@ impl Training<'_> {
         &self,
         state: &mut State,
         sums: &mut Sums,
+        recorded: Option<&mut RecordedSteps<'_>>,
         epoch: u64,
         step: u32,
         learning_rate: f64,
     ) -> Result<(), TrainError> {
         let epoch = self.epochs_before + epoch;
+        if let Some(recorded) = recorded
+            && let Some(n) = recorded.run(epoch, step, learning_rate)?
+        {
+            sums.n_seen += n as u64;
+            return Ok(());
+        }
+        let rate = Rate::Number(learning_rate);
         if let Some(gradient) = self.gradient_of_parts(state, sums, epoch, step)? {
-            no_grad(|| {
-                self.sgd.step(
-                    &mut state.theta,
-                    &mut state.momentum,
-                    gradient,
-                    &state.keep,
-                    learning_rate,
-                );
-            });
+            no_grad(|| self.sgd.step(state, gradient, rate));
             return Ok(());
         }
         let batch = self.batches.batch(epoch, step as usize);
         let (images, labels) = batch.map_err(|source| TrainError::NoBatch { epoch, step, source })?;
-        let (logits, loss, gradient) = self.differentiate(state, &state.buffers, &images, |logits| {
-            logits.cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, 0.0)
+        self.whole_step(state, &mut sums.on_device, &images, &labels, rate);
+        sums.n_seen += labels.size()[0] as u64;
+        Ok(())
+    }
+
+    /// A step of a whole batch: operations of the device, none of which is waited for.
+    pub(crate) fn whole_step(
+        &self,
+        state: &mut State,
+        sums: &mut DeviceSums,
+        images: &Tensor,
+        labels: &Tensor,
+        rate: Rate<'_>,
+    ) {
+        let (logits, loss, gradient) = self.differentiate(state, &state.buffers, images, |logits| {
+            logits.cross_entropy_loss(labels, None::<Tensor>, Reduction::Mean, -100, 0.0)
         });
         no_grad(|| {
-            sums.add(&loss, &logits, &labels);
-            self.sgd.step(
-                &mut state.theta,
-                &mut state.momentum,
-                gradient,
-                &state.keep,
-                learning_rate,
-            );
+            sums.add_batch(&loss, &logits, labels);
+            self.sgd.step(state, gradient, rate);
         });
-        Ok(())
     }
 
     /// The logits of images, `loss` of them, and its gradient, by the network's own means where it has some. `buffers` are updated.
@@ -267,46 +287,77 @@ fn notify<E>(
     Ok(flow)
 }
 
-/// Running sums of an epoch, on the device: reading them waits for it.
+/// Running sums of an epoch.
 pub(crate) struct Sums {
+    pub(crate) on_device: DeviceSums,
+    n_seen: u64,
+}
+
+/// Those of them that are on the device: reading them waits for it.
+pub(crate) struct DeviceSums {
     loss: Tensor,
     /// Steps after which the loss was still a number.
     n_finite: Tensor,
     n_correct: Tensor,
-    n_seen: u64,
 }
 
-impl Sums {
-    fn new(state: &State) -> Self {
-        Self::from(&Position::default(), state)
-    }
-
-    fn from(position: &Position, state: &State) -> Self {
-        let device = state.theta.device();
+impl DeviceSums {
+    /// The same tensors.
+    pub(crate) fn shallow_clone(&self) -> Self {
         Self {
-            loss: Tensor::from(position.loss_sum).to_device(device),
-            n_finite: Tensor::from(i64::from(position.step)).to_device(device),
-            n_correct: Tensor::from(position.n_correct as i64).to_device(device),
-            n_seen: position.n_seen,
+            loss: self.loss.shallow_clone(),
+            n_finite: self.n_finite.shallow_clone(),
+            n_correct: self.n_correct.shallow_clone(),
         }
     }
 
-    fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) {
-        let n = labels.size()[0];
+    fn add_batch(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) {
         let correct = logits
             .detach()
             .argmax(1, false)
             .eq_tensor(labels)
             .sum(Kind::Int64);
-        let loss = loss.detach().to_kind(Kind::Double) * n as f64;
-        self.add_counts(&loss, &correct, n as usize);
+        let loss = loss.detach().to_kind(Kind::Double) * labels.size()[0] as f64;
+        self.add(&loss, &correct);
+    }
+
+    fn add(&mut self, loss: &Tensor, correct: &Tensor) {
+        let _ = self.loss.g_add_(loss);
+        let _ = self.n_finite.g_add_(&self.loss.isfinite().to_kind(Kind::Int64));
+        let _ = self.n_correct.g_add_(&correct.to_kind(Kind::Int64));
+    }
+}
+
+impl Sums {
+    fn from(position: &Position, state: &State) -> Self {
+        let device = state.theta.device();
+        let on_device = DeviceSums {
+            loss: Tensor::from(position.loss_sum).to_device(device),
+            n_finite: Tensor::from(i64::from(position.step)).to_device(device),
+            n_correct: Tensor::from(position.n_correct as i64).to_device(device),
+        };
+        Self {
+            on_device,
+            n_seen: position.n_seen,
+        }
+    }
+
+    /// An epoch's beginning, in the same tensors: a recorded step adds to them.
+    fn restart(&mut self) {
+        let DeviceSums {
+            loss,
+            n_finite,
+            n_correct,
+        } = &mut self.on_device;
+        for sum in [loss, n_finite, n_correct] {
+            let _ = sum.zero_();
+        }
+        self.n_seen = 0;
     }
 
     /// The sum of losses and the number of correct ones among `n` images.
     pub(crate) fn add_counts(&mut self, loss: &Tensor, correct: &Tensor, n: usize) {
-        let _ = self.loss.g_add_(loss);
-        let _ = self.n_finite.g_add_(&self.loss.isfinite().to_kind(Kind::Int64));
-        let _ = self.n_correct.g_add_(&correct.to_kind(Kind::Int64));
+        self.on_device.add(loss, correct);
         self.n_seen += n as u64;
     }
 
@@ -314,15 +365,15 @@ impl Sums {
         Position {
             epoch,
             step,
-            loss_sum: self.loss.double_value(&[]),
-            n_correct: self.n_correct.int64_value(&[]) as u64,
+            loss_sum: self.on_device.loss.double_value(&[]),
+            n_correct: self.on_device.n_correct.int64_value(&[]) as u64,
             n_seen: self.n_seen,
         }
     }
 
     /// The step, from 1, whose loss was the first that is no number.
     fn first_bad_step(&self) -> u32 {
-        self.n_finite.int64_value(&[]) as u32 + 1
+        self.on_device.n_finite.int64_value(&[]) as u32 + 1
     }
 
     fn finish(&self, epoch: u32, learning_rate: f64) -> Result<EpochMetrics, TrainError> {

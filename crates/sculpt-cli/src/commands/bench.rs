@@ -1,7 +1,9 @@
 //! `sculpt bench`: this product's own speed.
 
 use crate::commands::model::ModelWords;
+use crate::commands::resident::ResidentBatch;
 use crate::commands::{load, mask_speed, network_speed, packing, side_by_side};
+use crate::cuda::Graphs;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use anyhow::bail;
@@ -9,10 +11,10 @@ use clap::{Args, Subcommand, ValueEnum, value_parser};
 use sculpt_experiments::{Limit, check_memory, limits};
 use sculpt_masks::{Allocation, Density, Mask, Rule, random};
 use sculpt_models::{InitRule, ModelSpec, Network, Precision, has_bf16, most_kept, training_flops};
-use sculpt_random::{Purpose, Seed, Stream};
+use sculpt_random::Seed;
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
-    BatchError, Batches, Division, Flow, Observer, Outcome, Position, Sgd, State, Step, TrainError, Training,
+    Batches, Division, Flow, Observer, Outcome, Position, Recorder, Sgd, State, Step, TrainError, Training,
 };
 use serde::Serialize;
 use std::time::Instant;
@@ -221,7 +223,7 @@ fn time_steps(
     let layout = model.layout();
     let (mask, theta, buffers) = of_noise(model, density)?;
     let mut state = State::new(&layout, &theta, &buffers, &mask, device)?;
-    let resident = Resident::new(model, side, batch, warm_up + steps, device);
+    let resident = ResidentBatch::new(model, side, batch, warm_up + steps, device);
     let network = model.network(precision)?;
     let (kernels, why) = kernels_of(&*network, &state, &resident, model, &mask, precision);
     let mut clock = Clock {
@@ -231,6 +233,7 @@ fn time_steps(
         loss_sum: 0.0,
         left: warm_up + steps,
     };
+    let graphs = Graphs::of(device);
     let outcome = Training {
         network: &*network,
         batches: &resident,
@@ -239,6 +242,7 @@ fn time_steps(
         sgd: Sgd::new(0.9, 1e-4)?,
         epochs_before: 0,
         division: Division::WHOLE,
+        recorder: graphs.as_ref().map(|graphs| graphs as &dyn Recorder),
     }
     .run::<TrainError>(&mut state, Position::default(), &mut [&mut clock])?;
     assert!(
@@ -296,7 +300,7 @@ pub(super) fn timing(rounds: u32, round: &mut dyn FnMut()) -> Timing {
 fn kernels_of(
     network: &dyn Network<Tensor>,
     state: &State,
-    resident: &Resident,
+    resident: &ResidentBatch,
     model: &ModelSpec,
     mask: &Mask,
     precision: Precision,
@@ -307,9 +311,9 @@ fn kernels_of(
     }
     let kept = Tensor::from_slice(&mask.expand(network.layout()));
     let is_masked = network
-        .differentiate(theta, &kept, &state.buffers().copy(), &resident.images)
+        .differentiate(theta, &kept, &state.buffers().copy(), &resident.pair().0)
         .is_some();
-    let side = resident.images.size()[2] as u32;
+    let side = resident.side();
     let share = model.multiply_accumulates([3, side, side]).map(|macs| {
         let layers = mask.layers(network.layout());
         let of_kept = macs
@@ -333,54 +337,6 @@ fn kernels_of(
         why.push_str("; in f32 on rounded numbers, for want of bfloat16 units in this processor");
     }
     ("libtorch's, dense", why)
-}
-
-/// One batch, on the training device, for every step.
-pub(super) struct Resident {
-    images: Tensor,
-    labels: Tensor,
-    steps: usize,
-}
-
-impl Resident {
-    /// Normal noise and uniform labels. One step more than asked for: the epoch's last also checks the mask.
-    pub(super) fn new(model: &ModelSpec, side: u32, batch: u32, steps: u32, device: Device) -> Self {
-        let mut stream = Stream::new(SEED, Purpose::TEST, 0);
-        let (n, side) = (i64::from(batch), i64::from(side));
-        let images: Vec<f32> = (0..n * 3 * side * side).map(|_| stream.normal() as f32).collect();
-        let labels: Vec<i64> = (0..n)
-            .map(|_| stream.below(u64::from(model.classes())) as i64)
-            .collect();
-        // Channels last in memory, as the loader makes them.
-        let images = Tensor::from_slice(&images)
-            .view([n, side, side, 3])
-            .to_device(device)
-            .permute([0, 3, 1, 2]);
-        Self {
-            images,
-            labels: Tensor::from_slice(&labels).to_device(device),
-            steps: steps as usize + 1,
-        }
-    }
-
-    pub(super) fn n_images(&self) -> u32 {
-        self.images.size()[0] as u32
-    }
-
-    /// Images and labels.
-    pub(super) fn pair(&self) -> (Tensor, Tensor) {
-        (self.images.shallow_clone(), self.labels.shallow_clone())
-    }
-}
-
-impl Batches for Resident {
-    fn steps_per_epoch(&self) -> usize {
-        self.steps
-    }
-
-    fn batch(&self, _epoch: u64, _step: usize) -> Result<(Tensor, Tensor), BatchError> {
-        Ok(self.pair())
-    }
 }
 
 /// Notes the time after each step, and stops after the last one to time.

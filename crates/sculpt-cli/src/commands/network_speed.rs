@@ -1,7 +1,8 @@
 //! `bench eval` and `bench hessian`: what a network is evaluated with, and a product with its Hessian, on noise.
 
-use super::bench::{Resident, Timing, of_noise, timing};
+use super::bench::{Timing, of_noise, timing};
 use super::hessian;
+use super::resident::ResidentBatch;
 use crate::commands::model::ModelWords;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
@@ -72,7 +73,7 @@ struct Noise {
     mask: Mask,
     theta: Tensor,
     buffers: Tensor,
-    batch: Resident,
+    batch: ResidentBatch,
     size: u32,
     threads: u32,
     device: Device,
@@ -92,7 +93,7 @@ impl NetworkWords {
         Ok(Noise {
             theta: place(&theta),
             buffers: place(&buffers),
-            batch: Resident::new(&model, size, n_images, 1, device),
+            batch: ResidentBatch::new(&model, size, n_images, 1, device),
             model,
             mask,
             size,

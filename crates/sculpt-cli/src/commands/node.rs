@@ -1,6 +1,7 @@
 //! `node ID…`: runs nodes of the store, one after the other. `reproduce` starts it as its jobs.
 
 use super::preset::DataWords;
+use crate::cuda::Graphs;
 use crate::ranks::Ranks;
 use crate::signals::Stop;
 use crate::words::Global;
@@ -8,6 +9,7 @@ use crate::{device, places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{Ended, Event, ExperimentError, NodeId, Progress, Runner};
+use sculpt_trainers::Recorder;
 use std::cell::RefCell;
 use std::io::Read;
 use std::sync::atomic::Ordering;
@@ -80,7 +82,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
     };
     // One runner for all of them: data are read once.
-    let mut runner = Runner::new(&store, &data, device, stop.asked(), &mut report);
+    let graphs = Graphs::of(device);
+    let mut runner = Runner::new(&store, &data, device, stop.asked(), &mut report)
+        .recorded_by(graphs.as_ref().map(|graphs| graphs as &dyn Recorder));
     if let Some(group) = &group {
         runner = runner.on_ranks(group.clone());
     }

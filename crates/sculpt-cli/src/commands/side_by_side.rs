@@ -127,12 +127,10 @@ fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyho
     let this = std::env::current_exe().context("the path of this program")?;
     let mut command = Command::new(&words.python);
     command.arg(script).arg(this).args(own);
-    command.args([
-        "--rounds",
-        &words.rounds.to_string(),
-        "--steps",
-        &words.steps.to_string(),
-    ]);
+    command.args(["--rounds", &words.rounds.to_string()]);
+    if script.ends_with("training.py") {
+        command.args(["--steps", &words.steps.to_string()]);
+    }
     let device = if global.device.starts_with("cuda") {
         "cuda"
     } else {

@@ -13,6 +13,7 @@ mod eval;
 mod fetch;
 mod foreign;
 mod gc;
+mod gpu_kit;
 mod help;
 mod imagenet;
 mod mask;

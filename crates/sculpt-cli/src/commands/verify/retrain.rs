@@ -3,6 +3,7 @@
 use super::{Findings, PlaceKind};
 use crate::commands::plan::needs;
 use crate::commands::reproduce::by_names;
+use crate::cuda::Graphs;
 use crate::words::BadUsage;
 use crate::{device, places, printing, words::Global};
 use anyhow::{Context, bail};
@@ -11,6 +12,7 @@ use sculpt_experiments::{
     StateRef, Store,
 };
 use sculpt_random::{Purpose, Seed, Stream};
+use sculpt_trainers::Recorder;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -101,7 +103,9 @@ pub(super) fn retrain(
             ));
         }
     };
-    let mut runner = Runner::new(&store, &asked.data, device, &never, &mut report);
+    let graphs = Graphs::of(device);
+    let mut runner = Runner::new(&store, &asked.data, device, &never, &mut report)
+        .recorded_by(graphs.as_ref().map(|graphs| graphs as &dyn Recorder));
     let mut n_done = 0;
     for (id, entry) in needed.iter() {
         store.describe(id, entry)?;

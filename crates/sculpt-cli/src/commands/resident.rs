@@ -1,0 +1,80 @@
+//! Noise to measure on.
+
+use super::bench::SEED;
+use sculpt_models::ModelSpec;
+use sculpt_random::{Purpose, Stream};
+use sculpt_trainers::{BatchError, Batches, Resident};
+use tch::{Device, Kind, Tensor};
+
+/// One batch, on the training device, for every step.
+pub(super) struct ResidentBatch {
+    images: Tensor,
+    labels: Tensor,
+    steps: usize,
+}
+
+impl ResidentBatch {
+    /// Normal noise and uniform labels. One step more than asked for: the epoch's last also checks the mask.
+    pub(super) fn new(model: &ModelSpec, side: u32, batch: u32, steps: u32, device: Device) -> Self {
+        let mut stream = Stream::new(SEED, Purpose::TEST, 0);
+        let (n, side) = (i64::from(batch), i64::from(side));
+        let images: Vec<f32> = (0..n * 3 * side * side).map(|_| stream.normal() as f32).collect();
+        let labels: Vec<i64> = (0..n)
+            .map(|_| stream.below(u64::from(model.classes())) as i64)
+            .collect();
+        // Channels last in memory, as the loader makes them.
+        let images = Tensor::from_slice(&images)
+            .view([n, side, side, 3])
+            .to_device(device)
+            .permute([0, 3, 1, 2]);
+        Self {
+            images,
+            labels: Tensor::from_slice(&labels).to_device(device),
+            steps: steps as usize + 1,
+        }
+    }
+
+    pub(super) fn n_images(&self) -> u32 {
+        self.images.size()[0] as u32
+    }
+
+    /// Rows and columns of an image.
+    pub(super) fn side(&self) -> u32 {
+        self.images.size()[2] as u32
+    }
+
+    /// Images and labels.
+    pub(super) fn pair(&self) -> (Tensor, Tensor) {
+        (self.images.shallow_clone(), self.labels.shallow_clone())
+    }
+}
+
+impl Batches for ResidentBatch {
+    fn steps_per_epoch(&self) -> usize {
+        self.steps
+    }
+
+    fn batch(&self, _epoch: u64, _step: usize) -> Result<(Tensor, Tensor), BatchError> {
+        Ok(self.pair())
+    }
+
+    fn resident(&self) -> Option<&dyn Resident> {
+        Some(self)
+    }
+}
+
+/// Nothing is drawn, so that rows say nothing.
+impl Resident for ResidentBatch {
+    fn rows(&self, _epoch: u64) -> Tensor {
+        let n = self.steps * self.n_images() as usize;
+        Tensor::zeros([n as i64, 1], (Kind::Int64, self.images.device()))
+    }
+
+    fn rows_per_step(&self) -> usize {
+        self.n_images() as usize
+    }
+
+    fn at(&self, _rows: &Tensor) -> (Tensor, Tensor) {
+        self.pair()
+    }
+}

@@ -1,0 +1,169 @@
+//! Training steps as CUDA graphs: recorded once, launched as one.
+//!
+//! `graphs.cpp` is a library of its own beside the program, since this one is built on machines without CUDA; without it a GPU's
+//! operations are launched one by one.
+
+use crate::printing;
+use anyhow::Context;
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
+use sculpt_trainers::{RecordError, Recorded, Recorder};
+use std::env;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::path::PathBuf;
+use std::ptr;
+use tch::Device;
+
+/// File name of the library, in the program's folder.
+const LIBRARY: &str = "libsculpt_graphs.so";
+
+/// The variable that, at 0, has everything launched one by one.
+const SWITCH: &str = "SCULPT_CUDA_GRAPHS";
+
+/// How often work is done before it is recorded: cuDNN and cuBLAS set themselves up in the first calls, in ways that cannot be.
+const WARM_UP: u32 = 3;
+
+/// Bytes of the library's own words about an error.
+const ROOM: usize = 1024;
+
+type Step = unsafe extern "C" fn(*mut c_void, *mut c_char, usize) -> c_int;
+
+/// What records steps on a GPU.
+pub(crate) struct Graphs {
+    device: c_int,
+    new: Symbol<unsafe extern "C" fn(c_int, *mut *mut c_void, *mut c_char, usize) -> c_int>,
+    begin: Symbol<Step>,
+    end: Symbol<Step>,
+    replay: Symbol<Step>,
+    free: Symbol<unsafe extern "C" fn(*mut c_void)>,
+}
+
+impl Graphs {
+    /// Of a GPU whose libtorch is loaded ([`super::load`]); None where there is none, or where graphs are not wanted, or cannot be had,
+    /// of which the user is told.
+    pub(crate) fn of(device: Device) -> Option<Self> {
+        let Device::Cuda(index) = device else {
+            return None;
+        };
+        if env::var_os(SWITCH).is_some_and(|value| value == "0") {
+            return None;
+        }
+        let graphs = place().and_then(|library| Self::load(&library, index));
+        graphs
+            .inspect_err(|error| {
+                printing::note(&format!(
+                    "training steps are launched operation by operation, which is slower for small networks: {error:#}; {SWITCH}=0 says \
+                     that this is meant"
+                ));
+            })
+            .ok()
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "loading a library runs its constructors, and its symbols have no types"
+    )]
+    fn load(path: &PathBuf, device: usize) -> anyhow::Result<Self> {
+        // SAFETY: the library is ours, has no constructors but those of its own statics, and needs of others what libtorch_cuda has
+        // and what is loaded with it, globally.
+        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }?;
+        // SAFETY: the types are those of graphs.cpp, and the library stays, below.
+        let graphs = unsafe {
+            Self {
+                device: device as c_int,
+                new: library.get(b"sculpt_graph_new\0")?,
+                begin: library.get(b"sculpt_graph_begin\0")?,
+                end: library.get(b"sculpt_graph_end\0")?,
+                replay: library.get(b"sculpt_graph_replay\0")?,
+                free: library.get(b"sculpt_graph_free\0")?,
+            }
+        };
+        // Graphs hold code of it for the life of the process.
+        std::mem::forget(library);
+        Ok(graphs)
+    }
+}
+
+fn place() -> anyhow::Result<PathBuf> {
+    let program = env::current_exe().context("this program's folder is not known")?;
+    let library = program.with_file_name(LIBRARY);
+    anyhow::ensure!(
+        library.exists(),
+        "{} is not there, which `cargo xtask setup --cuda` and `cargo xtask gpu-kit` make",
+        library.display()
+    );
+    Ok(library)
+}
+
+/// What the library did, or why it could not.
+fn said(call: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<(), RecordError> {
+    let mut room = [0_u8; ROOM];
+    if call(room.as_mut_ptr().cast(), ROOM) == 0 {
+        return Ok(());
+    }
+    let words = CStr::from_bytes_until_nul(&room).map_or("no reason is given".into(), CStr::to_string_lossy);
+    let words = words.lines().next().unwrap_or_default().to_owned();
+    Err(format!("{words} (with {SWITCH}=0 they are launched one by one; what was trained is kept)").into())
+}
+
+impl Recorder for Graphs {
+    #[expect(unsafe_code, reason = "calls of a C library")]
+    fn start<'a>(&self, work: Box<dyn FnMut() + 'a>) -> Result<Box<dyn Recorded + 'a>, RecordError> {
+        let mut recording = ptr::null_mut();
+        // SAFETY: `new` writes one pointer, and at most `room` bytes.
+        said(|error, room| unsafe { (self.new)(self.device, &mut recording, error, room) })?;
+        Ok(Box::new(Graph {
+            recording,
+            begin: *self.begin,
+            end: *self.end,
+            replay: *self.replay,
+            free: *self.free,
+            work,
+            n_calls: 0,
+        }))
+    }
+}
+
+/// Work on a stream of its own, and its graph.
+struct Graph<'a> {
+    recording: *mut c_void,
+    begin: Step,
+    end: Step,
+    replay: Step,
+    free: unsafe extern "C" fn(*mut c_void),
+    /// Keeps the tensors that the graph reads and writes.
+    work: Box<dyn FnMut() + 'a>,
+    n_calls: u32,
+}
+
+impl Graph<'_> {
+    #[expect(unsafe_code, reason = "a call of a C library")]
+    fn call(&self, step: Step) -> Result<(), RecordError> {
+        // SAFETY: `recording` is what `new` gave, and is freed in `drop` alone; the functions write at most `room` bytes.
+        said(|error, room| unsafe { step(self.recording, error, room) })
+    }
+}
+
+impl Recorded for Graph<'_> {
+    fn run(&mut self) -> Result<(), RecordError> {
+        if self.n_calls < WARM_UP {
+            (self.work)();
+            self.n_calls += 1;
+            return Ok(());
+        }
+        if self.n_calls == WARM_UP {
+            self.call(self.begin)?;
+            (self.work)();
+            self.call(self.end)?;
+            self.n_calls += 1;
+        }
+        self.call(self.replay)
+    }
+}
+
+impl Drop for Graph<'_> {
+    #[expect(unsafe_code, reason = "a call of a C library")]
+    fn drop(&mut self) {
+        // SAFETY: of `new`, once.
+        unsafe { (self.free)(self.recording) };
+    }
+}

@@ -1,0 +1,104 @@
+//! A step that is asked of the device once, and then repeated by it: what CUDA graphs do.
+
+use crate::sgd::Rate;
+use crate::train::{DeviceSums, Training};
+use crate::{Resident, State, TrainError};
+use std::error::Error;
+use tch::Tensor;
+
+/// Why work cannot be recorded or repeated: whatever the device's own error is.
+pub type RecordError = Box<dyn Error + Send + Sync>;
+
+/// Something that launches many operations of a device as one, such as CUDA graphs. A step of a small network is hundreds of tiny
+/// operations, and a GPU waits for most of them to be launched.
+pub trait Recorder {
+    /// Makes work ready to be done again and again. Whenever it is called, `work` gives the device the same operations on the same
+    /// tensors, and waits for none of them.
+    ///
+    /// # Errors
+    /// What the device refuses.
+    fn start<'a>(&self, work: Box<dyn FnMut() + 'a>) -> Result<Box<dyn Recorded + 'a>, RecordError>;
+}
+
+/// Work that is done again and again. Until it is dropped, whatever else this thread asks of the device is done in turn with it.
+pub trait Recorded {
+    /// Has the work done once: by calling it, or by having the device repeat what it was asked for.
+    ///
+    /// # Errors
+    /// What the device refuses.
+    fn run(&mut self) -> Result<(), RecordError>;
+}
+
+/// The full steps of a training whose examples lie on the device.
+pub(crate) struct RecordedSteps<'a> {
+    resident: &'a dyn Resident,
+    /// Of an epoch.
+    rows: Option<(u64, Tensor)>,
+    /// What the step reads: its rows, `[batch, k]`, and its learning rate, `[]` f32.
+    of_step: Tensor,
+    learning_rate: Tensor,
+    work: Box<dyn Recorded + 'a>,
+}
+
+impl Training<'_> {
+    /// Steps to be recorded; None without a recorder, or where a step is told something new each time.
+    pub(crate) fn recorded_steps(
+        &self,
+        state: &State,
+        sums: &DeviceSums,
+    ) -> Result<Option<RecordedSteps<'_>>, TrainError> {
+        let (Some(recorder), Some(resident)) = (self.recorder, self.batches.resident()) else {
+            return Ok(None);
+        };
+        if !self.division.is_whole() {
+            return Ok(None);
+        }
+        let first = self.epochs_before;
+        let rows = resident.rows(first);
+        let n = rows.size()[0].min(resident.rows_per_step() as i64);
+        let of_step = rows.narrow(0, 0, n).copy();
+        let learning_rate = Tensor::from(0_f32).to_device(state.theta.device());
+        let (mut state, mut sums) = (state.shallow_clone(), sums.shallow_clone());
+        let (step_rows, rate) = (of_step.shallow_clone(), learning_rate.shallow_clone());
+        let work = move || {
+            let (images, labels) = resident.at(&step_rows);
+            self.whole_step(&mut state, &mut sums, &images, &labels, Rate::OnDevice(&rate));
+        };
+        let work = recorder.start(Box::new(work)).map_err(TrainError::record)?;
+        Ok(Some(RecordedSteps {
+            resident,
+            rows: Some((first, rows)),
+            of_step,
+            learning_rate,
+            work,
+        }))
+    }
+}
+
+impl RecordedSteps<'_> {
+    /// Takes a step, and tells of how many images it was; None: the step is not a full one, and was not taken. `epoch` counts from
+    /// initialisation.
+    pub(crate) fn run(
+        &mut self,
+        epoch: u64,
+        step: u32,
+        learning_rate: f64,
+    ) -> Result<Option<usize>, TrainError> {
+        if self.rows.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            // Two epochs are not needed at once.
+            self.rows = None;
+        }
+        let (_, rows) = self
+            .rows
+            .get_or_insert_with(|| (epoch, self.resident.rows(epoch)));
+        let n = self.of_step.size()[0];
+        let start = i64::from(step) * n;
+        if start + n > rows.size()[0] {
+            return Ok(None);
+        }
+        self.of_step.copy_(&rows.narrow(0, start, n));
+        let _ = self.learning_rate.fill_(learning_rate);
+        self.work.run().map_err(TrainError::record)?;
+        Ok(Some(n as usize))
+    }
+}
