@@ -20,6 +20,17 @@ pub enum MeasureError {
         /// The epoch.
         epoch: u32,
     },
+    /// Classes of test images that are not known.
+    #[error(
+        "which test images epoch {epoch} of node {id} gets right is not known: the suite was published without predictions, and the data are \
+         not at hand; give --data DIR, or publish it again"
+    )]
+    NoPredictions {
+        /// The node.
+        id: NodeId,
+        /// The epoch.
+        epoch: u32,
+    },
     /// A state that a suite should have.
     #[error("epoch {epoch} of node {id} is not in the suite")]
     NoState {

@@ -9,6 +9,7 @@ mod landscapes;
 mod lines;
 mod needs;
 mod own;
+mod peaks;
 mod session;
 mod sharpness;
 mod signs;

@@ -61,7 +61,7 @@ impl Session {
         let key = |(a, b): &(StateRef, StateRef), environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "line",
-                v: 2,
+                v: 3,
                 a: &self.sha256(a)?,
                 b: &self.sha256(b)?,
                 data: data.loaded_as(),
@@ -83,7 +83,7 @@ impl Session {
 
     fn line(&self, worker: &Worker, (a, b): &(StateRef, StateRef)) -> Result<Line, MeasureError> {
         let (model, _) = self.entry(a)?;
-        // Most of the time is evaluation, in which BatchNorm is part of the convolutions.
+        // Most of the time is evaluation, in which BatchNorm is part of the convolutions, and pruned weights need not be multiplied.
         let network = model
             .folded_network(Precision::F32)
             .map_err(ExperimentError::from)?;

@@ -115,6 +115,13 @@ impl Network<Tensor> for PlannedNetwork {
     /// # Panics
     /// When a length or shape does not fit the layout, or libtorch refuses an operation (no memory).
     fn forward(&self, theta: &Tensor, buffers: &Tensor, images: &Tensor, mode: Mode) -> Tensor {
+        // Not of what training evaluates: its records stay what libtorch makes of them.
+        if self.folded
+            && self.precision == Precision::F32
+            && let Some(logits) = MaskedNetwork::logits_at(self, theta, buffers, images, mode)
+        {
+            return logits;
+        }
         let full = theta.split_with_sizes(&self.param_sizes[..], 0);
         let rounded = self.precision == Precision::Bf16 && theta.device() == Device::Cpu && !has_bf16();
         let low = |x: &Tensor| match self.precision {

@@ -116,6 +116,44 @@ fn gradients_are_those_of_libtorch() {
     }
 }
 
+/// What analyses look at, whose zeros are its mask: under its own statistics, and those of the batch, which replace or move them.
+#[test]
+fn evaluations_are_those_of_libtorch() {
+    let cases = [
+        Case::new("resnet20", 8, Some(Shortcut::Projection), [37, 12, 20], 0.1),
+        Case::new("resnet20", 4, Some(Shortcut::Identity), [33, 9, 13], 0.3),
+        Case::new("resnet50", 8, None, [40, 61, 77], 0.05),
+        Case::new("vgg16", 8, None, [36, 32, 32], 0.05),
+    ];
+    for case in &cases {
+        let folded = case.model.folded_network(Precision::F32).unwrap();
+        for mode in [Mode::Eval, Mode::Calibrate, Mode::Train] {
+            let at = |kind: Kind, theta: Tensor| {
+                let buffers = case.buffers.to_kind(kind).copy();
+                let logits = folded.forward(&theta, &buffers, &case.images.to_kind(kind), mode);
+                [logits.detach(), buffers].map(|x| x.to_kind(Kind::Double))
+            };
+            let truth = at(Kind::Double, case.theta.to_kind(Kind::Double));
+            // Whoever differentiates gets libtorch's.
+            let theirs = at(Kind::Float, case.theta.detach().copy().set_requires_grad(true));
+            let ours = at(Kind::Float, case.theta.detach());
+            assert_ne!(ours[0], theirs[0], "{} {mode:?}: computed in one way", case.model);
+            for (ours, theirs, truth) in [0, 1].map(|i| (&ours[i], &theirs[i], &truth[i])) {
+                let far = |x: &Tensor| (x - truth).norm().double_value(&[]) / truth.norm().double_value(&[]);
+                let (ours, theirs) = (far(ours), far(theirs));
+                assert!(
+                    ours <= 4.0 * theirs + 1e-6,
+                    "{} {mode:?}: off by {ours:e}, libtorch's by {theirs:e}",
+                    case.model
+                );
+            }
+            if mode == Mode::Eval {
+                assert_eq!(ours[1], case.buffers.to_kind(Kind::Double));
+            }
+        }
+    }
+}
+
 /// Bits do not depend on how many threads there are (but for the linear layer's, which libtorch computes), nor on what was computed
 /// in the same memory before.
 #[test]

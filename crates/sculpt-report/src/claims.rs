@@ -115,8 +115,8 @@ fn gather(evidence: &mut Evidence, name: Name, frame: &Frame) -> Result<(), Repo
         }
         Name::Table(2) => evidence.epochs = frame.rows()?,
         Name::Table(3) => evidence.signs = frame.rows()?,
-        Name::Table(_) => evidence.costs = frame.rows()?,
-        Name::Contrasts | Name::Claims | Name::Differences => {}
+        Name::Table(4) => evidence.costs = frame.rows()?,
+        Name::Table(_) | Name::Contrasts | Name::Claims | Name::Differences => {}
     }
     Ok(())
 }

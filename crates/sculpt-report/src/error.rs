@@ -172,7 +172,9 @@ impl ReportError {
             Self::StatesMissing { .. } => true,
             Self::Measure(error) => matches!(
                 error,
-                MeasureError::DataMissing { .. } | MeasureError::NoScore { .. }
+                MeasureError::DataMissing { .. }
+                    | MeasureError::NoScore { .. }
+                    | MeasureError::NoPredictions { .. }
             ),
             _ => false,
         }

@@ -16,6 +16,7 @@ mod looks_tests;
 mod output;
 mod own;
 mod page;
+mod peak_table;
 #[cfg(test)]
 mod programme_tests;
 mod provenance;

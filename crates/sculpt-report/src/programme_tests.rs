@@ -19,6 +19,7 @@ fn of_panel_a() -> Vec<(&'static [Show], Labels)> {
         shows::JUMPS,
         shows::LEVELS,
         shows::LONG_RUNS,
+        shows::PEAKS,
         shows::PRUNED_AT_INITIALISATION,
         shows::PRUNING_CRITERIA,
         shows::RANDOM_MASKS,

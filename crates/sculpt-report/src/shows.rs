@@ -23,6 +23,13 @@ pub(crate) static SCHEDULES_AT_EQUAL_EPOCHS: &[Show] = &[
     Show::all(&[&RANDOM_CYCLIC, &RANDOM_ONE_CYCLE, &RANDOM_COSINE], At::Sparse90),
 ];
 
+/// Table 5: those of figure 2 that are trained cycle by cycle.
+pub(crate) static PEAKS: &[Show] = &[
+    Show::all(&[&DENSE_CYCLIC], At::Dense).over(Length::Levels),
+    Show::all(&[&RANDOM_CYCLIC], At::Sparse67),
+    Show::all(&[&RANDOM_CYCLIC], At::Sparse90),
+];
+
 /// Figure 3: cyclic training and one-cycle over equal epochs, at 90 % sparsity and dense, after every cycle's epochs.
 pub(crate) static JUMPS: &[Show] = &[
     Show::all(&[&RANDOM_CYCLIC, &RANDOM_ONE_CYCLE], At::Sparse90),

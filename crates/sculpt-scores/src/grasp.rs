@@ -1,8 +1,8 @@
 use crate::{Choice, Images, Point, Probe, ScoreError, Scorer, Scores};
 use sculpt_masks::Density;
-use sculpt_network::Mode;
+use sculpt_network::{Linearised, Mode};
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Kind, Tensor, no_grad};
 
 /// What is [`grasp`]'s own.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ fn is_usual_temperature(temperature: &f64) -> bool {
 /// (Wang et al. 2020).
 ///
 /// `g` is the gradient over the prunable weights that survive and `H` the Hessian over the same: a product by
-/// double backward, in [`Mode::Eval`]. Wang et al. score `−θ ⊙ Hg` and remove the largest: to keep the largest
+/// double backward, or as the network writes it out ([`sculpt_network::Network::linearise`]), in [`Mode::Eval`]. Wang et al. score `−θ ⊙ Hg` and remove the largest: to keep the largest
 /// of `θ ⊙ Hg` is the same. Their division by `|Σ score|` changes no order and is left out.
 ///
 /// Two passes over the probe: `g` is complete before the first product, so that pieces do not matter.
@@ -47,14 +47,41 @@ pub fn grasp(point: &Point<'_>, probe: &Probe, params: Grasp) -> Result<Scores, 
     let Grasp { temperature } = params;
     let direction = point.gradient(probe, Mode::Eval, temperature)? * point.candidates();
     let mut product = point.theta().zeros_like();
-    point.each_loss(probe.batches(), Mode::Eval, temperature, |theta, loss| {
-        let gradient = Tensor::run_backward(&[loss], &[theta], true, true).swap_remove(0);
-        let slope = gradient.dot(&direction);
-        let part = Tensor::run_backward(&[&slope], &[theta], false, false).swap_remove(0);
-        let _ = product.g_add_(&part);
-    })?;
+    for batch in probe.batches() {
+        if let Some(written) = point.linearise(batch) {
+            let part = no_grad(|| along(written, &batch.labels, temperature, &direction));
+            let _ = product.g_add_(&part);
+            continue;
+        }
+        point.each_loss([batch], Mode::Eval, temperature, |theta, loss| {
+            let gradient = Tensor::run_backward(&[loss], &[theta], true, true).swap_remove(0);
+            let slope = gradient.dot(&direction);
+            let part = Tensor::run_backward(&[&slope], &[theta], false, false).swap_remove(0);
+            let _ = product.g_add_(&part);
+        })?;
+    }
     let scores = point.prunable(&(product / probe.n_images() as f64 * point.theta()));
     Scores::new(point, "GraSP", &scores)
+}
+
+/// The Hessian of the sum of a batch's cross-entropies, of logits `z / T`, times `v`: with probabilities `p`, the slope at `z` is
+/// `(p − e_y) / T`, and changes along `z'` by `(diag(p) − p pᵀ) z' / T²`.
+fn along(
+    mut network: Box<dyn Linearised<Tensor> + '_>,
+    labels: &Tensor,
+    temperature: f64,
+    v: &Tensor,
+) -> Tensor {
+    let p = (network.logits() / temperature).softmax(-1, None::<Kind>);
+    let hit = -Tensor::ones_like(labels).to_kind(p.kind()).unsqueeze(-1);
+    let slope = p.scatter_add(1, &labels.unsqueeze(-1), &hit) / temperature;
+    // Kept for what comes next.
+    let _ = network.pull_back(&slope);
+    network.change_along(v, &|change| {
+        let weighted = &p * change;
+        let mean = weighted.sum_dim_intlist([-1i64].as_slice(), true, None::<Kind>);
+        (weighted - &p * mean) / (temperature * temperature)
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use crate::ScoreError;
 use crate::probe::{Batch, Probe};
 use sculpt_layout::Layout;
 use sculpt_masks::Mask;
-use sculpt_network::{Mode, Network};
+use sculpt_network::{Linearised, Mode, Network};
 use tch::{Kind, Reduction, Tensor, no_grad, with_grad};
 
 /// What is scored: a network at `θ`, with the weights that are pruned already.
@@ -171,6 +171,12 @@ impl<'a> Point<'a> {
             }
             Ok(())
         })
+    }
+
+    /// The network here on a batch that [`Point::gradient`] was given before, and checked, in evaluation mode; where the network knows its
+    /// second derivatives.
+    pub(crate) fn linearise(&self, batch: &Batch) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
+        self.network.linearise(&self.theta, self.buffers, &batch.images)
     }
 
     /// The sum of all logits at other parameters.

@@ -49,7 +49,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let model = words.model.spec_or_of(&[&words.a, &words.b], global)?;
     let device = device::of(global)?;
     device::set_threads(global);
-    let network = model.network(Precision::F32)?;
+    let network = model.folded_network(Precision::F32)?;
     let (a, b) = (
         end(&words.a, &model, device, global)?,
         end(&words.b, &model, device, global)?,

@@ -1,4 +1,4 @@
-//! A masked network in training on a CPU: only kept weights are multiplied.
+//! A masked network on a CPU: only kept weights are multiplied. In training; in evaluation of networks that analyses look at.
 
 mod backward;
 mod memory;
@@ -7,7 +7,7 @@ mod threads;
 use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, has_bf16, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Layer, Made, Side, Source, Stream};
-use sculpt_network::Differentiated;
+use sculpt_network::{Differentiated, Mode};
 use sculpt_sparse::{
     Affine, Convolution, LANES, MaxPool, Moments, Planes, Storage, Weight, block_of, is_fast_here,
     means_of_pixels,
@@ -37,6 +37,7 @@ pub(super) struct Memory(Arc<Mutex<Vec<Block>>>);
 /// A network on a batch, forward pass done.
 pub(super) struct MaskedNetwork<'a> {
     network: &'a PlannedNetwork,
+    mode: Mode,
     threads: Threads,
     theta: Vec<f32>,
     storage: Storage,
@@ -68,20 +69,55 @@ impl<'a> MaskedNetwork<'a> {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Self> {
-        let on_cpu = [theta, kept, buffers, images]
-            .iter()
-            .all(|x| x.device() == Device::Cpu && x.kind() == Kind::Float);
-        if !on_cpu || network.norm.is_some() || !is_fast_here() {
+        if !network.can_be_masked(&[theta, kept, buffers, images]) {
             return None;
         }
-        let size = images.size();
-        let kept = numbers(kept);
-        if size[0] < FEWEST_IMAGES
-            || network.share_kept(&kept, size[2] as u32, size[3] as u32)? > most_kept(network.precision)
+        Self::of_kept(
+            network,
+            numbers(theta),
+            &numbers(kept),
+            buffers,
+            images,
+            Mode::Train,
+        )
+    }
+
+    /// The logits at `theta`, whose zeros are pruned weights. None where [`MaskedNetwork::new`] has none, and where somebody wants to
+    /// differentiate them.
+    pub(super) fn logits_at(
+        network: &'a PlannedNetwork,
+        theta: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+        mode: Mode,
+    ) -> Option<Tensor> {
+        if theta.requires_grad()
+            || images.requires_grad()
+            || !network.can_be_masked(&[theta, buffers, images])
         {
             return None;
         }
-        no_grad(|| Some(Self::forward(network, numbers(theta), &kept, buffers, images)))
+        let theta = numbers(theta);
+        let kept: Vec<f32> = theta.iter().map(|w| f32::from(u8::from(*w != 0.0))).collect();
+        let pass = Self::of_kept(network, theta, &kept, buffers, images, mode)?;
+        Some(pass.logits.shallow_clone())
+    }
+
+    fn of_kept(
+        network: &'a PlannedNetwork,
+        theta: Vec<f32>,
+        kept: &[f32],
+        buffers: &Tensor,
+        images: &Tensor,
+        mode: Mode,
+    ) -> Option<Self> {
+        let size = images.size();
+        if size[0] < FEWEST_IMAGES
+            || network.share_kept(kept, size[2] as u32, size[3] as u32)? > most_kept(network.precision)
+        {
+            return None;
+        }
+        no_grad(|| Some(Self::forward(network, theta, kept, buffers, images, mode)))
     }
 
     fn forward(
@@ -90,6 +126,7 @@ impl<'a> MaskedNetwork<'a> {
         kept: &[f32],
         buffers: &Tensor,
         images: &Tensor,
+        mode: Mode,
     ) -> Self {
         let size = images.size();
         let planes = Planes {
@@ -101,6 +138,7 @@ impl<'a> MaskedNetwork<'a> {
         blocks.resize_with((size[0] as usize).div_ceil(LANES), Block::default);
         let mut pass = Self {
             network,
+            mode,
             threads: Threads::of_libtorch(),
             theta,
             storage: match network.precision {
@@ -171,11 +209,14 @@ impl<'a> MaskedNetwork<'a> {
         }
         let last = pass.stream(now);
         pass.classify(last);
-        buffers.detach().copy_(&Tensor::from_slice(&running));
+        if mode != Mode::Eval {
+            buffers.detach().copy_(&Tensor::from_slice(&running));
+        }
         pass
     }
 
-    /// Computes a convolution, and the statistics of its BatchNorm; `running` ones move towards them.
+    /// Computes a convolution, and what its BatchNorm makes of it: by the statistics of the batch, towards which `running` ones move, or
+    /// by these.
     fn convolve(&mut self, conv: &ConvNorm, source: Source, kept: &[f32], running: &mut [f32]) -> usize {
         let layout = &self.network.layout;
         let param = &layout.params()[conv.weight];
@@ -199,11 +240,43 @@ impl<'a> MaskedNetwork<'a> {
         );
         let number = self.layers.len();
         let (layers, weight_ref) = (&self.layers, &weight);
+        let of_batch = self.mode != Mode::Eval;
         self.threads.each(&mut self.blocks, |_, block| {
-            block.convolve(number, source, weight_ref, layers);
+            block.convolve(number, source, weight_ref, layers, of_batch);
         });
+        let (moments, affine) = if of_batch {
+            self.norm_of_batch(conv, shape.n_out, running)
+        } else {
+            (Vec::new(), self.norm_of(conv, running))
+        };
+        assert_eq!(number, conv.number, "layers are passed in order");
+        self.layers.push(Layer {
+            conv: conv.clone(),
+            weight,
+            source,
+            means: moments.iter().map(|moments| moments.mean as f32).collect(),
+            moments,
+            affine,
+            sums: Vec::new(),
+            slopes: Vec::new(),
+            at_weight: Vec::new(),
+        });
+        number
+    }
 
-        let mut moments = vec![Moments::default(); shape.n_out];
+    /// BatchNorm by the batch's own statistics, which those in `running` are told.
+    fn norm_of_batch(
+        &self,
+        conv: &ConvNorm,
+        n_out: usize,
+        running: &mut [f32],
+    ) -> (Vec<Moments>, Vec<Affine>) {
+        let layout = &self.network.layout;
+        let momentum = match self.mode {
+            Mode::Train | Mode::Eval => BATCH_NORM_MOMENTUM,
+            Mode::Calibrate => 1.0,
+        };
+        let mut moments = vec![Moments::default(); n_out];
         for block in &self.blocks {
             for (all, own) in moments.iter_mut().zip(&block.moments) {
                 *all = all.and(*own);
@@ -229,7 +302,7 @@ impl<'a> MaskedNetwork<'a> {
             let bias = bias.map_or(0.0, |bias| f64::from(bias[channel]));
             let mut towards = |place: usize, value: f64| {
                 let before = f64::from(running[place]);
-                running[place] = (before + BATCH_NORM_MOMENTUM * (value - before)) as f32;
+                running[place] = (before + momentum * (value - before)) as f32;
             };
             towards(mean_range.start + channel, moments.mean + bias);
             towards(
@@ -237,19 +310,29 @@ impl<'a> MaskedNetwork<'a> {
                 moments.squares / (moments.n - 1.0),
             );
         }
-        assert_eq!(number, conv.number, "layers are passed in order");
-        self.layers.push(Layer {
-            conv: conv.clone(),
-            weight,
-            source,
-            means: moments.iter().map(|moments| moments.mean as f32).collect(),
-            moments,
-            affine,
-            sums: Vec::new(),
-            slopes: Vec::new(),
-            at_weight: Vec::new(),
-        });
-        number
+        (moments, affine)
+    }
+
+    /// BatchNorm by running statistics.
+    fn norm_of(&self, conv: &ConvNorm, running: &[f32]) -> Vec<Affine> {
+        let layout = &self.network.layout;
+        let param = |place: usize| &self.theta[layout.params()[place].range()];
+        let [means, variances] = [0, 1].map(|i| &running[layout.buffers()[conv.buffer + i].range()]);
+        let bias = conv.bias().map(param);
+        let channels = param(conv.scale())
+            .iter()
+            .zip(param(conv.scale() + 1))
+            .enumerate();
+        channels
+            .map(|(channel, (scale, shift))| {
+                let bias = bias.map_or(0.0, |bias| f64::from(bias[channel]));
+                let scale = f64::from(*scale) / (f64::from(variances[channel]) + BATCH_NORM_EPS).sqrt();
+                Affine {
+                    scale: scale as f32,
+                    shift: (f64::from(*shift) + (bias - f64::from(means[channel])) * scale) as f32,
+                }
+            })
+            .collect()
     }
 
     /// What stands at `source`, kept.
@@ -320,6 +403,12 @@ impl Differentiated<Tensor> for MaskedNetwork<'_> {
 }
 
 impl PlannedNetwork {
+    /// Whether these tensors and this processor are such that kept weights alone can be multiplied.
+    fn can_be_masked(&self, tensors: &[&Tensor]) -> bool {
+        let on_cpu = |x: &&Tensor| x.device() == Device::Cpu && x.kind() == Kind::Float;
+        tensors.iter().all(on_cpu) && self.norm.is_none() && is_fast_here()
+    }
+
     /// Multiplications by kept weights of convolutions among all of them, for images of `height` × `width` pixels. None: nothing is left
     /// of such images on the way.
     fn share_kept(&self, kept: &[f32], height: u32, width: u32) -> Option<f64> {

@@ -160,14 +160,23 @@ impl Block {
         self.streams[place] = memory;
     }
 
-    /// Computes a convolution, and the moments of its channels.
-    pub(super) fn convolve(&mut self, number: usize, source: Source, weight: &Weight, layers: &[Layer]) {
+    /// Computes a convolution, and the moments of its channels where they are wanted.
+    pub(super) fn convolve(
+        &mut self,
+        number: usize,
+        source: Source,
+        weight: &Weight,
+        layers: &[Layer],
+        with_moments: bool,
+    ) {
         let planes = weight.output();
         let mut memory = std::mem::take(at(&mut self.ys, number));
         let y = room(&mut memory, planes.len());
         let x = self.input(source, layers, weight.input());
         SCRATCH.with_borrow_mut(|scratch| weight.convolve(x, scratch, y));
-        self.moments = sculpt_sparse::moments(y, planes, self.n);
+        if with_moments {
+            self.moments = sculpt_sparse::moments(y, planes, self.n);
+        }
         self.ys[number] = memory;
     }
 
