@@ -9,6 +9,7 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use sculpt_trainers::{RecordError, Recorded, Recorder};
 use std::env;
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::ptr;
 use tch::Device;
@@ -101,8 +102,11 @@ fn said(call: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<(), RecordErro
         return Ok(());
     }
     let words = CStr::from_bytes_until_nul(&room).map_or("no reason is given".into(), CStr::to_string_lossy);
-    let words = words.lines().next().unwrap_or_default().to_owned();
-    Err(format!("{words} (with {SWITCH}=0 they are launched one by one; what was trained is kept)").into())
+    Err(hinted(words.lines().next().unwrap_or_default()))
+}
+
+fn hinted(words: &str) -> RecordError {
+    format!("{words} (with {SWITCH}=0 operations are launched one by one)").into()
 }
 
 impl Recorder for Graphs {
@@ -152,8 +156,11 @@ impl Recorded for Graph<'_> {
         }
         if self.n_calls == WARM_UP {
             self.call(self.begin)?;
-            (self.work)();
-            self.call(self.end)?;
+            // What cannot be recorded, libtorch refuses in its own way; the recording has an end all the same.
+            let worked = panic::catch_unwind(AssertUnwindSafe(|| (self.work)()));
+            let ended = self.call(self.end);
+            worked.map_err(|_| hinted("an operation cannot be recorded; libtorch's own words are above"))?;
+            ended?;
             self.n_calls += 1;
         }
         self.call(self.replay)

@@ -47,7 +47,6 @@ fn recipes_of_the_checkout_run_as_they_say() {
                 "seeds = [1, 2, 3]",
                 "defaults = { epochs = 1, data = { train_images = 128 } }",
             )
-            .replace("[0.3, 0.1, 0.05]", "[0.3]")
             .replace("cycles = 4", "cycles = 2")
             .replace(r#"name = "resnet20""#, r#"name = "resnet8", width = 4"#);
         fs::write(folder.join(&file), little).unwrap();
