@@ -20,6 +20,10 @@ pub(crate) fn tell_of_measuring(session: &Session) {
         loop {
             std::thread::sleep(LINE_EVERY);
             let Some(counts) = counts.upgrade() else { return };
+            // What comes after measuring has words of its own.
+            if counts.taken() >= counts.wanted() {
+                continue;
+            }
             let seconds = begun.elapsed().as_secs_f64();
             printing::note(&format!(
                 "measuring for {}: {} of {} measures taken and kept, {} were known{}",

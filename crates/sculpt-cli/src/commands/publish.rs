@@ -79,6 +79,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let device = device::of(global)?;
     let session = Session::open(suite.clone(), runs, &data, device, store.runs())?;
     let predictions = predictions(session.measures(), &states, &folder)?;
+    say_writing(&states);
     let bytes = publish(
         &AnySuite::OfPreset(suite.clone()),
         &recipe,
@@ -119,6 +120,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let page = write_page(session.suite(), &reports)?;
     further.bring(&folder)?;
     report(&outcomes, &[page], words.json)
+}
+
+/// What takes longest where there are many.
+fn say_writing(states: &[StateRef]) {
+    printing::note(&format!("writing {}", counted(states.len(), "state")));
 }
 
 /// What the states say of their test images: where these are not at hand, as an earlier publication of the same states says it.
@@ -232,6 +238,7 @@ fn of_recipe(
             );
         }
     }
+    say_writing(&states);
     let bytes = publish(
         &AnySuite::OfRecipe(suite.clone()),
         &recipe,

@@ -174,3 +174,96 @@ impl Drop for Graph<'_> {
         unsafe { (self.free)(self.recording) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::process::Command;
+
+    /// The library's functions without a GPU: of device 0 each notes its letter, of device 1 recordings cannot begin.
+    const STAND_IN: &str = r#"
+        #include <string.h>
+        char calls[64];
+        static int note(const char *letter) { strcat(calls, letter); return 0; }
+        int sculpt_graph_new(int device, void **out, char *error, size_t room) { *out = (void *)(long)(device + 1); return note("n"); }
+        int sculpt_graph_begin(void *of, char *error, size_t room) {
+            if ((long)of == 1) return note("b");
+            memset(error, 'x', room);
+            memcpy(error, "the stream is busy\nframe #0", 27);
+            error[room - 1] = 0;
+            return 1;
+        }
+        int sculpt_graph_end(void *of, char *error, size_t room) { return note("e"); }
+        int sculpt_graph_replay(void *of, char *error, size_t room) { return note("r"); }
+        void sculpt_graph_free(void *of) { note("f"); }
+    "#;
+
+    fn stand_in(folder: &std::path::Path) -> PathBuf {
+        let (source, library) = (folder.join("graphs.c"), folder.join(LIBRARY));
+        std::fs::write(&source, STAND_IN).unwrap();
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-w", "-o"])
+            .args([&library, &source])
+            .status();
+        assert!(compiled.unwrap().success());
+        library
+    }
+
+    #[expect(unsafe_code, reason = "the stand-in's own list")]
+    fn calls(library: &PathBuf) -> String {
+        // SAFETY: a string that the stand-in never lets grow over its room, and that nobody changes meanwhile.
+        unsafe {
+            let library = Library::open(Some(library), RTLD_NOW).unwrap();
+            let calls: Symbol<*const c_char> = library.get(b"calls\0").unwrap();
+            CStr::from_ptr(calls.into_raw().cast())
+                .to_str()
+                .unwrap()
+                .to_owned()
+        }
+    }
+
+    /// Three times the work itself, the fourth time recorded and repeated, then repeated; freed once.
+    #[test]
+    fn work_is_recorded_once_and_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = stand_in(folder.path());
+        let graphs = Graphs::load(&library, 0).unwrap();
+        let n = Cell::new(0);
+        let mut recorded = graphs.start(Box::new(|| n.set(n.get() + 1))).unwrap();
+        for _ in 0..6 {
+            recorded.run().unwrap();
+        }
+        assert_eq!((n.get(), calls(&library).as_str()), (4, "nberrr"));
+        drop(recorded);
+        assert_eq!(calls(&library), "nberrrf");
+    }
+
+    #[test]
+    fn refusals_say_what_helps() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = stand_in(folder.path());
+        let graphs = Graphs::load(&library, 1).unwrap();
+        let mut recorded = graphs.start(Box::new(|| {})).unwrap();
+        let said = (0..4).find_map(|_| recorded.run().err()).unwrap();
+        assert_eq!(
+            said.to_string(),
+            "the stream is busy (with SCULPT_CUDA_GRAPHS=0 operations are launched one by one)"
+        );
+        drop(recorded);
+        // What libtorch refuses while it is recorded.
+        let graphs = Graphs::load(&library, 0).unwrap();
+        let n = Cell::new(0);
+        let work = || {
+            n.set(n.get() + 1);
+            assert!(n.get() < 4, "not permitted when a stream is capturing");
+        };
+        let mut recorded = graphs.start(Box::new(work)).unwrap();
+        let said = (0..4).find_map(|_| recorded.run().err()).unwrap();
+        assert!(said.to_string().contains("cannot be recorded"), "{said}");
+        drop(recorded);
+        assert_eq!(calls(&library), "nfnbef");
+        let missing = Graphs::load(&folder.path().join("none.so"), 0).err().unwrap();
+        assert!(missing.to_string().contains("none.so"), "{missing}");
+    }
+}

@@ -1,7 +1,8 @@
 //! The folder that is carried to a machine with a GPU.
 
-use super::*;
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 
 /// The symbols that `nm` lists for a library: those it has, or those it lacks.
 fn symbols(library: &Path, which: &str) -> BTreeSet<String> {
