@@ -39,6 +39,7 @@ pub(crate) fn run(out: &Path, with: &[PathBuf]) -> Result<()> {
         (binary, "sculpt".to_owned()),
         (graphs, graphs::LIBRARY.to_owned()),
     ];
+    let _lock = setup::lock()?;
     let partial = project_root().join(".libtorch/partial-pyhessian");
     let site = setup::install_wheels(PYHESSIAN, &partial)?.join("pyhessian");
     let into = out.join("pyhessian");

@@ -65,9 +65,10 @@ pub(crate) fn build(folder: &Path) -> Result<PathBuf> {
 }
 
 /// The folder of CUDA's headers, downloaded once (2 MB).
-fn headers() -> Result<PathBuf> {
+pub(crate) fn headers() -> Result<PathBuf> {
     let folder = project_root().join(".libtorch/cuda-headers");
     let include = folder.join("nvidia/cu13/include");
+    let _lock = setup::lock()?;
     if include.join("cuda_runtime_api.h").exists() && include.join("crt/host_defines.h").exists() {
         return Ok(include);
     }

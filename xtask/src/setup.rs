@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::graphs;
 use crate::libtorch::{self, VERSION};
 use crate::project::{find_program, libtorch_link, project_root};
 
@@ -48,6 +49,10 @@ const PLATFORMS: [&str; 8] = [
 /// `cargo xtask setup`.
 pub(crate) fn run(cuda: bool) -> Result<()> {
     ensure(cuda)?;
+    if cuda {
+        // While there is a network.
+        graphs::headers()?;
+    }
     let link = libtorch_link();
     eprintln!(
         "libtorch {VERSION} is ready: {} ({})",
@@ -81,9 +86,7 @@ pub(crate) fn ensure(cuda: bool) -> Result<()> {
 
     // A second `cargo xtask` waits here for the first, and then finds everything done.
     let folder = project_root().join(".libtorch");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let lock = File::create(folder.join("lock")).context("cannot create .libtorch/lock")?;
-    lock.lock().context("cannot lock .libtorch/lock")?;
+    let _lock = lock()?;
     if is_done(own.as_deref(), cuda, &link) {
         return Ok(());
     }
@@ -95,6 +98,15 @@ pub(crate) fn ensure(cuda: bool) -> Result<()> {
         }
         None => install(&folder, cuda),
     }
+}
+
+/// Held while something is downloaded into `.libtorch`.
+pub(crate) fn lock() -> Result<File> {
+    let folder = project_root().join(".libtorch");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let lock = File::create(folder.join("lock")).context("cannot create .libtorch/lock")?;
+    lock.lock().context("cannot lock .libtorch/lock")?;
+    Ok(lock)
 }
 
 /// The folder that the user's own `LIBTORCH` names. Under `cargo xtask` the variable is always set: to

@@ -53,12 +53,25 @@ impl NodeFile {
     }
 
     pub(crate) fn write(&self, folder: &Path) -> Result<(), ExperimentError> {
-        let path = paths::node_json(folder);
-        let text = sealed::seal(self).map_err(|e| ExperimentError::BadFile {
-            path: path.clone(),
+        Ok(atomic::write(
+            &paths::node_json(folder),
+            self.text(folder)?.as_bytes(),
+        )?)
+    }
+
+    /// Writes it where there is none yet: whether there was none.
+    fn write_new(&self, folder: &Path) -> Result<bool, ExperimentError> {
+        Ok(atomic::write_new(
+            &paths::node_json(folder),
+            self.text(folder)?.as_bytes(),
+        )?)
+    }
+
+    fn text(&self, folder: &Path) -> Result<String, ExperimentError> {
+        sealed::seal(self).map_err(|e| ExperimentError::BadFile {
+            path: paths::node_json(folder),
             detail: e.to_string(),
-        })?;
-        Ok(atomic::write(&path, text.as_bytes())?)
+        })
     }
 }
 
@@ -77,14 +90,15 @@ impl Store {
         // Of a node that nobody has described whoever comes writes the same.
         let node_json = paths::node_json(&self.node_folder(id));
         if first.environment.machine.is_none() && !node_json.is_file() {
-            match first.write(&self.node_folder(id)) {
-                // Another has described it meanwhile, and begun: whoever runs a node sweeps its folder of what is half written.
-                Err(_) if node_json.is_file() => {
-                    if self.described(id, entry)?.is_none() {
-                        return Ok(());
-                    }
-                }
-                written => return written,
+            match first.write_new(&self.node_folder(id)) {
+                Ok(true) => return Ok(()),
+                // Another was faster, or has begun already: whoever runs a node sweeps its folder of what is half written.
+                Ok(false) => {}
+                Err(_) if node_json.is_file() => {}
+                Err(error) => return Err(error),
+            }
+            if self.described(id, entry)?.is_none() {
+                return Ok(());
             }
         }
         // What stands there may have changed until the lock was had.

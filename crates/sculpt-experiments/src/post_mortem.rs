@@ -151,7 +151,8 @@ impl Store {
             (PostMortem::read(&folder), Failure::read(&folder)),
             (Ok(None), Ok(None))
         );
-        if says || !folder.is_dir() {
+        let is_held = || self.holding(id).is_ok_and(|held| held.is_some());
+        if says || !folder.is_dir() || self.has_end(id) || is_held() {
             return;
         }
         // Held while it is written: a node that another finishes meanwhile has not failed.

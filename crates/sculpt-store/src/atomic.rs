@@ -23,11 +23,44 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, |file| file.write_all(bytes))
 }
 
+/// Makes the file at `path` of `bytes`, if there is none yet: whether there was none. Of several that do so at once, on one machine or
+/// several, one makes it; where the file system has no links, the last one.
+///
+/// # Errors
+/// What the operating system refuses.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, FileError> {
+    let mut is_new = true;
+    place(
+        path,
+        |file| file.write_all(bytes),
+        |from, to| match fs::hard_link(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                is_new = false;
+                Ok(false)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+            // The temporary name goes when it is dropped.
+            Ok(()) => Ok(false),
+            Err(_) => fs::rename(from, to).map(|()| true),
+        },
+    )?;
+    Ok(is_new)
+}
+
 /// Replaces the file at `path` by what `fill` writes.
 ///
 /// # Errors
 /// What `fill` returns or the operating system refuses; then the old file stands as it was.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), FileError> {
+    place(path, fill, |from, to| fs::rename(from, to).map(|()| true))
+}
+
+/// Fills a temporary file, and has it `put` in its place: whether its name is gone by that.
+fn place(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+    put: impl FnOnce(&Path, &Path) -> io::Result<bool>,
+) -> Result<(), FileError> {
     let failed = |doing: &'static str| {
         move |refused: io::Error| FileError {
             path: path.to_owned(),
@@ -57,10 +90,10 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -
     remove_strays(folder, Some(&file)).map_err(failed("tidy the folder of"))?;
     fill(&mut file).map_err(failed("write"))?;
     file.sync_all().map_err(failed("write"))?;
-    fs::rename(&temporary.path, path).map_err(failed("write"))?;
-    temporary.in_place = true;
+    temporary.in_place = put(&temporary.path, path).map_err(failed("write"))?;
     // Not before: whoever sweeps the folder takes an unlocked one for a killed process's.
     drop(file);
+    drop(temporary);
     sync_folder(folder).map_err(failed("synchronise the folder of"))
 }
 
@@ -253,6 +286,28 @@ mod tests {
         write(&path, b"one").unwrap();
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(path.parent().unwrap()), ["file"]);
+    }
+
+    #[test]
+    fn the_first_to_write_a_new_file_writes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/file");
+        assert!(write_new(&path, b"one").unwrap());
+        assert!(!write_new(&path, b"two").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(names(path.parent().unwrap()), ["file"]);
+        let path = folder.path().join("b/file");
+        let n_new = std::thread::scope(|scope| {
+            let write = |i: u8| write_new(&path, &[i; 999]).unwrap();
+            let all: Vec<_> = (0..8).map(|i| scope.spawn(move || write(i))).collect();
+            all.into_iter()
+                .map(|one| u32::from(one.join().unwrap()))
+                .sum::<u32>()
+        });
+        assert_eq!(n_new, 1);
+        let written = fs::read(&path).unwrap();
+        assert_eq!(written, [written[0]; 999]);
         assert_eq!(names(path.parent().unwrap()), ["file"]);
     }
 

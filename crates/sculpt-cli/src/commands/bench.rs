@@ -17,7 +17,7 @@ use sculpt_trainers::{
     Batches, Division, Flow, Observer, Outcome, Position, Recorder, Sgd, State, Step, TrainError, Training,
 };
 use serde::Serialize;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tch::{Device, Tensor};
 
 /// Every input of a benchmark follows from it.
@@ -96,6 +96,10 @@ struct TrainReport {
     median_seconds: f64,
     /// Of each timed step.
     seconds: Vec<f64>,
+    /// When the last of them ended, in seconds since 1970: for who times several processes at once.
+    ended: f64,
+    /// How a GPU is told of a step's operations: `graph`, or `one by one` as a CPU is.
+    launched: &'static str,
     /// Mean loss of the batch before the first step, warm-up included, and before the last.
     loss_first: f64,
     loss_last: f64,
@@ -177,6 +181,8 @@ fn bench_train(words: &Train, global: &Global) -> anyhow::Result<()> {
         loss_last: timed.losses[timed.losses.len() - 1],
         losses: timed.losses,
         seconds: timed.seconds,
+        ended: timed.ended,
+        launched: timed.launched,
     };
     if words.json {
         return printing::json(&report);
@@ -199,6 +205,9 @@ struct Timed {
     seconds: Vec<f64>,
     /// Before each step, warm-up included.
     losses: Vec<f64>,
+    /// Seconds since 1970.
+    ended: f64,
+    launched: &'static str,
     /// Of the mask.
     density: f64,
     kernels: &'static str,
@@ -249,6 +258,8 @@ fn time_steps(
         matches!(outcome, Outcome::Stopped(_)),
         "the clock stops training before the epoch ends"
     );
+    let ended = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let has_replayed = graphs.as_ref().is_some_and(Graphs::has_replayed);
     let n = f64::from(batch);
     let losses: Vec<f64> = clock.losses.iter().map(|loss| loss / n).collect();
     if let Some(loss) = losses.iter().find(|loss| !loss.is_finite()) {
@@ -256,6 +267,8 @@ fn time_steps(
     }
     Ok(Timed {
         seconds: clock.seconds.split_off(warm_up as usize),
+        ended: ended.as_secs_f64(),
+        launched: if has_replayed { "graph" } else { "one by one" },
         losses,
         density: mask.density(),
         kernels,

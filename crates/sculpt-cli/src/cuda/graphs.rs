@@ -7,11 +7,13 @@ use crate::printing;
 use anyhow::Context;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 use sculpt_trainers::{RecordError, Recorded, Recorder};
+use std::cell::Cell;
 use std::env;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::ptr;
+use std::rc::Rc;
 use tch::Device;
 
 /// File name of the library, in the program's folder.
@@ -36,9 +38,15 @@ pub(crate) struct Graphs {
     end: Symbol<Step>,
     replay: Symbol<Step>,
     free: Symbol<unsafe extern "C" fn(*mut c_void)>,
+    replayed: Rc<Cell<bool>>,
 }
 
 impl Graphs {
+    /// Whether the device has repeated something by now.
+    pub(crate) fn has_replayed(&self) -> bool {
+        self.replayed.get()
+    }
+
     /// Of a GPU whose libtorch is loaded ([`super::load`]); None where there is none, or where graphs are not wanted, or cannot be had,
     /// of which the user is told.
     pub(crate) fn of(device: Device) -> Option<Self> {
@@ -76,6 +84,7 @@ impl Graphs {
                 end: library.get(b"sculpt_graph_end\0")?,
                 replay: library.get(b"sculpt_graph_replay\0")?,
                 free: library.get(b"sculpt_graph_free\0")?,
+                replayed: Rc::default(),
             }
         };
         // Graphs hold code of it for the life of the process.
@@ -89,7 +98,7 @@ fn place() -> anyhow::Result<PathBuf> {
     let library = program.with_file_name(LIBRARY);
     anyhow::ensure!(
         library.exists(),
-        "{} is not there, which `cargo xtask setup --cuda` and `cargo xtask gpu-kit` make",
+        "{} is not there, which `cargo xtask`, after `cargo xtask setup --cuda`, and `cargo xtask gpu-kit` make",
         library.display()
     );
     Ok(library)
@@ -102,11 +111,8 @@ fn said(call: impl FnOnce(*mut c_char, usize) -> c_int) -> Result<(), RecordErro
         return Ok(());
     }
     let words = CStr::from_bytes_until_nul(&room).map_or("no reason is given".into(), CStr::to_string_lossy);
-    Err(hinted(words.lines().next().unwrap_or_default()))
-}
-
-fn hinted(words: &str) -> RecordError {
-    format!("{words} (with {SWITCH}=0 operations are launched one by one)").into()
+    let words = words.lines().next().unwrap_or_default();
+    Err(format!("{words} (with {SWITCH}=0 operations are launched one by one)").into())
 }
 
 impl Recorder for Graphs {
@@ -123,6 +129,8 @@ impl Recorder for Graphs {
             free: *self.free,
             work,
             n_calls: 0,
+            one_by_one: false,
+            replayed: Rc::clone(&self.replayed),
         }))
     }
 }
@@ -137,6 +145,9 @@ struct Graph<'a> {
     /// Keeps the tensors that the graph reads and writes.
     work: Box<dyn FnMut() + 'a>,
     n_calls: u32,
+    /// That it cannot be recorded.
+    one_by_one: bool,
+    replayed: Rc<Cell<bool>>,
 }
 
 impl Graph<'_> {
@@ -144,6 +155,18 @@ impl Graph<'_> {
     fn call(&self, step: Step) -> Result<(), RecordError> {
         // SAFETY: `recording` is what `new` gave, and is freed in `drop` alone; the functions write at most `room` bytes.
         said(|error, room| unsafe { step(self.recording, error, room) })
+    }
+}
+
+impl Graph<'_> {
+    /// Nothing of what is recorded is done, so that nothing is lost where it fails.
+    fn record(&mut self) -> Result<(), RecordError> {
+        self.call(self.begin)?;
+        // What cannot be recorded, libtorch refuses in its own way; the recording has an end all the same.
+        let worked = panic::catch_unwind(AssertUnwindSafe(|| (self.work)()));
+        let ended = self.call(self.end);
+        worked.map_err(|_| "libtorch's own words are above")?;
+        ended
     }
 }
 
@@ -155,15 +178,21 @@ impl Recorded for Graph<'_> {
             return Ok(());
         }
         if self.n_calls == WARM_UP {
-            self.call(self.begin)?;
-            // What cannot be recorded, libtorch refuses in its own way; the recording has an end all the same.
-            let worked = panic::catch_unwind(AssertUnwindSafe(|| (self.work)()));
-            let ended = self.call(self.end);
-            worked.map_err(|_| hinted("an operation cannot be recorded; libtorch's own words are above"))?;
-            ended?;
             self.n_calls += 1;
+            if let Err(why) = self.record() {
+                printing::note(&format!(
+                    "training steps go on operation by operation, since they cannot be recorded: {why}"
+                ));
+                self.one_by_one = true;
+            }
         }
-        self.call(self.replay)
+        if self.one_by_one {
+            (self.work)();
+            return Ok(());
+        }
+        self.call(self.replay)?;
+        self.replayed.set(true);
+        Ok(())
     }
 }
 
@@ -178,22 +207,21 @@ impl Drop for Graph<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
     use std::process::Command;
 
-    /// The library's functions without a GPU: of device 0 each notes its letter, of device 1 recordings cannot begin.
+    /// The library's functions without a GPU: each notes its letter. On device 1 recordings cannot begin, and device 2 is no more.
     const STAND_IN: &str = r#"
         #include <string.h>
         char calls[64];
         static int note(const char *letter) { strcat(calls, letter); return 0; }
-        int sculpt_graph_new(int device, void **out, char *error, size_t room) { *out = (void *)(long)(device + 1); return note("n"); }
-        int sculpt_graph_begin(void *of, char *error, size_t room) {
-            if ((long)of == 1) return note("b");
+        int sculpt_graph_new(int device, void **out, char *error, size_t room) {
+            if (device < 2) { *out = (void *)(long)(device + 1); return note("n"); }
             memset(error, 'x', room);
-            memcpy(error, "the stream is busy\nframe #0", 27);
+            memcpy(error, "the card is gone\nframe #0", 25);
             error[room - 1] = 0;
             return 1;
         }
+        int sculpt_graph_begin(void *of, char *error, size_t room) { return (long)of == 1 ? note("b") : 1; }
         int sculpt_graph_end(void *of, char *error, size_t room) { return note("e"); }
         int sculpt_graph_replay(void *of, char *error, size_t room) { return note("r"); }
         void sculpt_graph_free(void *of) { note("f"); }
@@ -235,34 +263,46 @@ mod tests {
             recorded.run().unwrap();
         }
         assert_eq!((n.get(), calls(&library).as_str()), (4, "nberrr"));
+        assert!(graphs.has_replayed());
         drop(recorded);
         assert_eq!(calls(&library), "nberrrf");
+    }
+
+    /// Where a recording cannot begin, and where libtorch refuses an operation within, work is done as before: once a call.
+    #[test]
+    fn what_cannot_be_recorded_is_done_one_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = stand_in(folder.path());
+        let n = Cell::new(0);
+        let graphs = Graphs::load(&library, 1).unwrap();
+        let mut recorded = graphs.start(Box::new(|| n.set(n.get() + 1))).unwrap();
+        (0..6).for_each(|_| recorded.run().unwrap());
+        drop(recorded);
+        assert_eq!((n.get(), calls(&library).as_str()), (6, "nf"));
+        assert!(!graphs.has_replayed());
+        let graphs = Graphs::load(&library, 0).unwrap();
+        let (n, n_done) = (Cell::new(0), Cell::new(0));
+        let work = || {
+            n.set(n.get() + 1);
+            assert!(n.get() != 4, "not permitted when a stream is capturing");
+            n_done.set(n_done.get() + 1);
+        };
+        let mut recorded = graphs.start(Box::new(work)).unwrap();
+        (0..6).for_each(|_| recorded.run().unwrap());
+        drop(recorded);
+        assert_eq!((n_done.get(), calls(&library).as_str()), (6, "nfnbef"));
     }
 
     #[test]
     fn refusals_say_what_helps() {
         let folder = tempfile::tempdir().unwrap();
         let library = stand_in(folder.path());
-        let graphs = Graphs::load(&library, 1).unwrap();
-        let mut recorded = graphs.start(Box::new(|| {})).unwrap();
-        let said = (0..4).find_map(|_| recorded.run().err()).unwrap();
+        let graphs = Graphs::load(&library, 2).unwrap();
+        let said = graphs.start(Box::new(|| {})).err().unwrap();
         assert_eq!(
             said.to_string(),
-            "the stream is busy (with SCULPT_CUDA_GRAPHS=0 operations are launched one by one)"
+            "the card is gone (with SCULPT_CUDA_GRAPHS=0 operations are launched one by one)"
         );
-        drop(recorded);
-        // What libtorch refuses while it is recorded.
-        let graphs = Graphs::load(&library, 0).unwrap();
-        let n = Cell::new(0);
-        let work = || {
-            n.set(n.get() + 1);
-            assert!(n.get() < 4, "not permitted when a stream is capturing");
-        };
-        let mut recorded = graphs.start(Box::new(work)).unwrap();
-        let said = (0..4).find_map(|_| recorded.run().err()).unwrap();
-        assert!(said.to_string().contains("cannot be recorded"), "{said}");
-        drop(recorded);
-        assert_eq!(calls(&library), "nfnbef");
         let missing = Graphs::load(&folder.path().join("none.so"), 0).err().unwrap();
         assert!(missing.to_string().contains("none.so"), "{missing}");
     }

@@ -99,8 +99,22 @@ impl<'a> MaskedNetwork<'a> {
         }
         let theta = numbers(theta);
         let kept: Vec<f32> = theta.iter().map(|w| f32::from(u8::from(*w != 0.0))).collect();
-        let pass = Self::of_kept(network, theta, &kept, buffers, images, mode)?;
-        Some(pass.logits.shallow_clone())
+        let n = images.size()[0];
+        if mode != Mode::Eval {
+            let pass = Self::of_kept(network, theta, &kept, buffers, images, mode)?;
+            return Some(pass.logits.shallow_clone());
+        }
+        if !network.is_worth_it(&kept, &images.size()) {
+            return None;
+        }
+        // Images know nothing of one another here, and all that their layers put out is kept: of some at a time.
+        let piece = FEWEST_IMAGES * i64::from(tch::get_num_threads().max(2));
+        let pieces = (0..n).step_by(piece as usize).map(|first| {
+            let images = images.narrow(0, first, piece.min(n - first));
+            let pass = no_grad(|| Self::forward(network, theta.clone(), &kept, buffers, &images, mode));
+            pass.logits.shallow_clone()
+        });
+        Some(Tensor::cat(&pieces.collect::<Vec<_>>(), 0))
     }
 
     fn of_kept(
@@ -111,13 +125,8 @@ impl<'a> MaskedNetwork<'a> {
         images: &Tensor,
         mode: Mode,
     ) -> Option<Self> {
-        let size = images.size();
-        if size[0] < FEWEST_IMAGES
-            || network.share_kept(kept, size[2] as u32, size[3] as u32)? > most_kept(network.precision)
-        {
-            return None;
-        }
-        no_grad(|| Some(Self::forward(network, theta, kept, buffers, images, mode)))
+        let is_worth_it = network.is_worth_it(kept, &images.size());
+        is_worth_it.then(|| no_grad(|| Self::forward(network, theta, kept, buffers, images, mode)))
     }
 
     fn forward(
@@ -407,6 +416,12 @@ impl PlannedNetwork {
     fn can_be_masked(&self, tensors: &[&Tensor]) -> bool {
         let on_cpu = |x: &&Tensor| x.device() == Device::Cpu && x.kind() == Kind::Float;
         tensors.iter().all(on_cpu) && self.norm.is_none() && is_fast_here()
+    }
+
+    /// Whether a batch `[n, c, h, w]` is large enough, and so few weights are kept, that libtorch is slower.
+    fn is_worth_it(&self, kept: &[f32], size: &[i64]) -> bool {
+        let share = || self.share_kept(kept, size[2] as u32, size[3] as u32);
+        size[0] >= FEWEST_IMAGES && share().is_some_and(|share| share <= most_kept(self.precision))
     }
 
     /// Multiplications by kept weights of convolutions among all of them, for images of `height` × `width` pixels. None: nothing is left

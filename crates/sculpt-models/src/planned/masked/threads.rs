@@ -1,12 +1,15 @@
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::sync::Arc;
 
 /// As many threads as libtorch has been told to use.
 pub(super) struct Threads(Option<Arc<ThreadPool>>);
 
-/// The threads that were used last, kept for who wants as many.
-static LAST: Mutex<Option<Arc<ThreadPool>>> = Mutex::new(None);
+thread_local! {
+    /// The threads that this one used last, kept for when it wants as many: who measures beside others has its own.
+    static LAST: RefCell<Option<Arc<ThreadPool>>> = const { RefCell::new(None) };
+}
 
 impl Threads {
     pub(super) fn of_libtorch() -> Self {
@@ -14,13 +17,13 @@ impl Threads {
         if n < 2 {
             return Self(None);
         }
-        let mut last = LAST.lock().expect("nobody panics with it");
-        if let Some(pool) = last.as_ref().filter(|pool| pool.current_num_threads() == n) {
-            return Self(Some(Arc::clone(pool)));
-        }
-        // A process that may start no more threads does with its own.
-        *last = ThreadPoolBuilder::new().num_threads(n).build().ok().map(Arc::new);
-        Self(last.clone())
+        LAST.with_borrow_mut(|last| {
+            if last.as_ref().is_none_or(|pool| pool.current_num_threads() != n) {
+                // A process that may start no more threads does with its own.
+                *last = ThreadPoolBuilder::new().num_threads(n).build().ok().map(Arc::new);
+            }
+            Self(last.clone())
+        })
     }
 
     /// Does something with each item.
