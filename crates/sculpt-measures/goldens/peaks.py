@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Derives table 5 anew from figure 2's frame, which has the states, and a suite's predictions, which have what they say of each test image.
 
-    pip install pandas pyarrow safetensors numpy
+    pip install pandas safetensors numpy
     python3 crates/sculpt-measures/goldens/peaks.py reports/SUITE data/published/SUITE/predictions.safetensors
 
 It shares nothing with the Rust code but the columns of the frames and the names of the tensors.
@@ -18,8 +18,8 @@ STATES = {"dense-cyclic": ["a"], "random-cyclic": ["c", "d"]}
 
 def main():
     reports, predictions = pathlib.Path(sys.argv[1]), load_file(sys.argv[2])
-    table = pandas.read_parquet(reports / "table-5.parquet")
-    figure = pandas.read_parquet(reports / "figure-2.parquet")
+    table = pandas.read_csv(reports / "table-5.csv")
+    figure = pandas.read_csv(reports / "figure-2.csv")
     (labels,) = [tensor for name, tensor in predictions.items() if name.startswith("labels/")]
     n = 0
     for (method, density), own in table.groupby(["method", "density_target"]):
