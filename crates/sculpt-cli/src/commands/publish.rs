@@ -99,6 +99,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let reports = paths::published_report_folder(&places::reports(), &suite.name);
     let source = Source::published(&folder)?;
     let session = Session::open(suite, source, &data, device, store.runs())?;
+    tell_of_measuring(session.measures());
     let command = |artefact: &str| format!("sculpt {artefact} --suite {}", words.suite);
     let mut outcomes = Vec::new();
     for artefact in wanted {
