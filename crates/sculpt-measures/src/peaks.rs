@@ -31,6 +31,9 @@ impl Halves {
     }
 }
 
+/// The states of all seeds, by cycle.
+type Curve<'a> = BTreeMap<u32, Vec<(&'a Point, Halves)>>;
+
 impl Session {
     /// Of each curve of these panels, all of whose states are there, the cycle after which it is best.
     ///
@@ -42,8 +45,8 @@ impl Session {
             let states: Vec<StateRef> = panel.points.iter().map(|point| point.state.clone()).collect();
             let predictions = self.predictions(&states)?;
             let data = panel.data.loaded_as();
-            // By method, density, and cycle.
-            let mut curves: BTreeMap<(&str, u64), BTreeMap<u32, Vec<(&Point, Halves)>>> = BTreeMap::new();
+            // By method and density.
+            let mut curves: BTreeMap<(&str, u64), Curve<'_>> = BTreeMap::new();
             for point in &panel.points {
                 let correct = predictions.correct(&point.state, &data);
                 let correct = correct.ok_or_else(|| MeasureError::NoPredictions {
@@ -74,7 +77,7 @@ impl Session {
 }
 
 /// A row a seed.
-fn peak(panel: &PanelNeeds, curve: &BTreeMap<u32, Vec<(&Point, Halves)>>) -> Vec<PeakRow> {
+fn peak(panel: &PanelNeeds, curve: &Curve<'_>) -> Vec<PeakRow> {
     // Every cycle has the same seeds, so that sums say what means do.
     let sums = curve
         .iter()

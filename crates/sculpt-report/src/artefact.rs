@@ -114,10 +114,7 @@ impl Artefact {
 
     /// Whether it is one of those that a preset with few seeds spends them on.
     fn carries_claims_of_accuracy(&self) -> bool {
-        matches!(
-            self.name,
-            Name::Figure(2 | 4 | 5 | 7 | 19) | Name::Table(3 | 4 | 5)
-        )
+        matches!(self.name, Name::Figure(2 | 4 | 5 | 7 | 19) | Name::Table(3..=5))
     }
 
     /// What generated files say about themselves.
