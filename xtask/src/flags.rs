@@ -15,8 +15,9 @@ Usage: cargo xtask <command>
                      the words go to `cargo test`, as in `cargo xtask test mask -- --nocapture`
   test --hard [..]   the same with the long forms: hours of killed processes, failing disks and
                      damaged files (RUN_SLOW_TESTS; SCULPT_FUZZ_SECONDS a parser, else 600)
-  gpu-kit OUT [--with FILE]
-                     what a machine with a GPU needs that has neither Rust nor network, into the folder OUT
+  gpu-kit OUT [--with FILE] [--binary FILE]
+                     what a machine with a GPU needs that has neither Rust nor network, into the folder OUT;
+                     --binary: a `sculpt` built before, instead of one built now
   help               this
 
 Any other word goes to `sculpt` as it stands, after libtorch and `sculpt` are in place:
@@ -35,11 +36,24 @@ Any other word goes to `sculpt` as it stands, after libtorch and `sculpt` are in
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
-    Setup { cuda: bool },
-    Check { quick: bool },
-    Test { hard: bool, words: Vec<OsString> },
-    GpuKit { out: PathBuf, with: Vec<PathBuf> },
-    Sculpt { words: Vec<OsString> },
+    Setup {
+        cuda: bool,
+    },
+    Check {
+        quick: bool,
+    },
+    Test {
+        hard: bool,
+        words: Vec<OsString>,
+    },
+    GpuKit {
+        out: PathBuf,
+        with: Vec<PathBuf>,
+        binary: Option<PathBuf>,
+    },
+    Sculpt {
+        words: Vec<OsString>,
+    },
 }
 
 /// Reads the words after `cargo xtask`. An error is one sentence about bad usage.
@@ -69,9 +83,9 @@ pub(crate) fn parse(mut words: Vec<OsString>) -> Result<Command, String> {
     }
 }
 
-/// `OUT` and any number of `--with FILE`.
+/// `OUT`, any number of `--with FILE`, and `--binary FILE`.
 fn gpu_kit(words: &[OsString]) -> Result<Command, String> {
-    let (mut out, mut with) = (None, Vec::new());
+    let (mut out, mut with, mut binary) = (None, Vec::new(), None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match word.to_str() {
@@ -80,9 +94,12 @@ fn gpu_kit(words: &[OsString]) -> Result<Command, String> {
                 let file = words.next().ok_or("`--with` names a file")?;
                 with.push(PathBuf::from(file));
             }
+            Some("--binary") => {
+                binary = Some(PathBuf::from(words.next().ok_or("`--binary` names a file")?));
+            }
             Some(flag) if flag.starts_with('-') => {
                 return Err(format!(
-                    "`gpu-kit` does not know `{flag}`; it takes a folder and `--with FILE`"
+                    "`gpu-kit` does not know `{flag}`; it takes a folder, `--with FILE` and `--binary FILE`"
                 ));
             }
             _ if out.is_some() => return Err("`gpu-kit` makes one folder".to_owned()),
@@ -90,7 +107,7 @@ fn gpu_kit(words: &[OsString]) -> Result<Command, String> {
         }
     }
     let out = out.ok_or("`gpu-kit` takes the folder that it makes")?;
-    Ok(Command::GpuKit { out, with })
+    Ok(Command::GpuKit { out, with, binary })
 }
 
 /// Whether the one flag that `command` knows is given; `None` if help is asked for.
@@ -154,17 +171,20 @@ mod tests {
 
     #[test]
     fn a_kit_has_one_folder_and_files() {
-        let kit = |with: &[&str]| Command::GpuKit {
+        let kit = |with: &[&str], binary: Option<&str>| Command::GpuKit {
             out: "kit".into(),
             with: with.iter().map(PathBuf::from).collect(),
+            binary: binary.map(PathBuf::from),
         };
-        check("gpu-kit kit", kit(&[]));
-        check("gpu-kit --with a kit --with b", kit(&["a", "b"]));
+        check("gpu-kit kit", kit(&[], None));
+        check("gpu-kit --with a kit --with b", kit(&["a", "b"], None));
+        check("gpu-kit kit --binary b", kit(&[], Some("b")));
         check("gpu-kit --help", Command::Help);
         for (line, says) in [
             ("gpu-kit", "takes the folder"),
             ("gpu-kit a b", "one folder"),
             ("gpu-kit a --with", "names a file"),
+            ("gpu-kit a --binary", "names a file"),
             ("gpu-kit a --wit b", "does not know `--wit`"),
         ] {
             let error = parse(line.split_whitespace().map(OsString::from).collect()).unwrap_err();

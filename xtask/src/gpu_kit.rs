@@ -21,8 +21,8 @@ const FILES: [(&str, &str); 3] = [
 /// The peer of the Hessian's eigenvalues, pinned by hash: Python alone.
 const PYHESSIAN: &str = include_str!("../requirements/pyhessian.txt");
 
-/// Makes the folder `out`, with the files `with` too.
-pub(crate) fn run(out: &Path, with: &[PathBuf]) -> Result<()> {
+/// Makes the folder `out`, with the files `with` too; of `binary`, or of one that is built first.
+pub(crate) fn run(out: &Path, with: &[PathBuf], binary: Option<PathBuf>) -> Result<()> {
     if out.exists()
         && fs::read_dir(out)
             .with_context(|| out.display().to_string())?
@@ -31,7 +31,9 @@ pub(crate) fn run(out: &Path, with: &[PathBuf]) -> Result<()> {
     {
         bail!("{} is there and not empty", out.display());
     }
-    let binary = sculpt::build()?;
+    let binary = binary.map_or_else(sculpt::build, Ok)?;
+    // Its headers are libtorch's.
+    setup::ensure(false)?;
     fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let own = FILES.map(|(from, to)| (project_root().join(from), to.to_owned()));
     let graphs = graphs::build(&target_dir()?.join("release"))?;

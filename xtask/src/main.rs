@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Command::Setup { cuda } => setup::run(cuda),
         Command::Check { quick } => check::run(quick),
         Command::Test { hard, words } => check::test(hard, &words),
-        Command::GpuKit { out, with } => gpu_kit::run(&out, &with),
+        Command::GpuKit { out, with, binary } => gpu_kit::run(&out, &with, binary),
         Command::Sculpt { words } => sculpt::run(&words),
     };
     match outcome {

@@ -32,8 +32,6 @@ pub trait Recorded {
 /// The full steps of a training whose examples lie on the device.
 pub(crate) struct RecordedSteps<'a> {
     resident: &'a dyn Resident,
-    /// Of an epoch.
-    rows: Option<(u64, Tensor)>,
     /// What the step reads: its rows, `[batch, k]`, and its learning rate, `[]` f32.
     of_step: Tensor,
     learning_rate: Tensor,
@@ -41,11 +39,12 @@ pub(crate) struct RecordedSteps<'a> {
 }
 
 impl Training<'_> {
-    /// Steps to be recorded; None without a recorder, or where a step is told something new each time.
+    /// Steps to be recorded, from an epoch of the cycle on; None without a recorder, or where a step is told something new each time.
     pub(crate) fn recorded_steps(
         &self,
         state: &State,
         sums: &DeviceSums,
+        epoch: u64,
     ) -> Result<Option<RecordedSteps<'_>>, TrainError> {
         let (Some(recorder), Some(resident)) = (self.recorder, self.batches.resident()) else {
             return Ok(None);
@@ -53,8 +52,7 @@ impl Training<'_> {
         if !self.division.is_whole() {
             return Ok(None);
         }
-        let first = self.epochs_before;
-        let rows = resident.rows(first);
+        let rows = resident.rows(self.epochs_before + epoch);
         let n = rows.size()[0].min(resident.rows_per_step() as i64);
         let of_step = rows.narrow(0, 0, n).copy();
         let learning_rate = Tensor::from(0_f32).to_device(state.theta.device());
@@ -67,7 +65,6 @@ impl Training<'_> {
         let work = recorder.start(Box::new(work)).map_err(TrainError::record)?;
         Ok(Some(RecordedSteps {
             resident,
-            rows: Some((first, rows)),
             of_step,
             learning_rate,
             work,
@@ -84,13 +81,7 @@ impl RecordedSteps<'_> {
         step: u32,
         learning_rate: f64,
     ) -> Result<Option<usize>, TrainError> {
-        if self.rows.as_ref().is_none_or(|(of, _)| *of != epoch) {
-            // Two epochs are not needed at once.
-            self.rows = None;
-        }
-        let (_, rows) = self
-            .rows
-            .get_or_insert_with(|| (epoch, self.resident.rows(epoch)));
+        let rows = self.resident.rows(epoch);
         let n = self.of_step.size()[0];
         let start = i64::from(step) * n;
         if start + n > rows.size()[0] {

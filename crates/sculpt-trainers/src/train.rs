@@ -138,7 +138,7 @@ impl Training<'_> {
         }
         self.division.check()?;
         let mut sums = Sums::from(&from, state);
-        let mut recorded = self.recorded_steps(state, &sums.on_device)?;
+        let mut recorded = self.recorded_steps(state, &sums.on_device, u64::from(from.epoch))?;
         for epoch in from.epoch..self.epochs {
             let first = if epoch == from.epoch { from.step } else { 0 };
             let mut learning_rate = 0.0;

@@ -156,9 +156,7 @@ impl Graph<'_> {
         // SAFETY: `recording` is what `new` gave, and is freed in `drop` alone; the functions write at most `room` bytes.
         said(|error, room| unsafe { step(self.recording, error, room) })
     }
-}
 
-impl Graph<'_> {
     /// Nothing of what is recorded is done, so that nothing is lost where it fails.
     fn record(&mut self) -> Result<(), RecordError> {
         self.call(self.begin)?;

@@ -32,6 +32,8 @@ fn the_kit_is_whole_and_its_library_fits_libtorch() {
     let made = Command::new(env!("CARGO"))
         .args(["xtask", "gpu-kit"])
         .arg(&kit)
+        // The program under test: another would be built over it, while other tests run it.
+        .args(["--binary", env!("CARGO_BIN_EXE_sculpt")])
         .current_dir(&root)
         .output()
         .unwrap();
