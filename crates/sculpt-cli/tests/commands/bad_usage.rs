@@ -73,7 +73,7 @@ fn unknown_words_come_with_the_allowed_ones() {
         2,
         &["projection, identity"],
     );
-    refused(&folder, "bench hessian", 2, &["hessian"]);
+    refused(&folder, "bench signs", 2, &["'signs'"]);
     refused(
         &folder,
         "bench train --model resnet20 --precision f16",
