@@ -62,7 +62,7 @@ fn the_published_artefacts_are_what_their_checkpoints_give() {
         .unwrap();
         let outcomes = json(&output);
         let artefacts = outcomes["artefacts"].as_array().unwrap();
-        assert_eq!(artefacts.len(), 19 + 4 + 3, "{time}");
+        assert_eq!(artefacts.len(), 19 + 5 + 3, "{time}");
         for outcome in artefacts {
             let differences = outcome["differences"].as_array().map(Vec::len);
             assert_eq!(differences, Some(0), "{time}: {outcome}");
