@@ -7,7 +7,7 @@ use anyhow::Context;
 use sculpt_experiments::{Event, ExperimentError, JobNumber, NodeId, PostMortem, Report, Worker};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -16,25 +16,36 @@ use std::time::Duration;
 /// This very program, even when a build has put another in its place: one run is one version.
 pub(crate) const PROGRAM: &str = "/proc/self/exe";
 
-/// Child processes `sculpt node ID… --supervised`, each of which reports events on its stdout.
+/// What a job's process says on stdout when all nodes of its chain are done: it waits for another.
+pub(crate) const READY: &str = "ready for a chain";
+
+/// Child processes `sculpt node --supervised`, each of which reads chains on its stdin, one a line, and reports events on its stdout. It
+/// stays for the next chain: libtorch's start, a GPU's context, recorded steps and data are had once. One whose node failed ends,
+/// and so does one of several ranks after its chain.
 pub(crate) struct Children<'a> {
     jobs: Jobs<'a>,
-    n_started: JobNumber,
-    running: BTreeMap<JobNumber, Job>,
-    sender: Sender<(JobNumber, Message)>,
-    receiver: Receiver<(JobNumber, Message)>,
+    n_jobs: JobNumber,
+    n_processes: usize,
+    processes: BTreeMap<usize, Process>,
+    sender: Sender<Message>,
+    receiver: Receiver<Message>,
 }
 
-struct Job {
+struct Process {
     child: Child,
-    /// Open while the job may run.
+    /// Open while the process may run.
     stdin: Option<ChildStdin>,
+    /// None while it waits for one.
+    job: Option<JobNumber>,
 }
 
 enum Message {
-    Line(String),
-    Event(Event),
-    Closed,
+    /// A process said something.
+    Line(usize, String),
+    /// A process closed its stdout.
+    Closed(usize),
+    /// Of a job that needed no process.
+    Report(JobNumber, Report),
 }
 
 impl<'a> Children<'a> {
@@ -42,29 +53,38 @@ impl<'a> Children<'a> {
         let (sender, receiver) = mpsc::channel();
         Self {
             jobs,
-            n_started: 0,
-            running: BTreeMap::new(),
+            n_jobs: 0,
+            n_processes: 0,
+            processes: BTreeMap::new(),
             sender,
             receiver,
         }
     }
 
-    fn report(&mut self, job: JobNumber, message: Message) -> anyhow::Result<Option<Report>> {
+    fn report(&mut self, message: Message) -> anyhow::Result<Option<(JobNumber, Report)>> {
         match message {
-            // A line that is no event is a library's: libtorch warns on stdout too.
-            Message::Line(line) => Ok(serde_json::from_str(&line).ok().map(Report::Event)),
-            Message::Event(event) => Ok(Some(Report::Event(event))),
-            Message::Closed => {
-                let Some(mut ended) = self.running.remove(&job) else {
-                    // One that was not started.
-                    return Ok(Some(Report::Ended { died: None }));
+            Message::Report(job, report) => Ok(Some((job, report))),
+            Message::Line(number, line) => {
+                let Some(process) = self.processes.get_mut(&number) else {
+                    return Ok(None);
+                };
+                if line == READY {
+                    return Ok(process.job.take().map(|job| (job, Report::Ended { died: None })));
+                }
+                // A line that is no event is a library's: libtorch warns on stdout too.
+                let event = serde_json::from_str(&line).ok().map(Report::Event);
+                Ok(process.job.zip(event))
+            }
+            Message::Closed(number) => {
+                let Some(mut ended) = self.processes.remove(&number) else {
+                    return Ok(None);
                 };
                 let status = ended.child.wait().context("a job cannot be waited for")?;
                 // One that was asked to end before it could listen is no failure: its node is tried again, unless we are to end too.
                 let was_asked = matches!(status.signal(), Some(libc::SIGTERM | libc::SIGINT));
                 let died =
                     (!status.success() && !was_asked).then(|| format!("its process ended with {status}"));
-                Ok(Some(Report::Ended { died }))
+                Ok(ended.job.map(|job| (job, Report::Ended { died })))
             }
         }
     }
@@ -130,27 +150,37 @@ fn flag(name: &str, value: impl AsRef<OsStr>) -> OsString {
     word
 }
 
-impl Worker for Children<'_> {
-    type Error = anyhow::Error;
-
-    fn start(&mut self, chain: &[NodeId]) -> anyhow::Result<JobNumber> {
-        self.n_started += 1;
-        let (job, sender) = (self.n_started, self.sender.clone());
-        let (chain, said) = self.describe(chain);
-        if let Some(event) = said {
-            let _ = sender.send((job, Message::Event(event)));
-            let _ = sender.send((job, Message::Closed));
-            return Ok(job);
+impl Children<'_> {
+    /// Hands a chain to a process that waits for one; whether there is one.
+    fn hand_over(&mut self, job: JobNumber, chain: &[NodeId]) -> bool {
+        let line = line_of(chain);
+        let waiting = self.processes.values_mut().filter(|process| process.job.is_none());
+        for process in waiting {
+            let written = process.stdin.as_mut().map(|stdin| stdin.write_all(line.as_bytes()));
+            match written {
+                Some(Ok(())) => {
+                    process.job = Some(job);
+                    return true;
+                }
+                // It was ended by somebody, which its stdout tells too.
+                Some(Err(_)) | None => process.stdin = None,
+            }
         }
+        false
+    }
+
+    /// The command of a process that reads chains, or, of several ranks, runs this one.
+    fn command(&self, chain: &[NodeId]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .arg("node")
-            .args(chain.iter().map(NodeId::as_str))
             .arg("--supervised")
             .arg(flag("--runs", self.jobs.store.word()))
             .arg(flag("--device", &self.jobs.global.device));
         if let Some(ranks) = self.jobs.global.ranks {
-            command.arg(flag("--ranks", ranks.to_string()));
+            command
+                .arg(flag("--ranks", ranks.to_string()))
+                .args(chain.iter().map(NodeId::as_str));
         }
         if let Some(folder) = &self.jobs.data.folder {
             command.arg(flag("--data", folder));
@@ -169,30 +199,65 @@ impl Worker for Children<'_> {
         }
         // Whoever started this process among others did not start its jobs so.
         ranks::forget_launcher(&mut command);
-        let mut child = command
+        command
+    }
+
+    /// Starts a process for a chain.
+    fn spawn(&mut self, job: JobNumber, chain: &[NodeId]) -> anyhow::Result<()> {
+        let mut child = self
+            .command(chain)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("a job cannot be started")?;
-        let stdin = child.stdin.take();
+        let mut stdin = child.stdin.take();
         let stdout = child.stdout.take().context("a job has no stdout")?;
+        if let (Some(stdin), None) = (&mut stdin, self.jobs.global.ranks) {
+            // One that ended already says so by closing its stdout.
+            let _ = stdin.write_all(line_of(chain).as_bytes());
+        }
+        self.n_processes += 1;
+        let (number, sender) = (self.n_processes, self.sender.clone());
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = sender.send((job, Message::Line(line)));
+                let _ = sender.send(Message::Line(number, line));
             }
-            let _ = sender.send((job, Message::Closed));
+            let _ = sender.send(Message::Closed(number));
         });
-        self.running.insert(job, Job { child, stdin });
+        let job = Some(job);
+        self.processes.insert(number, Process { child, stdin, job });
+        Ok(())
+    }
+}
+
+/// A chain as a process reads it.
+fn line_of(chain: &[NodeId]) -> String {
+    let ids: Vec<_> = chain.iter().map(NodeId::as_str).collect();
+    format!("{}\n", ids.join(" "))
+}
+
+impl Worker for Children<'_> {
+    type Error = anyhow::Error;
+
+    fn start(&mut self, chain: &[NodeId]) -> anyhow::Result<JobNumber> {
+        self.n_jobs += 1;
+        let job = self.n_jobs;
+        let (chain, said) = self.describe(chain);
+        if let Some(event) = said {
+            for report in [Report::Event(event), Report::Ended { died: None }] {
+                let _ = self.sender.send(Message::Report(job, report));
+            }
+        } else if !self.hand_over(job, chain) {
+            self.spawn(job, chain)?;
+        }
         Ok(job)
     }
 
     fn poll(&mut self, patience: Duration) -> anyhow::Result<Vec<(JobNumber, Report)>> {
         let mut reports = Vec::new();
         let mut next = self.receiver.recv_timeout(patience).ok();
-        while let Some((job, message)) = next {
-            if let Some(report) = self.report(job, message)? {
-                reports.push((job, report));
-            }
+        while let Some(message) = next {
+            reports.extend(self.report(message)?);
             next = self.receiver.try_recv().ok();
         }
         Ok(reports)
@@ -200,10 +265,21 @@ impl Worker for Children<'_> {
 
     /// Closing its stdin asks a job to stop.
     fn stop(&mut self) {
-        self.running.values_mut().for_each(|job| job.stdin = None);
+        self.processes.values_mut().for_each(|process| process.stdin = None);
     }
 
     fn capacity(&self) -> usize {
         self.jobs.n as usize
+    }
+}
+
+impl Drop for Children<'_> {
+    /// Those that wait for a chain end when nobody can give them one; they hold a share of the store until then.
+    fn drop(&mut self) {
+        self.stop();
+        let waiting = self.processes.values_mut().filter(|process| process.job.is_none());
+        for process in waiting {
+            let _ = process.child.wait();
+        }
     }
 }

@@ -4,9 +4,11 @@
 //!
 //! `unsafe` stands here, in `graphs`, and in `process`.
 
+mod card;
 mod graphs;
 
 use anyhow::{Context, bail};
+pub(crate) use card::jobs_that_fit;
 pub(crate) use graphs::Graphs;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 

@@ -1,6 +1,7 @@
 //! Runs what is missing of a recipe, several chains side by side, each job a child process.
 
 use crate::children::Children;
+use crate::cuda::jobs_that_fit;
 use crate::display::Display;
 use crate::signals::Stop;
 use crate::words::Global;
@@ -26,7 +27,7 @@ pub(crate) struct Jobs<'a> {
     pub(crate) store: &'a Store,
     pub(crate) data: &'a DataFolder,
     pub(crate) global: &'a Global,
-    /// How many at once.
+    /// How many at once, where a card's memory holds them.
     pub(crate) n: u32,
     /// Training that diverged since then is not tried again.
     pub(crate) since: Option<SystemTime>,
@@ -57,7 +58,8 @@ impl Jobs<'_> {
         let mut board = Board::new(self.recipe, is_done);
         if board.n_open_at_start() > 0 {
             let mut display = Display::new(&board);
-            let mut children = Children::new(*self);
+            let n = jobs_that_fit(self.n, &self.global.device, self.recipe, self.store)?;
+            let mut children = Children::new(Jobs { n, ..*self });
             let mut show = |board: &Board<'_>, what: Happening<'_>| display.show(board, what);
             end = drive(&mut board, &mut children, stop.asked(), &is_done, &mut show)?;
             display.finish();

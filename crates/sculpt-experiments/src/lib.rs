@@ -70,7 +70,7 @@ pub use error::ExperimentError;
 pub use limits::Limit;
 pub use live::read_live;
 pub use manifest::{Manifest, ManifestEntry, WholeManifest};
-pub use memory::check_memory;
+pub use memory::{card_bytes, check_memory};
 pub use methods::{Method, UnknownMethod};
 pub use metrics::{Metrics, MetricsRow, read_metrics, write_metrics};
 pub use node::{Combine, Init, LabelNoise, Load, Node, NodeId, Perturb, Prune, StateRef, Train, Version};

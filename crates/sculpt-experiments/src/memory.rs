@@ -1,6 +1,6 @@
 //! Memory: the most that this process has held, and what it may still take, as Linux counts them; elsewhere unknown.
 
-use crate::ExperimentError;
+use crate::{Entry, ExperimentError, Node, Work};
 use sculpt_models::{ModelSpec, Precision, has_bf16};
 use std::fs;
 use tch::Device;
@@ -53,6 +53,36 @@ pub fn check_memory(
     })
 }
 
+/// What a process has on a card before it trains: CUDA's context, cuDNN's and cuBLAS's plans and workspaces.
+const CONTEXT: u64 = 3 << 29;
+
+/// Bytes that a process takes of a card to train a node, from above: the outputs of the layers, which a backward pass keeps, as much again
+/// for their gradients and for copies in other precisions, and as much for what the allocator holds in unfit pieces; parameters with
+/// gradient, momentum and sums; the pictures, which lie on the card as 32-bit floats; and what every process has there. None of
+/// a node that does not train.
+///
+/// # Errors
+/// Data that the registry does not know; images that the network is too deep for.
+pub fn card_bytes(entry: &Entry) -> Result<Option<u64>, ExperimentError> {
+    let (Node::Train(train), Some(work)) = (&entry.node, Work::of(entry)?) else {
+        return Ok(None);
+    };
+    let image = [3, work.side, work.side];
+    let outputs = 4 * work.model.activations(image)?;
+    let step = outputs.saturating_mul(work.batch.into()).saturating_mul(3);
+    let parameters = 4 * 4 * work.model.layout().n_params() as u64;
+    let (n_train, _) = train.data.shape()?;
+    let a_picture = 4 * 3 * u64::from(work.side).pow(2);
+    // Those of folders and packs stay where they are; of others the test images are there too, a fifth of the others at most.
+    let pictures = if work.decodes { 0 } else { n_train + n_train.div_ceil(5) };
+    Ok(Some(
+        CONTEXT
+            .saturating_add(step)
+            .saturating_add(parameters)
+            .saturating_add(pictures.saturating_mul(a_picture)),
+    ))
+}
+
 /// Bytes that this process may still take: what the machine has free, and what its control group allows.
 fn free() -> Option<u64> {
     let machine = kibibytes_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
@@ -75,6 +105,8 @@ fn kibibytes_of(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{At, DataFolder, Labels, Overrides, PanelName, Preset, PresetName, Recipe, Show, grow, methods};
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_high_water_mark_is_read() {
@@ -102,5 +134,21 @@ mod tests {
         let error = check(batch, Device::Cpu).unwrap_err().to_string();
         assert!(error.contains("take a smaller batch"), "{error}");
         check(batch, Device::Cuda(0)).unwrap();
+    }
+
+    /// ResNet-20, batch 512: 1.2 GB of outputs, gradients and pieces, 0.7 GB of pictures, 1.6 GB before it trains. A card of 80 GB holds
+    /// 20 of them.
+    #[test]
+    fn what_a_node_takes_of_a_card() {
+        let paper = Preset::new(PresetName::Paper, Overrides::default(), &DataFolder::default()).unwrap();
+        let (setup, mut recipe) = (paper.panel(PanelName::A).unwrap(), Recipe::default());
+        let show = [Show::last(&[&methods::LRR], At::Levels)];
+        grow(&mut recipe, &setup, &show, Labels::Clean);
+        let taken: BTreeSet<_> = recipe.iter().map(|(_, entry)| card_bytes(entry).unwrap()).collect();
+        let taken: Vec<_> = taken.into_iter().collect();
+        let [None, Some(bytes)] = taken[..] else {
+            panic!("one kind of training, and nodes that take nothing: {taken:?}");
+        };
+        assert!((35..45).contains(&(bytes / 100_000_000)), "{bytes}");
     }
 }
