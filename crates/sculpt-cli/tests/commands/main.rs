@@ -31,5 +31,6 @@ mod tables;
 mod verify;
 mod vgg;
 mod watch;
+mod workers;
 
 use help::*;
