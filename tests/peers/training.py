@@ -1,6 +1,6 @@
 """Training steps a second: `sculpt bench train` beside PyTorch, alternating, on one machine in one run.
 
-    python training.py SCULPT [--model resnet20] [--batch 512] [--precision f32] [--density 0.1] [--threads 2]
+    python training.py SCULPT [--model resnet20] [--width 16] [--batch 512] [--precision f32] [--density 0.1] [--threads 2]
         [--device cpu] [--steps 4] [--rounds 3]
 
 SCULPT is the binary. Run with torch 2.11.0 and torchvision 0.26.0. Everybody takes the same step: forward, cross entropy, backward, the
@@ -76,7 +76,7 @@ class Peer:
         torch.manual_seed(1)
         format = torch.channels_last if channels_last else torch.contiguous_format
         self.device, self.bf16 = torch.device(args.device), args.precision == "bf16" and channels_last
-        self.model = MODELS[args.model]().to(self.device, memory_format=format)
+        self.model = MODELS[args.model](**args.sizes).to(self.device, memory_format=format)
         self.images = torch.randn(args.batch, 3, 32, 32, device=self.device).contiguous(memory_format=format)
         self.labels = torch.randint(0, 10, (args.batch,), device=self.device)
         self.masked = [p for p in self.model.parameters() if p.dim() > 1]
@@ -120,6 +120,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("sculpt")
     parser.add_argument("--model", default="resnet20", choices=MODELS)
+    parser.add_argument("--width", type=int, help="of resnet20's first stage; 16 where it is left out")
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--precision", default="f32", choices=["f32", "bf16"])
     parser.add_argument("--density", type=float, default=0.1)
@@ -130,6 +131,7 @@ def main():
     parser.add_argument("--peers", nargs="*", help="some of those below; all where none is named")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    args.sizes = {} if args.width is None else {"width": args.width}
 
     fast = "channels last, bf16 autocast" if args.precision == "bf16" else "channels last"
     forms = {"PyTorch": (False, None), f"PyTorch, {fast}": (True, None), f"torch.compile, {fast}": (True, {})}
@@ -147,6 +149,7 @@ def main():
     command = [args.sculpt, "bench", "train", "--json", "--steps", str(args.steps), "--batch", str(args.batch)]
     command += ["--model", args.model, "--classes", "10", "--precision", args.precision, "--density", str(args.density)]
     command += ["--threads", str(args.threads), "--device", device]
+    command += [word for name, size in args.sizes.items() for word in (f"--{name}", str(size))]
     speeds = {"sculpt": []} | {name: [] for name in peers}
     for round in range(args.rounds):
         made = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -156,7 +159,8 @@ def main():
             speeds[name].append(peer.speed(args.steps))
         line = ", ".join(f"{name} {values[-1]:.0f}" for name, values in speeds.items())
         print(f"round {round + 1} of {args.rounds}: {line} images/s", file=sys.stderr, flush=True)
-    what = f"Training {args.model}, batch {args.batch}, {args.precision}, density {args.density:g}, {args.threads} threads"
+    model = args.model if args.width is None else f"{args.model} of width {args.width}"
+    what = f"Training {model}, batch {args.batch}, {args.precision}, density {args.density:g}, {args.threads} threads"
     if args.device != "cpu":
         what += f", {torch.cuda.get_device_name()}"
     print(json.dumps({

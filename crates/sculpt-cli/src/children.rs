@@ -154,9 +154,15 @@ impl Children<'_> {
     /// Hands a chain to a process that waits for one; whether there is one.
     fn hand_over(&mut self, job: JobNumber, chain: &[NodeId]) -> bool {
         let line = line_of(chain);
-        let waiting = self.processes.values_mut().filter(|process| process.job.is_none());
+        let waiting = self
+            .processes
+            .values_mut()
+            .filter(|process| process.job.is_none());
         for process in waiting {
-            let written = process.stdin.as_mut().map(|stdin| stdin.write_all(line.as_bytes()));
+            let written = process
+                .stdin
+                .as_mut()
+                .map(|stdin| stdin.write_all(line.as_bytes()));
             match written {
                 Some(Ok(())) => {
                     process.job = Some(job);
@@ -265,7 +271,9 @@ impl Worker for Children<'_> {
 
     /// Closing its stdin asks a job to stop.
     fn stop(&mut self) {
-        self.processes.values_mut().for_each(|process| process.stdin = None);
+        self.processes
+            .values_mut()
+            .for_each(|process| process.stdin = None);
     }
 
     fn capacity(&self) -> usize {
@@ -277,7 +285,10 @@ impl Drop for Children<'_> {
     /// Those that wait for a chain end when nobody can give them one; they hold a share of the store until then.
     fn drop(&mut self) {
         self.stop();
-        let waiting = self.processes.values_mut().filter(|process| process.job.is_none());
+        let waiting = self
+            .processes
+            .values_mut()
+            .filter(|process| process.job.is_none());
         for process in waiting {
             let _ = process.child.wait();
         }

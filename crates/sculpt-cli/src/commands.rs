@@ -40,6 +40,7 @@ pub(crate) mod recipe;
 pub(crate) mod reproduce;
 mod resident;
 pub(crate) mod run;
+mod scale;
 pub(crate) mod schedule;
 pub(crate) mod show;
 mod side_by_side;

@@ -74,7 +74,11 @@ pub fn card_bytes(entry: &Entry) -> Result<Option<u64>, ExperimentError> {
     let (n_train, _) = train.data.shape()?;
     let a_picture = 4 * 3 * u64::from(work.side).pow(2);
     // Those of folders and packs stay where they are; of others the test images are there too, a fifth of the others at most.
-    let pictures = if work.decodes { 0 } else { n_train + n_train.div_ceil(5) };
+    let pictures = if work.decodes {
+        0
+    } else {
+        n_train + n_train.div_ceil(5)
+    };
     Ok(Some(
         CONTEXT
             .saturating_add(step)
@@ -105,7 +109,9 @@ fn kibibytes_of(text: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{At, DataFolder, Labels, Overrides, PanelName, Preset, PresetName, Recipe, Show, grow, methods};
+    use crate::{
+        At, DataFolder, Labels, Overrides, PanelName, Preset, PresetName, Recipe, Show, grow, methods,
+    };
     use std::collections::BTreeSet;
 
     #[test]
@@ -144,7 +150,10 @@ mod tests {
         let (setup, mut recipe) = (paper.panel(PanelName::A).unwrap(), Recipe::default());
         let show = [Show::last(&[&methods::LRR], At::Levels)];
         grow(&mut recipe, &setup, &show, Labels::Clean);
-        let taken: BTreeSet<_> = recipe.iter().map(|(_, entry)| card_bytes(entry).unwrap()).collect();
+        let taken: BTreeSet<_> = recipe
+            .iter()
+            .map(|(_, entry)| card_bytes(entry).unwrap())
+            .collect();
         let taken: Vec<_> = taken.into_iter().collect();
         let [None, Some(bytes)] = taken[..] else {
             panic!("one kind of training, and nodes that take nothing: {taken:?}");

@@ -1,9 +1,10 @@
 //! `sculpt bench report`: this product beside others, by the scripts of tests/peers.
 
 use crate::commands::bench::median;
+use crate::commands::scale;
 use crate::words::Global;
 use crate::{places, printing};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, value_parser};
 use sculpt_models::has_bf16;
 use sculpt_store::atomic;
@@ -29,6 +30,9 @@ pub(crate) struct Words {
     /// Only comparisons whose words hold this one, printed, and nothing written
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
+    /// How training beside torch.compile depends on batch, width and threads, as tables and a picture of their own
+    #[arg(long)]
+    scale: bool,
     /// Print one JSON object, and write nothing
     #[arg(long)]
     json: bool,
@@ -45,7 +49,7 @@ enum Printed {
 /// This product beside others.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Comparison {
+pub(super) struct Comparison {
     what: String,
     unit: String,
     /// Of each round, by who made them; this product is `sculpt`. More is better.
@@ -53,8 +57,22 @@ struct Comparison {
     /// How this product did it.
     ours: String,
     versions: String,
-    machine: String,
-    date: String,
+    pub(super) machine: String,
+    pub(super) date: String,
+}
+
+impl Comparison {
+    /// How many times as fast this product is as each of the others, round by round.
+    pub(super) fn ratios(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
+        let own = &self.speeds[OURS];
+        let others = self.speeds.iter().filter(|(name, _)| *name != OURS);
+        others.map(|(name, theirs)| {
+            (
+                name.as_str(),
+                own.iter().zip(theirs).map(|(own, theirs)| own / theirs).collect(),
+            )
+        })
+    }
 }
 
 /// This product, in `speeds`.
@@ -90,25 +108,16 @@ fn scripts() -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    let peers = places::peers()?;
+    if words.scale {
+        return scale_up(words, global);
+    }
     let mut found = Vec::new();
     for (script, own) in scripts() {
-        let line = format!("{script} {}", own.join(" "));
-        if words
-            .only
-            .as_ref()
-            .is_some_and(|word| !line.contains(word.as_str()))
-        {
-            continue;
-        }
-        printing::note(&format!("{line}: some minutes"));
-        found.extend(compare(words, global, &peers.join(script), &own)?);
+        let own: Vec<_> = own.into_iter().map(str::to_owned).collect();
+        found.extend(words.compare(global, script, &own)?.into_iter().flatten());
     }
     if found.is_empty() {
-        bail!(
-            "no comparison is called {:?}",
-            words.only.as_deref().unwrap_or_default()
-        );
+        return Err(words.nothing_is_called_so());
     }
     if words.json {
         return printing::json(&found);
@@ -123,7 +132,70 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyhow::Result<Vec<Comparison>> {
+fn scale_up(words: &Words, global: &Global) -> anyhow::Result<()> {
+    let mut found = Vec::new();
+    for place in scale::places(global.threads) {
+        for comparison in words
+            .compare(global, "training.py", &place.words())?
+            .into_iter()
+            .flatten()
+        {
+            found.push((place, comparison));
+        }
+    }
+    if found.is_empty() {
+        return Err(words.nothing_is_called_so());
+    }
+    let comparisons: Vec<_> = found.iter().map(|(_, comparison)| comparison).collect();
+    if words.json {
+        return printing::json(&comparisons);
+    }
+    if words.only.is_some() {
+        printing::line(page(comparisons).trim_end());
+        return Ok(());
+    }
+    let (svg, png) = scale::picture(&found)?;
+    for (ending, bytes) in [
+        ("svg", svg.as_bytes()),
+        ("png", &png),
+        ("md", page(comparisons).as_bytes()),
+    ] {
+        let path = places::reports().join(format!("benchmarks-scale.{ending}"));
+        atomic::write(&path, bytes)?;
+        printing::line(&format!("{}", path.display()));
+    }
+    Ok(())
+}
+
+impl Words {
+    /// Runs a script of tests/peers with these words; None where only others were asked for.
+    fn compare(
+        &self,
+        global: &Global,
+        script: &str,
+        own: &[String],
+    ) -> anyhow::Result<Option<Vec<Comparison>>> {
+        let line = format!("{script} {}", own.join(" "));
+        if self
+            .only
+            .as_ref()
+            .is_some_and(|word| !line.contains(word.as_str()))
+        {
+            return Ok(None);
+        }
+        printing::note(&format!("{line}: some minutes"));
+        compare(self, global, &places::peers()?.join(script), own).map(Some)
+    }
+
+    fn nothing_is_called_so(&self) -> anyhow::Error {
+        anyhow!(
+            "no comparison is called {:?}",
+            self.only.as_deref().unwrap_or_default()
+        )
+    }
+}
+
+fn compare(words: &Words, global: &Global, script: &Path, own: &[String]) -> anyhow::Result<Vec<Comparison>> {
     let this = std::env::current_exe().context("the path of this program")?;
     let mut command = Command::new(&words.python);
     command.arg(script).arg(this).args(own);
@@ -137,7 +209,10 @@ fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyho
         "cpu"
     };
     command.args(["--device", device]);
-    if let Some(threads) = global.threads {
+    if let Some(threads) = global
+        .threads
+        .filter(|_| !own.iter().any(|word| word == "--threads"))
+    {
         command.args(["--threads", &threads.to_string()]);
     }
     let python = words.python.display();
@@ -164,7 +239,7 @@ fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyho
 }
 
 /// Median and both ends.
-fn spread(values: &[f64]) -> [f64; 3] {
+pub(super) fn spread(values: &[f64]) -> [f64; 3] {
     let ends = values
         .iter()
         .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &v| {
@@ -173,7 +248,7 @@ fn spread(values: &[f64]) -> [f64; 3] {
     [median(values), ends[0], ends[1]]
 }
 
-fn page(found: &[Comparison]) -> String {
+fn page<'a>(found: impl IntoIterator<Item = &'a Comparison>) -> String {
     let mut text = "# Benchmarks\n\nGenerated by `cargo xtask bench report`, do not edit. Each table is one run, in which all took turns on \
                     one machine: the median of the rounds, and in brackets their range. A ratio is that of the same round.\n"
         .to_owned();
@@ -195,11 +270,12 @@ fn page(found: &[Comparison]) -> String {
         .expect("a string takes all");
         let [median, low, high] = spread(own);
         writeln!(text, "| **sculpt** | **{median:.0}** ({low:.0} to {high:.0}) | |").expect("likewise");
+        let ratios: BTreeMap<_, _> = comparison.ratios().collect();
         let mut others: Vec<_> = speeds.iter().filter(|(name, _)| *name != OURS).collect();
         others.sort_by(|a, b| spread(b.1)[0].total_cmp(&spread(a.1)[0]));
         for (name, theirs) in others {
-            let ratios: Vec<f64> = own.iter().zip(theirs).map(|(own, theirs)| own / theirs).collect();
-            let ([median, low, high], [ratio, least, most]) = (spread(theirs), spread(&ratios));
+            let ([median, low, high], [ratio, least, most]) =
+                (spread(theirs), spread(&ratios[name.as_str()]));
             writeln!(
                 text,
                 "| {name} | {median:.0} ({low:.0} to {high:.0}) | {ratio:.2} × ({least:.2} to {most:.2}) |"

@@ -63,14 +63,21 @@ fn gigabytes(bytes: u64) -> f64 {
 fn word_of(index: &str, visible: Option<&str>) -> String {
     let shown = visible.filter(|shown| !shown.trim().is_empty());
     let place = index.parse::<usize>().ok();
-    let word = shown.zip(place).and_then(|(shown, place)| shown.split(',').nth(place));
+    let word = shown
+        .zip(place)
+        .and_then(|(shown, place)| shown.split(',').nth(place));
     word.map_or(index, str::trim).to_owned()
 }
 
 /// Bytes that are free on it.
 fn free(card: &str) -> anyhow::Result<u64> {
     let output = Command::new("nvidia-smi")
-        .args(["--query-gpu=memory.free", "--format=csv,noheader,nounits", "-i", card])
+        .args([
+            "--query-gpu=memory.free",
+            "--format=csv,noheader,nounits",
+            "-i",
+            card,
+        ])
         .stdin(Stdio::null())
         .output()
         .context("nvidia-smi cannot be run")?;

@@ -53,7 +53,11 @@ impl Worker {
 #[test]
 fn a_worker_does_chain_after_chain() {
     let example = Example::new().run();
-    let ids: Vec<_> = example.recipe.iter().map(|(id, _)| id.as_str().to_owned()).collect();
+    let ids: Vec<_> = example
+        .recipe
+        .iter()
+        .map(|(id, _)| id.as_str().to_owned())
+        .collect();
     let [init, prune, train] = &ids[..] else {
         panic!("three nodes: {ids:?}");
     };

@@ -1,14 +1,9 @@
 //! What a picture says: panels, curves, points.
 
-use super::error::DrawError;
 use super::look::{Dash, Look};
 use super::method::Series;
 use sculpt_rows::IntervalOf;
 
-/// More curves in a panel than these are not told apart.
-const MOST_CURVES: usize = 10;
-const MOST_PANELS: usize = 60;
-const MOST_COLUMNS: usize = 3;
 /// Of so few seeds each can be shown.
 const FEW_SEEDS: usize = 5;
 /// A curve of more points has a band for its intervals, and markers only here and there.
@@ -85,6 +80,11 @@ pub enum XAxis {
         label: String,
         /// The end, in that unit.
         end: u32,
+    },
+    /// Logarithmic, a tick at every value present: sizes that are tried in doublings.
+    Doubling {
+        /// Quantity and unit.
+        label: String,
     },
     /// x is a density in (0, 1]: logarithmic, falling to the right, a tick at every density present,
     /// labelled with sparsity and density.
@@ -214,7 +214,10 @@ impl XAxis {
     /// What it shows.
     pub fn label(&self) -> &str {
         match self {
-            Self::Linear { label } | Self::Count { label } | Self::Shared { label, .. } => label,
+            Self::Linear { label }
+            | Self::Count { label }
+            | Self::Shared { label, .. }
+            | Self::Doubling { label } => label,
             Self::Density => "density",
         }
     }
@@ -315,22 +318,6 @@ impl Reference {
     }
 }
 
-impl Figure {
-    /// Rejects what cannot be drawn honestly.
-    pub(crate) fn check(&self) -> Result<(), DrawError> {
-        let n = self.panels.len();
-        if !(1..=MOST_PANELS).contains(&n) || !(1..=MOST_COLUMNS).contains(&self.columns) {
-            return Err(DrawError::Panels {
-                n,
-                columns: self.columns,
-                most: MOST_PANELS,
-                most_columns: MOST_COLUMNS,
-            });
-        }
-        self.panels.iter().try_for_each(Panel::check)
-    }
-}
-
 impl Panel {
     /// Whether curves are moved sideways, so that none hides another's markers and intervals: where x
     /// takes few values, or where there are error bars.
@@ -339,111 +326,7 @@ impl Panel {
             let has_interval = |point: &Point| point.interval.is_some();
             !curve.is_long() && curve.seeds.is_empty() && curve.points.iter().any(has_interval)
         };
-        let few_values = match self.x {
-            XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => false,
-            XAxis::Density => true,
-        };
-        self.curves.len() > 1 && (few_values || self.curves.iter().any(bars))
-    }
-
-    fn check(&self) -> Result<(), DrawError> {
-        let n = self.curves.len();
-        if !(1..=MOST_CURVES).contains(&n) {
-            return Err(DrawError::Curves {
-                panel: self.title.clone(),
-                n,
-                most: MOST_CURVES,
-            });
-        }
-        for (i, curve) in self.curves.iter().enumerate() {
-            self.check_curve(curve)?;
-            if let Some(other) = self.curves[..i].iter().find(|other| other.look() == curve.look()) {
-                return Err(DrawError::SameLook {
-                    first: other.label(),
-                    second: curve.label(),
-                });
-            }
-        }
-        for (curve, seed) in self
-            .curves
-            .iter()
-            .flat_map(|c| c.seeds.iter().map(move |s| (c, s)))
-        {
-            if let Some((_, value)) = seed.iter().find(|(x, y)| !x.is_finite() || !y.is_finite()) {
-                return Err(DrawError::OffAxis {
-                    panel: self.title.clone(),
-                    curve: curve.label(),
-                    what: "a seed's value",
-                    value: *value,
-                });
-            }
-        }
-        self.references
-            .iter()
-            .try_for_each(|reference| self.check_reference(reference))
-    }
-
-    fn check_curve(&self, curve: &Curve) -> Result<(), DrawError> {
-        let off_axis = |what, value| DrawError::OffAxis {
-            panel: self.title.clone(),
-            curve: curve.label(),
-            what,
-            value,
-        };
-        if curve.points.is_empty() {
-            return Err(DrawError::NoPoints {
-                panel: self.title.clone(),
-                curve: curve.label(),
-            });
-        }
-        for &Point {
-            x, mean, interval, n, ..
-        } in &curve.points
-        {
-            let on_axis = match self.x {
-                XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => x.is_finite(),
-                // A smaller density is no network; it would also stretch the axis without end.
-                XAxis::Density => (1e-9..=1.0).contains(&x),
-            };
-            if !on_axis {
-                return Err(off_axis("x", x));
-            }
-            if !mean.is_finite() {
-                return Err(off_axis("mean", mean));
-            }
-            if n == 0 || (n == 1 && interval.is_some()) {
-                let (panel, curve, interval) = (self.title.clone(), curve.label(), interval.is_some());
-                return Err(DrawError::SeedCount {
-                    panel,
-                    curve,
-                    x,
-                    n,
-                    interval,
-                });
-            }
-            if let Some(interval) = interval {
-                self.check_interval(interval, mean, curve.label())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_reference(&self, reference: &Reference) -> Result<(), DrawError> {
-        let [low, high] = reference.values();
-        self.check_interval(Interval { low, high }, low, reference.label().to_owned())
-    }
-
-    fn check_interval(&self, interval: Interval, mean: f64, curve: String) -> Result<(), DrawError> {
-        let Interval { low, high } = interval;
-        if low.is_finite() && high.is_finite() && (low..=high).contains(&mean) {
-            return Ok(());
-        }
-        Err(DrawError::Interval {
-            panel: self.title.clone(),
-            curve,
-            mean,
-            low,
-            high,
-        })
+        let takes_few_values = self.x == XAxis::Density;
+        self.curves.len() > 1 && (takes_few_values || self.curves.iter().any(bars))
     }
 }

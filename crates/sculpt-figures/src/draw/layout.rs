@@ -230,6 +230,11 @@ impl<'a> Layout<'a> {
                 let bottom = self.linear_labels(&x_ticks, label, x, plot)?;
                 (x_ticks.iter().map(|tick| tick.at).collect(), bottom)
             }
+            XAxis::Doubling { label } => {
+                let x_ticks = ticks::ticks_of_values(panel);
+                let bottom = self.linear_labels(&x_ticks, label, x, plot)?;
+                (x_ticks.iter().map(|tick| tick.at).collect(), bottom)
+            }
             XAxis::Density => {
                 let x_ticks = ticks::density_ticks(panel);
                 let bottom = self.density_labels(&x_ticks, x, plot)?;

@@ -4,6 +4,7 @@
 //! Coordinates are hundredths of a millimetre, since plotters draws on integers. `layout` decides where everything stands and
 //! draws nothing; `paint` draws and decides nothing.
 
+mod check;
 mod error;
 mod export;
 mod figure;

@@ -65,7 +65,7 @@ pub(super) fn curves_in_place(chart: &Chart<'_>, context: &Context<'_, '_>) -> V
         let mut points: Vec<PlacedPoint> = curve.points.iter().map(at).collect();
         match panel.x {
             XAxis::Density => points.sort_by_key(|point| point.x),
-            XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => {}
+            XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } | XAxis::Doubling { .. } => {}
         }
         let seed = |line: &Vec<(f64, f64)>| {
             let at = |&(x, y): &(f64, f64)| {

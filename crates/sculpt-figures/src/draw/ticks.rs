@@ -25,6 +25,7 @@ pub(crate) struct DensityTick {
 pub(crate) fn place(axis: &XAxis, x: f64) -> f64 {
     match axis {
         XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => x,
+        XAxis::Doubling { .. } => x.log2(),
         XAxis::Density => -x.log10(),
     }
 }
@@ -69,6 +70,19 @@ pub(crate) fn whole_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
     ticks.map(unpadded).collect()
 }
 
+/// The values present, from the lowest.
+pub(crate) fn ticks_of_values(panel: &Panel) -> Vec<Tick> {
+    let points = panel.curves.iter().flat_map(|curve| &curve.points);
+    let mut values: Vec<f64> = points.map(|point| point.x).collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    let tick = |value: f64| Tick {
+        at: place(&panel.x, value),
+        text: value.to_string(),
+    };
+    values.into_iter().map(tick).collect()
+}
+
 /// Densities of the panel from 1 down; those that read the same are one tick.
 pub(crate) fn density_ticks(panel: &Panel) -> Vec<DensityTick> {
     let mut densities: Vec<f64> = panel
@@ -107,6 +121,7 @@ pub(crate) fn x_extent(panel: &Panel) -> (f64, f64) {
     }
     let half = match panel.x {
         XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => (0.05 * low.abs()).max(0.5),
+        XAxis::Doubling { .. } => 1.0,
         XAxis::Density => 0.2,
     };
     (low - half, high + half)
@@ -316,5 +331,22 @@ mod tests {
         ]));
         let texts: Vec<&str> = ticks.iter().map(|tick| tick.density.as_str()).collect();
         assert_eq!(texts, ["1", "0.5"]);
+    }
+
+    /// 64, 512 and 4,096 are three doublings apart each.
+    #[test]
+    fn doublings_stand_at_the_values_present() {
+        let x = XAxis::Doubling {
+            label: "batch".into(),
+        };
+        let points = [4096.0, 64.0, 512.0, 64.0].map(|x| point(x, 50.0, 1.0)).to_vec();
+        let panel = Panel { x, ..panel(points) };
+        let ticks: Vec<_> = ticks_of_values(&panel)
+            .into_iter()
+            .map(|tick| (tick.at, tick.text))
+            .collect();
+        let expected = [(6.0, "64"), (9.0, "512"), (12.0, "4096")].map(|(at, text)| (at, text.to_owned()));
+        assert_eq!(ticks, expected);
+        assert_eq!(x_extent(&panel), (6.0, 12.0));
     }
 }
