@@ -1,6 +1,6 @@
 //! `plan`: what an artefact costs, without training.
 
-use super::preset::{PresetWords, artefacts};
+use super::preset::{PresetWords, artefacts, check_suite_name};
 use super::reproduce::suite_to_train;
 use super::speed::Speeds;
 use super::work::Training;
@@ -33,7 +33,7 @@ pub(crate) struct Words {
     #[arg(long, value_name = "PROFILE", requires = "slurm")]
     profile: Option<String>,
     /// Name of the suite [default: the preset with its overrides]
-    #[arg(long, value_name = "NAME", requires = "slurm")]
+    #[arg(long, value_name = "NAME")]
     suite: Option<String>,
     /// Give no hours
     #[arg(long)]
@@ -41,6 +41,14 @@ pub(crate) struct Words {
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
+}
+
+impl Words {
+    fn suite_name(&self, preset: &Preset) -> anyhow::Result<String> {
+        let name = self.suite.clone().unwrap_or_else(|| preset.suite_name());
+        check_suite_name(&name)?;
+        Ok(name)
+    }
 }
 
 #[derive(Serialize)]
@@ -83,10 +91,8 @@ fn scripts(
     data: &DataFolder,
     global: &Global,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    let name = words.suite.clone().unwrap_or_else(|| preset.suite_name());
-    super::preset::check_suite_name(&name)?;
     let store = places::store(global);
-    let suite = suite_to_train(name, preset, wanted, &store)?;
+    let suite = suite_to_train(words.suite_name(preset)?, preset, wanted, &store)?;
     suite.save(&store)?;
     let needed = super::work::of_suite(&suite.name, &store, data)?;
     let training = Training {
@@ -122,6 +128,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let wanted = artefacts(&words.artefacts)?;
     let data = words.preset.data.folder(global, 1)?;
     let preset = words.preset.preset(&data)?;
+    let suite = words.suite_name(&preset)?;
     let store = places::store(global);
     let mut all = Vec::new();
     for artefact in &wanted {
@@ -161,7 +168,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let hours: Option<Vec<f64>> = panels.iter().map(|row| row.hours).collect();
     let costs = Costs {
         preset: preset.name.to_string(),
-        suite: preset.suite_name(),
+        suite,
         data: preset.title_of(PanelName::A).to_owned(),
         plan: whole,
         hours: hours.filter(|_| !words.no_bench).map(|hours| hours.iter().sum()),
