@@ -143,6 +143,17 @@ impl Failure {
 }
 
 impl Store {
+    /// Why a node that is not done and that nobody is at was given up: its training diverged, or its last run failed. None of others.
+    pub fn why_given_up(&self, id: &NodeId) -> Option<String> {
+        let folder = self.node_folder(id);
+        // A file that cannot be read now is `verify`'s to name.
+        let diverged = PostMortem::read(&folder).ok().flatten().map(|found| found.why);
+        let why = diverged.or_else(|| Some(Failure::read(&folder).ok()??.why))?;
+        // Who begins again removes the reason a moment later.
+        let is_held = self.holding(id).is_ok_and(|held| held.is_some());
+        (!is_held).then_some(why)
+    }
+
     /// Notes for whoever looks at the store why a node's process failed, where the process could not say it itself: it was killed, or never
     /// came to the node. A node that somebody is at is left alone, and so is one that is done all the same or says why already.
     pub fn note_failure(&self, id: &NodeId, why: &str) {
@@ -237,5 +248,8 @@ mod tests {
         store.note_failure(&id, "killed");
         store.note_failure(&id, "killed again");
         assert_eq!(failed().as_deref(), Some("killed"));
+        assert_eq!(store.why_given_up(&id).as_deref(), Some("killed"));
+        let _lease = store.lock(&id).unwrap();
+        assert_eq!(store.why_given_up(&id), None, "somebody tries it again");
     }
 }

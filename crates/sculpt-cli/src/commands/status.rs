@@ -7,13 +7,10 @@ use crate::slurm::{self, Queued};
 use crate::words::Global;
 use crate::{places, printing};
 use clap::Args;
-use sculpt_experiments::{
-    AnySuite, Failure, MetricsRow, NodeId, PostMortem, Recipe, StateRef, Store, counted,
-};
+use sculpt_experiments::{AnySuite, MetricsRow, NodeId, Recipe, StateRef, Store, counted};
 use sculpt_store::{Holder, paths};
 use serde::Serialize;
 use std::cell::Cell;
-use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, SystemTime};
 use std::{fs, thread};
@@ -153,7 +150,7 @@ fn of(suite: &AnySuite, store: &Store, named: &Named, slurm: &Cell<Slurm>) -> an
         let live = paths::live_epochs(&folder);
         if store.is_done(id, entry) {
             done += 1;
-        } else if let Some(why) = failure(&folder, || store.holding(id).is_ok_and(|held| held.is_some())) {
+        } else if let Some(why) = store.why_given_up(id) {
             failed.push(Failed {
                 id: id.clone(),
                 names: named.names(id),
@@ -200,15 +197,6 @@ fn of(suite: &AnySuite, store: &Store, named: &Named, slurm: &Cell<Slurm>) -> an
         last_words: (is_left && nobody && has_logs).then(|| slurm::last_words(store.runs(), &name)),
         workers,
     })
-}
-
-/// Why a node that nobody is at was given up.
-fn failure(folder: &Path, is_held: impl FnOnce() -> bool) -> Option<String> {
-    // A file that cannot be read now is `verify`'s to name.
-    let diverged = PostMortem::read(folder).ok().flatten().map(|found| found.why);
-    let why = diverged.or_else(|| Some(Failure::read(folder).ok()??.why))?;
-    // Who begins again removes the reason a moment later.
-    (!is_held()).then_some(why)
 }
 
 /// Whether anybody is queued, by a controller that may be away: that it is waited for is said.

@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use crate::display::seconds_to_go;
-use sculpt_experiments::{MetricsRow, Node, NodeId, PostMortem, Recipe, Store};
+use sculpt_experiments::{MetricsRow, Node, NodeId, Recipe, Store};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -173,10 +173,10 @@ impl Seen {
         let is_done = self.store.is_done(&node.id, entry);
         node.standing = if is_done {
             Standing::Done
+        } else if self.store.why_given_up(&node.id).is_some() {
+            Standing::Failed
         } else if is_train && paths::live_epochs(&folder).is_file() {
             Standing::Begun
-        } else if is_train && matches!(PostMortem::read(&folder), Ok(Some(_))) {
-            Standing::Failed
         } else {
             Standing::Waiting
         };
