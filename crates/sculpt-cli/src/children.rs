@@ -20,7 +20,7 @@ pub(crate) const PROGRAM: &str = "/proc/self/exe";
 pub(crate) const READY: &str = "ready for a chain";
 
 /// Child processes `sculpt node --supervised`, each of which reads chains on its stdin, one a line, and reports events on its stdout. It
-/// stays for the next chain: libtorch's start, a GPU's context, recorded steps and data are had once. One whose node failed ends,
+/// stays for the next chain: libtorch's start, a GPU's context and data are had once. One whose node failed ends,
 /// and so does one of several ranks after its chain.
 pub(crate) struct Children<'a> {
     jobs: Jobs<'a>,
@@ -37,6 +37,10 @@ struct Process {
     stdin: Option<ChildStdin>,
     /// None while it waits for one.
     job: Option<JobNumber>,
+    /// Whether it has done a chain before.
+    is_used: bool,
+    /// Whether it has said anything of the nodes of this one.
+    has_begun: bool,
 }
 
 enum Message {
@@ -73,17 +77,22 @@ impl<'a> Children<'a> {
                 }
                 // A line that is no event is a library's: libtorch warns on stdout too.
                 let event = serde_json::from_str(&line).ok().map(Report::Event);
+                process.has_begun |= event.is_some();
                 Ok(process.job.zip(event))
             }
             Message::Closed(number) => {
                 let Some(mut ended) = self.processes.remove(&number) else {
                     return Ok(None);
                 };
+                // One that goes on though nobody can hear it ends as well.
+                ended.stdin = None;
                 let status = ended.child.wait().context("a job cannot be waited for")?;
                 // One that was asked to end before it could listen is no failure: its node is tried again, unless we are to end too.
                 let was_asked = matches!(status.signal(), Some(libc::SIGTERM | libc::SIGINT));
-                let died =
-                    (!status.success() && !was_asked).then(|| format!("its process ended with {status}"));
+                // Nor is one that ended while it waited, just as it was handed a chain: that is another's then.
+                let had_waited = ended.is_used && !ended.has_begun;
+                let died = (!status.success() && !was_asked && !had_waited)
+                    .then(|| format!("its process ended with {status}"));
                 Ok(ended.job.map(|job| (job, Report::Ended { died })))
             }
         }
@@ -165,7 +174,7 @@ impl Children<'_> {
                 .map(|stdin| stdin.write_all(line.as_bytes()));
             match written {
                 Some(Ok(())) => {
-                    process.job = Some(job);
+                    (process.job, process.is_used, process.has_begun) = (Some(job), true, false);
                     return true;
                 }
                 // It was ended by somebody, which its stdout tells too.
@@ -225,13 +234,20 @@ impl Children<'_> {
         self.n_processes += 1;
         let (number, sender) = (self.n_processes, self.sender.clone());
         std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = sender.send(Message::Line(number, line));
+            // Libraries print paths, which may be of any bytes.
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                let _ = sender.send(Message::Line(number, String::from_utf8_lossy(&line).into_owned()));
             }
             let _ = sender.send(Message::Closed(number));
         });
-        let job = Some(job);
-        self.processes.insert(number, Process { child, stdin, job });
+        let process = Process {
+            child,
+            stdin,
+            job: Some(job),
+            is_used: false,
+            has_begun: false,
+        };
+        self.processes.insert(number, process);
         Ok(())
     }
 }

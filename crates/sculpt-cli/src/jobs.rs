@@ -1,4 +1,4 @@
-//! Runs what is missing of a recipe, several chains side by side, each job a child process.
+//! Runs what is missing of a recipe, several chains side by side, in child processes that stay.
 
 use crate::children::Children;
 use crate::cuda::jobs_that_fit;
@@ -57,8 +57,8 @@ impl Jobs<'_> {
         let is_done = |id: &NodeId, entry: &_| self.store.is_done(id, entry);
         let mut board = Board::new(self.recipe, is_done);
         if board.n_open_at_start() > 0 {
+            let n = jobs_that_fit(self.n, self.global, self.recipe, self.store)?;
             let mut display = Display::new(&board);
-            let n = jobs_that_fit(self.n, &self.global.device, self.recipe, self.store)?;
             let mut children = Children::new(Jobs { n, ..*self });
             let mut show = |board: &Board<'_>, what: Happening<'_>| display.show(board, what);
             end = drive(&mut board, &mut children, stop.asked(), &is_done, &mut show)?;

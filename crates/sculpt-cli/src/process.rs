@@ -33,6 +33,24 @@ pub(crate) fn keep_large_blocks() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn keep_large_blocks() {}
 
+/// Gives back to the system what freed memory the process keeps, so that one node's peak is not that of the node before, and others on the
+/// machine may have it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(
+    unsafe_code,
+    reason = "malloc_trim is a C function; there is no safe way to call it"
+)]
+pub(crate) fn give_back() {
+    // SAFETY: malloc_trim takes a number, holds the allocator's own locks, and frees nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Other systems' allocators are left as they are.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn give_back() {}
+
 /// Ends the process, with all that was said on its streams.
 #[expect(
     unsafe_code,

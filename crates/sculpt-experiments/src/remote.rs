@@ -60,6 +60,14 @@ impl RemoteStore {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets what was not there: it may have come since.
+    pub(crate) fn forget_absent(&self) {
+        let mut known = self.known();
+        known.listed = None;
+        known.absent.clear();
+        known.n_asked = 0;
+    }
+
     /// What a finished node consists of, as of now.
     pub(crate) fn index(&self, id: &NodeId) -> Result<Option<Index>, RemoteError> {
         let found = self.folders.index(id.as_str())?;

@@ -152,6 +152,13 @@ impl Store {
         self.pull(remote, &index, |name| paths::checkpoint_epoch(name).is_none())
     }
 
+    /// Forgets what a remote place lacked when it was asked: for a process that stays while others work.
+    pub fn look_anew(&self) {
+        if let Some(remote) = &self.remote {
+            remote.forget_absent();
+        }
+    }
+
     /// Brings a state that is elsewhere and not here.
     pub(crate) fn bring_state(&self, state: &StateRef) -> Result<(), ExperimentError> {
         let Some(remote) = &self.remote else { return Ok(()) };

@@ -67,7 +67,7 @@ pub enum Drive {
     Stopped,
 }
 
-/// Nodes that one job runs at most: a job costs the start of a process, a long one keeps others waiting.
+/// Nodes that one job runs at most: between jobs a process is told of the next, a long one keeps others waiting.
 const NODES_A_JOB: usize = 12;
 
 /// How long to wait for a word of the jobs.

@@ -56,6 +56,8 @@ impl Runner<'_> {
             ..
         } = self.read_parent(work, &train.from)?;
         if !self.loaded.contains_key(&train.data.loaded_as()) {
+            // A process that goes from panel to panel holds the data of one.
+            self.loaded.clear();
             let dataset = self.data.load(&train.data)?;
             self.loaded.insert(train.data.loaded_as(), dataset);
         }

@@ -6,7 +6,7 @@ use crate::cuda::Graphs;
 use crate::ranks::Ranks;
 use crate::signals::Stop;
 use crate::words::Global;
-use crate::{device, places, printing};
+use crate::{device, places, printing, process};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{Ended, Event, ExperimentError, NodeId, Progress, Runner, Store};
@@ -24,7 +24,7 @@ pub(crate) struct Words {
     #[command(flatten)]
     data: DataWords,
     /// Make them anew though they are done, and with them all finished nodes that follow from them
-    #[arg(long)]
+    #[arg(long, requires = "ids")]
     again: bool,
     /// Report events as JSON lines, stop cleanly when stdin closes; without ids, read chains of them from stdin, one a line
     #[arg(long, hide = true)]
@@ -97,12 +97,20 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         is_alone: group.is_none(),
         supervised,
     };
-    if let Some(chains) = chains.filter(|_| words.ids.is_empty()) {
+    if words.ids.is_empty() {
+        let Some(chains) = chains.filter(|_| group.is_none()) else {
+            bail!("processes that train together are told the nodes' ids as words");
+        };
         while let Some(chain) = chains.next(&stop) {
+            store.look_anew();
             if !at.run(find(&store, &chain)?)? {
                 break;
             }
-            printing::line(READY);
+            process::give_back();
+            if let Some(graphs) = &graphs {
+                graphs.give_back();
+            }
+            say(READY);
         }
         return Ok(());
     }
@@ -166,6 +174,7 @@ impl At<'_, '_> {
                     suite.name()
                 );
             }
+            process::give_back();
             // A node of few steps ends before it hears of it, and would be followed by the next one. Processes that train together
             // have to agree, which they do at a step.
             let is_stopped = self.is_alone && self.stop.asked().load(Ordering::Relaxed);
@@ -214,7 +223,12 @@ impl At<'_, '_> {
 }
 
 fn event(event: &Event) {
-    printing::line(&serde_json::to_string(event).expect("events are plain JSON"));
+    say(&serde_json::to_string(event).expect("events are plain JSON"));
+}
+
+/// A line for the supervisor. What a library printed, and may have begun a line with, ends before it.
+fn say(line: &str) {
+    printing::line(&format!("\n{line}"));
 }
 
 /// How often a process that waits for a chain looks whether it is to stop.

@@ -1,35 +1,42 @@
 //! How many trainings a card's memory holds side by side.
 
 use crate::printing;
+use crate::words::Global;
 use anyhow::Context;
 use sculpt_experiments::{ExperimentError, Recipe, Store, card_bytes};
 use std::process::{Command, Stdio};
 
-/// How many of the jobs asked for fit on the card that `device` names, at least one: what is free on it, by what the largest node
-/// takes that is to be trained. A line says where they are fewer, or where what is free is not known.
+/// How many of the jobs asked for fit on the card that `--device` names, or the one behind it of several ranks that has least, at least one:
+/// what is free on it now, by what the largest node takes that is to be trained, both roughly. A line says where they are fewer, or where
+/// what is free is not known. Others that start at the same time are not known of.
 ///
 /// # Errors
 /// Nodes of data that the registry does not know.
 pub(crate) fn jobs_that_fit(
     asked: u32,
-    device: &str,
+    global: &Global,
     recipe: &Recipe,
     store: &Store,
 ) -> Result<u32, ExperimentError> {
-    let Some(index) = device.strip_prefix("cuda:").filter(|_| asked > 1) else {
+    let device = &global.device;
+    let first: Option<u32> = device.strip_prefix("cuda:").and_then(|index| index.parse().ok());
+    let Some(first) = first.filter(|_| asked > 1) else {
         return Ok(asked);
     };
+    let ranks = global.ranks.unwrap_or(1);
     let mut largest = None;
     for (id, entry) in recipe.iter() {
         if !store.is_done(id, entry) {
-            largest = largest.max(card_bytes(entry)?);
+            largest = largest.max(card_bytes(entry, ranks)?);
         }
     }
     let Some(largest) = largest else {
         return Ok(asked);
     };
-    let card = word_of(index, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref());
-    let free = match free(&card) {
+    let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
+    let cards = (first..first + ranks).map(|index| free(&word_of(index, visible.as_deref())));
+    let least: anyhow::Result<Vec<u64>> = cards.collect();
+    let free = match least.map(|free| free.into_iter().min().unwrap_or_default()) {
         Ok(free) => free,
         Err(error) => {
             printing::warning(&format!(
@@ -60,13 +67,11 @@ fn gigabytes(bytes: u64) -> f64 {
 }
 
 /// What `nvidia-smi` calls the card that CUDA counts as `index`: it counts all of the machine's, CUDA those that it is shown.
-fn word_of(index: &str, visible: Option<&str>) -> String {
+/// Parts of cards (MIG) it tells nothing of, and where cards differ CUDA counts the fastest first, unless CUDA_DEVICE_ORDER is PCI_BUS_ID.
+fn word_of(index: u32, visible: Option<&str>) -> String {
     let shown = visible.filter(|shown| !shown.trim().is_empty());
-    let place = index.parse::<usize>().ok();
-    let word = shown
-        .zip(place)
-        .and_then(|(shown, place)| shown.split(',').nth(place));
-    word.map_or(index, str::trim).to_owned()
+    let word = shown.and_then(|shown| shown.split(',').nth(index as usize));
+    word.map_or_else(|| index.to_string(), |word| word.trim().to_owned())
 }
 
 /// Bytes that are free on it.
@@ -103,10 +108,10 @@ mod tests {
 
     #[test]
     fn cards_are_named_as_the_machine_counts_them() {
-        assert_eq!(word_of("1", None), "1");
-        assert_eq!(word_of("1", Some("4,6")), "6");
-        assert_eq!(word_of("0", Some("GPU-5ebe9f43")), "GPU-5ebe9f43");
-        assert_eq!(word_of("0", Some("")), "0");
-        assert_eq!(word_of("3", Some("4, 6")), "3");
+        assert_eq!(word_of(1, None), "1");
+        assert_eq!(word_of(1, Some("4,6")), "6");
+        assert_eq!(word_of(0, Some("GPU-5ebe9f43")), "GPU-5ebe9f43");
+        assert_eq!(word_of(0, Some("")), "0");
+        assert_eq!(word_of(3, Some("4, 6")), "3");
     }
 }

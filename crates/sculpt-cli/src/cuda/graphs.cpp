@@ -108,6 +108,11 @@ int sculpt_graph_end(void* recording, char* error, std::size_t room) {
   return failed;
 }
 
+// What the allocator keeps of memory that nothing needs is the card's again.
+void sculpt_give_back() {
+  regardless([&] { allocator::emptyCache(); });
+}
+
 int sculpt_graph_replay(void* recording, char* error, std::size_t room) {
   return guarded(error, room, [&] { static_cast<Recording*>(recording)->graph.replay(); });
 }

@@ -38,10 +38,18 @@ pub(crate) struct Graphs {
     end: Symbol<Step>,
     replay: Symbol<Step>,
     free: Symbol<unsafe extern "C" fn(*mut c_void)>,
+    give_back: Symbol<unsafe extern "C" fn()>,
     replayed: Rc<Cell<bool>>,
 }
 
 impl Graphs {
+    /// Gives what libtorch keeps of the card's memory, and nothing needs, back to it. Without the library it stays with the process.
+    #[expect(unsafe_code, reason = "a call of a C library")]
+    pub(crate) fn give_back(&self) {
+        // SAFETY: a function of no arguments, which frees nothing that is in use.
+        unsafe { (self.give_back)() };
+    }
+
     /// Whether the device has repeated something by now.
     pub(crate) fn has_replayed(&self) -> bool {
         self.replayed.get()
@@ -84,6 +92,7 @@ impl Graphs {
                 end: library.get(b"sculpt_graph_end\0")?,
                 replay: library.get(b"sculpt_graph_replay\0")?,
                 free: library.get(b"sculpt_graph_free\0")?,
+                give_back: library.get(b"sculpt_give_back\0")?,
                 replayed: Rc::default(),
             }
         };
@@ -223,6 +232,7 @@ mod tests {
         int sculpt_graph_end(void *of, char *error, size_t room) { return note("e"); }
         int sculpt_graph_replay(void *of, char *error, size_t room) { return note("r"); }
         void sculpt_graph_free(void *of) { note("f"); }
+        void sculpt_give_back(void) { note("g"); }
     "#;
 
     fn stand_in(folder: &std::path::Path) -> PathBuf {
@@ -263,7 +273,8 @@ mod tests {
         assert_eq!((n.get(), calls(&library).as_str()), (4, "nberrr"));
         assert!(graphs.has_replayed());
         drop(recorded);
-        assert_eq!(calls(&library), "nberrrf");
+        graphs.give_back();
+        assert_eq!(calls(&library), "nberrrfg");
     }
 
     /// Where a recording cannot begin, and where libtorch refuses an operation within, work is done as before: once a call.

@@ -83,3 +83,46 @@ fn a_worker_whose_node_failed_ends() {
     assert_eq!(worker.run(example.trained.id.as_str()), ["start", "failed", ""]);
     assert!(worker.ends());
 }
+
+/// Four short chains, one at a time: who reads them is one process, which ends before the command does.
+#[test]
+#[cfg(target_os = "linux")]
+fn chains_are_done_by_one_process() {
+    let folder = crate::Folder::new();
+    let recipe = r#"
+like = "demo/a"
+seeds = [1, 2, 3, 4]
+defaults = { model = { name = "resnet8", classes = 10, width = 2 }, data = { train_images = 64 }, batch = 32, epochs = 1 }
+[[node]]
+name = "dense"
+kind = "init"
+[[node]]
+name = "trained"
+kind = "train"
+from = "dense"
+"#;
+    std::fs::write(folder.join("r.toml"), recipe).unwrap();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_sculpt"))
+        .args(["run", "r.toml", "--threads", "1", "--runs", "runs"])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", run.id());
+    let mut seen = std::collections::BTreeSet::new();
+    let ended = loop {
+        let now = std::fs::read_to_string(&children).unwrap_or_default();
+        seen.extend(now.split_whitespace().map(str::to_owned));
+        if let Some(ended) = run.try_wait().unwrap() {
+            break ended;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    };
+    assert!(ended.success());
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let left = seen
+        .iter()
+        .filter(|pid| std::path::Path::new("/proc").join(pid).exists());
+    assert_eq!(left.count(), 0, "it ended first");
+}

@@ -24,6 +24,18 @@ impl Figure {
     }
 }
 
+impl XAxis {
+    /// Whether a value has a place on it.
+    fn has(&self, x: f64) -> bool {
+        match self {
+            Self::Linear { .. } | Self::Count { .. } | Self::Shared { .. } => x.is_finite(),
+            Self::Doubling { .. } => x > 0.0 && x.is_finite(),
+            // A smaller density is no network; it would also stretch the axis without end.
+            Self::Density => (1e-9..=1.0).contains(&x),
+        }
+    }
+}
+
 impl Panel {
     fn check(&self) -> Result<(), DrawError> {
         let n = self.curves.len();
@@ -48,7 +60,7 @@ impl Panel {
             .iter()
             .flat_map(|c| c.seeds.iter().map(move |s| (c, s)));
         for (curve, seed) in seeds {
-            if let Some((_, value)) = seed.iter().find(|(x, y)| !x.is_finite() || !y.is_finite()) {
+            if let Some((_, value)) = seed.iter().find(|(x, y)| !self.x.has(*x) || !y.is_finite()) {
                 return Err(DrawError::OffAxis {
                     panel: self.title.clone(),
                     curve: curve.label(),
@@ -79,13 +91,7 @@ impl Panel {
             x, mean, interval, n, ..
         } in &curve.points
         {
-            let on_axis = match self.x {
-                XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } => x.is_finite(),
-                XAxis::Doubling { .. } => x > 0.0 && x.is_finite(),
-                // A smaller density is no network; it would also stretch the axis without end.
-                XAxis::Density => (1e-9..=1.0).contains(&x),
-            };
-            if !on_axis {
+            if !self.x.has(x) {
                 return Err(off_axis("x", x));
             }
             if !mean.is_finite() {

@@ -326,7 +326,12 @@ impl Panel {
             let has_interval = |point: &Point| point.interval.is_some();
             !curve.is_long() && curve.seeds.is_empty() && curve.points.iter().any(has_interval)
         };
-        let takes_few_values = self.x == XAxis::Density;
+        let takes_few_values = match self.x {
+            XAxis::Linear { .. } | XAxis::Count { .. } | XAxis::Shared { .. } | XAxis::Doubling { .. } => {
+                false
+            }
+            XAxis::Density => true,
+        };
         self.curves.len() > 1 && (takes_few_values || self.curves.iter().any(bars))
     }
 }
