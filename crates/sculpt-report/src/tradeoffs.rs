@@ -117,9 +117,11 @@ impl Content for Tradeoffs {
         let absent: Vec<_> = absent.iter().map(String::as_str).collect();
         let recorded = rows.iter().any(|row| !row.measured);
         let footnote = [
-            "Each curve goes through the densities nearest to 0.2, 0.1, 0.05 and 0.02; what was trained on the way to a network is \
-             part of its cost."
-                .to_owned(),
+            format!(
+                "Each curve goes through the densities {}; what was trained on the way to a network is part of its cost, and the front is \
+                 over all densities together. Wall times are those of whatever else the machine did.",
+                densities(rows)
+            ),
             words::lengths(&training),
             words::absent(&absent),
             if recorded { words::RECORDED } else { "" }.to_owned(),
@@ -134,6 +136,22 @@ impl Content for Tradeoffs {
             columns,
             ..caption.of_means(panels)
         }))
+    }
+}
+
+/// `0.3, 0.1 and 0.05`: those below 1, from the largest.
+fn densities(rows: &[TradeoffRow]) -> String {
+    let mut all: Vec<f64> = rows
+        .iter()
+        .map(|row| row.density_target)
+        .filter(|density| *density < 1.0)
+        .collect();
+    all.sort_by(|a, b| b.total_cmp(a));
+    all.dedup();
+    let words: Vec<_> = all.iter().map(f64::to_string).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => words.concat(),
     }
 }
 

@@ -10,7 +10,7 @@ pub enum Verdict {
     /// Some parts of a claim hold, and others do not, are undecided or absent.
     #[serde(rename = "partly")]
     Partly,
-    /// The opposite holds.
+    /// The opposite holds, or of what is said to be alike a difference beyond the margin.
     #[serde(rename = "contradicted")]
     Contradicted,
     /// The runs decide neither way.
@@ -57,7 +57,9 @@ impl Verdict {
         match self {
             Self::Supported => "all of the sentence holds at 5 %",
             Self::Partly => "some parts of the sentence hold, others do not, are undecided or absent",
-            Self::Contradicted => "the opposite holds at 5 %",
+            Self::Contradicted => {
+                "the opposite of a part holds at 5 %, or what is said to be alike differs by more than the margin"
+            }
             Self::Undecided => "the runs decide neither way",
             Self::NotEnoughRuns => "fewer than three seeds, which decide nothing",
             Self::ByConstruction => "counted, not measured: no run can make it otherwise",

@@ -31,11 +31,17 @@ impl Worker {
         let mut said = Vec::new();
         loop {
             let mut line = String::new();
-            if self.stdout.read_line(&mut line).unwrap() == 0 || line.starts_with("ready") {
-                said.push(line.trim().to_owned());
+            let is_over = self.stdout.read_line(&mut line).unwrap() == 0;
+            let line = line.trim();
+            // What a library printed ends before what is said to a supervisor.
+            if line.is_empty() && !is_over {
+                continue;
+            }
+            if is_over || line.starts_with("ready") {
+                said.push(line.to_owned());
                 return said;
             }
-            let event: Value = serde_json::from_str(&line).unwrap();
+            let event: Value = serde_json::from_str(line).unwrap();
             let kind = event["event"].as_str().unwrap().to_owned();
             if kind != "progress" {
                 said.push(kind);

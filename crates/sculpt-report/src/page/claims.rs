@@ -43,8 +43,9 @@ pub(super) fn section(files: &Files, contrasts: Option<&Files>, grey: bool) -> S
         let contrasts = contrasts.and_then(|files| files.table.as_ref());
         html.push_str(&summary(table));
         html.push_str(
-            "<p class=\"note\">Effect, interval and p are those of a claim's weakest contrast; the interval is the one that \
-             decides, p in brackets is adjusted over all claims (Holm). <em>Test images ±</em>: what other images of their kind would \
+            "<p class=\"note\">Effect, interval and p are those of a claim's weakest contrast, of a contradicted one the most \
+             strongly contradicted; the interval is the one that decides (of 90 %, wider where each of several sparsities may be the best \
+             one), p in brackets is adjusted over all claims (Holm). <em>Test images ±</em>: what other images of their kind would \
              have made of the same states, half of the interval of the same level; seeds decide. A claim opens into its contrasts.</p>\n\
              <div class=\"claims\">\n",
         );
@@ -253,7 +254,8 @@ mod tests {
         assert_eq!(
             summary(&table),
             "<p>2 supported, 1 contradicted, 1 not enough runs.</p>\n<p class=\"note\"><em>supported</em>: all of the sentence holds at 5 %; \
-             <em>contradicted</em>: the opposite holds at 5 %; <em>not enough runs</em>: fewer than three seeds, which decide nothing.</p>\n"
+             <em>contradicted</em>: the opposite of a part holds at 5 %, or what is said to be alike differs by more than the \
+             margin; <em>not enough runs</em>: fewer than three seeds, which decide nothing.</p>\n"
         );
         assert_eq!(by_verdict(&table), [1, 4, 3, 0, 2]);
         assert_eq!(summary(&read("claim\nx\n")), "");

@@ -57,7 +57,7 @@ pub fn write_page(suite: &Suite, folder: &Path) -> Result<PathBuf, ReportError> 
         let is_there = |entry: &&Entry| paths::report(folder, &entry.stem, ReportFile::Csv).exists();
         let missing = entries.iter().filter(|entry| !is_there(entry));
         let missing: Vec<_> = missing.map(|entry| entry.name.as_str()).collect();
-        let text = findings::findings(suite, &claims, &missing);
+        let text = findings::findings(suite, &claims, &missing, has_page_by_hand(folder));
         atomic::write(&paths::findings(folder), text.as_bytes())?;
     }
     Ok(path)
@@ -94,7 +94,7 @@ fn page(suite: &Suite, entries: &[Entry], folder: &Path) -> Result<String, Repor
     Ok(document(
         &suite.name,
         &rules,
-        &header(suite, claims.is_some()),
+        &header(suite, claims.is_some(), has_page_by_hand(folder)),
         &body,
     ))
 }
@@ -116,14 +116,28 @@ fn document(name: &str, rules: &str, header: &str, body: &str) -> String {
     )
 }
 
-fn header(suite: &Suite, has_claims: bool) -> String {
+/// Whether somebody wrote, beside what is generated, what a suite means.
+fn has_page_by_hand(folder: &Path) -> bool {
+    folder.join("README.md").is_file()
+}
+
+fn header(suite: &Suite, has_claims: bool, by_hand: bool) -> String {
     let data = &suite.preset.data;
-    let note = no_evidence(suite).map_or_else(String::new, |why| {
-        format!(
-            "<p class=\"demo\"><strong>The verdicts on this page are no evidence about the paper.</strong> {}</p>\n",
-            Text(&why)
-        )
-    });
+    let (head, rest) = worth_of(suite);
+    let class = if no_evidence(suite).is_some() {
+        "demo"
+    } else {
+        "real"
+    };
+    let more = if by_hand {
+        " What the cut cannot show, and why results differ where they do, most likely: <a href=\"README.md\">read by hand</a>."
+    } else {
+        ""
+    };
+    let note = format!(
+        "<p class=\"{class}\"><strong>The verdicts on this page are {head}</strong>{}{more}</p>\n",
+        Text(&rest)
+    );
     let jump = if has_claims {
         "<p><a href=\"#contents\">Contents</a></p>\n"
     } else {
@@ -140,11 +154,14 @@ fn header(suite: &Suite, has_claims: bool) -> String {
     )
 }
 
-/// What a suite's verdicts are worth, in a sentence or two.
-fn evidence_of(suite: &Suite) -> String {
+/// What a suite's verdicts are worth: the words behind "The verdicts are", and what else is to be said.
+fn worth_of(suite: &Suite) -> (&'static str, String) {
     match no_evidence(suite) {
-        Some(why) => format!("**The verdicts are no evidence about the paper.** {why}"),
-        None => "**The verdicts are evidence about the paper**, as far as this suite's networks, pictures and epochs go.".to_owned(),
+        Some(why) => ("no evidence about the paper.", format!(" {why}")),
+        None => (
+            "evidence about the paper",
+            ", as far as this suite's networks, pictures and epochs go.".to_owned(),
+        ),
     }
 }
 
@@ -394,6 +411,11 @@ mod tests {
         whole.preset.overrides = Overrides::default();
         let html = page(&whole, &entries(), folder.path()).unwrap();
         assert!(!html.contains("no evidence") && html.contains("<section id=\"claims\">"));
+        let first = "<header>\n<p class=\"real\"><strong>The verdicts on this page are evidence about the paper</strong>, as far as";
+        assert!(html.contains(first) && !html.contains("README.md"));
+        fs::write(folder.path().join("README.md"), "x").unwrap();
+        let html = page(&whole, &entries(), folder.path()).unwrap();
+        assert!(html.contains("<a href=\"README.md\">read by hand</a>"));
     }
 
     #[test]
