@@ -209,8 +209,22 @@ def of_images(row, frame, predictions):
     return None if unknown else points
 
 
+def of_table_images(row, frame, predictions):
+    """The same of a table that has one density, a row a method and seed."""
+
+    def of(method, seed):
+        (state,) = frame[(frame.method == method) & (frame.seed == seed)].itertuples()
+        return predictions.right.get((state.node, state.epoch))
+
+    pairs = [(of(row.method, int(seed)), of(row.versus, int(seed))) for seed in numbers(row.seeds)]
+    if any(one is None for pair in pairs for one in pair):
+        return None
+    return numpy.mean([a - b for a, b in pairs], axis=0)
+
+
 def check_images(name, row, frame, predictions):
-    points = of_images(row, frame, predictions) if row.quantity == "accuracy" and row.artefact.startswith("figure") else None
+    of = of_images if row.artefact.startswith("figure") else of_table_images
+    points = of(row, frame, predictions) if row.quantity == "accuracy" else None
     if points is None:
         for column in ("image_se", "image_low", "image_high", "n_images"):
             same(f"{name} {column}", None, getattr(row, column))

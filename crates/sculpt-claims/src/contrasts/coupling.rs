@@ -3,6 +3,7 @@
 use super::{COUPLING, Contrasts, LRR, RANDOM, barriers};
 use crate::contrast::{BySeed, Contrast, Origin};
 use crate::evidence::{Evidence, Id, Stage, minus};
+use crate::images::Points;
 use crate::methods;
 use crate::panel::{Sparsities, last};
 use crate::params::Sought::{Alike, AtLeast, Better, Connected, NoBetter, Separated};
@@ -164,7 +165,7 @@ fn sign_table(
         densities,
         ..Origin::new(Table(3), "", quantity, cyclic).versus(one_cycle)
     };
-    Contrast::new(
+    let contrast = Contrast::new(
         (
             part,
             Table(3).to_string(),
@@ -173,5 +174,16 @@ fn sign_table(
         origin,
         (Unit::Points, Better),
         minus(&percent(cyclic), &percent(one_cycle)),
-    )
+    );
+    // Overlaps are counted on no images.
+    if quantity != Quantity::Accuracy {
+        return contrast;
+    }
+    let state = |method: Id, seed: u32| {
+        let row = of(method).find(|row| row.seed == seed)?;
+        Some(Points::of(100.0 * row.accuracy, (row.node.clone(), row.epoch)))
+    };
+    let pair = |seed: &u32| Some((*seed, state(cyclic, *seed)?.minus(&state(one_cycle, *seed)?).of));
+    let states = contrast.values.keys().filter_map(pair).collect();
+    Contrast { states, ..contrast }
 }

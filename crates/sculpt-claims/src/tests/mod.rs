@@ -2,6 +2,7 @@
 
 mod barriers;
 mod counts;
+mod signs;
 
 use crate::evidence::{Evidence, Id};
 use crate::list::CLAIMS as LIST;

@@ -69,7 +69,7 @@ pub(super) fn findings(suite: &Suite, claims: &Table, missing: &[&str], by_hand:
          adjusted over all claims (Holm). *Found* is the smallest distance from the bound that so many seeds find with 80 % power (of \
          \"equal\" claims the smallest margin), *needed* how many seeds would decide what of the claim is undecided, which may be another contrast. *Test images ±*: what other images of \
          their kind would have made of the same states, half of the interval of the same level; where it does not stand beside an \
-         accuracy, the suite keeps no predictions, or its frame names no states (table 3).\n\n\
+         accuracy, the suite keeps no predictions.\n\n\
          | verdict | the paper says | effect | p | n | found | needed | at ½ and 2 × our margin | the paper's number | in |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
