@@ -52,12 +52,17 @@ fn correct(
     session: &Session,
     evidence: &Evidence,
 ) -> Result<BTreeMap<(String, u32), Vec<bool>>, ReportError> {
-    let rows = evidence.accuracies.values().flatten();
-    let state = |row: &AccuracyRow| {
-        let id = row.node.parse().ok()?;
-        Some(StateRef { id, epoch: row.epoch })
+    let of_figures = evidence
+        .accuracies
+        .values()
+        .flatten()
+        .map(|row| (&row.node, row.epoch));
+    let of_signs = evidence.signs.iter().map(|row| (&row.node, row.epoch));
+    let state = |(node, epoch): (&String, u32)| {
+        let id = node.parse().ok()?;
+        Some(StateRef { id, epoch })
     };
-    let states: BTreeSet<StateRef> = rows.filter_map(state).collect();
+    let states: BTreeSet<StateRef> = of_figures.chain(of_signs).filter_map(state).collect();
     let states: Vec<StateRef> = states.into_iter().collect();
     let measures = session.measures();
     let predictions = measures.predictions(&states)?;

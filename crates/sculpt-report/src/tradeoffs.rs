@@ -119,7 +119,7 @@ impl Content for Tradeoffs {
         let footnote = [
             format!(
                 "Each curve goes through the densities {}; what was trained on the way to a network is part of its cost, and the front is \
-                 over all densities together. Wall times are those of whatever else the machine did.",
+                 over all densities together. Wall times compare only what ran alone on its machine.",
                 densities(rows)
             ),
             words::lengths(&training),
