@@ -67,7 +67,10 @@ fn a_worker_does_chain_after_chain() {
     let [init, prune, train] = &ids[..] else {
         panic!("three nodes: {ids:?}");
     };
-    example.store.forget(std::slice::from_ref(&example.trained.id)).unwrap();
+    example
+        .store
+        .forget(std::slice::from_ref(&example.trained.id))
+        .unwrap();
     let mut worker = Worker::of(&example);
     let ready = "ready for a chain";
     assert_eq!(
