@@ -28,7 +28,10 @@ fn commands(text: &str) -> Vec<String> {
 fn recipes_of_the_checkout_run_as_they_say() {
     let all = recipes();
     let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["coupled-norm", "mask-counts", "shortcut", "warm-up"]);
+    assert_eq!(
+        names,
+        ["coupled-norm", "mask-counts", "precision", "shortcut", "warm-up"]
+    );
     let folder = Folder::new();
     let place = "crates/sculpt-experiments/ablations";
     fs::create_dir_all(folder.join(place)).unwrap();
