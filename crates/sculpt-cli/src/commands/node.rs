@@ -87,6 +87,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(group) = &group {
         runner = runner.on_ranks(group.clone());
     }
+    // Before anything is written.
+    let mut ids = find(&store, &words.ids)?;
     let _shared = store.share()?;
     let mut at = At {
         store: &store,
@@ -114,7 +116,6 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let mut ids = find(&store, &words.ids)?;
     if words.again && !follows {
         let followers = store.followers(&ids.iter().cloned().collect())?;
         if !followers.is_empty() {
