@@ -135,3 +135,47 @@ from = "dense"
         .filter(|pid| std::path::Path::new("/proc").join(pid).exists());
     assert_eq!(left.count(), 0, "it ended first");
 }
+
+/// A wide network's training, then a small one's in the same process: freed memory that the process kept would be the second's peak too.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_nodes_peak_is_its_own() {
+    let folder = crate::Folder::new();
+    let recipe = r#"
+like = "demo/a"
+seeds = [1]
+defaults = { epochs = 1 }
+[[node]]
+name = "wide"
+kind = "init"
+model = { name = "resnet20", classes = 10, width = 32 }
+[[node]]
+name = "first"
+kind = "train"
+from = "wide"
+batch = 512
+data = { train_images = 512 }
+[[node]]
+name = "narrow"
+kind = "init"
+model = { name = "resnet8", classes = 10, width = 2 }
+[[node]]
+name = "second"
+kind = "train"
+from = "narrow"
+batch = 16
+data = { train_images = 64 }
+"#;
+    std::fs::write(folder.join("r.toml"), recipe).unwrap();
+    crate::ok(&folder, "run r.toml --runs runs");
+    let nodes = std::fs::read_dir(folder.join("runs"))
+        .unwrap()
+        .flat_map(|shard| std::fs::read_dir(shard.unwrap().path()).into_iter().flatten());
+    let timings = nodes.filter_map(|node| std::fs::read(node.unwrap().path().join("timing.json")).ok());
+    let peaks: Vec<u64> = timings
+        .filter_map(|text| serde_json::from_slice::<Value>(&text).unwrap()["peak_memory_bytes"].as_u64())
+        .collect();
+    let (least, most) = (peaks.iter().min().unwrap(), peaks.iter().max().unwrap());
+    assert_eq!(peaks.len(), 2);
+    assert!(2 * least < *most, "{peaks:?}");
+}
