@@ -18,7 +18,7 @@ use sculpt_store::{Lease, atomic, paths};
 use sculpt_trainers::EpochMetrics;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
@@ -37,8 +37,8 @@ pub struct Runner<'a> {
     pub stop: &'a AtomicBool,
     /// Told of every step.
     pub report: &'a mut dyn FnMut(Progress),
-    /// Data sets already read, by digest.
-    pub(crate) loaded: HashMap<String, Dataset>,
+    /// The data read last, and what they are known as.
+    pub(crate) loaded: Option<(String, Dataset)>,
     pub(crate) warnings: Vec<String>,
     pub(crate) together: Option<Together>,
     pub(crate) step_recorder: Option<&'a dyn sculpt_trainers::Recorder>,
@@ -96,7 +96,7 @@ impl<'a> Runner<'a> {
             device,
             stop,
             report,
-            loaded: HashMap::new(),
+            loaded: None,
             warnings: Vec::new(),
             together: None,
             step_recorder: None,

@@ -55,13 +55,13 @@ impl Runner<'_> {
             model,
             ..
         } = self.read_parent(work, &train.from)?;
-        if !self.loaded.contains_key(&train.data.loaded_as()) {
+        let name = train.data.loaded_as();
+        if self.loaded.as_ref().is_none_or(|(known, _)| *known != name) {
             // A process that goes from panel to panel holds the data of one.
-            self.loaded.clear();
-            let dataset = self.data.load(&train.data)?;
-            self.loaded.insert(train.data.loaded_as(), dataset);
+            self.loaded = None;
+            self.loaded = Some((name, self.data.load(&train.data)?));
         }
-        let dataset = &self.loaded[&train.data.loaded_as()];
+        let (_, dataset) = self.loaded.as_ref().expect("read above");
         let examples = match train.data.train_images {
             None => dataset.train.clone(),
             Some(n) => dataset.train.cut(n as usize)?,
