@@ -9,6 +9,8 @@ use tch::{Kind, Tensor, no_grad};
 /// (with [`Product::GaussNewton`], its Gauss-Newton part).
 pub struct Hessian<'a> {
     batches: Vec<MicroBatch<'a>>,
+    /// Some of the images, where there are enough.
+    sample: Option<MicroBatch<'a>>,
     /// `m ⊙ θ`, the leaf of every graph.
     theta: Tensor,
     space: TensorSpace,
@@ -22,6 +24,11 @@ pub struct Hessian<'a> {
 /// Images at once that suit a CPU: the tensors of many more of them, 32 × 32 pixels each, fall out of its caches, those
 /// of fewer leave too little to do for each call, and a probe in several parts tells more of where to begin.
 pub const MICRO_BATCH: usize = 64;
+
+/// A search for eigenpairs begins with every so many-th image, if those are at least so many, and with no more than so many.
+const SAMPLED: i64 = 8;
+const SMALLEST_SAMPLE: i64 = 8;
+const LARGEST_SAMPLE: i64 = 256;
 
 /// What becomes, between products, of what they share: graphs, or activations and gradients. Products are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +69,10 @@ impl<'a> Hessian<'a> {
             .step_by(micro_batch)
             .map(|start| MicroBatch::new(&of, &order.narrow(0, start, step.min(n - start))))
             .collect();
+        let every = SAMPLED.max(n / LARGEST_SAMPLE);
+        // All classes, each with its share.
+        let sample =
+            (n / every >= SMALLEST_SAMPLE).then(|| MicroBatch::new(&of, &order.slice(0, None, None, every)));
         let space = TensorSpace::new(of.network.layout(), of.mask, of.theta.device());
         let theta = space.restrict(&of.theta.detach()).copy();
         let theta = theta.set_requires_grad(true);
@@ -84,6 +95,7 @@ impl<'a> Hessian<'a> {
         }
         Ok(Self {
             batches,
+            sample,
             theta,
             space,
             product,
@@ -144,6 +156,18 @@ impl<'a> Hessian<'a> {
     /// The vectors that products act on.
     pub fn space(&self) -> &TensorSpace {
         &self.space
+    }
+
+    /// A small part of the images' share in the product, as a product of its own; none where there are few images. What it
+    /// keeps goes with it.
+    pub(crate) fn sampled(&self) -> Option<impl Fn(&Tensor) -> Tensor + '_> {
+        let batch = self.sample.as_ref()?;
+        let (products, _) = self.product.linearise(batch, &self.theta);
+        Some(move |v: &Tensor| {
+            let direction = self.space.restrict(&v.detach().to_kind(self.theta.kind()));
+            let product = products.product(batch, &self.theta, &direction);
+            self.space.restrict(&product.to_kind(v.kind()))
+        })
     }
 
     /// The shares of the gradient that products needed already, one for each micro-batch, or none.

@@ -7,14 +7,16 @@ mod error;
 #[cfg(any(test, feature = "ndarray"))]
 mod ndarray_space;
 mod operator;
+mod params;
 mod projection;
 mod space;
 mod start;
 mod trace;
 
 pub use density::{Density, SpectralDensity, density};
-pub use eigen::{Eigen, Eigenpairs, Which, eigenpairs, eigenpairs_from};
+pub use eigen::{Eigenpairs, eigenpairs, eigenpairs_from};
 pub use error::LanczosError;
+pub use params::{Eigen, Which};
 pub use sculpt_random::Seed;
 pub use space::{Space, VecSpace, combine_one_by_one, remove_one_by_one};
 pub use trace::{Trace, hutch_plus_plus, hutchinson};

@@ -18,8 +18,8 @@ const MAX_PRODUCTS: usize = 300;
 const MAX_BASIS: usize = 80;
 const SEED: u64 = 1;
 
-/// What the first vector is: drawn from the seed, uniform on the sphere.
-const START: &str = "sphere";
+/// Where the search begins: a tenth of a vector drawn from the seed, uniform on the sphere, and an eigenvector of so many of the images.
+const START: &str = "an eighth of the images";
 
 /// A largest eigenvalue.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Session {
         let key = |state: &StateRef, environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "largest-eigenvalue",
-                v: 2,
+                v: 3,
                 checkpoint: &self.sha256(state)?,
                 data: data.loaded_as(),
                 images: IMAGES.min(data.n_training as i64),
