@@ -3,6 +3,7 @@ use sculpt_parquet::{Column, Table};
 use sculpt_store::atomic;
 use sculpt_trainers::{EpochMetrics, Evaluation};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// One epoch of a node's `metrics.parquet`.
@@ -71,7 +72,7 @@ pub(crate) fn read_table(path: &Path) -> Result<Table, ExperimentError> {
 /// Reads what [`write_metrics`] wrote.
 ///
 /// # Errors
-/// No such file, not Parquet, or other columns.
+/// No such file, not Parquet, other columns; numbers that no training has, or two rows of one epoch.
 pub fn read_metrics(path: &Path) -> Result<Metrics, ExperimentError> {
     let table = read_table(path)?;
     let wrong = |source| ExperimentError::Table {
@@ -101,18 +102,48 @@ pub fn read_metrics(path: &Path) -> Result<Metrics, ExperimentError> {
                 n_correct: n_correct.into(),
                 n: n.into(),
             }),
-            _ => None,
+            (None, None, None) => None,
+            _ => return None,
         };
         Some((node[i].as_ref()?.to_string(), MetricsRow { training, test }))
     };
+    let mut seen = BTreeSet::new();
     (0..table.n_rows())
         .map(|i| {
-            row(i).ok_or_else(|| ExperimentError::BadFile {
+            let bad = |what: &str| ExperimentError::BadFile {
                 path: path.to_owned(),
-                detail: format!("row {i} lacks a value that every row has"),
-            })
+                detail: format!("row {i} {what}"),
+            };
+            let (node, row) = row(i).ok_or_else(|| bad("lacks a value that every row has"))?;
+            if let Some(fault) = row.fault() {
+                return Err(bad(fault));
+            }
+            if !seen.insert((node.clone(), row.training.epoch)) {
+                return Err(bad("is another one of the same node and epoch"));
+            }
+            Ok((node, row))
         })
         .collect()
+}
+
+impl MetricsRow {
+    /// What in a stranger's numbers no training can have measured.
+    fn fault(&self) -> Option<&'static str> {
+        let training = &self.training;
+        let is_loss = |loss: f64| loss.is_finite() && loss >= 0.0;
+        let test_loss = self.test.map_or(0.0, |test| test.loss);
+        let impossible = !training.learning_rate.is_finite()
+            || !is_loss(training.train_loss)
+            || !(0.0..=1.0).contains(&training.train_accuracy)
+            || !is_loss(test_loss);
+        match self.test {
+            _ if impossible => Some("has a number that no loss, accuracy or learning rate is"),
+            Some(test) if test.n == 0 || test.n_correct > test.n => {
+                Some("has more images right than it looked at, or none at all")
+            }
+            Some(_) | None => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -150,5 +181,55 @@ mod tests {
         assert_eq!(std::fs::read(one).unwrap(), std::fs::read(two).unwrap());
         let missing = read_metrics(&folder.path().join("3.parquet")).unwrap_err();
         assert!(missing.to_string().contains("3.parquet"), "{missing}");
+    }
+
+    /// A stranger's numbers become accuracies, and verdicts.
+    #[test]
+    fn what_no_training_measures_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.parquet");
+        let row = |epoch, train_loss, n_correct, n| {
+            let training = EpochMetrics {
+                epoch,
+                learning_rate: 0.1,
+                train_loss,
+                train_accuracy: 0.5,
+            };
+            let test = Some(Evaluation {
+                loss: 1.0,
+                n_correct,
+                n,
+            });
+            ("a".to_owned(), MetricsRow { training, test })
+        };
+        let check = |rows: &[(String, MetricsRow)], said: &str| {
+            write_metrics(&path, rows).unwrap();
+            let refused = read_metrics(&path).unwrap_err().to_string();
+            assert!(
+                refused.ends_with(said) && refused.contains("metrics.parquet"),
+                "{refused}"
+            );
+        };
+        let good = row(1, 1.0, 10, 10);
+        check(
+            &[good.clone(), row(2, 1.0, 11, 10)],
+            "row 1 has more images right than it looked at, or none at all",
+        );
+        check(
+            &[row(2, 1.0, 0, 0)],
+            "row 0 has more images right than it looked at, or none at all",
+        );
+        for loss in [f64::NAN, f64::INFINITY, -5.0] {
+            check(
+                &[row(2, loss, 1, 10)],
+                "row 0 has a number that no loss, accuracy or learning rate is",
+            );
+        }
+        check(
+            &[good.clone(), row(1, 2.0, 9, 10)],
+            "row 1 is another one of the same node and epoch",
+        );
+        write_metrics(&path, &[good.clone(), row(2, 1.0, 9, 10)]).unwrap();
+        assert_eq!(read_metrics(&path).unwrap()[0], good);
     }
 }

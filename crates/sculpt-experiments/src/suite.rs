@@ -1,7 +1,7 @@
 //! What a suite is, and where it is described.
 
 use crate::done::{seal, write_sealed};
-use crate::{Environment, ExperimentError, Preset, RecipeSuite, Store};
+use crate::{Environment, ExperimentError, PanelName, Preset, RecipeSuite, Store};
 use sculpt_store::{atomic, paths, sealed};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeSet;
@@ -122,6 +122,27 @@ impl AnySuite {
         read(&paths::suite_json(folder))
     }
 
+    /// What the file of a stranger may not say: names become those of folders, titles words of pictures, and everything shown
+    /// is made from the preset. (Recipes are checked where they are read.)
+    fn fault(&self) -> Option<String> {
+        if !paths::is_plain_name(self.name()) {
+            return Some(format!("is of a suite {:?}, which is no plain name", self.name()));
+        }
+        let Self::OfPreset(Suite { title, preset, .. }) = self else {
+            return None;
+        };
+        let of_pictures = preset.pictures.as_ref().map(|pictures| &pictures.title);
+        let mut titles = [Some(title), preset.data_title.as_ref(), of_pictures]
+            .into_iter()
+            .flatten();
+        if let Some(title) = titles.find(|title| title.chars().any(char::is_control)) {
+            return Some(format!("has a title with a control character, {title:?}"));
+        }
+        let mut panels = PanelName::ALL.into_iter();
+        let fault = panels.find_map(|panel| preset.panel(panel).err())?;
+        Some(format!("is of no preset: {fault}"))
+    }
+
     /// Name, as `--suite` takes it.
     pub fn name(&self) -> &str {
         match self {
@@ -208,15 +229,62 @@ pub(crate) fn read(path: &Path) -> Result<Option<AnySuite>, ExperimentError> {
         source,
     })?;
     match sealed::open(&text) {
-        // A name becomes the name of folders.
-        Ok((suite, _)) if !paths::is_plain_name(AnySuite::name(&suite)) => Err(ExperimentError::BadFile {
-            path: path.to_owned(),
-            detail: format!("is of a suite {:?}, which is no plain name", suite.name()),
-        }),
-        Ok((suite, _)) => Ok(Some(suite)),
+        Ok((suite, _)) => match AnySuite::fault(&suite) {
+            None => Ok(Some(suite)),
+            Some(detail) => Err(ExperimentError::BadFile {
+                path: path.to_owned(),
+                detail,
+            }),
+        },
         Err(error) => Err(ExperimentError::BadFile {
             path: path.to_owned(),
             detail: error.to_string(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DataFolder, Overrides, PresetName};
+
+    fn suite(title: &str, cycles: Option<u32>) -> AnySuite {
+        let preset = Preset::new(PresetName::Demo, Overrides::default(), &DataFolder::default()).unwrap();
+        let overrides = Overrides {
+            cycles,
+            ..Overrides::default()
+        };
+        AnySuite::OfPreset(Suite {
+            name: "demo".to_owned(),
+            title: title.to_owned(),
+            preset: Preset { overrides, ..preset },
+            artefacts: BTreeSet::new(),
+            environment: None,
+        })
+    }
+
+    /// What a stranger's suite says is found wrong where it is opened, with its file, and not where it is drawn.
+    #[test]
+    fn a_suite_that_nothing_can_be_made_of_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = paths::suite_json(folder.path());
+        let read_back = |suite: AnySuite| {
+            suite.write(&path).unwrap();
+            AnySuite::in_folder(folder.path()).map(|read| assert_eq!(read, Some(suite)))
+        };
+        read_back(suite("Demo", Some(3))).unwrap();
+        for (suite, said) in [
+            (
+                suite("Demo", Some(4_000_000_000)),
+                "is of no preset: --cycles is 4000000000",
+            ),
+            (suite("\u{1b}[31m", None), "has a title with a control character"),
+        ] {
+            let refused = read_back(suite).unwrap_err().to_string();
+            assert!(
+                refused.contains(said) && refused.contains("suite.json"),
+                "{refused}"
+            );
+        }
     }
 }

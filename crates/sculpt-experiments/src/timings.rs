@@ -65,13 +65,24 @@ pub(crate) fn read_timings(path: &Path) -> Result<Timings, ExperimentError> {
         let (Some(seconds), Some(images), Some(starts)) = (seconds[row], images[row], starts[row]) else {
             return Err(bad("has a row without its numbers"));
         };
+        // Sums of them are drawn and tabled.
+        let is_amount = |x: &f64| x.is_finite() && *x >= 0.0;
+        if ![Some(seconds), Some(images), peaks[row]]
+            .iter()
+            .flatten()
+            .all(is_amount)
+        {
+            return Err(bad("has a row with a number that nothing takes"));
+        }
         let timing = Timing {
             seconds,
             images: images as u64,
             starts,
             peak_memory_bytes: peaks[row].map(|n| n as u64),
         };
-        timings.insert(id, timing);
+        if timings.insert(id, timing).is_some() {
+            return Err(bad("has two rows of one node"));
+        }
     }
     Ok(timings)
 }
@@ -95,5 +106,27 @@ mod tests {
         let timings = Timings::from([(id("a"), timing(Some(1 << 33))), (id("b"), timing(None))]);
         write_timings(&path, &timings).unwrap();
         assert_eq!(read_timings(&path).unwrap(), timings);
+    }
+
+    /// Sums of them are what curves cost.
+    #[test]
+    fn what_nothing_takes_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("timings.parquet");
+        for seconds in [f64::NAN, f64::INFINITY, -1.0] {
+            let timing = Timing {
+                seconds,
+                images: 1,
+                starts: 1,
+                peak_memory_bytes: None,
+            };
+            let id = "a".repeat(64).parse().unwrap();
+            write_timings(&path, &Timings::from([(id, timing)])).unwrap();
+            let refused = check_timings(&path).unwrap_err().to_string();
+            assert!(
+                refused.ends_with("has a row with a number that nothing takes"),
+                "{refused}"
+            );
+        }
     }
 }

@@ -34,7 +34,7 @@ row! {
         /// What training recorded as right.
         recorded_n_correct: Option<u32> as "images",
         /// Whether accuracy and loss were measured, or are what training recorded.
-        measured: bool,
+        measured: bool [any],
     }
 }
 

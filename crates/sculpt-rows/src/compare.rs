@@ -47,7 +47,7 @@ pub fn compare<R: Row>(computed: &[R], published: &[R]) -> Vec<Difference> {
 
 impl<R> Tolerance<R> {
     fn allows(&self, (a, computed): (&R, &Cell), (b, published): (&R, &Cell)) -> bool {
-        if computed == published {
+        if computed == published || matches!(self, Tolerance::Any) {
             return true;
         }
         if let (Tolerance::ListWithin(most), Cell::Text(x), Cell::Text(y)) = (self, computed, published) {
@@ -59,7 +59,7 @@ impl<R> Tolerance<R> {
             return false;
         };
         match self {
-            Tolerance::Equal | Tolerance::ListWithin(_) => false,
+            Tolerance::Any | Tolerance::Equal | Tolerance::ListWithin(_) => false,
             Tolerance::Within(most) => (x - y).abs() <= most(a, b),
             Tolerance::LogWithin(most) => (x.ln() - y.ln()).abs() <= most(a, b),
         }
@@ -88,6 +88,8 @@ mod tests {
             p: Option<f64> [log_within |_, _| 0.1],
             /// Numbers.
             values: String [list_within |_, _| 0.1],
+            /// Where it comes from.
+            origin: bool [any],
         }
     }
 
@@ -98,6 +100,7 @@ mod tests {
             number: Some(10.0),
             p: Some(1e-9),
             values: "1 -2".to_owned(),
+            origin: false,
         }
     }
 
@@ -114,6 +117,8 @@ mod tests {
         check(example(), &[]);
         let word = "b".to_owned();
         check(Example { word, ..example() }, &["word"]);
+        let origin = true;
+        check(Example { origin, ..example() }, &[]);
         check(
             Example {
                 count: 6,
@@ -169,6 +174,9 @@ mod tests {
             (found.len(), found[0].row, found[0].column.as_str()),
             (1, 1, "all")
         );
-        assert_eq!(found[0].published, "1 rows of word, count, number, p, values");
+        assert_eq!(
+            found[0].published,
+            "1 rows of word, count, number, p, values, origin"
+        );
     }
 }

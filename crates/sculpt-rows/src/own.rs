@@ -40,7 +40,7 @@ row! {
         /// What training recorded as right.
         recorded_n_correct: Option<u32> as "images",
         /// Whether accuracy and loss were measured, or are what training recorded.
-        measured: bool,
+        measured: bool [any],
     }
 }
 
@@ -205,7 +205,7 @@ row! {
         /// Test images.
         n_images: u32 as "images",
         /// Whether accuracy was measured, or is what training recorded.
-        measured: bool,
+        measured: bool [any],
     }
 }
 

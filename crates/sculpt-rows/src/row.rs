@@ -49,6 +49,8 @@ pub struct Column<R: 'static> {
 /// By how much a recomputed value may differ from the published one. The functions take the recomputed row and the
 /// published one.
 pub enum Tolerance<R: 'static> {
+    /// By anything: it says where the row comes from, and is no part of what was found.
+    Any,
     /// Not at all.
     Equal,
     /// In the value's own unit.
@@ -59,10 +61,10 @@ pub enum Tolerance<R: 'static> {
     ListWithin(fn(&R, &R) -> f64),
 }
 
-/// Declares a struct of columns: each field with its meaning, its type, its unit after `as`, and, after `within`, `log_within` or
-/// `list_within`, its tolerance.
+/// Declares a struct of columns: each field with its meaning, its type, its unit after `as`, and, its tolerance: `any`, or one
+/// after `within`, `log_within` or `list_within`.
 macro_rules! row {
-    ($(#[$doc:meta])+ $vis:vis struct $name:ident { $($(#[doc = $meaning:literal])+ $field:ident: $type:ty $(as $unit:literal)? $([$kind:ident $tolerance:expr])?,)+ }) => {
+    ($(#[$doc:meta])+ $vis:vis struct $name:ident { $($(#[doc = $meaning:literal])+ $field:ident: $type:ty $(as $unit:literal)? $([$kind:ident $($tolerance:expr)?])?,)+ }) => {
         $(#[$doc])+
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -75,7 +77,7 @@ macro_rules! row {
                 name: stringify!($field),
                 unit: crate::row::unit!($($unit)?),
                 meaning: concat!($($meaning),+).trim_ascii(),
-                tolerance: crate::row::tolerance!($($kind $tolerance)?),
+                tolerance: crate::row::tolerance!($($kind $($tolerance)?)?),
             }),+];
         }
     };
@@ -93,6 +95,9 @@ macro_rules! unit {
 macro_rules! tolerance {
     () => {
         crate::Tolerance::Equal
+    };
+    (any) => {
+        crate::Tolerance::Any
     };
     (within $tolerance:expr) => {
         crate::Tolerance::Within($tolerance)

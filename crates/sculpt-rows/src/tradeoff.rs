@@ -19,7 +19,7 @@ row! {
         /// Test images.
         n_images: u32 as "images",
         /// Whether accuracy was measured, or is what training recorded.
-        measured: bool,
+        measured: bool [any],
         /// Epochs of all training that it comes from.
         epochs: u32 as "epochs",
         /// Operations of that training if pruned weights cost nothing, layer by layer.

@@ -1,8 +1,7 @@
 //! `all`: every artefact of a suite, and the page that shows them.
 
-use super::figure::{
-    Outcome, ShowWords, as_json, differing, is_published, open_page, outcome, page, report, session,
-};
+use super::figure::{Outcome, ShowWords, as_json, differing, is_published, open_page, outcome, page, report};
+use super::suites::session;
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::bail;

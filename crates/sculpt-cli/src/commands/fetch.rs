@@ -93,8 +93,8 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
     let _lock = Lock::exclusive_within(&paths::suite_lock(place), FETCHED_BY_THEN)?;
     let partial = paths::suite_partial(place);
     let mut known = BTreeSet::new();
-    let mut list = |path: PathBuf, needed: bool| -> anyhow::Result<PathBuf> {
-        if bring_list(from, &path, needed)? {
+    let mut list = |path: PathBuf, needed: bool, most: u64| -> anyhow::Result<PathBuf> {
+        if bring_list(from, &path, needed, most)? {
             known.insert(path.clone());
         } else {
             // What an earlier attempt brought is of another day.
@@ -102,7 +102,7 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
         }
         Ok(path)
     };
-    list(paths::suite_json(&partial), true)?;
+    list(paths::suite_json(&partial), true, MOST_LIST_BYTES)?;
     let suite = AnySuite::in_folder(&partial)?.context("the suite's description was just brought")?;
     if suite.name() != name {
         let at = from.name_of(paths::SUITE_JSON);
@@ -112,13 +112,20 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
             suite.name()
         );
     }
-    let manifest = list(paths::manifest(&partial), true)?;
-    list(paths::manifest_sha256(&partial), false)?;
+    let manifest = list(paths::manifest(&partial), true, MOST_LIST_BYTES)?;
+    list(paths::manifest_sha256(&partial), false, MOST_LIST_BYTES)?;
     let manifest = read_manifest(&manifest, from)?;
     let entries = manifest.checkpoints();
-    list(paths::metrics(&partial), true)?;
-    list(paths::timings(&partial), false)?;
-    list(paths::predictions(&partial), false)?;
+    for (path, needed) in [
+        (paths::metrics(&partial), true),
+        (paths::timings(&partial), false),
+        (paths::predictions(&partial), false),
+    ] {
+        let most = manifest
+            .file(&path)
+            .map_or(MOST_LIST_BYTES, |listed| listed.bytes);
+        list(path, needed, most)?;
+    }
     let all_bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
     printing::note(&format!(
         "suite {name}: {} checkpoints, {:.1} MB",
@@ -257,13 +264,13 @@ fn copy_file(from: &Path, to: &Path, most: u64) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Brings a file without a checksum, always anew: what is here may be of another day. False where it is not served
-/// and not needed either.
-fn bring_list(from: &Origin, path: &Path, needed: bool) -> anyhow::Result<bool> {
+/// Brings a file of at most so many bytes without a checksum, always anew: what is here may be of another day. False where it is
+/// not served and not needed either.
+fn bring_list(from: &Origin, path: &Path, needed: bool, most: u64) -> anyhow::Result<bool> {
     let file = paths::file_name(path);
     let coming = coming(path)?;
     remove_file(&coming)?;
-    if !from.copy(file, &coming, None, MOST_LIST_BYTES, &mut |_| {})? {
+    if !from.copy(file, &coming, None, most, &mut |_| {})? {
         if needed {
             let perhaps = match from {
                 Origin::Remote(_) => ", or may not be read",
@@ -342,7 +349,7 @@ fn take_over(old: &Path, path: &Path, entry: &ManifestEntry) -> anyhow::Result<b
 fn remove_others(folder: &Path, known: &BTreeSet<PathBuf>) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder).with_context(at(folder))? {
         let path = entry.with_context(at(folder))?.path();
-        if path.is_dir() {
+        if fs::symlink_metadata(&path).with_context(at(&path))?.is_dir() {
             remove_others(&path, known)?;
         } else if !known.contains(&path) {
             remove_file(&path)?;

@@ -2,12 +2,11 @@
 //! pictures.
 
 use super::preset::{DataWords, artefacts};
-use super::suites::{find, open, shown_by};
+use super::suites::{find, open, session, shown_by};
 use super::table;
 use crate::commands::pictures::PREFIX;
-use crate::display::tell_of_measuring;
 use crate::words::Global;
-use crate::{device, places, printing};
+use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{PanelName, Suite, counted};
@@ -234,16 +233,6 @@ pub(crate) fn open_in_browser(page: &Path) -> anyhow::Result<()> {
                 page.display()
             )
         })
-}
-
-/// Opens the suite that is asked for.
-pub(crate) fn session(suite: Option<&str>, words: &ShowWords, global: &Global) -> anyhow::Result<Session> {
-    let (suite, source) = open(suite, global)?;
-    let device = device::of(global)?;
-    let (data, cache) = (words.data.folder(global, 1)?, places::runs(global));
-    let session = Session::open(suite, source, &data, device, &cache)?;
-    tell_of_measuring(session.measures());
-    Ok(session)
 }
 
 /// Measures an artefact, and writes it or compares it with what is published.

@@ -51,7 +51,7 @@ pub(crate) struct Words {
     /// How many eigenvalues
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
     top: u32,
-    /// Hessian-vector products at most for the eigenvalues; Lanczos steps of a density [default: 300; 100]
+    /// Hessian-vector products at most for the eigenvalues, of which each takes one; Lanczos steps of a density [default: 300; 100]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
     steps: Option<u32>,
     /// Seed of the starting vectors
@@ -157,7 +157,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     let hessian = Hessian::new(of, Product::DoubleBackward, micro_batch, graphs).with_context(cannot)?;
     let top = words.top as usize;
-    let max_products = words.steps.unwrap_or(300).max(2 * words.top) as usize;
+    let max_products = words.steps.unwrap_or(300).max(words.top) as usize;
     let basis = MAX_BASIS.max(3 * top);
     let seed = Seed(words.seed);
     let of_trace = if words.trace { TRACE_SAMPLES } else { 0 };

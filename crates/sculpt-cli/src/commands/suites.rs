@@ -1,15 +1,18 @@
 //! Which suite a name means, and where its states are.
 
+use super::figure::ShowWords;
 use super::preset::check_suite_name;
+use crate::display::tell_of_measuring;
 use crate::words::Global;
-use crate::{places, printing};
+use crate::{device, places, printing};
 use anyhow::{Context, bail};
-use sculpt_experiments::{AnySuite, ExperimentError, Source, Suite};
-use sculpt_report::Artefact;
+use sculpt_datasets::Origin;
+use sculpt_experiments::{AnySuite, ExperimentError, PanelName, Source, Suite};
+use sculpt_report::{Artefact, Session};
 use sculpt_store::{atomic, paths};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Finds a suite and its states: published, fetched, or in the store.
 pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite, Source)> {
@@ -19,6 +22,45 @@ pub(crate) fn open(name: Option<&str>, global: &Global) -> anyhow::Result<(Suite
         None => Source::Runs(places::store(global)),
     };
     Ok((suite, source))
+}
+
+/// Opens the suite that is asked for, to be measured.
+pub(crate) fn session(suite: Option<&str>, words: &ShowWords, global: &Global) -> anyhow::Result<Session> {
+    let (suite, source) = open(suite, global)?;
+    let device = device::of(global)?;
+    let (data, cache) = (words.data.folder(global, 1)?, places::runs(global));
+    let session = Session::open(suite, source, &data, device, &cache)?;
+    if let Some(folder) = &data.folder {
+        warn_of_other_data(&session, folder)?;
+    }
+    tell_of_measuring(session.measures());
+    Ok(session)
+}
+
+/// A folder that holds nothing of what a suite was trained on is perhaps not the one that was meant.
+fn warn_of_other_data(session: &Session, folder: &Path) -> anyhow::Result<()> {
+    let suite = session.suite();
+    let mut wanted = Vec::new();
+    for panel in PanelName::ALL {
+        let data = suite.preset.data_of(panel);
+        if !matches!(data.spec()?.origin, Origin::Records(_)) {
+            continue;
+        }
+        if session.measures().has_data(&data)? {
+            return Ok(());
+        }
+        wanted.push(suite.preset.title_of(panel).to_owned());
+    }
+    wanted.dedup();
+    if !wanted.is_empty() {
+        printing::warning(&format!(
+            "--data {} holds nothing of what suite {} was trained on ({}): accuracies are those that training recorded",
+            folder.display(),
+            suite.name,
+            wanted.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// What a suite of a preset is, and its folder if it is published or fetched; its states are not looked at.

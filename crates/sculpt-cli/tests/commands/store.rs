@@ -323,6 +323,14 @@ fn spoilt_suites() {
     fs::write(suite.join("notes.txt"), "x").unwrap();
     assert_eq!(kinds(folder, "suite"), ["extra-file"]);
     fs::remove_file(suite.join("notes.txt")).unwrap();
+    // Links that lead round in it, or out of it, are files of nobody, and not followed.
+    for (name, to) in [("round", "."), ("again", "."), ("out", "/usr")] {
+        std::os::unix::fs::symlink(to, suite.join(name)).unwrap();
+    }
+    assert_eq!(kinds(folder, "suite"), ["extra-file"; 3]);
+    for name in ["round", "again", "out"] {
+        fs::remove_file(suite.join(name)).unwrap();
+    }
 
     let mut flipped = bytes.clone();
     let end = flipped.len() - 9;

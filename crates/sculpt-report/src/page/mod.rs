@@ -134,8 +134,13 @@ fn header(suite: &Suite, has_claims: bool, by_hand: bool) -> String {
     } else {
         ""
     };
+    let what = if has_claims {
+        "The verdicts on this page are"
+    } else {
+        "What this page shows is"
+    };
     let note = format!(
-        "<p class=\"{class}\"><strong>The verdicts on this page are {head}</strong>{}{more}</p>\n",
+        "<p class=\"{class}\"><strong>{what} {head}</strong>{}{more}</p>\n",
         Text(&rest)
     );
     let jump = if has_claims {

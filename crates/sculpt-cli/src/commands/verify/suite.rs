@@ -6,6 +6,7 @@ use sculpt_experiments::{
 };
 use sculpt_store::paths;
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// A published or fetched suite: its lists, and each file that they name, and no other.
@@ -218,7 +219,8 @@ fn timings(folder: &Path, findings: &mut Findings) {
 
 fn extra_files(folder: &Path, known: &BTreeSet<PathBuf>, findings: &mut Findings) {
     for path in findings.entries(folder) {
-        if path.is_dir() {
+        // A link leads out of the suite, or round in it.
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
             extra_files(&path, known, findings);
         } else if !known.contains(&path) {
             findings.say(&path, PlaceKind::ExtraFile, "no list of the suite names it");
