@@ -148,12 +148,28 @@ pub(crate) fn write_files(
         atomic::write(&path(ReportFile::Pdf), &page)?;
         files.extend([ReportFile::Svg, ReportFile::Png, ReportFile::Pdf]);
     }
+    // What was of this name before, a picture where a table is now, would be taken for a part of it.
+    let no_more = ReportFile::ALL.into_iter().filter(|file| !files.contains(file));
+    for stale in no_more {
+        remove_if_there(&path(stale))?;
+    }
     Ok(Written {
         left_out: provenance.left_out.len(),
         files: files.into_iter().map(path).collect(),
         rows: frame.len(),
         summary: summary.unwrap_or_default(),
     })
+}
+
+/// Removes a file of ours, where it is there.
+pub(crate) fn remove_if_there(path: &Path) -> Result<(), ReportError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(ReportError::Io {
+            path: path.to_owned(),
+            source,
+        }),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn write_json(what: &impl Serialize, path: &Path) -> Result<(), ReportError> {

@@ -238,6 +238,21 @@ fn curves_are_compared_seed_by_seed() {
     );
     assert_eq!(within["comparisons"][0]["bound"], 90.0);
     assert!(folder.join("reports/mine/alike.parquet").is_file());
+
+    // A table in the place of a picture leaves nothing of it, nor a picture of a table.
+    let there = |ending: &str| folder.join(&format!("reports/mine/alike.{ending}")).is_file();
+    drawn(&folder, "accuracy --nodes cyclic", "alike");
+    assert!(there("png") && there("summary.csv") && there("csv"));
+    ok(
+        &folder,
+        "compare random magnitude --nodes cyclic --suite mine --as alike",
+    );
+    assert!(
+        !["svg", "png", "pdf", "summary.csv", "summary.parquet"]
+            .into_iter()
+            .any(there)
+    );
+    assert!(there("csv"));
 }
 
 #[test]

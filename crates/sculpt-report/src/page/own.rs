@@ -4,6 +4,7 @@ use super::files::Files;
 use super::html::Text;
 use super::{Entry, document, section};
 use crate::ReportError;
+use crate::output::remove_if_there;
 use sculpt_experiments::RecipeSuite;
 use sculpt_store::atomic;
 use sculpt_store::paths::{self, ReportFile};
@@ -65,13 +66,7 @@ pub fn write_own_page(suite: &RecipeSuite, folder: &Path) -> Result<PathBuf, Rep
 pub fn clear_own_files(folder: &Path) -> Result<(), ReportError> {
     for stem in own_stems(folder)? {
         for file in ReportFile::ALL {
-            let path = paths::report(folder, &stem, file);
-            match std::fs::remove_file(&path) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(ReportError::Io { path, source });
-                }
-                Ok(()) | Err(_) => {}
-            }
+            remove_if_there(&paths::report(folder, &stem, file))?;
         }
     }
     Ok(())
