@@ -38,7 +38,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     if later {
         build.arg("--quiet");
     } else {
-        eprintln!("building sculpt (some minutes, once) ...");
+        eprintln!("building sculpt (10 to 20 minutes on two cores, once) ...");
     }
     let (built, waiting) = mpsc::channel::<()>();
     if later {

@@ -12,7 +12,7 @@ use thiserror::Error;
 pub enum MeasureError {
     /// Neither the data nor a recorded score.
     #[error(
-        "the data are not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR"
+        "the data are not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR, or --published for a frame that is published"
     )]
     NoScore {
         /// The node.

@@ -66,7 +66,7 @@ pub(super) fn findings(suite: &Suite, claims: &Table, missing: &[&str], by_hand:
     text.push_str(
         "Effect, interval and p are those of a claim's weakest contrast, over seeds, of a contradicted one the most strongly contradicted; \
          the interval is the one that decides (of 90 %, wider where each of several sparsities may be the best one), p in brackets is \
-         adjusted over all claims (Holm). *Found* is the smallest distance from the bound that so many seeds find with 80 % power (of \
+         adjusted over all claims (Holm); both are of the claim, so near 1 where it is contradicted. *Found* is the smallest distance from the bound that so many seeds find with 80 % power (of \
          \"equal\" claims the smallest margin), *needed* how many seeds would decide what of the claim is undecided, which may be another contrast. *Test images ±*: what other images of \
          their kind would have made of the same states, half of the interval of the same level; where it does not stand beside an \
          accuracy, the suite keeps no predictions.\n\n\
