@@ -12,7 +12,7 @@ use thiserror::Error;
 pub enum MeasureError {
     /// Neither the data nor a recorded score.
     #[error(
-        "the data are not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR, or --published for a frame that is published"
+        "the data are not at hand and no score is recorded for epoch {epoch} of node {id}; give --data DIR"
     )]
     NoScore {
         /// The node.
@@ -41,7 +41,7 @@ pub enum MeasureError {
     },
     /// Data that a measure cannot do without.
     #[error(
-        "the data {data:?} is not at hand, and nothing else tells losses between checkpoints or curvatures; give --data DIR"
+        "the data {data:?} is not at hand, and nothing else tells losses between checkpoints or curvatures; give --data DIR, or --published for a frame that is published"
     )]
     DataMissing {
         /// What they are called.

@@ -4,7 +4,7 @@ use crate::artefact::Content;
 use crate::{ALL, Artefact, ReportError, Session};
 use sculpt_claims::{Evidence, Margins, artefacts, claims, contrasts};
 use sculpt_experiments::{Node, Preset, StateRef};
-use sculpt_measures::Needs;
+use sculpt_measures::{MeasureError, Needs};
 use sculpt_rows::{AccuracyRow, ClaimRow, ContrastRow, Frame, JumpRow, LineRow, Name, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +38,8 @@ impl Content for Contrasts {
         for name in artefacts() {
             match session.frame(Artefact::find(name)?) {
                 Ok(frame) => gather(&mut evidence, name, &frame)?,
+                // A state is there, and what training recorded of it is not: its claims have runs.
+                Err(error @ ReportError::Measure(MeasureError::NoScore { .. })) => return Err(error),
                 Err(error) if error.is_absence() => {}
                 Err(error) => return Err(error),
             }
