@@ -3,6 +3,253 @@
 //! The crate's one module with `unsafe`: a function compiled for instructions that the processor may not have can only be
 //! called where somebody looked. Here is where.
 
+use crate::{LANES, Lanes};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{
+    __m256, __m512, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps,
+    _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps, _mm512_add_ps,
+    _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_store_ps,
+};
+
+/// Sixteen numbers in the registers of a processor, and what it does with all of them at once. Every kind gives the same bits.
+///
+/// Of most loops over [`Lanes`] compilers make these instructions by themselves. Of those that hold several [`Lanes`] at once they
+/// do not: for AVX-512 they made vectors across pixels, gathered from memory number by number, fifteen times slower.
+pub(crate) trait Registers: Copy {
+    /// Of a [`Lanes`], in registers.
+    type Sixteen: Copy;
+
+    fn zero(self) -> Self::Sixteen;
+
+    /// Sixteen times the same.
+    fn splat(self, x: f32) -> Self::Sixteen;
+
+    fn load(self, from: &Lanes) -> Self::Sixteen;
+
+    fn store(self, x: Self::Sixteen, to: &mut Lanes);
+
+    fn add(self, a: Self::Sixteen, b: Self::Sixteen) -> Self::Sixteen;
+
+    fn mul(self, a: Self::Sixteen, b: Self::Sixteen) -> Self::Sixteen;
+
+    /// `a · b + c`, rounded once.
+    fn mul_add(self, a: Self::Sixteen, b: Self::Sixteen, c: Self::Sixteen) -> Self::Sixteen;
+
+    /// A ReLU. What is no number stays so, as in libtorch: a network that diverges must be seen to.
+    fn rectified(self, x: Self::Sixteen) -> Self::Sixteen;
+
+    /// `g` where `x` is above 0, else 0: the gradient that a ReLU of `x` lets pass.
+    fn gated(self, g: Self::Sixteen, x: Self::Sixteen) -> Self::Sixteen;
+}
+
+/// Of a processor that was asked, and has AVX-512. Only [`for_this_processor`] makes one.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+/// Of a processor that was asked, and has AVX2 and fused multiply-add. Only [`for_this_processor`] makes one.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+/// Of any processor.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain;
+
+#[cfg(target_arch = "x86_64")]
+impl Avx512 {
+    /// # Safety
+    /// The processor has AVX-512 (F).
+    #[expect(unsafe_code, reason = "whoever calls it has asked the processor")]
+    pub(crate) unsafe fn of_this_processor() -> Self {
+        Self(())
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Avx2 {
+    /// # Safety
+    /// The processor has AVX2 and FMA.
+    #[expect(unsafe_code, reason = "whoever calls it has asked the processor")]
+    pub(crate) unsafe fn of_this_processor() -> Self {
+        Self(())
+    }
+}
+
+// SAFETY, of all blocks of the two: who made `self` promised the instructions; `Lanes` are sixteen f32 at a multiple of 64 bytes.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "instructions that not every processor has")]
+impl Registers for Avx512 {
+    type Sixteen = __m512;
+
+    #[inline(always)]
+    fn zero(self) -> __m512 {
+        unsafe { _mm512_setzero_ps() }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(x) }
+    }
+
+    #[inline(always)]
+    fn load(self, from: &Lanes) -> __m512 {
+        unsafe { _mm512_load_ps(from.0.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: __m512, to: &mut Lanes) {
+        unsafe { _mm512_store_ps(to.0.as_mut_ptr(), x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn rectified(self, x: __m512) -> __m512 {
+        // Of two that cannot be compared the instruction gives the second.
+        unsafe { _mm512_max_ps(self.zero(), x) }
+    }
+
+    #[inline(always)]
+    fn gated(self, g: __m512, x: __m512) -> __m512 {
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, self.zero()), g) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "instructions that not every processor has")]
+impl Registers for Avx2 {
+    type Sixteen = [__m256; 2];
+
+    #[inline(always)]
+    fn zero(self) -> [__m256; 2] {
+        unsafe { [_mm256_setzero_ps(); 2] }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> [__m256; 2] {
+        unsafe { [_mm256_set1_ps(x); 2] }
+    }
+
+    #[inline(always)]
+    fn load(self, from: &Lanes) -> [__m256; 2] {
+        let (low, high) = from.0.split_at(LANES / 2);
+        unsafe { [_mm256_load_ps(low.as_ptr()), _mm256_load_ps(high.as_ptr())] }
+    }
+
+    #[inline(always)]
+    fn store(self, x: [__m256; 2], to: &mut Lanes) {
+        let (low, high) = to.0.split_at_mut(LANES / 2);
+        unsafe {
+            _mm256_store_ps(low.as_mut_ptr(), x[0]);
+            _mm256_store_ps(high.as_mut_ptr(), x[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: [__m256; 2], b: [__m256; 2], c: [__m256; 2]) -> [__m256; 2] {
+        unsafe {
+            [
+                _mm256_fmadd_ps(a[0], b[0], c[0]),
+                _mm256_fmadd_ps(a[1], b[1], c[1]),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn rectified(self, x: [__m256; 2]) -> [__m256; 2] {
+        // Of two that cannot be compared the instruction gives the second.
+        unsafe {
+            [
+                _mm256_max_ps(self.zero()[0], x[0]),
+                _mm256_max_ps(self.zero()[0], x[1]),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn gated(self, g: [__m256; 2], x: [__m256; 2]) -> [__m256; 2] {
+        let half = |half: usize| unsafe {
+            _mm256_and_ps(g[half], _mm256_cmp_ps::<_CMP_GT_OQ>(x[half], self.zero()[0]))
+        };
+        [half(0), half(1)]
+    }
+}
+
+impl Registers for Plain {
+    type Sixteen = Lanes;
+
+    #[inline(always)]
+    fn zero(self) -> Lanes {
+        Lanes::ZERO
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Lanes {
+        Lanes([x; LANES])
+    }
+
+    #[inline(always)]
+    fn load(self, from: &Lanes) -> Lanes {
+        *from
+    }
+
+    #[inline(always)]
+    fn store(self, x: Lanes, to: &mut Lanes) {
+        *to = x;
+    }
+
+    #[inline(always)]
+    fn add(self, a: Lanes, b: Lanes) -> Lanes {
+        a.zip(&b, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Lanes, b: Lanes) -> Lanes {
+        a.zip(&b, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Lanes, b: Lanes, mut c: Lanes) -> Lanes {
+        c.add_product(&a, &b);
+        c
+    }
+
+    #[inline(always)]
+    fn rectified(self, x: Lanes) -> Lanes {
+        x.map(|x| if x < 0.0 { 0.0 } else { x })
+    }
+
+    #[inline(always)]
+    fn gated(self, g: Lanes, x: Lanes) -> Lanes {
+        g.zip(&x, |g, x| if x > 0.0 { g } else { 0.0 })
+    }
+}
+
 /// Which instructions this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -43,43 +290,140 @@ pub fn is_fast_here() -> bool {
     cfg!(target_arch = "aarch64") || Level::of_this_processor() != Level::Any
 }
 
-/// Defines a function of one body. In it `TILE` is how many [`Lanes`](crate::Lanes) a loop should hold in registers.
+/// Defines a function of one body. In it `TILE` is how many [`Lanes`](crate::Lanes) a loop should hold in registers, and the name in
+/// brackets, where there is one, the [`Registers`].
 ///
 /// The bits do not depend on the processor: products are `mul_add`, rounded once, everywhere, and sums are taken in the order
 /// of the body, which must not depend on `TILE`.
 macro_rules! for_this_processor {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+        $crate::dispatch::for_this_processor! {
+            $(#[$attribute])* $visibility fn $name[_registers]($($argument: $type),*) $(-> $output)? $body
+        }
+    };
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident[$registers:ident]($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
         $(#[$attribute])*
         $visibility fn $name($($argument: $type),*) $(-> $output)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-            fn body<const TILE: usize>($($argument: $type),*) $(-> $output)? $body
+            fn body<const TILE: usize>($registers: impl $crate::dispatch::Registers, $($argument: $type),*) $(-> $output)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
+                use $crate::dispatch::{Avx2, Avx512, Level};
+
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-                fn avx512($($argument: $type),*) $(-> $output)? {
-                    body::<8>($($argument),*)
+                fn avx512(registers: Avx512, $($argument: $type),*) $(-> $output)? {
+                    body::<8>(registers, $($argument),*)
                 }
 
                 #[target_feature(enable = "avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-                fn avx2($($argument: $type),*) $(-> $output)? {
-                    body::<4>($($argument),*)
+                fn avx2(registers: Avx2, $($argument: $type),*) $(-> $output)? {
+                    body::<4>(registers, $($argument),*)
                 }
 
                 #[expect(unsafe_code, reason = "the processor was asked for the instructions")]
-                match $crate::dispatch::Level::of_this_processor() {
+                match Level::of_this_processor() {
                     // SAFETY: the processor has all features that the function is compiled for.
-                    $crate::dispatch::Level::Avx512 => return unsafe { avx512($($argument),*) },
+                    Level::Avx512 => return unsafe { avx512(Avx512::of_this_processor(), $($argument),*) },
                     // SAFETY: likewise.
-                    $crate::dispatch::Level::Avx2 => return unsafe { avx2($($argument),*) },
-                    $crate::dispatch::Level::Any => {}
+                    Level::Avx2 => return unsafe { avx2(Avx2::of_this_processor(), $($argument),*) },
+                    Level::Any => {}
                 }
             }
-            body::<4>($($argument),*)
+            body::<4>($crate::dispatch::Plain, $($argument),*)
         }
     };
 }
 pub(crate) use for_this_processor;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of a·b + c, a + b, a·b, ReLU of a, and b gated by a.
+    fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 5] {
+        let [a, b, c] = [a, b, c].map(|x| registers.load(x));
+        let of_all = [
+            registers.mul_add(a, b, c),
+            registers.add(a, b),
+            registers.mul(a, b),
+            registers.rectified(a),
+            registers.gated(b, a),
+        ];
+        of_all.map(|x| {
+            let mut out = Lanes::ZERO;
+            registers.store(x, &mut out);
+            out.0.map(f32::to_bits)
+        })
+    }
+
+    for_this_processor! {
+        fn here[registers](a: &Lanes, b: &Lanes, c: &Lanes) -> [[u32; LANES]; 5] {
+            assert!(TILE > 0);
+            all(registers, [a, b, c])
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,fma")]
+    fn of_avx2(registers: Avx2, lanes: [&Lanes; 3]) -> [[u32; LANES]; 5] {
+        all(registers, lanes)
+    }
+
+    /// Both zeros, infinities, numbers that only one rounding gives, and what is no number: by hand where it is not arithmetic.
+    #[test]
+    fn every_kind_of_registers_gives_the_same_bits() {
+        let (inf, tiny) = (f32::INFINITY, f32::MIN_POSITIVE / 2.0);
+        let a = Lanes([
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            inf,
+            -inf,
+            tiny,
+            -tiny,
+            1.1,
+            -1.1,
+            3e38,
+            -3e38,
+            0.1,
+            1e-30,
+            -7.0,
+            f32::NAN,
+        ]);
+        let b = Lanes([
+            2.0, 3.0, -0.0, 0.0, 1.0, -2.0, 0.5, 4.0, 1.1, 1.3, 2.0, 2.0, 0.1, 1e-30, -0.0, 5.0,
+        ]);
+        let c = Lanes([
+            -0.0, 0.0, 5.0, -0.0, 1.0, 1.0, tiny, tiny, -1.21, 1.43, -3e38, 3e38, -0.01, 0.0, 0.0, 1.0,
+        ]);
+        let plain = all(Plain, [&a, &b, &c]);
+        let numbers = plain.map(|bits| bits.map(f32::from_bits));
+        assert_eq!(
+            numbers[3][..15],
+            [
+                0.0, -0.0, 1.0, 0.0, inf, 0.0, tiny, 0.0, 1.1, 0.0, 3e38, 0.0, 0.1, 1e-30, 0.0
+            ]
+        );
+        assert!(numbers[3][1].is_sign_negative() && numbers[3][15].is_nan());
+        assert_eq!(
+            numbers[4],
+            [
+                0.0, 0.0, -0.0, 0.0, 1.0, 0.0, 0.5, 0.0, 1.1, 0.0, 2.0, 0.0, 0.1, 1e-30, 0.0, 0.0
+            ]
+        );
+        // What the rounded product would lose.
+        assert!(numbers[0][8] != 0.0 && numbers[0][8] != 1.1f32 * 1.1 - 1.21);
+        assert_eq!(here(&a, &b, &c), plain);
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "the processor was asked for the instructions")]
+        if Level::of_this_processor() != Level::Any {
+            // SAFETY: whatever level it has, it has these.
+            assert_eq!(unsafe { of_avx2(Avx2::of_this_processor(), [&a, &b, &c]) }, plain);
+        }
+    }
+}

@@ -87,14 +87,6 @@ impl Lanes {
         }
     }
 
-    /// `self + weight · x`, rounded once.
-    #[inline(always)]
-    pub(crate) fn add_weighted(&mut self, weight: f32, x: &Self) {
-        for lane in 0..LANES {
-            self.0[lane] = weight.mul_add(x.0[lane], self.0[lane]);
-        }
-    }
-
     /// `self + x · y`, rounded once.
     #[inline(always)]
     pub(crate) fn add_product(&mut self, x: &Self, y: &Self) {

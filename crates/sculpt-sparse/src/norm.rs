@@ -1,6 +1,6 @@
 //! BatchNorm and what surrounds it, in one pass over a block each way.
 
-use crate::dispatch::for_this_processor;
+use crate::dispatch::{Registers, for_this_processor};
 use crate::geometry::Padded;
 use crate::{LANES, Lanes, Planes, Storage};
 
@@ -45,23 +45,11 @@ pub struct Affine {
 }
 
 impl Affine {
+    /// Of sixteen numbers.
     #[inline(always)]
-    fn of(self, y: f32) -> f32 {
-        self.scale.mul_add(y, self.shift)
+    fn of<R: Registers>(self, registers: R, y: R::Sixteen) -> R::Sixteen {
+        registers.mul_add(registers.splat(self.scale), y, registers.splat(self.shift))
     }
-}
-
-/// A ReLU. What is no number stays so, as in libtorch: a network that diverges must be seen to.
-#[inline(always)]
-fn rectified(x: f32) -> f32 {
-    if x < 0.0 { 0.0 } else { x }
-}
-
-/// A gradient where a ReLU let `x` pass, else 0. By bits: of a choice, compilers make stores by mask, which are slow.
-#[inline(always)]
-fn gated(g: f32, x: f32) -> f32 {
-    let mask = 0u32.wrapping_sub(u32::from(x > 0.0));
-    f32::from_bits(g.to_bits() & mask)
 }
 
 /// The gradient at a channel before BatchNorm: `scale · (g − mean_g − (y − mean) · slope)`, of the gradient g behind it.
@@ -137,13 +125,13 @@ for_this_processor! {
 
 for_this_processor! {
     /// A normalised convolution behind a ReLU, among zeros.
-    pub(crate) fn pad_rectified(y: &[Lanes], affine: &[Affine], storage: Storage, padded: &Padded, out: &mut [Lanes]) {
+    pub(crate) fn pad_rectified[registers](y: &[Lanes], affine: &[Affine], storage: Storage, padded: &Padded, out: &mut [Lanes]) {
         padded.clear_around(out);
         for row in padded.rows() {
             let affine = affine[row.channel];
             let out = &mut out[row.padded];
             for (out, y) in out.iter_mut().zip(&y[row.plain]) {
-                *out = y.map(|y| rectified(affine.of(y)));
+                registers.store(registers.rectified(affine.of(registers, registers.load(y))), out);
             }
             storage.round(out);
         }
@@ -152,7 +140,7 @@ for_this_processor! {
 
 for_this_processor! {
     /// The gradient before a BatchNorm, among zeros: of the gradient `g` behind it, for the first `n` images; 0 for the others.
-    pub(crate) fn pad_gradient(
+    pub(crate) fn pad_gradient[registers](
         g: &[Lanes],
         y: &[Lanes],
         slopes: &[Slope],
@@ -160,16 +148,21 @@ for_this_processor! {
         storage: Storage, padded: &Padded, out: &mut [Lanes]) {
         let mut is_there = Lanes::ZERO;
         is_there.0[..n].fill(1.0);
+        let is_there = registers.load(&is_there);
         padded.clear_around(out);
         for row in padded.rows() {
             let Slope { scale, mean, mean_g, slope } = slopes[row.channel];
+            let [scale, mean, mean_g, slope] = [scale, -mean, -mean_g, -slope].map(|x| registers.splat(x));
             let (g, y) = (&g[row.plain.clone()], &y[row.plain]);
             let out = &mut out[row.padded];
             for ((out, g), y) in out.iter_mut().zip(g).zip(y) {
-                *out = g.zip(y, |g, y| scale * (y - mean).mul_add(-slope, g - mean_g));
+                let (g, y) = (registers.load(g), registers.load(y));
+                let centred = registers.mul_add(registers.add(y, mean), slope, registers.add(g, mean_g));
+                let mut before = registers.mul(scale, centred);
                 if n < LANES {
-                    *out = out.zip(&is_there, |g, is_there| g * is_there);
+                    before = registers.mul(before, is_there);
                 }
+                registers.store(before, out);
             }
             storage.round(out);
         }
@@ -178,7 +171,7 @@ for_this_processor! {
 
 for_this_processor! {
     /// `max(0, affine(y) + beside)`.
-    pub fn join(
+    pub fn join[registers](
         y: &[Lanes],
         affine: &[Affine],
         beside: Beside<'_>,
@@ -188,23 +181,24 @@ for_this_processor! {
     ) {
         let area = planes.area();
         for (channel, (out, y)) in out.chunks_exact_mut(area).zip(y.chunks_exact(area)).enumerate() {
-            let own = affine[channel];
             let pixels = channel * area..(channel + 1) * area;
+            let own = |y: &Lanes| affine[channel].of(registers, registers.load(y));
             match beside {
                 Beside::Nothing => {
                     for (out, y) in out.iter_mut().zip(y) {
-                        *out = y.map(|y| rectified(own.of(y)));
+                        registers.store(registers.rectified(own(y)), out);
                     }
                 }
                 Beside::Images(x) => {
                     for ((out, y), x) in out.iter_mut().zip(y).zip(&x[pixels]) {
-                        *out = y.zip(x, |y, x| rectified(own.of(y) + x));
+                        let sum = registers.add(own(y), registers.load(x));
+                        registers.store(registers.rectified(sum), out);
                     }
                 }
                 Beside::Normalised(z, others) => {
-                    let other = others[channel];
                     for ((out, y), z) in out.iter_mut().zip(y).zip(&z[pixels]) {
-                        *out = y.zip(z, |y, z| rectified(own.of(y) + other.of(z)));
+                        let sum = registers.add(own(y), others[channel].of(registers, registers.load(z)));
+                        registers.store(registers.rectified(sum), out);
                     }
                 }
                 Beside::Subsampled(x, from) => {
@@ -213,7 +207,8 @@ for_this_processor! {
                     for (place, (out, y)) in out.iter_mut().zip(y).enumerate() {
                         let (row, column) = (place / planes.width, place % planes.width);
                         let x = source.map_or(Lanes::ZERO, |c| x[(c * from.height + 2 * row) * from.width + 2 * column]);
-                        *out = y.zip(&x, |y, x| rectified(own.of(y) + x));
+                        let sum = registers.add(own(y), registers.load(&x));
+                        registers.store(registers.rectified(sum), out);
                     }
                 }
             }
@@ -250,7 +245,7 @@ impl Sums {
 
 for_this_processor! {
     /// The gradient before a ReLU behind a normalised convolution `y`, in place of that behind it, and its sums by channel.
-    pub fn before_relu_of_norm(g: &mut [Lanes], y: &[Lanes], affine: &[Affine], means: &[f32], area: usize) -> Vec<Sums> {
+    pub fn before_relu_of_norm[registers](g: &mut [Lanes], y: &[Lanes], affine: &[Affine], means: &[f32], area: usize) -> Vec<Sums> {
         let mut all = Vec::with_capacity(means.len());
         let channels = g.chunks_exact_mut(area).zip(y.chunks_exact(area)).zip(affine).zip(means);
         for (((g, y), affine), &mean) in channels {
@@ -258,7 +253,8 @@ for_this_processor! {
             for (g, y) in g.chunks_mut(CHUNK).zip(y.chunks(CHUNK)) {
                 let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
                 for (g, y) in g.iter_mut().zip(y) {
-                    *g = g.zip(y, |g, y| gated(g, affine.of(y)));
+                    let behind = affine.of(registers, registers.load(y));
+                    registers.store(registers.gated(registers.load(g), behind), g);
                     of_g.add(g);
                     of_products.add_product(g, &y.map(|y| y - mean));
                 }
@@ -272,7 +268,7 @@ for_this_processor! {
 
 for_this_processor! {
     /// The gradient before a ReLU whose output is `x`, in place of that behind it, and its sums with `y`, by channel.
-    pub fn before_relu(g: &mut [Lanes], x: &[Lanes], y: &[Lanes], means: &[f32], area: usize) -> Vec<Sums> {
+    pub fn before_relu[registers](g: &mut [Lanes], x: &[Lanes], y: &[Lanes], means: &[f32], area: usize) -> Vec<Sums> {
         let mut all = Vec::with_capacity(means.len());
         let channels = g.chunks_exact_mut(area).zip(x.chunks_exact(area)).zip(y.chunks_exact(area)).zip(means);
         for (((g, x), y), &mean) in channels {
@@ -280,7 +276,7 @@ for_this_processor! {
             for ((g, x), y) in g.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).zip(y.chunks(CHUNK)) {
                 let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
                 for ((g, x), y) in g.iter_mut().zip(x).zip(y) {
-                    *g = g.zip(x, gated);
+                    registers.store(registers.gated(registers.load(g), registers.load(x)), g);
                     of_g.add(g);
                     of_products.add_product(g, &y.map(|y| y - mean));
                 }

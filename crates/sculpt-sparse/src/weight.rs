@@ -1,4 +1,4 @@
-use crate::dispatch::for_this_processor;
+use crate::dispatch::{Registers, for_this_processor};
 use crate::geometry::Padded;
 use crate::taps::{Tap, Taps};
 use crate::{Convolution, Lanes, Planes, Storage};
@@ -246,93 +246,82 @@ struct To {
 
 for_this_processor! {
     /// Each channel of `to` becomes the sum of its taps, for every pixel.
-    fn correlate(taps: &Taps, x: &[Lanes], from: From, y: &mut [Lanes], to: To, add: bool) {
+    fn correlate[registers](taps: &Taps, x: &[Lanes], from: From, y: &mut [Lanes], to: To, add: bool) {
         for channels in taps.parts(size_of::<Tap>()) {
             for row in 0..to.n_rows {
                 let (x, first) = (&x[row * from.row..], to.first + row * to.row);
-                let mut column = 0;
-                while column < to.n_columns {
-                    let left = to.n_columns - column;
+                for (column, n) in tiles::<TILE>(to.n_columns) {
                     let (x, first) = (&x[column * from.column..], first + column * to.column);
+                    let to = Tile { first, area: to.area, step: to.column };
                     let channels = channels.clone();
-                    // The usual steps are known to the compiler.
-                    column += match (from.column, to.column) {
-                        (1, 1) => columns::<TILE>(left, taps, channels, x, 1, y, first, to.area, 1, add),
-                        (2, 1) => columns::<TILE>(left, taps, channels, x, 2, y, first, to.area, 1, add),
-                        (1, 2) => columns::<TILE>(left, taps, channels, x, 1, y, first, to.area, 2, add),
-                        (from, to_column) => {
-                            columns::<TILE>(left, taps, channels, x, from, y, first, to.area, to_column, add)
-                        }
-                    };
+                    match n {
+                        8 => correlate_tile::<8>(registers, taps, channels, x, from.column, y, to, add),
+                        4 => correlate_tile::<4>(registers, taps, channels, x, from.column, y, to, add),
+                        2 => correlate_tile::<2>(registers, taps, channels, x, from.column, y, to, add),
+                        _ => correlate_tile::<1>(registers, taps, channels, x, from.column, y, to, add),
+                    }
                 }
             }
         }
     }
 }
 
-/// As many columns as registers hold, or as are left; how many they were.
-#[expect(clippy::too_many_arguments, reason = "a loop's body")]
+/// Columns, in tiles of as many as registers hold, and of what is left: their first, and how many they are, 8, 4, 2 or 1.
 #[inline(always)]
-fn columns<const TILE: usize>(
-    left: usize,
-    taps: &Taps,
-    channels: Range<usize>,
-    x: &[Lanes],
-    step: usize,
-    y: &mut [Lanes],
+fn tiles<const TILE: usize>(n_columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut column = 0;
+    std::iter::from_fn(move || {
+        let left = n_columns - column;
+        let n = [8, 4, 2, 1].into_iter().find(|&n| n <= TILE.min(left))?;
+        column += n;
+        Some((column - n, n))
+    })
+}
+
+/// Pixels beside each other, of each channel.
+#[derive(Clone, Copy)]
+struct Tile {
     first: usize,
     area: usize,
-    to_step: usize,
-    add: bool,
-) -> usize {
-    if left >= TILE {
-        tile::<TILE>(taps, channels, x, step, y, first, area, to_step, add);
-        TILE
-    } else if left >= 2 {
-        tile::<2>(taps, channels, x, step, y, first, area, to_step, add);
-        2
-    } else {
-        tile::<1>(taps, channels, x, step, y, first, area, to_step, add);
-        1
-    }
+    step: usize,
 }
 
 #[expect(clippy::too_many_arguments, reason = "a loop's body")]
 #[inline(always)]
-fn tile<const N: usize>(
+fn correlate_tile<const N: usize>(
+    registers: impl Registers,
     taps: &Taps,
     channels: Range<usize>,
     x: &[Lanes],
     step: usize,
     y: &mut [Lanes],
-    first: usize,
-    area: usize,
-    to_step: usize,
+    to: Tile,
     add: bool,
 ) {
     for (channel, range) in taps.of(channels) {
-        let y = &mut y[channel * area + first..][..(N - 1) * to_step + 1];
-        let mut sums = [Lanes::ZERO; N];
+        let y = &mut y[channel * to.area + to.first..][..(N - 1) * to.step + 1];
+        let mut sums = [registers.zero(); N];
         if add {
             for (n, sum) in sums.iter_mut().enumerate() {
-                *sum = y[n * to_step];
+                *sum = registers.load(&y[n * to.step]);
             }
         }
         for tap in &taps.taps[range] {
             let x = &x[tap.offset as usize..][..(N - 1) * step + 1];
+            let weight = registers.splat(tap.value);
             for (n, sum) in sums.iter_mut().enumerate() {
-                sum.add_weighted(tap.value, &x[n * step]);
+                *sum = registers.mul_add(weight, registers.load(&x[n * step]), *sum);
             }
         }
-        for (n, sum) in sums.iter().enumerate() {
-            y[n * to_step] = *sum;
+        for (n, sum) in sums.into_iter().enumerate() {
+            registers.store(sum, &mut y[n * to.step]);
         }
     }
 }
 
 for_this_processor! {
     /// Of each tap, image by image, the sum over all pixels of what it reads times the gradient at what it makes.
-    fn products(
+    fn products[registers](
         taps: &Taps,
         x: &[Lanes],
         around_input: &Padded,
@@ -342,21 +331,19 @@ for_this_processor! {
         sums: &mut [Lanes],
     ) {
         let output = around_output.planes;
-        let area = around_output.area();
         for channels in taps.parts(size_of::<Lanes>()) {
             for row in 0..output.height {
                 let x = &x[row * stride * around_input.width..];
-                let mut column = 0;
-                while column < output.width {
-                    let left = output.width - column;
+                for (column, n) in tiles::<TILE>(output.width) {
                     let x = &x[column * stride..];
-                    let first = around_output.row(0, row) + column;
+                    let from = Tile { first: around_output.row(0, row) + column, area: around_output.area(), step: 1 };
                     let channels = channels.clone();
-                    column += match stride {
-                        1 => products_of_columns::<TILE>(left, taps, channels, x, 1, g, first, area, sums),
-                        2 => products_of_columns::<TILE>(left, taps, channels, x, 2, g, first, area, sums),
-                        stride => products_of_columns::<TILE>(left, taps, channels, x, stride, g, first, area, sums),
-                    };
+                    match n {
+                        8 => products_of_tile::<8>(registers, taps, channels, x, stride, g, from, sums),
+                        4 => products_of_tile::<4>(registers, taps, channels, x, stride, g, from, sums),
+                        2 => products_of_tile::<2>(registers, taps, channels, x, stride, g, from, sums),
+                        _ => products_of_tile::<1>(registers, taps, channels, x, stride, g, from, sums),
+                    }
                 }
             }
         }
@@ -365,49 +352,29 @@ for_this_processor! {
 
 #[expect(clippy::too_many_arguments, reason = "a loop's body")]
 #[inline(always)]
-fn products_of_columns<const TILE: usize>(
-    left: usize,
-    taps: &Taps,
-    channels: Range<usize>,
-    x: &[Lanes],
-    step: usize,
-    g: &[Lanes],
-    first: usize,
-    area: usize,
-    sums: &mut [Lanes],
-) -> usize {
-    if left >= TILE {
-        products_of_tile::<TILE>(taps, channels, x, step, g, first, area, sums);
-        TILE
-    } else if left >= 2 {
-        products_of_tile::<2>(taps, channels, x, step, g, first, area, sums);
-        2
-    } else {
-        products_of_tile::<1>(taps, channels, x, step, g, first, area, sums);
-        1
-    }
-}
-
-#[expect(clippy::too_many_arguments, reason = "a loop's body")]
-#[inline(always)]
 fn products_of_tile<const N: usize>(
+    registers: impl Registers,
     taps: &Taps,
     channels: Range<usize>,
     x: &[Lanes],
     step: usize,
     g: &[Lanes],
-    first: usize,
-    area: usize,
+    from: Tile,
     sums: &mut [Lanes],
 ) {
     for (channel, range) in taps.of(channels) {
-        let mut at_output = [Lanes::ZERO; N];
-        at_output.copy_from_slice(&g[channel * area + first..][..N]);
+        let g = &g[channel * from.area + from.first..][..N];
+        let mut at_output = [registers.zero(); N];
+        for (at_output, g) in at_output.iter_mut().zip(g) {
+            *at_output = registers.load(g);
+        }
         for (tap, sum) in taps.taps[range.clone()].iter().zip(&mut sums[range]) {
             let x = &x[tap.offset as usize..][..(N - 1) * step + 1];
-            for (n, g) in at_output.iter().enumerate() {
-                sum.add_product(g, &x[n * step]);
+            let mut all = registers.load(sum);
+            for (n, g) in at_output.into_iter().enumerate() {
+                all = registers.mul_add(g, registers.load(&x[n * step]), all);
             }
+            registers.store(all, sum);
         }
     }
 }
