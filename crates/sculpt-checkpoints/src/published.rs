@@ -123,13 +123,19 @@ pub(crate) fn inspect(
 fn scatter(layout: &Layout, mask: &Mask, values: &[f32]) -> Vec<f32> {
     let mut theta = vec![0.0; layout.n_params()];
     let mut values = values.iter().copied();
+    let mut next = || values.next().expect("the number of values was checked");
     for param in layout.params() {
-        for (i, weight) in theta[param.range()].iter_mut().enumerate() {
-            if param
-                .prunable_range()
-                .is_none_or(|range| mask.get(range.start + i))
-            {
-                *weight = values.next().expect("the number of values was checked");
+        let weights = &mut theta[param.range()];
+        match param.prunable_range() {
+            None => weights.fill_with(&mut next),
+            Some(range) => {
+                for (weight, _) in weights
+                    .iter_mut()
+                    .zip(mask.slice(range))
+                    .filter(|(_, kept)| **kept)
+                {
+                    *weight = next();
+                }
             }
         }
     }

@@ -1,6 +1,4 @@
 use serde::{Deserialize, Serialize};
-#[cfg(target_arch = "x86_64")]
-use std::sync::LazyLock;
 use tch::Device;
 
 /// What may change the last bits of a result without being part of its identity (design §2, Determinism).
@@ -61,17 +59,6 @@ pub fn device_name(device: Device) -> String {
     }
 }
 
-/// Rust cannot ask for AMX yet, and oneDNN takes other bf16 kernels where it is. The kernel writes its list anew for whoever reads it,
-/// which takes longer than most that is asked of an environment: once a process.
-#[cfg(target_arch = "x86_64")]
-fn has_amx() -> bool {
-    static FOUND: LazyLock<bool> = LazyLock::new(|| {
-        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        cpuinfo.contains(" amx_bf16")
-    });
-    *FOUND
-}
-
 #[cfg(target_arch = "x86_64")]
 fn instruction_set() -> String {
     let found = [
@@ -88,7 +75,7 @@ fn instruction_set() -> String {
             .filter(|(present, _)| *present)
             .map(|(_, name)| *name),
     );
-    words.extend(has_amx().then_some("amx_bf16"));
+    words.extend(sculpt_models::has_amx().then_some("amx_bf16"));
     words.join(" ")
 }
 

@@ -1,5 +1,6 @@
 use crate::session::{Images, Worker};
 use crate::{Key, MeasureError, Session};
+use rayon::prelude::*;
 use sculpt_datasets::Origin;
 use sculpt_experiments::{
     DataRef, Environment, Evaluation, Node, Predictions, Source, StateRef, predict_examples,
@@ -74,7 +75,11 @@ impl Session {
     /// A broken checkpoint; a count that is not what training recorded; neither data nor record.
     pub fn scores(&self, of: &DataRef, states: &[StateRef]) -> Result<Vec<Score>, MeasureError> {
         let Some(data) = self.images(of)? else {
-            return states.iter().map(|state| self.recorded_score(state)).collect();
+            let recorded: Vec<_> = states
+                .par_iter()
+                .map(|state| self.recorded_score(state))
+                .collect();
+            return recorded.into_iter().collect();
         };
         let key = |state: &StateRef, environment: &Environment| {
             self.score_key("test-score", state, &data, environment)

@@ -1,4 +1,5 @@
 use crate::{ReportError, Session};
+use rayon::prelude::*;
 use sculpt_experiments::{Labels, PanelName, Preset, Recipe, Show, grow};
 use sculpt_figures::Figure;
 use sculpt_measures::{Needs, PanelNeeds};
@@ -90,9 +91,13 @@ pub(crate) struct PanelSource {
 /// # Errors
 /// A preset out of range.
 pub fn programme(preset: &Preset) -> Result<Recipe, ReportError> {
+    let needs: Vec<_> = crate::ALL
+        .par_iter()
+        .map(|artefact| artefact.needs(preset))
+        .collect();
     let mut recipe = Recipe::default();
-    for artefact in crate::ALL {
-        recipe.merge(artefact.needs(preset)?.recipe());
+    for needs in needs {
+        recipe.merge(needs?.recipe());
     }
     Ok(recipe)
 }
