@@ -315,7 +315,7 @@ macro_rules! for_this_processor {
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
                 fn avx512(registers: Avx512, $($argument: $type),*) $(-> $output)? {
-                    body::<8>(registers, $($argument),*)
+                    body::<16>(registers, $($argument),*)
                 }
 
                 #[target_feature(enable = "avx2,fma")]

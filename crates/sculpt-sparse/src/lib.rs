@@ -9,6 +9,7 @@ mod pool;
 mod taps;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod weight;
 
 pub use block::{Input, InputGradient, OutputGradient, Scratch, block_of, room};

@@ -1,8 +1,7 @@
-use crate::dispatch::{Registers, for_this_processor};
 use crate::geometry::Padded;
 use crate::taps::{Tap, Taps};
+use crate::tiles::{Places, correlate, products};
 use crate::{Convolution, Lanes, Planes, Storage};
-use std::ops::Range;
 
 /// The kept weights of a convolution of images of one size.
 #[derive(Clone, Debug)]
@@ -154,28 +153,36 @@ impl Weight {
         &self.around_output
     }
 
-    /// The convolution of a block: `x` as [`Weight::pad_input`] or another filler of it left it, `y` of [`Weight::output`].
-    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes]) {
-        let from = From {
+    /// How the padded input is read, a tap's offset aside.
+    fn read(&self) -> Places {
+        Places {
+            first: 0,
+            area: self.around_input.area(),
             row: self.stride * self.around_input.width,
             column: self.stride,
-        };
-        let to = To {
-            area: self.output.area(),
+        }
+    }
+
+    /// The convolution of a block: `x` as [`Weight::pad_input`] or another filler of it left it, `y` of [`Weight::output`].
+    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes]) {
+        let output = self.output;
+        let to = Places {
             first: 0,
-            row: self.output.width,
+            area: output.area(),
+            row: output.width,
             column: 1,
-            n_rows: self.output.height,
-            n_columns: self.output.width,
         };
-        correlate(&self.forward, x, from, y, to, false);
+        let size = [output.height, output.width];
+        correlate(&self.forward, x, self.read(), y, to, size, false);
         self.storage.round(y);
     }
 
     /// The gradient of a block at the input, from that at the output, `g`, padded. Added to what `at_input` is, or in its place.
     pub(crate) fn at_input(&self, g: &[Lanes], at_input: &mut [Lanes], add: bool) {
         let stride = self.stride;
-        let from = From {
+        let from = Places {
+            first: 0,
+            area: self.around_output.area(),
             row: self.around_output.width,
             column: 1,
         };
@@ -183,15 +190,17 @@ impl Weight {
             if phase.row >= self.input.height || phase.column >= self.input.width {
                 continue;
             }
-            let to = To {
-                area: self.input.area(),
+            let to = Places {
                 first: phase.row * self.input.width + phase.column,
+                area: self.input.area(),
                 row: stride * self.input.width,
                 column: stride,
-                n_rows: (self.input.height - phase.row).div_ceil(stride),
-                n_columns: (self.input.width - phase.column).div_ceil(stride),
             };
-            correlate(&phase.taps, g, from, at_input, to, add);
+            let size = [
+                (self.input.height - phase.row).div_ceil(stride),
+                (self.input.width - phase.column).div_ceil(stride),
+            ];
+            correlate(&phase.taps, g, from, at_input, to, size, add);
         }
         self.storage.round(at_input);
     }
@@ -207,15 +216,15 @@ impl Weight {
     ) {
         sums.clear();
         sums.resize(self.places.len(), Lanes::ZERO);
-        products(
-            &self.forward,
-            x,
-            &self.around_input,
-            self.stride,
-            g,
-            &self.around_output,
-            sums,
-        );
+        let around = &self.around_output;
+        let at = Places {
+            first: around.row(0, 0),
+            area: around.area(),
+            row: around.width,
+            column: 1,
+        };
+        let size = [self.output.height, self.output.width];
+        products(&self.forward, x, self.read(), g, at, size, sums);
         at_weight.clear();
         at_weight.extend(sums.iter().map(|sum| sum.0.iter().sum::<f32>()));
     }
@@ -224,157 +233,4 @@ impl Weight {
 /// A place that fits into memory with fifteen images beside it, or among weights.
 fn place_in_block(place: usize) -> u32 {
     u32::try_from(place).expect("a block of 16 images of 4 bytes fits into memory")
-}
-
-/// Steps from one pixel to the next in what is read.
-#[derive(Clone, Copy)]
-struct From {
-    row: usize,
-    column: usize,
-}
-
-/// Which pixels of each channel are written.
-#[derive(Clone, Copy)]
-struct To {
-    area: usize,
-    first: usize,
-    row: usize,
-    column: usize,
-    n_rows: usize,
-    n_columns: usize,
-}
-
-for_this_processor! {
-    /// Each channel of `to` becomes the sum of its taps, for every pixel.
-    fn correlate[registers](taps: &Taps, x: &[Lanes], from: From, y: &mut [Lanes], to: To, add: bool) {
-        for channels in taps.parts(size_of::<Tap>()) {
-            for row in 0..to.n_rows {
-                let (x, first) = (&x[row * from.row..], to.first + row * to.row);
-                for (column, n) in tiles::<TILE>(to.n_columns) {
-                    let (x, first) = (&x[column * from.column..], first + column * to.column);
-                    let to = Tile { first, area: to.area, step: to.column };
-                    let channels = channels.clone();
-                    match n {
-                        8 => correlate_tile::<8>(registers, taps, channels, x, from.column, y, to, add),
-                        4 => correlate_tile::<4>(registers, taps, channels, x, from.column, y, to, add),
-                        2 => correlate_tile::<2>(registers, taps, channels, x, from.column, y, to, add),
-                        _ => correlate_tile::<1>(registers, taps, channels, x, from.column, y, to, add),
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Columns, in tiles of as many as registers hold, and of what is left: their first, and how many they are, 8, 4, 2 or 1.
-#[inline(always)]
-fn tiles<const TILE: usize>(n_columns: usize) -> impl Iterator<Item = (usize, usize)> {
-    let mut column = 0;
-    std::iter::from_fn(move || {
-        let left = n_columns - column;
-        let n = [8, 4, 2, 1].into_iter().find(|&n| n <= TILE.min(left))?;
-        column += n;
-        Some((column - n, n))
-    })
-}
-
-/// Pixels beside each other, of each channel.
-#[derive(Clone, Copy)]
-struct Tile {
-    first: usize,
-    area: usize,
-    step: usize,
-}
-
-#[expect(clippy::too_many_arguments, reason = "a loop's body")]
-#[inline(always)]
-fn correlate_tile<const N: usize>(
-    registers: impl Registers,
-    taps: &Taps,
-    channels: Range<usize>,
-    x: &[Lanes],
-    step: usize,
-    y: &mut [Lanes],
-    to: Tile,
-    add: bool,
-) {
-    for (channel, range) in taps.of(channels) {
-        let y = &mut y[channel * to.area + to.first..][..(N - 1) * to.step + 1];
-        let mut sums = [registers.zero(); N];
-        if add {
-            for (n, sum) in sums.iter_mut().enumerate() {
-                *sum = registers.load(&y[n * to.step]);
-            }
-        }
-        for tap in &taps.taps[range] {
-            let x = &x[tap.offset as usize..][..(N - 1) * step + 1];
-            let weight = registers.splat(tap.value);
-            for (n, sum) in sums.iter_mut().enumerate() {
-                *sum = registers.mul_add(weight, registers.load(&x[n * step]), *sum);
-            }
-        }
-        for (n, sum) in sums.into_iter().enumerate() {
-            registers.store(sum, &mut y[n * to.step]);
-        }
-    }
-}
-
-for_this_processor! {
-    /// Of each tap, image by image, the sum over all pixels of what it reads times the gradient at what it makes.
-    fn products[registers](
-        taps: &Taps,
-        x: &[Lanes],
-        around_input: &Padded,
-        stride: usize,
-        g: &[Lanes],
-        around_output: &Padded,
-        sums: &mut [Lanes],
-    ) {
-        let output = around_output.planes;
-        for channels in taps.parts(size_of::<Lanes>()) {
-            for row in 0..output.height {
-                let x = &x[row * stride * around_input.width..];
-                for (column, n) in tiles::<TILE>(output.width) {
-                    let x = &x[column * stride..];
-                    let from = Tile { first: around_output.row(0, row) + column, area: around_output.area(), step: 1 };
-                    let channels = channels.clone();
-                    match n {
-                        8 => products_of_tile::<8>(registers, taps, channels, x, stride, g, from, sums),
-                        4 => products_of_tile::<4>(registers, taps, channels, x, stride, g, from, sums),
-                        2 => products_of_tile::<2>(registers, taps, channels, x, stride, g, from, sums),
-                        _ => products_of_tile::<1>(registers, taps, channels, x, stride, g, from, sums),
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[expect(clippy::too_many_arguments, reason = "a loop's body")]
-#[inline(always)]
-fn products_of_tile<const N: usize>(
-    registers: impl Registers,
-    taps: &Taps,
-    channels: Range<usize>,
-    x: &[Lanes],
-    step: usize,
-    g: &[Lanes],
-    from: Tile,
-    sums: &mut [Lanes],
-) {
-    for (channel, range) in taps.of(channels) {
-        let g = &g[channel * from.area + from.first..][..N];
-        let mut at_output = [registers.zero(); N];
-        for (at_output, g) in at_output.iter_mut().zip(g) {
-            *at_output = registers.load(g);
-        }
-        for (tap, sum) in taps.taps[range.clone()].iter().zip(&mut sums[range]) {
-            let x = &x[tap.offset as usize..][..(N - 1) * step + 1];
-            let mut all = registers.load(sum);
-            for (n, g) in at_output.into_iter().enumerate() {
-                all = registers.mul_add(g, registers.load(&x[n * step]), all);
-            }
-            registers.store(all, sum);
-        }
-    }
 }
