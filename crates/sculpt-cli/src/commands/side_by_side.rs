@@ -128,7 +128,7 @@ fn scripts() -> Vec<(&'static str, Vec<&'static str>)> {
     all.push(("hessian.py", Vec::new()));
     // A hundred products at each network, of which one of 512 images takes PyHessian seconds.
     for what in ["trace", "density"] {
-        all.push(("hessian.py", vec!["--what", what, "--images", "128"]));
+        all.push(("hessian.py", vec!["--what", what, "--images", "32"]));
     }
     // Elsewhere PyTorch's steps in bfloat16 take twenty seconds each.
     if has_bf16() {
