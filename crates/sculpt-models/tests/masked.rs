@@ -101,16 +101,17 @@ impl Case {
 #[test]
 fn gradients_are_those_of_libtorch() {
     let projected = Some(Shortcut::Projection);
-    let cases = [
-        Case::new("resnet20", 8, projected, [32, 16, 16], 0.1),
-        Case::new("resnet20", 8, projected, [37, 12, 20], 0.05),
-        Case::new("resnet20", 4, Some(Shortcut::Identity), [33, 9, 13], 0.1),
-        Case::new("resnet18-cifar", 8, None, [34, 8, 8], 0.05),
-        Case::new("resnet50", 8, None, [40, 61, 77], 0.05),
-        Case::new("vgg16", 8, None, [36, 32, 32], 0.05),
-    ];
-    for case in &cases {
-        for precision in [Precision::F32, Precision::Bf16] {
+    // In bfloat16 processors with AMX multiply all weights where more than 15 % are kept.
+    for (precision, share) in [(Precision::F32, 1.0), (Precision::Bf16, 0.4)] {
+        let cases = [
+            Case::new("resnet20", 8, projected, [32, 16, 16], 0.1 * share),
+            Case::new("resnet20", 8, projected, [37, 12, 20], 0.05 * share),
+            Case::new("resnet20", 4, Some(Shortcut::Identity), [33, 9, 13], 0.1 * share),
+            Case::new("resnet18-cifar", 8, None, [34, 8, 8], 0.05 * share),
+            Case::new("resnet50", 8, None, [40, 61, 77], 0.05 * share),
+            Case::new("vgg16", 8, None, [36, 32, 32], 0.05 * share),
+        ];
+        for case in &cases {
             case.check(precision);
         }
     }
@@ -202,7 +203,7 @@ fn other_networks_are_left_to_libtorch() {
         case.by_itself(Precision::F32).is_none(),
         "two blocks would not be full"
     );
-    case = Case::new("resnet20", 8, Some(Shortcut::Projection), [40, 8, 8], 0.1);
+    case = Case::new("resnet20", 8, Some(Shortcut::Projection), [40, 8, 8], 0.04);
     let differentiate = |precision, kind| {
         let network = case.model.network(precision).unwrap();
         let [theta, kept, buffers, images] =

@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 
 /// Sixteen numbers in the registers of a processor, and what it does with all of them at once. Every kind gives the same bits.
 ///
-/// Of most loops over [`Lanes`] compilers make these instructions by themselves. Of those that hold several [`Lanes`] at once they
+/// Of most loops over [`Lanes`] compilers make these instructions by themselves. Of those that hold several pixels at once they
 /// do not: for AVX-512 they made vectors across pixels, gathered from memory number by number, fifteen times slower.
 pub(crate) trait Registers: Copy {
     /// Of a [`Lanes`], in registers.
@@ -43,12 +43,12 @@ pub(crate) trait Registers: Copy {
     fn gated(self, g: Self::Sixteen, x: Self::Sixteen) -> Self::Sixteen;
 }
 
-/// Of a processor that was asked, and has AVX-512. Only [`for_this_processor`] makes one.
+/// Of a processor that was asked, and has AVX-512. [`for_this_processor`] makes it.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
 
-/// Of a processor that was asked, and has AVX2 and fused multiply-add. Only [`for_this_processor`] makes one.
+/// Of a processor that was asked, and has AVX2 and fused multiply-add. [`for_this_processor`] makes it.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
@@ -120,7 +120,7 @@ impl Registers for Avx512 {
 
     #[inline(always)]
     fn rectified(self, x: __m512) -> __m512 {
-        // Of two that cannot be compared the instruction gives the second.
+        // Of two zeros, and of two that cannot be compared, the instruction gives the second.
         unsafe { _mm512_max_ps(self.zero(), x) }
     }
 
@@ -182,7 +182,7 @@ impl Registers for Avx2 {
 
     #[inline(always)]
     fn rectified(self, x: [__m256; 2]) -> [__m256; 2] {
-        // Of two that cannot be compared the instruction gives the second.
+        // Of two zeros, and of two that cannot be compared, the instruction gives the second.
         unsafe {
             [
                 _mm256_max_ps(self.zero()[0], x[0]),
@@ -251,32 +251,40 @@ impl Registers for Plain {
 }
 
 /// Which instructions this processor has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// 32 registers of 16 f32, fused multiply-add.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
+    /// What every processor of the kind has.
+    Any,
     /// 16 registers of 8 f32, fused multiply-add.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// What every processor of the kind has.
-    Any,
+    /// 32 registers of 16 f32, fused multiply-add.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
 impl Level {
     pub(crate) fn of_this_processor() -> Self {
+        #[cfg(test)]
+        return Self::found().min(tests::AT_MOST.get().unwrap_or(Self::found()));
+        #[cfg(not(test))]
+        Self::found()
+    }
+
+    fn found() -> Self {
         // The macros remember what they found.
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f")
+            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if has_avx2
+                && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("fma")
             {
                 return Self::Avx512;
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if has_avx2 {
                 return Self::Avx2;
             }
         }
@@ -340,8 +348,35 @@ macro_rules! for_this_processor {
 pub(crate) use for_this_processor;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// The highest level that this thread may use; none: the processor's own.
+        pub(super) static AT_MOST: Cell<Option<Level>> = const { Cell::new(None) };
+    }
+
+    /// What something gives with the instructions of each level that this processor has.
+    pub(crate) fn at_each_level<T>(mut run: impl FnMut() -> T) -> Vec<T> {
+        let levels = [
+            Level::Any,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512,
+        ];
+        let all = levels
+            .into_iter()
+            .filter(|&level| level <= Level::found())
+            .map(|level| {
+                AT_MOST.set(Some(level));
+                run()
+            });
+        let all = all.collect();
+        AT_MOST.set(None);
+        all
+    }
 
     /// Of a·b + c, a + b, a·b, ReLU of a, and b gated by a.
     fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 5] {
@@ -362,15 +397,9 @@ mod tests {
 
     for_this_processor! {
         fn here[registers](a: &Lanes, b: &Lanes, c: &Lanes) -> [[u32; LANES]; 5] {
-            assert!(TILE > 0);
+            let _ = TILE;
             all(registers, [a, b, c])
         }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma")]
-    fn of_avx2(registers: Avx2, lanes: [&Lanes; 3]) -> [[u32; LANES]; 5] {
-        all(registers, lanes)
     }
 
     /// Both zeros, infinities, numbers that only one rounding gives, and what is no number: by hand where it is not arithmetic.
@@ -418,12 +447,8 @@ mod tests {
         );
         // What the rounded product would lose.
         assert!(numbers[0][8] != 0.0 && numbers[0][8] != 1.1f32 * 1.1 - 1.21);
-        assert_eq!(here(&a, &b, &c), plain);
-        #[cfg(target_arch = "x86_64")]
-        #[expect(unsafe_code, reason = "the processor was asked for the instructions")]
-        if Level::of_this_processor() != Level::Any {
-            // SAFETY: whatever level it has, it has these.
-            assert_eq!(unsafe { of_avx2(Avx2::of_this_processor(), [&a, &b, &c]) }, plain);
+        for bits in at_each_level(|| here(&a, &b, &c)) {
+            assert_eq!(bits, plain);
         }
     }
 }

@@ -87,7 +87,7 @@ proptest! {
     #[test]
     fn convolutions_and_their_transposes(
         (n_in, n_out) in (1usize..5, 1usize..5),
-        (height, width) in (1usize..9, 1usize..12),
+        (height, width) in (1usize..9, 1usize..40),
         (kernel, stride) in (1usize..4, 1usize..4),
         padding in 0usize..3,
         density in 0.0f64..1.0,
@@ -126,6 +126,53 @@ proptest! {
         weight.pull_back(Input::Images(&x), gradient, &mut scratch, to, &mut at_weight);
         for ((added, before), own) in added.iter().zip(&before).zip(&at_input) {
             prop_assert_eq!(added, &before.zip(own, |a, b| a + b));
+        }
+    }
+
+    /// The same bits with the instructions of every processor: numbers that are rounded, so that the order of sums is seen.
+    #[test]
+    fn every_processor_gives_the_same_bits(
+        (n_in, n_out) in (1usize..4, 1usize..4),
+        (height, width) in (1usize..12, 1usize..40),
+        (kernel, stride) in (1usize..4, 1usize..4),
+        density in 0.0f64..1.0,
+        n in 1usize..=LANES,
+        seed in 0u64..1000,
+    ) {
+        let convolution = Convolution { n_out, kernel, stride, padding: kernel / 2 };
+        let input = planes(n_in, height, width);
+        prop_assume!(convolution.output(input).is_some());
+        let mut stream = stream(seed);
+        let values: Vec<f32> = (0..n_out * n_in * kernel * kernel).map(|_| stream.normal() as f32).collect();
+        let kept: Vec<f32> = values.iter().map(|_| f32::from(u8::from(stream.uniform() < density))).collect();
+        let weight = Weight::new(convolution, input, &values, &kept, Storage::F32);
+        let output = weight.output();
+        let mut block = |planes: Planes| -> Vec<Lanes> {
+            (0..planes.len()).map(|_| Lanes(std::array::from_fn(|_| stream.normal() as f32))).collect()
+        };
+        let (x, g, beside) = (block(input), block(output), block(output));
+        let affine = |channels| vec![Affine { scale: 0.9, shift: 0.1 }; channels];
+        let slopes = vec![Slope { scale: 0.9, mean: 0.1, mean_g: 0.01, slope: 0.02 }; n_out];
+        let means = vec![0.1; n_out];
+        let all = crate::dispatch::tests::at_each_level(|| {
+            let (mut scratch, mut at_weight) = (Scratch::default(), Vec::new());
+            let [mut y, mut out] = [0, 1].map(|_| vec![Lanes::ZERO; output.len()]);
+            let mut at_input = vec![Lanes::ZERO; input.len()];
+            let affine_in = affine(n_in);
+            let from = Input::Rectified(&x, &affine_in);
+            weight.convolve(from, &mut scratch, &mut y);
+            join(&y, &affine(n_out), Beside::Images(&beside), output, Storage::F32, &mut out);
+            let mut behind = g.clone();
+            let found = before_relu_of_norm(&mut behind, &y, &affine(n_out), &means, output.area());
+            let gradient = OutputGradient { g: &behind, y: &y, slopes: &slopes, n };
+            weight.pull_back(from, gradient, &mut scratch, InputGradient::Write(&mut at_input), &mut at_weight);
+            let lanes = [y, out, behind, at_input].concat().into_iter().flat_map(|lanes| lanes.0);
+            let bits: Vec<u32> = lanes.chain(at_weight).map(f32::to_bits).collect();
+            let moments = moments(&beside, output, n);
+            (bits, found, moments)
+        });
+        for level in &all[1..] {
+            prop_assert_eq!(level, &all[0]);
         }
     }
 

@@ -6,7 +6,8 @@ use crate::dispatch::{Registers, for_this_processor};
 use crate::taps::{Tap, Taps};
 use std::ops::Range;
 
-/// Where pixels stand: row r and column c of channel n at `first + n · area + r · row + c · column`.
+/// Where pixels stand: row r and column c of channel n at `first + n · area + r · row + c · column`. In what taps read, they say where a channel
+/// begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places {
     pub(crate) first: usize,
@@ -16,7 +17,8 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    fn from(self, tile: Tile) -> Self {
+    /// Those from a tile on.
+    fn moved_to(self, tile: Tile) -> Self {
         let first = self.first + tile.row * self.row + tile.column * self.column;
         Self { first, ..self }
     }
@@ -90,7 +92,8 @@ macro_rules! of_shape {
             (1, 4, 2) => $function::<1, 4, 2>($($argument),*),
             (2, 2, 2) => $function::<2, 2, 2>($($argument),*),
             (1, 2, 2) => $function::<1, 2, 2>($($argument),*),
-            _ => $function::<1, 1, 1>($($argument),*),
+            (1, 1, _) => $function::<1, 1, 1>($($argument),*),
+            other => unreachable!("{other:?} is no tile"),
         }
     };
 }
@@ -113,9 +116,9 @@ for_this_processor! {
     ) {
         for channels in taps.parts(size_of::<Tap>()) {
             for tile in tiles(most_of(TILE, from.column), size) {
-                let x = &x[from.from(tile).first..];
+                let x = &x[from.moved_to(tile).first..];
                 let channels = channels.clone();
-                of_shape!(tile, from.column, correlate_tile(registers, taps, channels, x, from.row, y, to.from(tile), add));
+                of_shape!(tile, from.column, correlate_tile(registers, taps, channels, x, from.row, y, to.moved_to(tile), add));
             }
         }
     }
@@ -162,7 +165,8 @@ fn correlate_tile<const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
 }
 
 for_this_processor! {
-    /// Of each tap, image by image, the sum over all pixels of what it reads in `x` times the gradient `g` at what it makes.
+    /// Of each tap, image by image, the sum over all pixels of what it reads in `x` times the gradient `g` at what it makes, whose columns are one after
+    /// the other.
     pub(crate) fn products[registers](
         taps: &Taps,
         x: &[Lanes],
@@ -174,9 +178,9 @@ for_this_processor! {
     ) {
         for channels in taps.parts(size_of::<Lanes>()) {
             for tile in tiles(most_of(TILE, from.column), size) {
-                let x = &x[from.from(tile).first..];
+                let x = &x[from.moved_to(tile).first..];
                 let channels = channels.clone();
-                of_shape!(tile, from.column, products_of_tile(registers, taps, channels, x, from.row, g, at.from(tile), sums));
+                of_shape!(tile, from.column, products_of_tile(registers, taps, channels, x, from.row, g, at.moved_to(tile), sums));
             }
         }
     }

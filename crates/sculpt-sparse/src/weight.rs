@@ -163,7 +163,7 @@ impl Weight {
         }
     }
 
-    /// The convolution of a block: `x` as [`Weight::pad_input`] or another filler of it left it, `y` of [`Weight::output`].
+    /// The convolution of a block: `x` as `Weight::padded` left it, `y` of [`Weight::output`].
     pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes]) {
         let output = self.output;
         let to = Places {

@@ -4,7 +4,9 @@ mod backward;
 mod memory;
 mod threads;
 
-use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, has_amx, through_bf16};
+use super::{
+    BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, has_amx, has_bf16, through_bf16,
+};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Layer, Made, Side, Source, Stream};
 use sculpt_network::{Differentiated, Mode};
@@ -23,7 +25,7 @@ pub fn most_kept(precision: Precision) -> f64 {
     match precision {
         // With AVX-512, kept weights alone make 1,200 images a second of ResNet-20 at this share; dense bfloat16, with AMX, 1,200 to
         // 1,500: of two machines, since no one machine was measured both ways.
-        Precision::Bf16 if has_amx() => 0.15,
+        Precision::Bf16 if has_bf16() && has_amx() => 0.15,
         // With AVX2 and with AVX-512.
         Precision::F32 | Precision::Bf16 => 0.6,
     }
