@@ -77,7 +77,7 @@ fn the_published_artefacts_are_what_their_checkpoints_give() {
 /// Of the usual suites the first that has it: the real one before the demo, which has everything.
 #[test]
 fn an_artefact_is_of_the_first_usual_suite_that_has_it() {
-    let output = sculpt(&checkout(), &["figure", "5", "16", "--published", "--json"])
+    let output = sculpt(&checkout(), &["figure", "5", "18", "--published", "--json"])
         .output()
         .unwrap();
     let said = json(&output);
@@ -90,7 +90,7 @@ fn an_artefact_is_of_the_first_usual_suite_that_has_it() {
     assert_eq!(suites, ["cifar10-quarter", "demo"]);
     let note = String::from_utf8_lossy(&output.stderr);
     assert!(
-        note.contains("figure 16 is shown of suite demo, since cifar10-quarter"),
+        note.contains("figure 18 is shown of suite demo, since cifar10-quarter"),
         "{note}"
     );
     assert!(!note.contains("figure 5 is shown"), "{note}");
