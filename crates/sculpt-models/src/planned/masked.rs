@@ -4,9 +4,7 @@ mod backward;
 mod memory;
 mod threads;
 
-use super::{
-    BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, has_amx, has_bf16, through_bf16,
-};
+use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, most_kept, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Layer, Made, Side, Source, Stream};
 use sculpt_network::{Differentiated, Mode};
@@ -17,19 +15,6 @@ use sculpt_sparse::{
 use std::sync::{Arc, Mutex};
 use tch::{Device, Kind, Tensor, no_grad};
 use threads::Threads;
-
-/// The share of a network's multiplications that kept weights may have. Above it libtorch's dense convolutions are faster.
-///
-/// Numbers of this table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
-pub fn most_kept(precision: Precision) -> f64 {
-    match precision {
-        // With AVX-512, kept weights alone make 1,200 images a second of ResNet-20 at this share; dense bfloat16, with AMX, 1,200 to
-        // 1,500: of two machines, since no one machine was measured both ways.
-        Precision::Bf16 if has_bf16() && has_amx() => 0.15,
-        // With AVX2 and with AVX-512.
-        Precision::F32 | Precision::Bf16 => 0.6,
-    }
-}
 
 /// Images of a batch below which threads would have nothing to share.
 const FEWEST_IMAGES: i64 = 2 * LANES as i64;
