@@ -75,11 +75,15 @@ impl Session {
     /// A broken checkpoint; a count that is not what training recorded; neither data nor record.
     pub fn scores(&self, of: &DataRef, states: &[StateRef]) -> Result<Vec<Score>, MeasureError> {
         let Some(data) = self.images(of)? else {
-            let recorded: Vec<_> = states
-                .par_iter()
-                .map(|state| self.recorded_score(state))
-                .collect();
-            return recorded.into_iter().collect();
+            let one = |state| self.recorded_score(state);
+            return match self.source() {
+                Source::Published(_) => {
+                    let all: Vec<_> = states.par_iter().map(one).collect();
+                    all.into_iter().collect()
+                }
+                // A store may fetch what it lacks: one after the other, up to the first that it does not get.
+                Source::Runs(_) => states.iter().map(one).collect(),
+            };
         };
         let key = |state: &StateRef, environment: &Environment| {
             self.score_key("test-score", state, &data, environment)
