@@ -7,12 +7,14 @@ SCULPT is the binary. Run with torch 2.11.0 and PyHessian 0.1 (pip install pyhes
 files, and both are timed from the start of their process to its end. The networks: untrained; trained for a minute; and --weights, where it
 is given, a state_dict as `sculpt export --torch` writes it (trained_resnet20.toml makes one). Images are CIFAR-10's of DIR/cifar-10-batches-bin, or noise.
 
-- eigenvalue: PyHessian's eigenvalues(maxIter=100, tol=1e-3), power iteration to a change of 1e-3; ours, Lanczos to a residual of 1e-3 of the
-  eigenvalue.
-- trace: PyHessian's trace(maxIter=100, tol=1e-3), Hutchinson until the mean changes by less than 1e-3, which says nothing of its error; ours,
-  Hutch++ of 60 products, the largest eigenvalue before it. At equal accuracy: a rate is of estimates with a standard error of 1 % of our
-  estimate, to which each side's own seconds and squared standard error (PyHessian's of the samples that it returns) are scaled.
-- density: 100 Lanczos steps of one start each, ours with the largest eigenvalue before them.
+- eigenvalue: PyHessian's eigenvalues(maxIter=100, tol=1e-3), power iteration until the value changes by less than 1e-3; ours, Lanczos until
+  the value is known to 1e-3 (--values-only).
+- trace: ours is exact (the largest eigenvalue before it). PyHessian's trace(maxIter=100, tol=1e-3) is Hutchinson until the mean changes by less
+  than 1e-3, which says nothing of its error: its seconds are scaled to the samples that a standard error of 1 % of the trace takes, by the
+  standard error of those that it returns.
+- density: 100 Lanczos steps each, ours of a search for eigenvalues far out, which 4 starts follow, PyHessian's of one start. At equal accuracy:
+  a rate is of densities whose tr H^2 has a standard error of 1 %, to which each side's seconds are scaled by the spread of its estimates
+  of single starts: ours of 30 starts in another process, PyHessian's of |Hz|^2 of 30 of its own vectors and products, neither timed.
 
 Prints one JSON object for each network: seconds of each round, by who took them, as results an hour.
 """
@@ -30,7 +32,12 @@ import torch.nn.functional as F
 
 from training import ResNet20, machine, today
 
-WHATS = {"eigenvalue": "Largest Hessian eigenvalue", "trace": "Trace of the Hessian, standard error 1 %", "density": "Spectral density of the Hessian"}
+WHATS = {
+    "eigenvalue": "Largest Hessian eigenvalue",
+    "trace": "Trace of the Hessian, standard error of at most 1 %",
+    "density": "Spectral density of the Hessian, standard error of tr H² 1 %",
+}
+STARTS, STARTS_OF_SPREAD = 4, 30
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -68,6 +75,10 @@ def eig(matrix, eigenvectors):
     return torch.stack([values, torch.zeros_like(values)], 1), vectors
 
 
+def result(command):
+    return json.loads(subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout)
+
+
 def standard_error(samples):
     samples = torch.tensor(samples, dtype=torch.float64)
     return (samples.std() / len(samples) ** 0.5).item()
@@ -89,14 +100,29 @@ def pyhessian(what, weights, probe, threads, device):
     elif what == "trace":
         samples = of.trace(maxIter=100, tol=1e-3)
         found = {"trace": sum(samples) / len(samples), "standard_error": standard_error(samples), "products": len(samples)}
+    elif what == "density":
+        nodes, weights = of.density(iter=100, n_v=1)
+        found = {"eigenvalue": float(max(nodes[0]))}
     else:
-        found = {"eigenvalue": float(max(of.density(iter=100, n_v=1)[0][0]))}
+        found = {"spread": relative_spread(of)}
     print(json.dumps(found))
 
 
-def hours(what, found, seconds, scale):
-    """Hours that a result takes: of a trace, one as good as `scale`, its standard error."""
-    share = (found["standard_error"] / scale) ** 2 if what == "trace" else 1
+def relative_spread(of):
+    """Standard deviation over mean of what single starts of signs say of tr H^2: |Hz|^2, as the second moment of their quadratures is."""
+    from pyhessian.utils import hessian_vector_product
+
+    estimates = []
+    for _ in range(STARTS_OF_SPREAD):
+        z = [torch.randint_like(p, high=2) * 2 - 1 for p in of.params]
+        estimates.append(sum((h.double() ** 2).sum().item() for h in hessian_vector_product(of.gradsH, of.params, z)))
+    estimates = torch.tensor(estimates, dtype=torch.float64)
+    return (estimates.std() / estimates.mean()).item()
+
+
+def hours(what, found, seconds):
+    """Hours that a result takes: of a trace or a density, one as good as is said."""
+    share = 1 if what == "eigenvalue" or found["error"] == 0 else (found["error"] / 0.01) ** 2
     return seconds * share / 3600
 
 
@@ -105,14 +131,15 @@ def said(what, ours, theirs):
     if what == "eigenvalue":
         return f"{ours['eigenvalues'][0]:.4f} with a residual of {ours['residuals'][0]:.1e} after {ours['matvecs']} products, PyHessian's {theirs['eigenvalue']:.4f}"
     if what == "trace":
-        return f"{ours['trace']:.3f}, standard error {ours['standard_error']:.3f}, PyHessian's {theirs['trace']:.3f}, {theirs['standard_error']:.3f} of {theirs['products']} samples (the last round's)"
-    return f"100 steps of one start; largest {ours['eigenvalues'][0]:.4f}, PyHessian's {theirs['eigenvalue']:.4f}"
+        return f"{ours['trace']:.3f}, exact, PyHessian's {theirs['trace']:.3f}, {theirs['standard_error']:.3f} of {theirs['products']} samples (the last round's)"
+    known, error, its = ours["density"]["n_known"], 100 * ours["error"], 100 * theirs["error"]
+    return f"{known} eigenvalues known, tr H² to {error:.2g} % by {STARTS} starts, {ours['matvecs']} products; PyHessian's to {its:.2g} % by one, 100 products; largest {ours['eigenvalues'][0]:.4f}, PyHessian's {theirs['eigenvalue']:.4f}"
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("sculpt")
-    parser.add_argument("--what", choices=WHATS, default="eigenvalue")
+    parser.add_argument("--what", choices=[*WHATS, "spread"], default="eigenvalue", help="spread: a peer's part of density")
     parser.add_argument("--weights")
     parser.add_argument("--data")
     parser.add_argument("--images", type=int, default=512)
@@ -120,9 +147,11 @@ def main():
     parser.add_argument("--seconds", type=float, default=60, help="for which one of the networks is trained")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=1, help="of a peer's vectors")
     parser.add_argument("--as-peer", nargs=2)
     args = parser.parse_args()
     if args.as_peer:
+        torch.manual_seed(args.seed)
         return pyhessian(args.what, *args.as_peer, args.threads, args.device)
 
     with tempfile.TemporaryDirectory() as folder:
@@ -145,19 +174,28 @@ def main():
             for round in range(args.rounds):
                 own = [args.sculpt, "hessian", "--model", "resnet20", "--weights", weights, "--probe", probe, "--json"]
                 own += ["--device", "cuda:0" if args.device == "cuda" else args.device]
-                own += {"eigenvalue": [], "trace": ["--trace", "--seed", round + 1], "density": ["--density-out", folder / "density.csv", "--steps", 100, "--starts", 1]}[args.what]
-                peer = [sys.executable, __file__, args.sculpt, "--as-peer", weights, probe, "--what", args.what, "--device", args.device]
+                own += ["--values-only"]
+                density = ["--density-out", folder / "density.csv", "--steps", 100, "--starts"]
+                peer = [sys.executable, __file__, args.sculpt, "--as-peer", weights, probe, "--device", args.device, "--what"]
+                common = ["--threads", args.threads, "--seed", round + 1]
+                spread = {}
+                if args.what == "density":
+                    told = result([*own, *density, STARTS_OF_SPREAD, *common])["density"]
+                    error = told["second_moment_standard_error"] / told["second_moment"]
+                    spread = {"sculpt": error * (STARTS_OF_SPREAD / STARTS) ** 0.5, "PyHessian": result([*peer, "spread", *common])["spread"]}
+                own += {"eigenvalue": [], "trace": ["--trace"], "density": [*density, STARTS]}[args.what] + common
+                peer += [args.what, *common]
                 took = {}
                 for who, command in (("sculpt", own), ("PyHessian", peer)):
                     begun = time.perf_counter()
-                    made = subprocess.run([*map(str, command), "--threads", str(args.threads)], check=True, capture_output=True, text=True)
+                    found[who] = result(command)
                     took[who] = time.perf_counter() - begun
-                    found[who] = json.loads(made.stdout)
                 if args.what == "trace":
-                    found["sculpt"]["standard_error"] = found["sculpt"]["trace_standard_error"]
-                scale = 0.01 * abs(found["sculpt"].get("trace", 100))
+                    trace = found["sculpt"]["trace"]
+                    spread = {"sculpt": found["sculpt"]["trace_standard_error"] / abs(trace), "PyHessian": found["PyHessian"]["standard_error"] / abs(trace)}
                 for who in took:
-                    speeds[who].append(1 / hours(args.what, found[who], took[who], scale))
+                    found[who]["error"] = spread.get(who, 0)
+                    speeds[who].append(1 / hours(args.what, found[who], took[who]))
                 print(f"{name}, round {round + 1} of {args.rounds}: " + ", ".join(f"{who} {t:.1f} s" for who, t in took.items()), file=sys.stderr, flush=True)
             all.append({
                 "what": f"{WHATS[args.what]}, ResNet-20 {name}, {args.images} images, {args.threads} threads, {args.device}, whole process",

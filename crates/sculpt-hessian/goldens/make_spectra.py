@@ -4,9 +4,10 @@
     python3 -m pip install torch==2.11.0 numpy==2.4.6 scipy==1.17.1
     python3 make_spectra.py
 
-Writes tiny.json and resnet20.json beside itself. Weights, images and labels follow a formula (`value`) that the
+Writes tiny.json, resnet8.json and resnet20.json beside itself. Weights, images and labels follow a formula (`value`) that the
 tests repeat. tiny: a network of two convolutions with BatchNorm and a linear layer, 365 parameters; its Hessian
-and its Gauss-Newton matrix are formed densely. resnet20: 272,474 parameters, 16 images; the three largest
+and its Gauss-Newton matrix are formed densely. resnet8: of width 4, the diagonal of its Hessian, a product a
+coordinate. resnet20: 272,474 parameters, 16 images; the three largest
 eigenvalues by scipy's Lanczos (ARPACK). Each with and without a mask. Plain nn.Module in evaluation mode; nothing
 is folded here.
 """
@@ -61,17 +62,18 @@ class Block(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-class ResNet20(nn.Module):
-    def __init__(self):
+class ResNet(nn.Module):
+    def __init__(self, blocks, width, classes):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
-        n_in = 16
+        self.conv1, self.bn1 = nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)
+        n_in = width
         for stage in range(3):
-            n_out = 16 << stage
+            n_out = width << stage
             first = Block(n_in, n_out, 2 if stage else 1)
-            setattr(self, f"layer{stage + 1}", nn.Sequential(first, Block(n_out, n_out, 1), Block(n_out, n_out, 1)))
+            others = [Block(n_out, n_out, 1) for _ in range(blocks - 1)]
+            setattr(self, f"layer{stage + 1}", nn.Sequential(first, *others))
             n_in = n_out
-        self.fc = nn.Linear(64, 10)
+        self.fc = nn.Linear(4 * width, classes)
 
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
@@ -172,8 +174,30 @@ def tiny(masked):
     }
 
 
+def resnet8(masked):
+    model = ResNet(1, 4, 5)
+    fill(model)
+    loss = Loss(model, *probe(7, 8, 5), masked)
+    at, theta, gradient = loss.graph()
+    n = len(theta)
+    diagonal = np.zeros(n)
+    unit = torch.zeros(n)
+    for j in range(n):
+        unit.zero_()[j] = 1.0
+        diagonal[j] = loss.product(theta, gradient, unit)[j]
+    print("resnet8", masked, n, diagonal.sum(), flush=True)
+    return {
+        "masked": masked,
+        "n_params": n,
+        "loss": at,
+        "trace": float(diagonal.sum()),
+        "diagonal_norm": float(np.linalg.norm(diagonal)),
+        "every_97th": diagonal[::97].tolist(),
+    }
+
+
 def resnet20(masked):
-    model = ResNet20()
+    model = ResNet(3, 16, 10)
     fill(model)
     loss = Loss(model, *probe(16, 32, 10), masked)
     at, theta, gradient = loss.graph()
@@ -206,7 +230,7 @@ def resnet20(masked):
 def main():
     folder = pathlib.Path(__file__).parent
     versions = {"torch": torch.__version__, "numpy": np.__version__, "scipy": scipy.__version__}
-    for name, case in (("tiny", tiny), ("resnet20", resnet20)):
+    for name, case in (("tiny", tiny), ("resnet8", resnet8), ("resnet20", resnet20)):
         goldens = {**versions, "cases": [case(False), case(True)]}
         (folder / f"{name}.json").write_text(json.dumps(goldens, indent=1) + "\n")
 

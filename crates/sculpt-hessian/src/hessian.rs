@@ -148,6 +148,22 @@ impl<'a> Hessian<'a> {
         self.space.restrict(&sum)
     }
 
+    /// The diagonal of the matrix, `[n_params]`, f64, 0 at pruned coordinates, exact but for rounding: without products, by as many
+    /// backward passes as there are classes. Of [`Product::GaussNewton`]'s, where the network tells the images' shares apart
+    /// ([`sculpt_network::Linearised::squares`]); of the whole Hessian, where the logits are piecewise affine in each
+    /// parameter besides, since then it has the same. None elsewhere.
+    pub fn diagonal(&self) -> Option<Tensor> {
+        let mut sum = self.theta.detach().zeros_like().to_kind(Kind::Double);
+        for (i, batch) in self.batches.iter().enumerate() {
+            let share = match self.kept.get(i) {
+                Some(products) => products.diagonal(batch),
+                None => self.product.linearise(batch, &self.theta).0.diagonal(batch),
+            };
+            sum += share?.to_kind(Kind::Double);
+        }
+        Some(self.space.restrict(&sum))
+    }
+
     /// How many products have been computed, for whoever watches from another thread.
     pub fn products_done(&self) -> Weak<AtomicUsize> {
         Arc::downgrade(&self.done)

@@ -158,6 +158,19 @@ impl<'a> MicroBatch<'a> {
         p.scatter_add(1, &self.labels.unsqueeze(-1), &hit) / self.n
     }
 
+    /// The columns `u_k` `[len, classes]` of `∇_z` of [`MicroBatch::loss`] twice, `Σ_k u_k u_kᵀ` for each image: with its
+    /// probabilities `p`, `diag(p) − p pᵀ = Σ_k p_k (e_k − p)(e_k − p)ᵀ`.
+    pub(crate) fn columns_of_curvature(&self, logits: &Tensor) -> Vec<Tensor> {
+        let p = logits.detach().softmax(-1, None::<Kind>);
+        let classes = p.size()[1];
+        let column = |k| {
+            let u = -&p;
+            let _ = u.narrow(1, k, 1).g_add_scalar_(1.0);
+            u * (p.narrow(1, k, 1) / self.n).sqrt()
+        };
+        (0..classes).map(column).collect()
+    }
+
     /// `∇_z` of [`MicroBatch::loss`] twice, times `direction` `[len, classes]`: `(diag(p) − p pᵀ) d / n` for each
     /// image's probabilities `p`.
     pub(crate) fn curvature(&self, logits: &Tensor, direction: &Tensor) -> Tensor {

@@ -102,6 +102,17 @@ impl Products<'_> {
         }
     }
 
+    /// The diagonal of the matrix of `batch`, where the network gives it.
+    pub(crate) fn diagonal(&self, batch: &MicroBatch<'_>) -> Option<Tensor> {
+        match self {
+            // Without the gradient it is the Gauss-Newton matrix.
+            Products::Written { network, gradient } if gradient.is_none() || network.is_affine_in_each() => {
+                network.squares(&batch.columns_of_curvature(network.logits()))
+            }
+            _ => None,
+        }
+    }
+
     /// The matrix of `batch` at `theta` times `v`. What is kept stays for the next product.
     pub(crate) fn product(&self, batch: &MicroBatch<'_>, theta: &Tensor, v: &Tensor) -> Tensor {
         match self {

@@ -67,7 +67,8 @@ impl Space for TensorSpace {
     }
 
     fn axpy(&self, a: f64, x: &Tensor, y: &mut Tensor) {
-        let _ = y.g_add_(&(x * a));
+        // In one pass over memory; a product first would be another, and a vector more.
+        let _ = y.addcmul_(x, &Tensor::full(1, a, (Kind::Double, self.device)));
     }
 
     fn scale(&self, a: f64, x: &mut Tensor) {

@@ -70,6 +70,12 @@ impl Hessian<'_> {
         Ok(sculpt_lanczos::density(self.space(), product, params)?)
     }
 
+    /// The trace where the diagonal is known ([`Hessian::diagonal`]): no estimate, no products. None elsewhere, or where it is not finite.
+    pub fn exact_trace(&self) -> Option<f64> {
+        let trace = self.diagonal()?.sum(Kind::Double).double_value(&[]);
+        trace.is_finite().then_some(trace)
+    }
+
     /// The trace by Hutchinson's estimator, `n_samples` products.
     ///
     /// # Errors

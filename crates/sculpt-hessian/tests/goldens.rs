@@ -218,6 +218,8 @@ fn tiny_trace_and_density() {
         let setting = Setting::new(&network, case["masked"] == true, Kind::Double, [11, 8, 3]);
         let hessian = Hessian::new(setting.loss(), Product::DoubleBackward, 11, Graphs::Keep).unwrap();
         let trace = number(&case, "trace");
+        // Nobody knows what a closure is made of.
+        assert!(hessian.exact_trace().is_none());
         for ours in [
             hessian.trace(60, Seed(1)),
             hessian.trace_by_hutch_plus_plus(60, Seed(1)),
@@ -235,6 +237,38 @@ fn tiny_trace_and_density() {
                 .fold([0f64; 2], |[low, high], &l| [low.min(l), high.max(l)])
         };
         check_close(&range(nodes), &range(&spectrum), 1e-6);
+    }
+}
+
+/// In PyTorch a product a coordinate; here the same without any, of the whole Hessian, since the logits are piecewise affine in each
+/// parameter. Whole, in parts, and where nothing is kept.
+#[test]
+fn diagonal_of_resnet8() {
+    tch::set_num_threads(1);
+    let spec = ModelSpec::named("resnet8", 5, Some(4), None).unwrap();
+    let network = spec.folded_network(Precision::F32).unwrap();
+    for case in cases(include_str!("../goldens/resnet8.json")) {
+        for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 1e-4)] {
+            let setting = Setting::new(&network, case["masked"] == true, kind, [7, 8, 5]);
+            for (micro_batch, graphs) in [(7, Graphs::Keep), (3, Graphs::Keep), (3, Graphs::Rebuild)] {
+                for product in [Product::DoubleBackward, Product::GaussNewton] {
+                    let hessian = Hessian::new(setting.loss(), product, micro_batch, graphs).unwrap();
+                    check_close(
+                        &[hessian.exact_trace().unwrap()],
+                        &[number(&case, "trace")],
+                        tolerance,
+                    );
+                    let diagonal = floats(&hessian.diagonal().unwrap());
+                    let every: Vec<_> = diagonal.iter().copied().step_by(97).collect();
+                    check_close(&every, &numbers(&case, "every_97th"), tolerance);
+                    let norm = diagonal.iter().map(|x| x * x).sum::<f64>().sqrt();
+                    check_close(&[norm], &[number(&case, "diagonal_norm")], tolerance);
+                }
+            }
+            let difference = Product::FiniteDifference { step: 1e-3 };
+            let hessian = Hessian::new(setting.loss(), difference, 7, Graphs::Rebuild).unwrap();
+            assert!(hessian.diagonal().is_none());
+        }
     }
 }
 

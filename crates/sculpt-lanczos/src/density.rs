@@ -1,7 +1,10 @@
 use crate::error::at_least;
-use crate::operator::Operator;
+use crate::operator::{Operator, ROUNDING};
+use crate::outliers::Outliers;
 use crate::projection::Projection;
+use crate::space::norm;
 use crate::start::rademacher;
+use crate::trace::mean;
 use crate::{LanczosError, Seed, Space};
 use std::f64::consts::TAU;
 
@@ -14,25 +17,50 @@ pub fn density<S: Space>(
     product: impl FnMut(&S::Vector) -> S::Vector,
     params: &Density,
 ) -> Result<SpectralDensity, LanczosError> {
-    at_least(1, "dimension", space.dimension())?;
+    let dimension = at_least(1, "dimension", space.dimension())? as f64;
     let mut operator = Operator::new(product);
+    let Outliers {
+        mut vectors,
+        values,
+        residuals,
+        steps,
+    } = Outliers::search(space, &mut operator, params)?;
+    let n_known = vectors.len();
+    let (known, rest) = (1.0 / dimension, 1.0 - n_known as f64 / dimension);
     let (mut nodes, mut weights) = (Vec::new(), Vec::new());
     for index in 0..params.n_starts {
         let mut projection = Projection::new();
-        projection.next = Some(rademacher(space, params.seed, index as u64));
+        let mut start = rademacher(space, params.seed, index as u64);
+        space.orthogonalise(&vectors, &mut start);
+        space.orthogonalise(&vectors, &mut start);
+        if n_known > 0 {
+            projection.deflate(vectors, &values, &residuals);
+        }
+        let length = norm(space, &start);
+        if length > ROUNDING {
+            space.scale(1.0 / length, &mut start);
+            projection.next = Some(start);
+        }
         // An invariant basis, and a complete one is, makes the quadrature exact.
-        while projection.basis.len() < params.steps
+        while projection.basis.len() < n_known + steps
             && let Some(v) = projection.next.take()
         {
             projection.extend(space, &mut operator, v)?;
         }
         let ritz = projection.ritz(|value| -value);
+        let weight = |s: &Vec<f64>| {
+            let outliers: f64 = s[..n_known].iter().map(|x| x * x).sum();
+            known * outliers + s.get(n_known).map_or(0.0, |x| rest * x * x)
+        };
+        weights.push(ritz.coordinates.iter().map(weight).collect());
         nodes.push(ritz.values);
-        weights.push(ritz.coordinates.iter().map(|s| s[0] * s[0]).collect());
+        vectors = projection.basis;
+        vectors.truncate(n_known);
     }
     Ok(SpectralDensity {
         nodes,
         weights,
+        n_known,
         products: operator.products,
     })
 }
@@ -40,9 +68,10 @@ pub fn density<S: Space>(
 /// How well to resolve the density.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Density {
-    steps: usize,
-    n_starts: usize,
-    seed: Seed,
+    pub(crate) steps: usize,
+    pub(crate) n_starts: usize,
+    pub(crate) search: usize,
+    pub(crate) seed: Seed,
 }
 
 impl Density {
@@ -55,8 +84,26 @@ impl Density {
         Ok(Self {
             steps: at_least(1, "steps", steps)?,
             n_starts: at_least(1, "n_starts", n_starts)?,
+            search: 0,
             seed,
         })
+    }
+
+    /// Before the first start, `steps` Lanczos steps look for eigenvalues at the ends of the spectrum. Those found to a residual of
+    /// a thousandth of themselves get the weight that they have, `1/n` each, and the starts sample what is orthogonal to
+    /// their vectors. (Papyan 2018, arXiv:1811.07062, deflates so.)
+    ///
+    /// Nodes lie as densely as the spectrum's length over the number of steps: of what is left, a start takes so much fewer steps as it is
+    /// shorter than the whole, at least 20.
+    ///
+    /// Of a spectrum with few large eigenvalues this is what makes moments usable: a start alone weighs each of them by the square of a
+    /// random number. Estimates stay without bias also where an eigenvalue is a multiple one, of which a search sees one copy: the
+    /// starts see the others. 0, as by default: no search.
+    pub fn after_search(self, steps: usize) -> Self {
+        Self {
+            search: steps,
+            ..self
+        }
     }
 }
 
@@ -67,11 +114,23 @@ pub struct SpectralDensity {
     pub nodes: Vec<Vec<f64>>,
     /// Per start, the weights `w_j` of its nodes: they are not negative and their sum is 1.
     pub weights: Vec<Vec<f64>>,
+    /// Eigenvalues among the nodes of each start that a search found, each of weight `1/n`.
+    pub n_known: usize,
     /// Products with the operator.
     pub products: usize,
 }
 
 impl SpectralDensity {
+    /// The mean of `λ^degree` over the eigenvalues, `tr A^degree / n`: of each start exact for what it weighs up to a degree of
+    /// `2·steps − 1`; here the mean over the starts and its standard error, none of a single start.
+    pub fn moment(&self, degree: i32) -> (f64, Option<f64>) {
+        let of_start = |(nodes, weights): (&Vec<f64>, &Vec<f64>)| {
+            nodes.iter().zip(weights).map(|(x, w)| w * x.powi(degree)).sum()
+        };
+        let moments: Vec<f64> = self.nodes.iter().zip(&self.weights).map(of_start).collect();
+        mean(&moments)
+    }
+
     /// The density as a smooth curve: `n_points` abscissae, and at each the mean over the starts of
     /// `Σ_j w_j N(λ; θ_j, variance)`, scaled so that sum times spacing is 1.
     ///
@@ -126,7 +185,7 @@ impl SpectralDensity {
 mod tests {
     use super::*;
     use crate::NdarraySpace;
-    use ndarray::{Array1, array};
+    use ndarray::{Array1, Array2, array};
 
     fn diagonal(n: usize) -> Array1<f64> {
         (0..n).map(|i| (i as f64).sin() + 0.5).collect()
@@ -178,10 +237,103 @@ mod tests {
         assert_ne!(run(1), run(2));
     }
 
+    /// Four eigenvalues far out, one of them twice, and 56 near zero of either sign, in the basis of the discrete cosines: a
+    /// start of signs would otherwise weigh each by 1/n exactly.
+    fn with_outliers() -> (Array1<f64>, impl Fn(&Array1<f64>) -> Array1<f64>) {
+        let n = 60;
+        let value = |i: usize| match i {
+            0 => 40.0,
+            1 | 2 => 25.0,
+            3 => -10.0,
+            i => 0.1 * ((i * i) as f64).sin(),
+        };
+        let values: Array1<f64> = (0..n).map(value).collect();
+        let q = Array2::from_shape_fn((n, n), |(i, j)| {
+            let size = if j == 0 { 1.0 } else { 2.0_f64.sqrt() } / (n as f64).sqrt();
+            size * (std::f64::consts::PI * (i as f64 + 0.5) * j as f64 / n as f64).cos()
+        });
+        let a = (&q * &values).dot(&q.t());
+        (values, move |x| a.dot(x))
+    }
+
+    /// What is found has its weight; the copy that one search cannot see is seen by the starts, without bias.
+    #[test]
+    fn what_a_search_finds_is_not_left_to_chance() {
+        let (values, product) = with_outliers();
+        let space = NdarraySpace::new(60);
+        let run = |params: Density| density(&space, &product, &params).unwrap();
+        let exact = values.mapv(|x| x * x).mean().unwrap();
+        let plain = Density::new(12, 400, Seed(1)).unwrap();
+        let searched = run(plain.after_search(20));
+        assert!(searched.n_known >= 3, "{}", searched.n_known);
+        for (nodes, weights) in searched.nodes.iter().zip(&searched.weights) {
+            assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            assert!(nodes.is_sorted());
+            let at = |value: f64| {
+                let near = nodes
+                    .iter()
+                    .zip(weights)
+                    .filter(|(x, _)| (*x - value).abs() < 0.1);
+                near.map(|(_, w)| w).sum::<f64>()
+            };
+            for single in [40.0, -10.0] {
+                assert!((at(single) * 60.0 - 1.0).abs() < 1e-9, "{single}");
+            }
+            assert!(at(25.0) * 60.0 > 1.0 - 1e-9);
+        }
+        let (moment, error) = searched.moment(2);
+        let (by_chance, larger) = run(plain).moment(2);
+        let (error, larger) = (error.unwrap(), larger.unwrap());
+        assert!((moment - exact).abs() < 4.0 * error, "{moment} {error} {exact}");
+        assert!(
+            (by_chance - exact).abs() < 4.0 * larger,
+            "{by_chance} {larger} {exact}"
+        );
+        assert!(error < 0.5 * larger, "{error} {larger}");
+    }
+
+    /// Without the double one, nothing that is left is as large as a hundredth of what was found.
+    #[test]
+    fn a_search_takes_the_chance_out_of_moments() {
+        let (_, product) = with_outliers();
+        // The second copy, 25 times the projection on its cosine, taken away.
+        let cosine: Array1<f64> = (0..60)
+            .map(|i| {
+                (2.0 / 60.0_f64).sqrt() * (std::f64::consts::PI * (f64::from(i) + 0.5) * 2.0 / 60.0).cos()
+            })
+            .collect();
+        let single = |x: &Array1<f64>| product(x) - &cosine * (25.0 * cosine.dot(x));
+        let params = Density::new(12, 3, Seed(1)).unwrap().after_search(20);
+        let found = density(&NdarraySpace::new(60), single, &params).unwrap();
+        assert_eq!(found.products, 20 + 3 * 12);
+        let bulk: f64 = (4..60).map(|i| (0.1 * f64::from(i * i).sin()).powi(2)).sum();
+        let exact = (1600.0 + 625.0 + 100.0 + bulk) / 60.0;
+        assert!(
+            (found.moment(2).0 / exact - 1.0).abs() < 1e-3,
+            "{:?}",
+            found.moment(2)
+        );
+    }
+
+    /// A search that finds all eigenvalues leaves nothing to sample; a start's own steps then are none.
+    #[test]
+    fn a_search_may_find_everything() {
+        let d = array![3.0, 2.0, -1.0];
+        let params = Density::new(5, 2, Seed(1)).unwrap().after_search(5);
+        let found = density(&NdarraySpace::new(3), |x| &d * x, &params).unwrap();
+        assert_eq!((found.n_known, found.products), (3, 3));
+        let (mean, error) = found.moment(1);
+        assert!(
+            (mean - 4.0 / 3.0).abs() < 1e-14 && error.unwrap() < 1e-14,
+            "{mean} {error:?}"
+        );
+    }
+
     fn two_starts() -> SpectralDensity {
         SpectralDensity {
             nodes: vec![vec![-1.0, 0.5, 2.0], vec![-1.25, 0.25, 2.25]],
             weights: vec![vec![0.25, 0.5, 0.25], vec![0.125, 0.625, 0.25]],
+            n_known: 0,
             products: 6,
         }
     }

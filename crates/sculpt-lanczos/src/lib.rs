@@ -7,6 +7,7 @@ mod error;
 #[cfg(any(test, feature = "ndarray"))]
 mod ndarray_space;
 mod operator;
+mod outliers;
 mod params;
 mod projection;
 mod space;

@@ -88,19 +88,29 @@ impl<V> Projection<V> {
     {
         let mut r = operator.apply(space, &v)?;
         self.basis.push(v);
-        let mut coefficients = space.orthogonalise(&self.basis, &mut r);
-        let once = norm(space, &r);
-        let corrections = space.orthogonalise(&self.basis, &mut r);
-        for (c, correction) in coefficients.iter_mut().zip(corrections) {
-            *c += correction;
-        }
+        // What is known to be there goes first, so that the pass over all of the basis finds rounding and the product's errors
+        // alone. Where those are much of what is left, their own rounding takes another (Kahan's twice is enough).
+        let first = self.couplings.iter().position(|h| *h != 0.0);
+        let first = first.unwrap_or(self.couplings.len());
+        let mut coefficients = vec![0.0; first];
+        coefficients.extend(space.orthogonalise(&self.basis[first..], &mut r));
+        let (mut once, mut passes) = (0.0, 0);
         self.rest = norm(space, &r);
+        while passes == 0 || (passes == 1 && self.rest < 0.7 * once) {
+            once = self.rest;
+            let corrections = space.orthogonalise(&self.basis, &mut r);
+            for (c, correction) in coefficients.iter_mut().zip(corrections) {
+                *c += correction;
+            }
+            self.rest = norm(space, &r);
+            passes += 1;
+        }
         let mut row = std::mem::take(&mut self.couplings);
         let differences = coefficients.iter().zip(&row).map(|(c, h)| (c - h).powi(2));
         let mut error: f64 = differences.sum();
         row.push(coefficients[row.len()]);
         self.rows.push(row);
-        // Rounding of the product, or of the first pass, is no direction of A: the basis is invariant.
+        // Rounding of the product, or of the pass before, is no direction of A: the basis is invariant.
         let invariant = self.rest <= ROUNDING * operator.norm || self.rest < 0.1 * once;
         if invariant {
             error += self.rest * self.rest;

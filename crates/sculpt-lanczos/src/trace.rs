@@ -109,7 +109,7 @@ fn sample<S: Space, F: FnMut(&S::Vector) -> S::Vector>(
 }
 
 /// Mean and standard error.
-fn mean(samples: &[f64]) -> (f64, Option<f64>) {
+pub(crate) fn mean(samples: &[f64]) -> (f64, Option<f64>) {
     let n = samples.len() as f64;
     match samples {
         [] => (0.0, Some(0.0)),

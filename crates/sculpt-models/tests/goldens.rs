@@ -3,7 +3,7 @@
 
 use sculpt_layout::{BufferKind, Layout, ParamKind};
 use sculpt_models::{ModelSpec, Precision};
-use sculpt_network::{Mode, Network};
+use sculpt_network::{Linearised, Mode, Network};
 use serde::Deserialize;
 use tch::{Device, Kind, Reduction, Tensor, no_grad};
 
@@ -152,6 +152,7 @@ fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor,
         &floats(&gauss_newton),
         1e-10,
     );
+    check_squares(case, linearised.as_mut());
     for other in [plain, spec.folded_network(Precision::Bf16).unwrap()] {
         assert!(
             other
@@ -159,6 +160,28 @@ fn check_folded(case: &Case, spec: &ModelSpec, theta: &Tensor, buffers: &Tensor,
                 .is_none()
         );
     }
+}
+
+/// The squares of each image's gradient, one image after the other: of the logits themselves, and of others.
+fn check_squares(case: &Case, linearised: &mut dyn Linearised<Tensor>) {
+    let us = [linearised.logits().shallow_clone(), linearised.logits().cos()];
+    let mut expected: Option<Tensor> = None;
+    for u in &us {
+        for image in 0..u.size()[0] {
+            let alone = u.zeros_like();
+            alone.narrow(0, image, 1).copy_(&u.narrow(0, image, 1));
+            let square = linearised.pull_back(&alone).square();
+            expected = Some(expected.map_or_else(|| square.shallow_clone(), |sum| sum + &square));
+        }
+    }
+    check_close(
+        "squares of gradients",
+        case,
+        &floats(&linearised.squares(&us).unwrap()),
+        &floats(&expected.unwrap()),
+        1e-10,
+    );
+    assert!(linearised.is_affine_in_each());
 }
 
 #[test]

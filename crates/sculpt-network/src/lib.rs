@@ -54,6 +54,23 @@ pub trait Linearised<T>: Differentiated<T> {
     /// With `u` the gradient of a loss at `z` and `change_of_u` its Hessian there, this is the Hessian at `θ`
     /// times `v` (Pearlmutter 1994); with the same `change_of_u` and `u = 0`, the Gauss-Newton matrix times `v`.
     fn change_along(&self, v: &T, change_of_u: &dyn Fn(&T) -> T) -> T;
+
+    /// `Σ_k Σ_i (J_iᵀ u_ki)²`, `[n_params]`, squares taken coordinate by coordinate: `J_i` is the Jacobian of the logits of image
+    /// `i`, `u_k`, of the shape of the logits, one of `us`. What was pulled back last stays.
+    ///
+    /// Where the columns `u_ki` of each image make its `A_i = Σ_k u_ki u_kiᵀ`, this is the diagonal of the Gauss-Newton matrix
+    /// `Σ_i J_iᵀ A_i J_i`. None, as by default: the network does not tell the images' shares apart.
+    fn squares(&self, us: &[T]) -> Option<T> {
+        let _ = us;
+        None
+    }
+
+    /// Whether the logits are piecewise affine in each parameter while all others stay, as those of convolutions, ReLUs and
+    /// BatchNorm in [`Mode::Eval`] are where no path meets a parameter twice: then no logit has a second derivative in one
+    /// parameter alone, and the diagonals of a loss's Hessian and of its Gauss-Newton part are the same. By default false: not known.
+    fn is_affine_in_each(&self) -> bool {
+        false
+    }
 }
 
 impl<T, N: Network<T> + ?Sized> Network<T> for Box<N> {

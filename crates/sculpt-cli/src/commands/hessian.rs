@@ -7,7 +7,9 @@ use crate::words::Global;
 use crate::{device, printing};
 use anyhow::Context;
 use clap::{Args, value_parser};
-use sculpt_hessian::{Density, Eigen, Graphs, Hessian, MICRO_BATCH, MeanLoss, Product, Seed, Which};
+use sculpt_hessian::{
+    Density, Eigen, Graphs, Hessian, HessianError, MICRO_BATCH, MeanLoss, Product, Seed, Trace, Which,
+};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_store::atomic;
 use serde::Serialize;
@@ -23,8 +25,11 @@ const MAX_BASIS: usize = 80;
 /// Places of a density, and the variance of its Gaussians relative to the spectrum's range (PyHessian's).
 const GRID: (usize, f64) = (10_000, 1e-5);
 
-/// Products of a trace.
+/// Products of a trace that is estimated.
 const TRACE_SAMPLES: usize = 60;
+
+/// Classes up to which an exact trace costs no more: two convolutions a layer for each class, six for a product.
+const MOST_CLASSES: u32 = 3 * TRACE_SAMPLES as u32;
 
 /// Bytes that products may share before they are computed anew for each.
 const GRAPH_BYTES: u64 = 4 << 30;
@@ -60,13 +65,21 @@ pub(crate) struct Words {
     /// Write the spectral density as CSV: eigenvalue,density
     #[arg(long, value_name = "FILE")]
     density_out: Option<PathBuf>,
-    /// Random starts that the spectral density is the mean over: of one alone tr H² may be five times too small or too large
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1000))]
+    /// Stop as soon as the eigenvalues are known to a thousandth, estimated as residual^2 / gap, though their vectors are further off:
+    /// as a rule a product less
+    #[arg(long)]
+    values_only: bool,
+    /// Random starts that the spectral density is the mean over
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
     starts: u32,
-    /// Estimate the trace too
+    /// Lanczos steps, before the starts of a density, of a search for eigenvalues far out, which then weigh what they do: by chance tr H^2
+    /// may be five times too small or too large. 0: none [default: those of a start]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=100_000))]
+    search: Option<u32>,
+    /// The trace too: exact where the network allows, else estimated by 60 products
     #[arg(long)]
     trace: bool,
-    /// Print one JSON object: eigenvalues, residuals, iterations, matvecs, seconds, converged, and trace where asked for
+    /// Print one JSON object: eigenvalues, residuals, errors, iterations, matvecs, seconds, converged, and trace or density where asked for
     #[arg(long)]
     json: bool,
 }
@@ -76,17 +89,33 @@ struct Report {
     eigenvalues: Vec<f64>,
     /// `‖Hv − λv‖` for unit `v`, absolute: the true eigenvalue is no farther away.
     residuals: Vec<f64>,
+    /// Estimates of how far it is, `residual² / gap` where that is less.
+    errors: Vec<f64>,
     iterations: usize,
     matvecs: usize,
     seconds: f64,
-    /// Whether every residual is below a thousandth of its eigenvalue.
+    /// Whether every residual is below a thousandth of its eigenvalue; with `--values-only`, that or the estimated error.
     converged: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_standard_error: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    density: Option<OfDensity>,
     loss: f64,
     n_free: usize,
+}
+
+/// What a density says of all eigenvalues.
+#[derive(Serialize)]
+struct OfDensity {
+    n_starts: u32,
+    /// Eigenvalues far out that are known one by one.
+    n_known: usize,
+    /// `tr H² / n`, over the free coordinates.
+    second_moment: f64,
+    /// Of the mean over the starts; none of one.
+    second_moment_standard_error: Option<f64>,
 }
 
 /// Whether what products share fits into memory, and how many images go through the network at once.
@@ -111,9 +140,25 @@ pub(super) fn graphs(
     Ok((graphs, at_once.min(n_images) as usize))
 }
 
-/// Lanczos steps of a density.
-fn density_steps(words: &Words) -> usize {
-    words.steps.unwrap_or(100) as usize
+/// Lanczos steps of a density: of a start, and of the search before them.
+fn density_steps(words: &Words) -> [usize; 2] {
+    let steps = words.steps.unwrap_or(100);
+    [steps, words.search.unwrap_or(steps)].map(|n| n as usize)
+}
+
+/// Exact, without products, where the network's own derivatives allow and its classes are not too many for it.
+fn trace_of(hessian: &Hessian<'_>, model: &ModelSpec, seed: Seed) -> Result<Trace, HessianError> {
+    let exact = (model.classes() <= MOST_CLASSES)
+        .then(|| hessian.exact_trace())
+        .flatten();
+    match exact {
+        Some(estimate) => Ok(Trace {
+            estimate,
+            standard_error: Some(0.0),
+            products: 0,
+        }),
+        None => hessian.trace_by_hutch_plus_plus(TRACE_SAMPLES, seed),
+    }
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
@@ -161,25 +206,23 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let basis = MAX_BASIS.max(3 * top);
     let seed = Seed(words.seed);
     let of_trace = if words.trace { TRACE_SAMPLES } else { 0 };
-    let of_density = words
-        .density_out
-        .as_ref()
-        .map_or(0, |_| density_steps(words) * words.starts as usize);
+    let of_density = words.density_out.as_ref().map_or(0, |_| {
+        let [steps, search] = density_steps(words);
+        steps * words.starts as usize + search
+    });
     tell_of_products(hessian.products_done(), max_products + of_trace + of_density);
-    let params = Eigen::new(top, Which::LargestAlgebraic, TOLERANCE, max_products, basis, seed)?;
+    let mut params = Eigen::new(top, Which::LargestAlgebraic, TOLERANCE, max_products, basis, seed)?;
+    if words.values_only {
+        params = params.values_only();
+    }
     let found = hessian.eigenpairs(&params).with_context(cannot)?;
-    let mut matvecs = found.products;
-    let trace = match words.trace {
-        false => None,
-        true => Some(
-            hessian
-                .trace_by_hutch_plus_plus(TRACE_SAMPLES, seed)
-                .with_context(cannot)?,
-        ),
-    };
-    matvecs += trace.as_ref().map_or(0, |trace| trace.products);
+    let trace = words.trace.then(|| trace_of(&hessian, &model, seed));
+    let trace = trace.transpose().with_context(cannot)?;
+    let mut matvecs = found.products + trace.as_ref().map_or(0, |trace| trace.products);
+    let mut of_density = None;
     if let Some(path) = &words.density_out {
-        let params = Density::new(density_steps(words), words.starts as usize, seed)?;
+        let [steps, search] = density_steps(words);
+        let params = Density::new(steps, words.starts as usize, seed)?.after_search(search);
         let density = hessian.density(&params).with_context(cannot)?;
         matvecs += density.products;
         let (places, values) = density.smooth(GRID.0, GRID.1)?;
@@ -188,23 +231,33 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             csv.push_str(&format!("{place},{value}\n"));
         }
         atomic::write(path, csv.as_bytes())?;
+        let (second_moment, second_moment_standard_error) = density.moment(2);
+        of_density = Some(OfDensity {
+            n_starts: words.starts,
+            n_known: density.n_known,
+            second_moment,
+            second_moment_standard_error,
+        });
     }
     let report = Report {
         eigenvalues: found.values,
         residuals: found.residuals,
+        errors: found.errors,
         iterations: found.iterations,
         matvecs,
         seconds: started.elapsed().as_secs_f64(),
         converged: found.converged,
         trace: trace.as_ref().map(|trace| trace.estimate),
         trace_standard_error: trace.and_then(|trace| trace.standard_error),
+        density: of_density,
         loss: hessian.loss(),
         n_free: sculpt_hessian::Space::dimension(hessian.space()),
     };
     if !report.converged {
         printing::warning(&format!(
-            "{} products were not enough for residuals below {TOLERANCE} of the eigenvalues; --steps allows more",
-            found.products
+            "{} products were not enough for {} below {TOLERANCE} of the eigenvalues; --steps allows more",
+            found.products,
+            if words.values_only { "errors" } else { "residuals" }
         ));
     }
     if words.json {
@@ -215,8 +268,23 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         printing::line(&format!("{value:>12.6} {residual:>12.2e}"));
     }
     if let Some(trace) = report.trace {
-        let error = report.trace_standard_error.unwrap_or(0.0);
-        printing::line(&format!("trace {trace:.6}, standard error {error:.2}"));
+        printing::line(&match report.trace_standard_error {
+            Some(0.0) => format!("trace {trace:.6}, exact"),
+            error => format!(
+                "trace {trace:.6}, standard error {:.2}",
+                error.unwrap_or(f64::NAN)
+            ),
+        });
+    }
+    if let Some(density) = &report.density {
+        let error = density.second_moment_standard_error;
+        printing::line(&format!(
+            "density of {} starts, {} eigenvalues known; tr H^2 / n {:.4e}{}",
+            density.n_starts,
+            density.n_known,
+            density.second_moment,
+            error.map_or_else(String::new, |error| format!(", standard error {error:.1e}"))
+        ));
     }
     printing::line(&format!(
         "loss {:.6} over {n} images, {} free coordinates, {matvecs} products in {:.1} s",

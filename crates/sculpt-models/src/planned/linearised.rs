@@ -1,3 +1,5 @@
+mod squares;
+
 use super::{Folding, PlannedNetwork, channels_last};
 use crate::plan::{Block, ConvNorm, Forward, Join, MaxPool, Step, mean_of_pixels};
 use crate::{conv2d, convolution};
@@ -298,6 +300,15 @@ impl Linearised<Tensor> for LinearisedNetwork<'_> {
             });
             Tensor::cat(&change, 0)
         })
+    }
+
+    fn squares(&self, us: &[Tensor]) -> Option<Tensor> {
+        Some(self.sum_of_squares(us))
+    }
+
+    /// Each parameter is of one layer, which every path passes once.
+    fn is_affine_in_each(&self) -> bool {
+        true
     }
 }
 
