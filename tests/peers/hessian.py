@@ -175,15 +175,16 @@ def main():
                 own = [args.sculpt, "hessian", "--model", "resnet20", "--weights", weights, "--probe", probe, "--json"]
                 own += ["--device", "cuda:0" if args.device == "cuda" else args.device]
                 own += ["--values-only"]
-                density = ["--density-out", folder / "density.csv", "--steps", 100, "--starts"]
+                density = ["--density-out", folder / "density.csv", "--search", 100]
                 peer = [sys.executable, __file__, args.sculpt, "--as-peer", weights, probe, "--device", args.device, "--what"]
                 common = ["--threads", args.threads, "--seed", round + 1]
                 spread = {}
                 if args.what == "density":
-                    told = result([*own, *density, STARTS_OF_SPREAD, *common])["density"]
+                    # Two steps are exact to degree 3.
+                    told = result([*own, *density, "--steps", 2, "--starts", STARTS_OF_SPREAD, *common])["density"]
                     error = told["second_moment_standard_error"] / told["second_moment"]
                     spread = {"sculpt": error * (STARTS_OF_SPREAD / STARTS) ** 0.5, "PyHessian": result([*peer, "spread", *common])["spread"]}
-                own += {"eigenvalue": [], "trace": ["--trace"], "density": [*density, STARTS]}[args.what] + common
+                own += {"eigenvalue": [], "trace": ["--trace"], "density": [*density, "--steps", 100, "--starts", STARTS]}[args.what] + common
                 peer += [args.what, *common]
                 took = {}
                 for who, command in (("sculpt", own), ("PyHessian", peer)):

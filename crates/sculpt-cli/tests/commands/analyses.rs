@@ -243,6 +243,7 @@ fn sharpness_comes_with_residuals() {
         let found = [
             "converged",
             "eigenvalues",
+            "errors",
             "iterations",
             "loss",
             "matvecs",
@@ -271,7 +272,37 @@ fn sharpness_comes_with_residuals() {
     }
     let words = format!("hessian {TINY} --weights w --probe p --steps 40 --density-out d --trace");
     let report = json(&folder, &words);
-    assert!(report["trace"].is_f64() && report["trace_standard_error"].is_f64());
+    assert!(report["trace"].is_f64());
+    assert_eq!(report["trace_standard_error"], 0.0, "ours know their diagonals");
+    // tr H² is at least the square of what is known best.
+    let known = |report: &Value| report["density"]["n_known"].as_u64().unwrap();
+    let n_free = report["n_free"].as_f64().unwrap();
+    let second = report["density"]["second_moment"].as_f64().unwrap();
+    assert!(
+        known(&report) > 0 && second * n_free > tops[2] * tops[2],
+        "{report}"
+    );
+    assert!(report["density"]["second_moment_standard_error"].is_f64());
+    let words = format!("hessian {TINY} --weights w --probe p");
+    let by_chance = json(
+        &folder,
+        &format!("{words} --steps 5 --density-out d2 --search 0 --starts 1"),
+    );
+    assert_eq!(
+        (
+            known(&by_chance),
+            &by_chance["density"]["second_moment_standard_error"]
+        ),
+        (0, &Value::Null)
+    );
+    let value_alone = json(&folder, &format!("{words} --values-only"));
+    let products = |report: &Value| report["matvecs"].as_u64().unwrap();
+    let error = numbers(&value_alone["errors"])[0];
+    assert!((numbers(&value_alone["eigenvalues"])[0] - tops[2]).abs() <= 2e-3 * tops[2]);
+    assert!(
+        error <= 1e-3 * tops[2] && products(&value_alone) <= products(&json(&folder, &words)),
+        "{value_alone}"
+    );
     let csv = std::fs::read_to_string(folder.join("d")).unwrap();
     let rows: Vec<Vec<f64>> = csv
         .lines()
