@@ -167,7 +167,7 @@ def main():
         torch.save({"images": images[: args.images].clone(), "labels": labels[: args.images].clone()}, probe)
         networks = {name: folder / f"{name}.pth" for name in ("untrained", "of a minute")}
         if args.weights:
-            networks["given"] = Path(args.weights)
+            networks[f"of {Path(args.weights).name}"] = Path(args.weights)
         all = []
         for name, weights in networks.items():
             speeds, found = {"sculpt": [], "PyHessian": []}, {}
