@@ -9,14 +9,26 @@ const GRADIENTS: usize = 64 << 20;
 /// Numbers of patches of images at once: few enough to stay in a processor's cache, from which they are multiplied.
 const PATCHES: i64 = 1 << 20;
 
+/// Numbers of weights' gradients at once, an image's and a `u`'s each for itself.
+const APART: i64 = 16 << 20;
+
 impl LinearisedNetwork<'_> {
     /// [`Linearised::squares`](sculpt_network::Linearised::squares): the gradients go back for all images together, and only where a
     /// weight's gradient sums over images is each kept apart, by a product of matrices for each.
     pub(super) fn sum_of_squares(&self, us: &[Tensor]) -> Tensor {
         no_grad(|| {
             let one: usize = self.layers.iter().map(|layer| layer.input.numel()).sum();
+            let weights = self
+                .network
+                .plan
+                .convs()
+                .map(|conv| self.params[conv.weight].numel());
+            let widest = weights.max().unwrap_or(1);
+            let together = (GRADIENTS / one.max(1))
+                .min(APART as usize / widest.max(1))
+                .max(1);
             let mut sum = Tensor::cat(&self.params, 0).zeros_like();
-            for us in us.chunks((GRADIENTS / one.max(1)).max(1)) {
+            for us in us.chunks(together) {
                 sum += self.sum_of_squares_together(us);
             }
             sum
@@ -76,7 +88,8 @@ impl LinearisedNetwork<'_> {
             .constant_pad_nd([padding, padding, padding, padding])
             .permute([0, 2, 3, 1])
             .contiguous();
-        let at_once = (PATCHES / (height * width * k * k * n_in)).clamp(1, n);
+        let apart = APART / (gradients.len() as i64 * flat.numel() as i64);
+        let at_once = (PATCHES / (height * width * k * k * n_in)).min(apart).clamp(1, n);
 
         let mut of_weight = flat.zeros_like();
         let mut of_shift = layer.factor.zeros_like();
