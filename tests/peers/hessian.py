@@ -122,7 +122,8 @@ def relative_spread(of):
 
 def hours(what, found, seconds):
     """Hours that a result takes: of a trace or a density, one as good as is said."""
-    share = 1 if what == "eigenvalue" or found["error"] == 0 else (found["error"] / 0.01) ** 2
+    # A run cannot take less than itself; several, begun anew, are what a better one is taken for.
+    share = 1 if what == "eigenvalue" else max(1, (found["error"] / 0.01) ** 2)
     return seconds * share / 3600
 
 

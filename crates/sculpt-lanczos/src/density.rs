@@ -1,9 +1,8 @@
 use crate::error::at_least;
-use crate::operator::{Operator, ROUNDING};
+use crate::operator::Operator;
 use crate::outliers::Outliers;
 use crate::projection::Projection;
-use crate::space::norm;
-use crate::start::rademacher;
+use crate::start::{rademacher, sphere};
 use crate::trace::mean;
 use crate::{LanczosError, Seed, Space};
 use std::f64::consts::TAU;
@@ -30,16 +29,15 @@ pub fn density<S: Space>(
     let (mut nodes, mut weights) = (Vec::new(), Vec::new());
     for index in 0..params.n_starts {
         let mut projection = Projection::new();
-        let mut start = rademacher(space, params.seed, index as u64);
-        space.orthogonalise(&vectors, &mut start);
-        space.orthogonalise(&vectors, &mut start);
-        if n_known > 0 {
+        // A projected vector of signs is uniform in no sense, and may be nothing.
+        if n_known == 0 {
+            projection.next = Some(rademacher(space, params.seed, index as u64));
+        } else if n_known < space.dimension() {
+            let start = sphere(space, &vectors, params.seed, index as u64)?;
             projection.deflate(vectors, &values, &residuals);
-        }
-        let length = norm(space, &start);
-        if length > ROUNDING {
-            space.scale(1.0 / length, &mut start);
             projection.next = Some(start);
+        } else {
+            projection.deflate(vectors, &values, &residuals);
         }
         // An invariant basis, and a complete one is, makes the quadrature exact.
         while projection.basis.len() < n_known + steps
@@ -313,6 +311,19 @@ mod tests {
             "{:?}",
             found.moment(2)
         );
+    }
+
+    /// Of 5 and 0 along (1, 1) and (1, -1) only the first can be known. What is left has its half at every start, where a vector of signs
+    /// has nothing along it half of the time.
+    #[test]
+    fn what_is_left_has_its_weight_at_every_start() {
+        let plane = array![[2.5, 2.5], [2.5, 2.5]];
+        let params = Density::new(5, 20, Seed(1)).unwrap().after_search(5);
+        let found = density(&NdarraySpace::new(2), |x| plane.dot(x), &params).unwrap();
+        assert_eq!(found.n_known, 1);
+        for weights in &found.weights {
+            assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{weights:?}");
+        }
     }
 
     /// A search that finds all eigenvalues leaves nothing to sample; a start's own steps then are none.
