@@ -9,12 +9,14 @@ is given, a state_dict as `sculpt export --torch` writes it (trained_resnet20.to
 
 - eigenvalue: PyHessian's eigenvalues(maxIter=100, tol=1e-3), power iteration until the value changes by less than 1e-3; ours, Lanczos until
   the value is known to 1e-3 (--values-only).
-- trace: ours is exact (the largest eigenvalue before it). PyHessian's trace(maxIter=100, tol=1e-3) is Hutchinson until the mean changes by less
-  than 1e-3, which says nothing of its error: its seconds are scaled to the samples that a standard error of 1 % of the trace takes, by the
-  standard error of those that it returns.
-- density: 100 Lanczos steps each, ours of a search for eigenvalues far out, which 4 starts follow, PyHessian's of one start. At equal accuracy:
-  a rate is of densities whose tr H^2 has a standard error of 1 %, to which each side's seconds are scaled by the spread of its estimates
-  of single starts: ours of 30 starts in another process, PyHessian's of |Hz|^2 of 30 of its own vectors and products, neither timed.
+- trace: ours is exact (the largest eigenvalue before it). PyHessian's is Hutchinson's: how many samples a standard error of 1 % takes is what the
+  spread of 30 of them says (to about 13 %, and their number to 26 %).
+- density: 100 Lanczos steps each, of ours a search for eigenvalues far out, which starts follow, PyHessian's of one start. How many starts a
+  standard error of tr H^2 of 1 % takes is what the spread of single ones says: ours of 30, PyHessian's of |Hz|^2 of 30 of its own vectors and
+  products, neither timed.
+
+Of those two a result costs what a process costs once (its start, what products share, our search and eigenvalue) and so many samples or
+starts, one at least, as its accuracy takes: extrapolated from what both take in each round.
 
 Prints one JSON object for each network: seconds of each round, by who took them, as results an hour.
 """
@@ -37,7 +39,7 @@ WHATS = {
     "trace": "Trace of the Hessian, standard error of at most 1 %",
     "density": "Spectral density of the Hessian, standard error of tr H² 1 %",
 }
-STARTS, STARTS_OF_SPREAD = 4, 30
+SPREAD_OF = 30
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -76,12 +78,10 @@ def eig(matrix, eigenvectors):
 
 
 def result(command):
-    return json.loads(subprocess.run([*map(str, command)], check=True, capture_output=True, text=True).stdout)
-
-
-def standard_error(samples):
-    samples = torch.tensor(samples, dtype=torch.float64)
-    return (samples.std() / len(samples) ** 0.5).item()
+    """What a process says, and the seconds from its start to its end."""
+    begun = time.perf_counter()
+    made = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
+    return json.loads(made.stdout), time.perf_counter() - begun
 
 
 def pyhessian(what, weights, probe, threads, device):
@@ -98,13 +98,17 @@ def pyhessian(what, weights, probe, threads, device):
     if what == "eigenvalue":
         found = {"eigenvalue": of.eigenvalues(maxIter=100, tol=1e-3)[0][0]}
     elif what == "trace":
-        samples = of.trace(maxIter=100, tol=1e-3)
-        found = {"trace": sum(samples) / len(samples), "standard_error": standard_error(samples), "products": len(samples)}
-    elif what == "density":
-        nodes, weights = of.density(iter=100, n_v=1)
-        found = {"eigenvalue": float(max(nodes[0]))}
+        begun = time.perf_counter()
+        samples = of.trace(maxIter=SPREAD_OF, tol=0)
+        seconds = time.perf_counter() - begun
+        spread = torch.tensor(samples, dtype=torch.float64).std().item()
+        found = {"spread": spread, "seconds": seconds / len(samples), "sampling": seconds}
     else:
-        found = {"spread": relative_spread(of)}
+        begun = time.perf_counter()
+        nodes, _ = of.density(iter=100, n_v=1)
+        seconds = time.perf_counter() - begun
+        spread = relative_spread(of)
+        found = {"eigenvalue": float(max(nodes[0])), "spread": spread, "seconds": seconds, "sampling": time.perf_counter() - begun}
     print(json.dumps(found))
 
 
@@ -113,18 +117,39 @@ def relative_spread(of):
     from pyhessian.utils import hessian_vector_product
 
     estimates = []
-    for _ in range(STARTS_OF_SPREAD):
+    for _ in range(SPREAD_OF):
         z = [torch.randint_like(p, high=2) * 2 - 1 for p in of.params]
         estimates.append(sum((h.double() ** 2).sum().item() for h in hessian_vector_product(of.gradsH, of.params, z)))
     estimates = torch.tensor(estimates, dtype=torch.float64)
     return (estimates.std() / estimates.mean()).item()
 
 
-def hours(what, found, seconds):
-    """Hours that a result takes: of a trace or a density, one as good as is said."""
-    # A run cannot take less than itself; several, begun anew, are what a better one is taken for.
-    share = 1 if what == "eigenvalue" else max(1, (found["error"] / 0.01) ** 2)
-    return seconds * share / 3600
+def needed(spread):
+    """Samples or starts of such a spread, relative to what they estimate, that a standard error of 1 % takes; one at least."""
+    return max(1, (spread / 0.01) ** 2)
+
+
+def run_ours(what, own, common, folder):
+    """What it found, and the seconds that a result takes."""
+    if what != "density":
+        return result([*own, *(["--trace"] if what == "trace" else []), *common])
+    density = ["--density-out", folder / "density.csv", "--search", 100]
+    # Two steps are exact to degree 3.
+    told = result([*own, *density, "--steps", 2, "--starts", SPREAD_OF, *common])[0]["density"]
+    spread = told["second_moment_standard_error"] * SPREAD_OF**0.5 / told["second_moment"]
+    _, seconds_of_one = result([*own, *density, "--steps", 100, "--starts", 1, *common])
+    found, seconds = result([*own, *density, "--steps", 100, "--starts", 5, *common])
+    start = max(0, seconds - seconds_of_one) / 4
+    return {**found, "spread": spread, "starts": needed(spread)}, seconds_of_one + (needed(spread) - 1) * start
+
+
+def run_theirs(what, peer, common, trace):
+    """The same of PyHessian; `trace` is what its samples' spread is relative to."""
+    found, seconds = result([*peer, what, *common])
+    if what == "eigenvalue":
+        return found, seconds
+    n = needed(found["spread"] / (abs(trace) if what == "trace" else 1))
+    return {**found, "starts": n}, seconds - found["sampling"] + n * found["seconds"]
 
 
 def said(what, ours, theirs):
@@ -132,15 +157,18 @@ def said(what, ours, theirs):
     if what == "eigenvalue":
         return f"{ours['eigenvalues'][0]:.4f} with a residual of {ours['residuals'][0]:.1e} after {ours['matvecs']} products, PyHessian's {theirs['eigenvalue']:.4f}"
     if what == "trace":
-        return f"{ours['trace']:.3f}, exact, PyHessian's {theirs['trace']:.3f}, {theirs['standard_error']:.3f} of {theirs['products']} samples (the last round's)"
-    known, error, its = ours["density"]["n_known"], 100 * ours["error"], 100 * theirs["error"]
-    return f"{known} eigenvalues known, tr H² to {error:.2g} % by {STARTS} starts, {ours['matvecs']} products; PyHessian's to {its:.2g} % by one, 100 products; largest {ours['eigenvalues'][0]:.4f}, PyHessian's {theirs['eigenvalue']:.4f}"
+        return f"{ours['trace']:.3f}, exact; PyHessian takes {theirs['starts']:,.0f} samples of {theirs['seconds']:.2f} s, extrapolated"
+    return (
+        f"{ours['density']['n_known']} eigenvalues known, then tr H² takes {ours['starts']:,.0f} starts (of spread {100 * ours['spread']:.2g} %), "
+        f"PyHessian's {theirs['starts']:,.0f} of {theirs['seconds']:.0f} s ({100 * theirs['spread']:.2g} %), extrapolated; "
+        f"largest {ours['eigenvalues'][0]:.4f}, PyHessian's {theirs['eigenvalue']:.4f}"
+    )
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("sculpt")
-    parser.add_argument("--what", choices=[*WHATS, "spread"], default="eigenvalue", help="spread: a peer's part of density")
+    parser.add_argument("--what", choices=WHATS, default="eigenvalue")
     parser.add_argument("--weights")
     parser.add_argument("--data")
     parser.add_argument("--images", type=int, default=512)
@@ -176,28 +204,13 @@ def main():
                 own = [args.sculpt, "hessian", "--model", "resnet20", "--weights", weights, "--probe", probe, "--json"]
                 own += ["--device", "cuda:0" if args.device == "cuda" else args.device]
                 own += ["--values-only"]
-                density = ["--density-out", folder / "density.csv", "--search", 100]
                 peer = [sys.executable, __file__, args.sculpt, "--as-peer", weights, probe, "--device", args.device, "--what"]
                 common = ["--threads", args.threads, "--seed", round + 1]
-                spread = {}
-                if args.what == "density":
-                    # Two steps are exact to degree 3.
-                    told = result([*own, *density, "--steps", 2, "--starts", STARTS_OF_SPREAD, *common])["density"]
-                    error = told["second_moment_standard_error"] / told["second_moment"]
-                    spread = {"sculpt": error * (STARTS_OF_SPREAD / STARTS) ** 0.5, "PyHessian": result([*peer, "spread", *common])["spread"]}
-                own += {"eigenvalue": [], "trace": ["--trace"], "density": [*density, "--steps", 100, "--starts", STARTS]}[args.what] + common
-                peer += [args.what, *common]
-                took = {}
-                for who, command in (("sculpt", own), ("PyHessian", peer)):
-                    begun = time.perf_counter()
-                    found[who] = result(command)
-                    took[who] = time.perf_counter() - begun
-                if args.what == "trace":
-                    trace = found["sculpt"]["trace"]
-                    spread = {"sculpt": found["sculpt"]["trace_standard_error"] / abs(trace), "PyHessian": found["PyHessian"]["standard_error"] / abs(trace)}
-                for who in took:
-                    found[who]["error"] = spread.get(who, 0)
-                    speeds[who].append(1 / hours(args.what, found[who], took[who]))
+                found["sculpt"], took = run_ours(args.what, own, common, folder)
+                found["PyHessian"], its = run_theirs(args.what, peer, common, found["sculpt"].get("trace"))
+                took = {"sculpt": took, "PyHessian": its}
+                for who, seconds in took.items():
+                    speeds[who].append(3600 / seconds)
                 print(f"{name}, round {round + 1} of {args.rounds}: " + ", ".join(f"{who} {t:.1f} s" for who, t in took.items()), file=sys.stderr, flush=True)
             all.append({
                 "what": f"{WHATS[args.what]}, ResNet-20 {name}, {args.images} images, {args.threads} threads, {args.device}, whole process",

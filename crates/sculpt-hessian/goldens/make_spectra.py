@@ -150,11 +150,15 @@ def probe(n, size, classes):
     return images.reshape(n, 3, size, size), torch.arange(n) * 3 % classes
 
 
-def tiny(masked):
-    model = Tiny()
+def at_formula(model, size_of_probe, masked):
+    """The loss as a function, its value, and theta with the gradient."""
     fill(model)
-    loss = Loss(model, *probe(11, 8, 3), masked)
-    at, theta, gradient = loss.graph()
+    loss = Loss(model, *probe(*size_of_probe), masked)
+    return loss, *loss.graph()
+
+
+def tiny(masked):
+    loss, at, theta, gradient = at_formula(Tiny(), (11, 8, 3), masked)
     n = len(theta)
     hessian = torch.stack([loss.product(theta, gradient, e) for e in torch.eye(n)]).numpy()
     assert np.abs(hessian - hessian.T).max() < 1e-13
@@ -175,10 +179,7 @@ def tiny(masked):
 
 
 def resnet8(masked):
-    model = ResNet(1, 4, 5)
-    fill(model)
-    loss = Loss(model, *probe(7, 8, 5), masked)
-    at, theta, gradient = loss.graph()
+    loss, at, theta, gradient = at_formula(ResNet(1, 4, 5), (7, 8, 5), masked)
     n = len(theta)
     diagonal = np.zeros(n)
     unit = torch.zeros(n)
@@ -197,10 +198,7 @@ def resnet8(masked):
 
 
 def resnet20(masked):
-    model = ResNet(3, 16, 10)
-    fill(model)
-    loss = Loss(model, *probe(16, 32, 10), masked)
-    at, theta, gradient = loss.graph()
+    loss, at, theta, gradient = at_formula(ResNet(3, 16, 10), (16, 32, 10), masked)
     n = len(theta)
     count = 0
 

@@ -155,9 +155,13 @@ impl<'a> Hessian<'a> {
     pub fn diagonal(&self) -> Option<Tensor> {
         let mut sum = self.theta.detach().zeros_like().to_kind(Kind::Double);
         for (i, batch) in self.batches.iter().enumerate() {
-            let share = match self.kept.get(i) {
-                Some(products) => products.diagonal(batch),
-                None => self.product.linearise(batch, &self.theta).0.diagonal(batch),
+            let share = match (self.kept.get(i), self.product) {
+                (_, Product::FiniteDifference { .. }) => None,
+                (Some(Products::Written { network, .. }), product) => {
+                    product.diagonal(batch, network.as_ref())
+                }
+                (Some(_), _) => None,
+                (None, product) => product.diagonal(batch, batch.linearise(&self.theta)?.as_ref()),
             };
             sum += share?.to_kind(Kind::Double);
         }

@@ -32,6 +32,13 @@ impl Product {
         }
     }
 
+    /// The diagonal of the matrix of `batch`, where `network`, which is linearised there, gives it.
+    pub(crate) fn diagonal(self, batch: &MicroBatch<'_>, network: &dyn Linearised<Tensor>) -> Option<Tensor> {
+        let same = self == Product::GaussNewton || network.is_affine_in_each();
+        same.then(|| network.squares(&batch.columns_of_curvature(network.logits())))
+            .flatten()
+    }
+
     /// What products on one micro-batch share at `theta` (a leaf that requires gradients), and the loss there.
     pub(crate) fn linearise<'a>(self, batch: &MicroBatch<'a>, theta: &Tensor) -> (Products<'a>, f64) {
         let loss = |logits: &Tensor| no_grad(|| batch.loss(logits).double_value(&[]));
@@ -99,17 +106,6 @@ impl Products<'_> {
             Products::Written { gradient, .. } => gradient.as_ref().map(Tensor::shallow_clone),
             Products::Gradient(gradient) => Some(gradient.detach()),
             Products::Difference { .. } | Products::Jacobian { .. } => None,
-        }
-    }
-
-    /// The diagonal of the matrix of `batch`, where the network gives it.
-    pub(crate) fn diagonal(&self, batch: &MicroBatch<'_>) -> Option<Tensor> {
-        match self {
-            // Without the gradient it is the Gauss-Newton matrix.
-            Products::Written { network, gradient } if gradient.is_none() || network.is_affine_in_each() => {
-                network.squares(&batch.columns_of_curvature(network.logits()))
-            }
-            _ => None,
         }
     }
 

@@ -28,17 +28,15 @@ pub fn density<S: Space>(
     let (known, rest) = (1.0 / dimension, 1.0 - n_known as f64 / dimension);
     let (mut nodes, mut weights) = (Vec::new(), Vec::new());
     for index in 0..params.n_starts {
+        // A vector of signs, projected, would be uniform in no sense, and might be nothing.
+        let start = match n_known {
+            0 => Some(rademacher(space, params.seed, index as u64)),
+            n if n < space.dimension() => Some(sphere(space, &vectors, params.seed, index as u64)?),
+            _ => None,
+        };
         let mut projection = Projection::new();
-        // A projected vector of signs is uniform in no sense, and may be nothing.
-        if n_known == 0 {
-            projection.next = Some(rademacher(space, params.seed, index as u64));
-        } else if n_known < space.dimension() {
-            let start = sphere(space, &vectors, params.seed, index as u64)?;
-            projection.deflate(vectors, &values, &residuals);
-            projection.next = Some(start);
-        } else {
-            projection.deflate(vectors, &values, &residuals);
-        }
+        projection.deflate(vectors, &values, &residuals);
+        projection.next = start;
         // An invariant basis, and a complete one is, makes the quadrature exact.
         while projection.basis.len() < n_known + steps
             && let Some(v) = projection.next.take()
@@ -74,7 +72,7 @@ pub struct Density {
 
 impl Density {
     /// Parameters within their ranges: Lanczos steps per start and number of starts, both at least 1, and the
-    /// seed of the Rademacher start vectors. All `steps` basis vectors of a start are held at once.
+    /// seed of the start vectors, Rademacher's. All `steps` basis vectors of a start are held at once.
     ///
     /// # Errors
     /// When one of the two is 0.
@@ -92,11 +90,13 @@ impl Density {
     /// their vectors. (Papyan 2018, arXiv:1811.07062, deflates so.)
     ///
     /// Nodes lie as densely as the spectrum's length over the number of steps: of what is left, a start takes so much fewer steps as it is
-    /// shorter than the whole, at least 20.
+    /// shorter than the whole, but 20, or all, at least. What is left is that of which the search saw something.
     ///
     /// Of a spectrum with few large eigenvalues this is what makes moments usable: a start alone weighs each of them by the square of a
-    /// random number. Estimates stay without bias also where an eigenvalue is a multiple one, of which a search sees one copy: the
-    /// starts see the others. 0, as by default: no search.
+    /// random number. Also where an eigenvalue is a multiple one, of which a search sees one copy, moments have no bias but that of the
+    /// residuals' squares, at most 1e-6 of what is known: the starts are uniform in the complement, and see the other copies.
+    ///
+    /// Held at once are the search's basis and what it found, then that and a start's basis. 0, as by default: no search.
     pub fn after_search(self, steps: usize) -> Self {
         Self {
             search: steps,
@@ -108,7 +108,8 @@ impl Density {
 /// `(1/n) Σ_i δ(λ − λ_i)` as one quadrature rule per start: `Σ_j w_j f(θ_j) ≈ tr f(A)/n`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpectralDensity {
-    /// Per start, the Ritz values `θ_j`, ascending; `steps` of them, or fewer when fewer are exact.
+    /// Per start, the Ritz values `θ_j`, ascending; `steps` of them, or fewer when fewer are exact; after a search, what it found and as
+    /// many as its starts take steps.
     pub nodes: Vec<Vec<f64>>,
     /// Per start, the weights `w_j` of its nodes: they are not negative and their sum is 1.
     pub weights: Vec<Vec<f64>>,
@@ -120,7 +121,7 @@ pub struct SpectralDensity {
 
 impl SpectralDensity {
     /// The mean of `λ^degree` over the eigenvalues, `tr A^degree / n`: of each start exact for what it weighs up to a degree of
-    /// `2·steps − 1`; here the mean over the starts and its standard error, none of a single start.
+    /// `2·steps − 1`, of the steps that it took; here the mean over the starts and its standard error, none of a single start.
     pub fn moment(&self, degree: i32) -> (f64, Option<f64>) {
         let of_start = |(nodes, weights): (&Vec<f64>, &Vec<f64>)| {
             nodes.iter().zip(weights).map(|(x, w)| w * x.powi(degree)).sum()

@@ -15,7 +15,8 @@ pub(crate) struct Outliers<V> {
     pub(crate) vectors: Vec<V>,
     pub(crate) values: Vec<f64>,
     pub(crate) residuals: Vec<f64>,
-    /// Lanczos steps that resolve what is left as finely as those of a start resolve the whole.
+    /// Lanczos steps that resolve what is left about as finely as those of a start resolve the whole: by the length of what the search saw
+    /// and does not know.
     pub(crate) steps: usize,
 }
 
@@ -56,7 +57,9 @@ impl<V> Outliers<V> {
                 found.values.push(*value);
                 found.residuals.push(residual);
             } else {
-                left.take(*value);
+                // An eigenvalue lies within the residual of it.
+                left.take(value - residual);
+                left.take(value + residual);
             }
         }
         let share = left.length() / whole.length();

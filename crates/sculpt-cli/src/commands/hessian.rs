@@ -28,7 +28,8 @@ const GRID: (usize, f64) = (10_000, 1e-5);
 /// Products of a trace that is estimated.
 const TRACE_SAMPLES: usize = 60;
 
-/// Classes up to which an exact trace costs no more: two convolutions a layer for each class, six for a product.
+/// Classes up to which an exact trace costs no more: two convolutions a layer for each class, six for a product. (ResNet-18/CIFAR, 100 classes, 32
+/// images: 73 s, where 60 products take 131.)
 const MOST_CLASSES: u32 = 3 * TRACE_SAMPLES as u32;
 
 /// Bytes that products may share before they are computed anew for each.
@@ -56,7 +57,8 @@ pub(crate) struct Words {
     /// How many eigenvalues
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = value_parser!(u32).range(1..=1000))]
     top: u32,
-    /// Hessian-vector products at most for the eigenvalues, of which each takes one; Lanczos steps of a density [default: 300; 100]
+    /// Hessian-vector products at most for the eigenvalues, of which each takes one; Lanczos steps of a density's start at most [default:
+    /// 300; 100]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
     steps: Option<u32>,
     /// Seed of the starting vectors
@@ -146,18 +148,43 @@ fn density_steps(words: &Words) -> [usize; 2] {
     [steps, words.search.unwrap_or(steps)].map(|n| n as usize)
 }
 
-/// Exact, without products, where the network's own derivatives allow and its classes are not too many for it.
-fn trace_of(hessian: &Hessian<'_>, model: &ModelSpec, seed: Seed) -> Result<Trace, HessianError> {
-    let exact = (model.classes() <= MOST_CLASSES)
-        .then(|| hessian.exact_trace())
-        .flatten();
-    match exact {
-        Some(estimate) => Ok(Trace {
-            estimate,
-            standard_error: Some(0.0),
-            products: 0,
-        }),
-        None => hessian.trace_by_hutch_plus_plus(TRACE_SAMPLES, seed),
+/// How a trace was found.
+enum OfTrace {
+    Exact(f64),
+    Estimated(Trace),
+}
+
+impl OfTrace {
+    /// Exact, without products, where the network's own derivatives allow and its classes are not too many for it.
+    fn of(hessian: &Hessian<'_>, model: &ModelSpec, seed: Seed) -> Result<Self, HessianError> {
+        let few = model.classes() <= MOST_CLASSES;
+        match few.then(|| hessian.exact_trace()).flatten() {
+            Some(trace) => Ok(Self::Exact(trace)),
+            None => Ok(Self::Estimated(
+                hessian.trace_by_hutch_plus_plus(TRACE_SAMPLES, seed)?,
+            )),
+        }
+    }
+
+    fn estimate(&self) -> f64 {
+        match self {
+            Self::Exact(trace) => *trace,
+            Self::Estimated(trace) => trace.estimate,
+        }
+    }
+
+    fn standard_error(&self) -> Option<f64> {
+        match self {
+            Self::Exact(_) => Some(0.0),
+            Self::Estimated(trace) => trace.standard_error,
+        }
+    }
+
+    fn products(&self) -> usize {
+        match self {
+            Self::Exact(_) => 0,
+            Self::Estimated(trace) => trace.products,
+        }
     }
 }
 
@@ -216,9 +243,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         params = params.values_only();
     }
     let found = hessian.eigenpairs(&params).with_context(cannot)?;
-    let trace = words.trace.then(|| trace_of(&hessian, &model, seed));
+    let trace = words.trace.then(|| OfTrace::of(&hessian, &model, seed));
     let trace = trace.transpose().with_context(cannot)?;
-    let mut matvecs = found.products + trace.as_ref().map_or(0, |trace| trace.products);
+    let mut matvecs = found.products + trace.as_ref().map_or(0, OfTrace::products);
     let mut of_density = None;
     if let Some(path) = &words.density_out {
         let [steps, search] = density_steps(words);
@@ -247,8 +274,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         matvecs,
         seconds: started.elapsed().as_secs_f64(),
         converged: found.converged,
-        trace: trace.as_ref().map(|trace| trace.estimate),
-        trace_standard_error: trace.and_then(|trace| trace.standard_error),
+        trace: trace.as_ref().map(OfTrace::estimate),
+        trace_standard_error: trace.as_ref().and_then(OfTrace::standard_error),
         density: of_density,
         loss: hessian.loss(),
         n_free: sculpt_hessian::Space::dimension(hessian.space()),
@@ -263,18 +290,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.json {
         return printing::json(&report);
     }
-    printing::line("  eigenvalue     residual");
-    for (value, residual) in report.eigenvalues.iter().zip(&report.residuals) {
-        printing::line(&format!("{value:>12.6} {residual:>12.2e}"));
+    printing::line("  eigenvalue     residual        error");
+    let bounds = report.residuals.iter().zip(&report.errors);
+    for (value, (residual, error)) in report.eigenvalues.iter().zip(bounds) {
+        printing::line(&format!("{value:>12.6} {residual:>12.2e} {error:>12.2e}"));
     }
-    if let Some(trace) = report.trace {
-        printing::line(&match report.trace_standard_error {
-            Some(0.0) => format!("trace {trace:.6}, exact"),
-            error => format!(
-                "trace {trace:.6}, standard error {:.2}",
-                error.unwrap_or(f64::NAN)
-            ),
-        });
+    match &trace {
+        None => {}
+        Some(OfTrace::Exact(trace)) => printing::line(&format!("trace {trace:.6}, exact")),
+        Some(OfTrace::Estimated(trace)) => {
+            let error = trace.standard_error.unwrap_or(f64::NAN);
+            printing::line(&format!("trace {:.6}, standard error {error:.2}", trace.estimate));
+        }
     }
     if let Some(density) = &report.density {
         let error = density.second_moment_standard_error;

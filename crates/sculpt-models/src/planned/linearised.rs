@@ -308,7 +308,9 @@ impl Linearised<Tensor> for LinearisedNetwork<'_> {
 
     /// Each parameter is of one layer, which every path passes once.
     fn is_affine_in_each(&self) -> bool {
-        true
+        self.network.plan.steps.iter().all(|step| match step {
+            Step::ConvNorm(_) | Step::MaxPool(_) | Step::Block(_) => true,
+        })
     }
 }
 

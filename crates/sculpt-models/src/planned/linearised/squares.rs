@@ -6,7 +6,7 @@ use tch::{Kind, Tensor, no_grad};
 /// Numbers of gradients that are held at once.
 const GRADIENTS: usize = 64 << 20;
 
-/// Numbers of patches of images at once: few enough to stay in a processor's cache, from which they are multiplied.
+/// Numbers of patches of images at once on a CPU: few enough to stay in its cache, from which they are multiplied.
 const PATCHES: i64 = 1 << 20;
 
 /// Numbers of weights' gradients at once, an image's and a `u`'s each for itself.
@@ -89,7 +89,12 @@ impl LinearisedNetwork<'_> {
             .permute([0, 2, 3, 1])
             .contiguous();
         let apart = APART / (gradients.len() as i64 * flat.numel() as i64);
-        let at_once = (PATCHES / (height * width * k * k * n_in)).min(apart).clamp(1, n);
+        let most = if layer.input.device().is_cuda() {
+            APART
+        } else {
+            PATCHES
+        };
+        let at_once = (most / (height * width * k * k * n_in)).min(apart).clamp(1, n);
 
         let mut of_weight = flat.zeros_like();
         let mut of_shift = layer.factor.zeros_like();
