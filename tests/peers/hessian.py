@@ -99,7 +99,9 @@ def pyhessian(what, weights, probe, threads, device):
         found = {"eigenvalue": of.eigenvalues(maxIter=100, tol=1e-3)[0][0]}
     elif what == "trace":
         begun = time.perf_counter()
-        samples = of.trace(maxIter=SPREAD_OF, tol=0)
+        # It divides the change by the mean, which may be negative: every tolerance but this then ends it.
+        samples = of.trace(maxIter=SPREAD_OF, tol=float("-inf"))
+        assert len(samples) == SPREAD_OF
         seconds = time.perf_counter() - begun
         spread = torch.tensor(samples, dtype=torch.float64).std().item()
         found = {"spread": spread, "seconds": seconds / len(samples), "sampling": seconds}
@@ -196,7 +198,7 @@ def main():
         torch.save({"images": images[: args.images].clone(), "labels": labels[: args.images].clone()}, probe)
         networks = {name: folder / f"{name}.pth" for name in ("untrained", "of a minute")}
         if args.weights:
-            networks[f"of {Path(args.weights).name}"] = Path(args.weights)
+            networks[f"of {Path(args.weights).stem}"] = Path(args.weights)
         all = []
         for name, weights in networks.items():
             speeds, found = {"sculpt": [], "PyHessian": []}, {}
