@@ -237,6 +237,16 @@ fn tiny_trace_and_density() {
                 .fold([0f64; 2], |[low, high], &l| [low.min(l), high.max(l)])
         };
         check_close(&range(nodes), &range(&spectrum), 1e-6);
+        // tr H² by chance, and with the ends known.
+        let exact = spectrum.iter().map(|l| l * l).sum::<f64>() / spectrum.len() as f64;
+        for search in [0, 40] {
+            let params = Density::new(20, 20, Seed(1)).unwrap().after_search(search);
+            let density = hessian.density(&params).unwrap();
+            assert_eq!(density.n_known > 0, search > 0);
+            let (moment, error) = density.moment(2);
+            let off = (moment - exact).abs();
+            assert!(off <= 4.0 * error.unwrap(), "{moment} {error:?} {exact}");
+        }
     }
 }
 
