@@ -278,6 +278,38 @@ mod tests {
         }
     }
 
+    /// Logits of [20, 0] are a loss of 2e-9 at a class of which the probability is 1 in f32: the curvature is p(1 - p) all the same. One
+    /// linear layer, f32, two images of one number, 1: by hand, along the weight of the first class.
+    #[test]
+    fn a_confident_network_has_curvature() {
+        let layout = Layout::builder().linear("fc", 2, 1).build().unwrap();
+        let network = two_classes(layout);
+        let theta = Tensor::from_slice(&[20f32, 0.0, 0.0, 0.0]);
+        let none = Tensor::from_slice::<f32>(&[]);
+        let of = MeanLoss {
+            network: &network,
+            theta: &theta,
+            buffers: &none,
+            mask: None,
+            images: &Tensor::from_slice(&[1f32, 1.0]).view([-1, 1]),
+            labels: &Tensor::from_slice(&[0i64, 0]),
+        };
+        let hessian = Hessian::new(of, Product::GaussNewton, 2, Graphs::Keep).unwrap();
+        let product = hessian.product(&Tensor::from_slice(&[1.0, 0.0, 0.0, 0.0]));
+        let p = 1.0 / (1.0 + (-20f64).exp());
+        let expected = p * ((-20f64).exp() * p);
+        assert!(
+            (product.double_value(&[0]) / expected - 1.0).abs() < 1e-5,
+            "{product} {expected:e}"
+        );
+    }
+
+    fn two_classes(layout: Layout) -> impl Network<Tensor> {
+        FromFn::new(layout, |theta: &Tensor, _: &Tensor, x: &Tensor, _| {
+            x.linear(&theta.narrow(0, 0, 2).view([2, 1]), Some(&theta.narrow(0, 2, 2)))
+        })
+    }
+
     fn refusal(of: MeanLoss<'_>, product: Product, micro_batch: usize) -> String {
         let hessian = Hessian::new(of, product, micro_batch, Graphs::Keep);
         hessian.err().unwrap().to_string()

@@ -151,22 +151,27 @@ impl<'a> MicroBatch<'a> {
         logits.cross_entropy_loss(&self.labels, None::<Tensor>, Reduction::Sum, -100, 0.0) / self.n
     }
 
+    /// Probabilities `[len, classes]` in f64: of a confident network, `1 - p` is nothing in f32.
+    fn probabilities(logits: &Tensor) -> Tensor {
+        logits.detach().to_kind(Kind::Double).softmax(-1, None::<Kind>)
+    }
+
     /// `∇_z` of [`MicroBatch::loss`]: `(p − e_y) / n` for each image's probabilities `p` and label `y`.
     pub(crate) fn slope(&self, logits: &Tensor) -> Tensor {
-        let p = logits.softmax(-1, None::<Kind>);
+        let p = Self::probabilities(logits);
         let hit = -Tensor::ones_like(&self.labels).to_kind(p.kind()).unsqueeze(-1);
-        p.scatter_add(1, &self.labels.unsqueeze(-1), &hit) / self.n
+        (p.scatter_add(1, &self.labels.unsqueeze(-1), &hit) / self.n).to_kind(logits.kind())
     }
 
     /// The columns `u_k` `[len, classes]` of `∇_z` of [`MicroBatch::loss`] twice, `Σ_k u_k u_kᵀ` for each image: with its
     /// probabilities `p`, `diag(p) − p pᵀ = Σ_k p_k (e_k − p)(e_k − p)ᵀ`.
     pub(crate) fn columns_of_curvature(&self, logits: &Tensor) -> Vec<Tensor> {
-        let p = logits.detach().softmax(-1, None::<Kind>);
+        let p = Self::probabilities(logits);
         let classes = p.size()[1];
         let column = |k| {
             let u = -&p;
             let _ = u.narrow(1, k, 1).g_add_scalar_(1.0);
-            u * (p.narrow(1, k, 1) / self.n).sqrt()
+            (u * (p.narrow(1, k, 1) / self.n).sqrt()).to_kind(logits.kind())
         };
         (0..classes).map(column).collect()
     }
@@ -174,9 +179,9 @@ impl<'a> MicroBatch<'a> {
     /// `∇_z` of [`MicroBatch::loss`] twice, times `direction` `[len, classes]`: `(diag(p) − p pᵀ) d / n` for each
     /// image's probabilities `p`.
     pub(crate) fn curvature(&self, logits: &Tensor, direction: &Tensor) -> Tensor {
-        let p = logits.detach().softmax(-1, None::<Kind>);
+        let p = Self::probabilities(logits);
         let weighted = &p * direction;
         let mean = weighted.sum_dim_intlist([-1i64].as_slice(), true, None::<Kind>);
-        (weighted - p * mean) / self.n
+        ((weighted - p * mean) / self.n).to_kind(direction.kind())
     }
 }

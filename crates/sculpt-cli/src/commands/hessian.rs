@@ -5,7 +5,7 @@ use crate::display::tell_of_products;
 use crate::places::spare_inputs;
 use crate::words::Global;
 use crate::{device, printing};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Args, value_parser};
 use sculpt_hessian::{
     Density, Eigen, Graphs, Hessian, HessianError, MICRO_BATCH, MeanLoss, Product, Seed, Trace, Which,
@@ -72,11 +72,11 @@ pub(crate) struct Words {
     #[arg(long)]
     values_only: bool,
     /// Random starts that the spectral density is the mean over
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", requires = "density_out", default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
     starts: u32,
     /// Lanczos steps, before the starts of a density, of a search for eigenvalues far out, which then weigh what they do: by chance tr H^2
     /// may be five times too small or too large. 0: none [default: those of a start]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=100_000))]
+    #[arg(long, value_name = "N", requires = "density_out", value_parser = value_parser!(u32).range(0..=100_000))]
     search: Option<u32>,
     /// The trace too: exact where the network allows, else estimated by 60 products
     #[arg(long)]
@@ -188,8 +188,21 @@ impl OfTrace {
     }
 }
 
+/// Six decimals, or so many digits of a number that they would hide.
+fn number(x: f64) -> String {
+    if x != 0.0 && x.abs() < 1e-3 {
+        format!("{x:.5e}")
+    } else {
+        format!("{x:.6}")
+    }
+}
+
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(out) = &words.density_out {
+        ensure!(
+            density_steps(words)[0] >= 2,
+            "--steps 1: one Lanczos step of a start says nothing of a density's width; at least 2 are needed"
+        );
         let inputs = [("--weights", words.weights.as_path()), ("--probe", &words.probe)];
         let mask = words.mask.iter().map(|path| ("--mask", path.as_path()));
         let inputs = inputs.into_iter().chain(mask).chain(words.model.input());
@@ -281,11 +294,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         n_free: sculpt_hessian::Space::dimension(hessian.space()),
     };
     if !report.converged {
-        printing::warning(&format!(
-            "{} products were not enough for {} below {TOLERANCE} of the eigenvalues; --steps allows more",
-            found.products,
-            if words.values_only { "errors" } else { "residuals" }
-        ));
+        let what = if words.values_only { "errors" } else { "residuals" };
+        printing::warning(&if found.products < max_products {
+            format!(
+                "{what} below {TOLERANCE} of the eigenvalues are hidden by the rounding of products in f32; more products would not help"
+            )
+        } else {
+            format!(
+                "{} products were not enough for {what} below {TOLERANCE} of the eigenvalues; --steps allows more",
+                found.products
+            )
+        });
     }
     if words.json {
         return printing::json(&report);
@@ -293,14 +312,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     printing::line("  eigenvalue     residual        error");
     let bounds = report.residuals.iter().zip(&report.errors);
     for (value, (residual, error)) in report.eigenvalues.iter().zip(bounds) {
-        printing::line(&format!("{value:>12.6} {residual:>12.2e} {error:>12.2e}"));
+        printing::line(&format!(
+            "{:>12} {residual:>12.2e} {error:>12.2e}",
+            number(*value)
+        ));
     }
     match &trace {
         None => {}
-        Some(OfTrace::Exact(trace)) => printing::line(&format!("trace {trace:.6}, exact")),
+        Some(OfTrace::Exact(trace)) => printing::line(&format!("trace {}, exact", number(*trace))),
         Some(OfTrace::Estimated(trace)) => {
             let error = trace.standard_error.unwrap_or(f64::NAN);
-            printing::line(&format!("trace {:.6}, standard error {error:.2}", trace.estimate));
+            let estimate = number(trace.estimate);
+            printing::line(&format!("trace {estimate}, standard error {}", number(error)));
         }
     }
     if let Some(density) = &report.density {
@@ -314,8 +337,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         ));
     }
     printing::line(&format!(
-        "loss {:.6} over {n} images, {} free coordinates, {matvecs} products in {:.1} s",
-        report.loss, report.n_free, report.seconds
+        "loss {} over {n} images, {} free coordinates, {matvecs} products in {:.1} s",
+        number(report.loss),
+        report.n_free,
+        report.seconds
     ));
     Ok(())
 }

@@ -315,6 +315,14 @@ fn sharpness_comes_with_residuals() {
     assert!((mass - 1.0).abs() < 1e-3, "{mass}");
     let words = format!("hessian {TINY} --weights w");
     refused(&folder, &format!("{words} --probe p --top 0"), 2, &["--top"]);
+    refused(
+        &folder,
+        &format!("{words} --probe p --search 5"),
+        2,
+        &["--density-out"],
+    );
+    let one = format!("{words} --probe p --density-out d3 --steps 1");
+    refused(&folder, &one, 1, &["--steps 1", "at least 2"]);
     refused(&folder, &format!("{words} --probe nowhere"), 1, &["nowhere"]);
     refused(
         &folder,
