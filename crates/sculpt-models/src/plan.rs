@@ -106,6 +106,20 @@ pub(crate) enum Join {
     Subsample { n_in: i64, n_out: i64 },
 }
 
+/// Rows and columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) input: [u64; 2],
+    pub(crate) output: [u64; 2],
+}
+
+impl Sizes {
+    /// Pixels that are made.
+    pub(crate) fn pixels(&self) -> u64 {
+        self.output.iter().product()
+    }
+}
+
 impl Plan {
     pub(crate) fn forward(&self, pass: &mut impl Forward, images: &Tensor) -> Tensor {
         let mut x = images.shallow_clone();
@@ -137,33 +151,33 @@ impl Plan {
         })
     }
 
-    /// Pixels of an image of `height` × `width` pixels that each convolution puts out, by [`ConvNorm::number`]. None
-    /// where nothing is left of the image on the way.
-    pub(crate) fn pixels(&self, height: u32, width: u32) -> Option<Vec<u64>> {
-        let mut pixels = Vec::new();
+    /// Rows and columns that each convolution reads and makes of an image of `height` × `width` pixels, by
+    /// [`ConvNorm::number`]. None where nothing is left of the image on the way.
+    pub(crate) fn sizes(&self, height: u32, width: u32) -> Option<Vec<Sizes>> {
+        let mut sizes = Vec::new();
         let mut size = [u64::from(height), u64::from(width)];
-        let conv_out = |size, conv: &ConvNorm, pixels: &mut Vec<u64>| {
-            let size = out(size, conv.kernel, conv.stride, conv.padding)?;
-            pixels.push(size[0] * size[1]);
-            Some(size)
+        let conv_out = |input, conv: &ConvNorm, sizes: &mut Vec<Sizes>| {
+            let output = out(input, conv.kernel, conv.stride, conv.padding)?;
+            sizes.push(Sizes { input, output });
+            Some(output)
         };
         for step in &self.steps {
             size = match step {
-                Step::ConvNorm(conv) => conv_out(size, conv, &mut pixels)?,
+                Step::ConvNorm(conv) => conv_out(size, conv, &mut sizes)?,
                 Step::MaxPool(pool) => out(size, pool.kernel, pool.stride, pool.padding)?,
                 Step::Block(block) => {
                     let mut inner = size;
                     for conv in &block.convs {
-                        inner = conv_out(inner, conv, &mut pixels)?;
+                        inner = conv_out(inner, conv, &mut sizes)?;
                     }
                     if let Join::Project(conv) = &block.shortcut {
-                        conv_out(size, conv, &mut pixels)?;
+                        conv_out(size, conv, &mut sizes)?;
                     }
                     inner
                 }
             };
         }
-        Some(pixels)
+        Some(sizes)
     }
 }
 

@@ -49,11 +49,12 @@ pub fn has_amx() -> bool {
     cfg!(target_arch = "x86_64") && *FOUND
 }
 
-/// The share of a network's multiplications that kept weights may have. Above it libtorch's dense convolutions are faster. In bfloat16 with
-/// AMX those make 1,200 to 1,500 images of ResNet-20 a second, kept weights with AVX-512 1,200 at this share: of two machines.
+/// What a network's convolutions may take on a CPU ([`sculpt_sparse::Convolution::work`]), of what multiplying by all weights one by one
+/// would. Above it libtorch's are faster: in bfloat16 with AMX those make 1,200 to 1,500 images of ResNet-20 a second, kept weights with
+/// AVX-512 1,200 at this limit: of two machines.
 ///
 /// Numbers of this table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
-pub fn most_kept(precision: Precision) -> f64 {
+pub fn most_work(precision: Precision) -> f64 {
     match precision {
         Precision::Bf16 if has_bf16() && has_amx() => 0.15,
         Precision::F32 | Precision::Bf16 => 0.6,

@@ -4,6 +4,7 @@ mod ours;
 use crate::exported::{Exported, RawExported};
 use crate::families::{self, Architecture, Shortcut};
 use crate::init::{self, InitRule, Law};
+use crate::plan::Sizes;
 use crate::planned::PlannedNetwork;
 use crate::{ModelError, NetworkFault, Precision};
 use ours::{Ours, Planned};
@@ -315,10 +316,9 @@ impl ModelSpec {
                 if channels != 3 {
                     return Err(ModelError::Channels { name, channels });
                 }
-                let pixels = ours.planned().plan.pixels(height, width);
-                let mut pixels = pixels.ok_or(ModelError::ImageTooSmall { name, height, width })?;
-                pixels.push(1);
-                Ok(pixels)
+                let sizes = ours.planned().plan.sizes(height, width);
+                let sizes = sizes.ok_or(ModelError::ImageTooSmall { name, height, width })?;
+                Ok(sizes.iter().map(Sizes::pixels).chain([1]).collect())
             }
             Form::Exported(exported) if exported.description().image == image => {
                 Ok(exported.description().positions())

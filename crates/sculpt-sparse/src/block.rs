@@ -1,4 +1,5 @@
 use crate::norm::{Affine, Slope, pad, pad_gradient, pad_rectified};
+use crate::winograd::Room;
 use crate::{LANES, Lanes, Planes, Weight};
 
 /// What a convolution reads of a block.
@@ -40,6 +41,7 @@ pub struct Scratch {
     x: Vec<Lanes>,
     g: Vec<Lanes>,
     sums: Vec<Lanes>,
+    winograd: Room,
 }
 
 /// The first `n` of `memory`, which grows where it has fewer.
@@ -58,7 +60,7 @@ impl Weight {
     pub fn convolve(&self, x: Input<'_>, scratch: &mut Scratch, y: &mut [Lanes]) {
         assert_eq!(y.len(), self.output().len(), "the block's output");
         let x = self.padded(x, &mut scratch.x);
-        self.forward(x, y);
+        self.forward(x, y, &mut scratch.winograd);
     }
 
     /// The gradients of a block at the convolution's input and at its kept weights, in the order of [`Weight::places`].
@@ -79,11 +81,13 @@ impl Weight {
         let at_output = room(&mut scratch.g, padded.len());
         pad_gradient(g, y, slopes, n, self.storage(), padded, at_output);
         let x = self.padded(x, &mut scratch.x);
-        self.at_weight(x, at_output, &mut scratch.sums, at_weight);
+        self.at_weight(x, at_output, &mut scratch.sums, &mut scratch.winograd, at_weight);
         match at_input {
             InputGradient::Unwanted => {}
-            InputGradient::Write(at_input) => self.at_input(at_output, at_input, false),
-            InputGradient::Add(at_input) => self.at_input(at_output, at_input, true),
+            InputGradient::Write(at_input) => {
+                self.at_input(at_output, at_input, false, &mut scratch.winograd)
+            }
+            InputGradient::Add(at_input) => self.at_input(at_output, at_input, true, &mut scratch.winograd),
         }
     }
 

@@ -7,9 +7,10 @@ use crate::{LANES, Lanes};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
     __m256, __m512, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps,
-    _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps, _mm512_add_ps,
-    _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_store_ps,
+    _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps, _mm256_sub_ps,
+    _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512,
+    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_store_ps, _mm512_sub_ps,
 };
 
 /// Sixteen numbers in the registers of a processor, and what it does with all of them at once. Every kind gives the same bits.
@@ -31,6 +32,8 @@ pub(crate) trait Registers: Copy {
 
     fn add(self, a: Self::Sixteen, b: Self::Sixteen) -> Self::Sixteen;
 
+    fn sub(self, a: Self::Sixteen, b: Self::Sixteen) -> Self::Sixteen;
+
     fn mul(self, a: Self::Sixteen, b: Self::Sixteen) -> Self::Sixteen;
 
     /// `a · b + c`, rounded once.
@@ -41,6 +44,16 @@ pub(crate) trait Registers: Copy {
 
     /// `g` where `x` is above 0, else 0: the gradient that a ReLU of `x` lets pass.
     fn gated(self, g: Self::Sixteen, x: Self::Sixteen) -> Self::Sixteen;
+
+    /// Sixteen numbers of each of sixteen, one `step` after the other: the first of all, the second of all, …
+    #[inline(always)]
+    fn transpose(self, from: &[Lanes], step: usize, to: &mut [Lanes; LANES]) {
+        for (lane, from) in from.iter().step_by(step).take(LANES).enumerate() {
+            for (from, to) in from.0.iter().zip(&mut *to) {
+                to.0[lane] = *from;
+            }
+        }
+    }
 }
 
 /// Of a processor that was asked, and has AVX-512. [`for_this_processor`] makes it.
@@ -109,6 +122,11 @@ impl Registers for Avx512 {
     }
 
     #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
     fn mul(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_mul_ps(a, b) }
     }
@@ -128,7 +146,71 @@ impl Registers for Avx512 {
     fn gated(self, g: __m512, x: __m512) -> __m512 {
         unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, self.zero()), g) }
     }
+
+    /// Squares of one, two, four and eight numbers change places across the diagonal, one after the other.
+    #[inline(always)]
+    fn transpose(self, from: &[Lanes], step: usize, to: &mut [Lanes; LANES]) {
+        let mut rows = [self.zero(); LANES];
+        for (row, from) in rows.iter_mut().zip(from.iter().step_by(step)) {
+            *row = self.load(from);
+        }
+        let mut side = 1;
+        while side < LANES {
+            let (upper, lower) = unsafe {
+                (
+                    _mm512_load_si512(UPPER[side.ilog2() as usize].0.as_ptr().cast()),
+                    _mm512_load_si512(LOWER[side.ilog2() as usize].0.as_ptr().cast()),
+                )
+            };
+            for first in 0..LANES {
+                if first & side == 0 {
+                    let (a, b) = (rows[first], rows[first + side]);
+                    rows[first] = unsafe { _mm512_permutex2var_ps(a, upper, b) };
+                    rows[first + side] = unsafe { _mm512_permutex2var_ps(a, lower, b) };
+                }
+            }
+            side *= 2;
+        }
+        for (row, to) in rows.into_iter().zip(to) {
+            self.store(row, to);
+        }
+    }
 }
+
+/// Sixteen places.
+#[cfg(target_arch = "x86_64")]
+#[repr(C, align(64))]
+struct Indices([u32; LANES]);
+
+/// Of two rows whose squares change places, what becomes the upper one and the lower one: indices into the upper (0 to 15) and the lower
+/// one (16 to 31), for sides of 1, 2, 4 and 8.
+#[cfg(target_arch = "x86_64")]
+const fn exchanged(lower: bool) -> [Indices; 4] {
+    let mut all = [const { Indices([0; LANES]) }; 4];
+    let mut number = 0;
+    while number < 4 {
+        let side = 1 << number;
+        let mut lane = 0;
+        while lane < LANES {
+            let own = (lane & side != 0) == lower;
+            let from = match (lower, own) {
+                (false, true) => lane,
+                (false, false) => LANES + lane - side,
+                (true, true) => LANES + lane,
+                (true, false) => lane + side,
+            };
+            all[number].0[lane] = from as u32;
+            lane += 1;
+        }
+        number += 1;
+    }
+    all
+}
+
+#[cfg(target_arch = "x86_64")]
+static UPPER: [Indices; 4] = exchanged(false);
+#[cfg(target_arch = "x86_64")]
+static LOWER: [Indices; 4] = exchanged(true);
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that not every processor has")]
@@ -163,6 +245,11 @@ impl Registers for Avx2 {
     #[inline(always)]
     fn add(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
         unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+    }
+
+    #[inline(always)]
+    fn sub(self, a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        unsafe { [_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])] }
     }
 
     #[inline(always)]
@@ -226,6 +313,11 @@ impl Registers for Plain {
     #[inline(always)]
     fn add(self, a: Lanes, b: Lanes) -> Lanes {
         a.zip(&b, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Lanes, b: Lanes) -> Lanes {
+        a.zip(&b, |a, b| a - b)
     }
 
     #[inline(always)]

@@ -27,8 +27,8 @@ pub(crate) fn at_each_level<T>(mut run: impl FnMut() -> T) -> Vec<T> {
     all
 }
 
-/// Of a·b + c, a + b, a·b, ReLU of a, and b gated by a.
-fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 5] {
+/// Of a·b + c, a + b, a·b, ReLU of a, b gated by a, and a − b.
+fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 6] {
     let [a, b, c] = [a, b, c].map(|x| registers.load(x));
     let of_all = [
         registers.mul_add(a, b, c),
@@ -36,6 +36,7 @@ fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 5] {
         registers.mul(a, b),
         registers.rectified(a),
         registers.gated(b, a),
+        registers.sub(a, b),
     ];
     of_all.map(|x| {
         let mut out = Lanes::ZERO;
@@ -45,7 +46,7 @@ fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 5] {
 }
 
 for_this_processor! {
-    fn here[registers](a: &Lanes, b: &Lanes, c: &Lanes) -> [[u32; LANES]; 5] {
+    fn here[registers](a: &Lanes, b: &Lanes, c: &Lanes) -> [[u32; LANES]; 6] {
         let _ = TILE;
         all(registers, [a, b, c])
     }
@@ -98,5 +99,31 @@ fn every_kind_of_registers_gives_the_same_bits() {
     assert!(numbers[0][8] != 0.0 && 1.1f32 * 1.1 == 1.21);
     for bits in at_each_level(|| here(&a, &b, &c)) {
         assert_eq!(bits, plain);
+    }
+}
+
+for_this_processor! {
+    fn transposed[registers](from: &[Lanes], step: usize) -> [Lanes; LANES] {
+        let _ = TILE;
+        let mut to = [Lanes::ZERO; LANES];
+        registers.transpose(from, step, &mut to);
+        to
+    }
+}
+
+/// 16 r + c becomes 16 c + r; what lies between is not looked at.
+#[test]
+fn squares_are_transposed() {
+    let number = |row: usize, column: usize| (LANES * row + column) as f32;
+    for step in [1, 3] {
+        let mut from = vec![Lanes([f32::NAN; LANES]); (LANES - 1) * step + 1];
+        for row in 0..LANES {
+            from[row * step] = Lanes(std::array::from_fn(|column| number(row, column)));
+        }
+        let expected: [Lanes; LANES] =
+            std::array::from_fn(|row| Lanes(std::array::from_fn(|column| number(column, row))));
+        for to in at_each_level(|| transposed(&from, step)) {
+            assert_eq!(to, expected);
+        }
     }
 }

@@ -11,6 +11,7 @@ mod taps;
 mod tests;
 mod tiles;
 mod weight;
+mod winograd;
 
 pub use block::{Input, InputGradient, OutputGradient, Scratch, block_of, room};
 pub use dispatch::is_fast_here;

@@ -6,6 +6,9 @@ use crate::{
 use proptest::prelude::*;
 use sculpt_random::{Purpose, Seed, Stream};
 
+#[path = "winograd_tests.rs"]
+mod winograd;
+
 fn stream(seed: u64) -> Stream {
     Stream::new(Seed(seed), Purpose::TEST, 0)
 }

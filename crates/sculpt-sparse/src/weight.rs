@@ -1,6 +1,7 @@
 use crate::geometry::Padded;
 use crate::taps::{Tap, Taps};
 use crate::tiles::{Places, correlate, products};
+use crate::winograd::{Room, Winograd};
 use crate::{Convolution, Lanes, Planes, Storage};
 
 /// The kept weights of a convolution of images of one size.
@@ -12,12 +13,23 @@ pub struct Weight {
     storage: Storage,
     around_input: Padded,
     around_output: Padded,
-    /// By output channel.
-    forward: Taps,
-    /// Where each tap of `forward` stands in the whole weight.
+    /// Where each kept weight stands in the whole weight.
     places: Vec<u32>,
-    /// Which input pixels take part in the same taps: as many kinds as the stride squared.
-    backward: Vec<Phase>,
+    kernel: Kernel,
+}
+
+/// How it is multiplied.
+#[derive(Clone, Debug)]
+enum Kernel {
+    /// Each kept weight by itself.
+    Taps {
+        /// By output channel, in the order of the places.
+        forward: Taps,
+        /// Which input pixels take part in the same taps: as many kinds as the stride squared.
+        backward: Vec<Phase>,
+    },
+    /// All weights at once, the pruned ones as zeros.
+    Winograd(Winograd),
 }
 
 /// Every `stride`-th pixel of the input, from one on.
@@ -59,59 +71,23 @@ impl Weight {
         let output = convolution.output(input).expect("the kernel fits the images");
         let around_input = convolution.around_input(input);
         let around_output = convolution.around_output(input, output);
-        let at = |o: usize, i: usize, row: usize, column: usize| {
-            ((o * input.channels + i) * kernel + row) * kernel + column
-        };
-
-        let (mut forward, mut places) = (Taps::default(), Vec::new());
-        for o in 0..n_out {
-            for i in 0..input.channels {
-                for (row, column) in (0..kernel).flat_map(|row| (0..kernel).map(move |column| (row, column)))
-                {
-                    let place = at(o, i, row, column);
-                    if kept[place] != 0.0 {
-                        let offset = i * around_input.area() + row * around_input.width + column;
-                        forward.taps.push(Tap {
-                            offset: place_in_block(offset),
-                            value: storage.weight(values[place]),
-                        });
-                        places.push(place_in_block(place));
-                    }
-                }
+        let places: Vec<u32> = (0..n)
+            .filter(|&place| kept[place] != 0.0)
+            .map(place_in_block)
+            .collect();
+        let kernel = if convolution.by_winograd(input, places.len() as f64 / n as f64) {
+            let mut all = vec![0.0; n];
+            for &place in &places {
+                all[place as usize] = storage.weight(values[place as usize]);
             }
-            forward.ends.push(forward.taps.len());
-        }
-
-        // Input row s·a + phase meets row d of the kernel in output row a + (phase + padding − d)/s, where that is whole.
-        let met = |phase: usize, d: usize| -> Option<usize> {
-            let shift = (phase + padding) as isize - d as isize;
-            let before = around_output.before as isize;
-            (shift.rem_euclid(stride as isize) == 0)
-                .then(|| (before + shift.div_euclid(stride as isize)) as usize)
-        };
-        let mut backward = Vec::new();
-        for (row, column) in (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column))) {
-            let mut taps = Taps::default();
-            for i in 0..input.channels {
-                for o in 0..n_out {
-                    for (r, at_row) in (0..kernel).filter_map(|r| Some((r, met(row, r)?))) {
-                        for (c, at_column) in (0..kernel).filter_map(|c| Some((c, met(column, c)?))) {
-                            let place = at(o, i, r, c);
-                            if kept[place] != 0.0 {
-                                let offset =
-                                    o * around_output.area() + at_row * around_output.width + at_column;
-                                taps.taps.push(Tap {
-                                    offset: place_in_block(offset),
-                                    value: storage.weight(values[place]),
-                                });
-                            }
-                        }
-                    }
-                }
-                taps.ends.push(taps.taps.len());
+            Kernel::Winograd(Winograd::new(n_out, input.channels, &all))
+        } else {
+            let value = |place: usize| (kept[place] != 0.0).then(|| storage.weight(values[place]));
+            Kernel::Taps {
+                forward: forward_taps(convolution, input, &around_input, value),
+                backward: backward_taps(convolution, input, &around_output, value),
             }
-            backward.push(Phase { row, column, taps });
-        }
+        };
         Self {
             input,
             output,
@@ -119,9 +95,8 @@ impl Weight {
             storage,
             around_input,
             around_output,
-            forward,
             places,
-            backward,
+            kernel,
         }
     }
 
@@ -145,6 +120,11 @@ impl Weight {
         self.storage
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_by_winograd(&self) -> bool {
+        matches!(self.kernel, Kernel::Winograd(_))
+    }
+
     pub(crate) fn around_input(&self) -> &Padded {
         &self.around_input
     }
@@ -164,21 +144,41 @@ impl Weight {
     }
 
     /// The convolution of a block: `x` as `Weight::padded` left it, `y` of [`Weight::output`].
-    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes]) {
-        let output = self.output;
-        let to = Places {
-            first: 0,
-            area: output.area(),
-            row: output.width,
-            column: 1,
-        };
-        let size = [output.height, output.width];
-        correlate(&self.forward, x, self.read(), y, to, size, false);
+    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes], room: &mut Room) {
+        match &self.kernel {
+            Kernel::Taps { forward, .. } => {
+                let output = self.output;
+                let to = Places {
+                    first: 0,
+                    area: output.area(),
+                    row: output.width,
+                    column: 1,
+                };
+                let size = [output.height, output.width];
+                correlate(forward, x, self.read(), y, to, size, false);
+            }
+            Kernel::Winograd(winograd) => winograd.forward(x, &self.around_input, y, room),
+        }
         self.storage.round(y);
     }
 
     /// The gradient of a block at the input, from that at the output, `g`, padded. Added to what `at_input` is, or in its place.
-    pub(crate) fn at_input(&self, g: &[Lanes], at_input: &mut [Lanes], add: bool) {
+    pub(crate) fn at_input(&self, g: &[Lanes], at_input: &mut [Lanes], add: bool, room: &mut Room) {
+        match &self.kernel {
+            Kernel::Taps { backward, .. } => {
+                for phase in backward {
+                    self.at_phase(phase, g, at_input, add);
+                }
+            }
+            Kernel::Winograd(winograd) => winograd.at_input(g, &self.around_output, at_input, add, room),
+        }
+        self.storage.round(at_input);
+    }
+
+    fn at_phase(&self, phase: &Phase, g: &[Lanes], at_input: &mut [Lanes], add: bool) {
+        if phase.row >= self.input.height || phase.column >= self.input.width {
+            return;
+        }
         let stride = self.stride;
         let from = Places {
             first: 0,
@@ -186,48 +186,132 @@ impl Weight {
             row: self.around_output.width,
             column: 1,
         };
-        for phase in &self.backward {
-            if phase.row >= self.input.height || phase.column >= self.input.width {
-                continue;
-            }
-            let to = Places {
-                first: phase.row * self.input.width + phase.column,
-                area: self.input.area(),
-                row: stride * self.input.width,
-                column: stride,
-            };
-            let size = [
-                (self.input.height - phase.row).div_ceil(stride),
-                (self.input.width - phase.column).div_ceil(stride),
-            ];
-            correlate(&phase.taps, g, from, at_input, to, size, add);
-        }
-        self.storage.round(at_input);
+        let to = Places {
+            first: phase.row * self.input.width + phase.column,
+            area: self.input.area(),
+            row: stride * self.input.width,
+            column: stride,
+        };
+        let size = [
+            (self.input.height - phase.row).div_ceil(stride),
+            (self.input.width - phase.column).div_ceil(stride),
+        ];
+        correlate(&phase.taps, g, from, at_input, to, size, add);
     }
 
-    /// The gradient of a block at each kept weight, in their order: of padded images `x` and gradient at the output `g`. `sums` is
-    /// room to work in.
+    /// The gradient of a block at each kept weight, in their order: of padded images `x` and gradient at the output `g`. `sums` and `room`
+    /// are room to work in.
     pub(crate) fn at_weight(
         &self,
         x: &[Lanes],
         g: &[Lanes],
         sums: &mut Vec<Lanes>,
+        room: &mut Room,
         at_weight: &mut Vec<f32>,
     ) {
-        sums.clear();
-        sums.resize(self.places.len(), Lanes::ZERO);
-        let around = &self.around_output;
-        let at = Places {
-            first: around.row(0, 0),
-            area: around.area(),
-            row: around.width,
-            column: 1,
-        };
-        let size = [self.output.height, self.output.width];
-        products(&self.forward, x, self.read(), g, at, size, sums);
         at_weight.clear();
-        at_weight.extend(sums.iter().map(|sum| sum.0.iter().sum::<f32>()));
+        let around = &self.around_output;
+        match &self.kernel {
+            Kernel::Taps { forward, .. } => {
+                sums.clear();
+                sums.resize(self.places.len(), Lanes::ZERO);
+                let at = Places {
+                    first: around.row(0, 0),
+                    area: around.area(),
+                    row: around.width,
+                    column: 1,
+                };
+                let size = [self.output.height, self.output.width];
+                products(forward, x, self.read(), g, at, size, sums);
+                at_weight.extend(sums.iter().map(|sum| sum.0.iter().sum::<f32>()));
+            }
+            Kernel::Winograd(winograd) => {
+                at_weight.resize(self.places.len(), 0.0);
+                winograd.at_weight(
+                    [x, g],
+                    [&self.around_input, around],
+                    &self.places,
+                    room,
+                    at_weight,
+                );
+            }
+        }
     }
+}
+
+/// Of each output channel, the weights that have a `value`, in order.
+fn forward_taps(
+    convolution: Convolution,
+    input: Planes,
+    around_input: &Padded,
+    value: impl Fn(usize) -> Option<f32>,
+) -> Taps {
+    let kernel = convolution.kernel;
+    let mut taps = Taps::default();
+    let mut place = 0;
+    for _ in 0..convolution.n_out {
+        for i in 0..input.channels {
+            for (row, column) in (0..kernel).flat_map(|row| (0..kernel).map(move |column| (row, column))) {
+                if let Some(value) = value(place) {
+                    let offset = i * around_input.area() + row * around_input.width + column;
+                    taps.taps.push(Tap {
+                        offset: place_in_block(offset),
+                        value,
+                    });
+                }
+                place += 1;
+            }
+        }
+        taps.ends.push(taps.taps.len());
+    }
+    taps
+}
+
+/// The same by input channel, of gradients at the output.
+fn backward_taps(
+    convolution: Convolution,
+    input: Planes,
+    around_output: &Padded,
+    value: impl Fn(usize) -> Option<f32>,
+) -> Vec<Phase> {
+    let Convolution {
+        n_out,
+        kernel,
+        stride,
+        padding,
+    } = convolution;
+    // Input row s·a + phase meets row d of the kernel in output row a + (phase + padding − d)/s, where that is whole.
+    let met = |phase: usize, d: usize| -> Option<usize> {
+        let shift = (phase + padding) as isize - d as isize;
+        let before = around_output.before as isize;
+        (shift.rem_euclid(stride as isize) == 0)
+            .then(|| (before + shift.div_euclid(stride as isize)) as usize)
+    };
+    let phases = (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column)));
+    phases
+        .map(|(row, column)| {
+            let mut taps = Taps::default();
+            for i in 0..input.channels {
+                for o in 0..n_out {
+                    for (r, at_row) in (0..kernel).filter_map(|r| Some((r, met(row, r)?))) {
+                        for (c, at_column) in (0..kernel).filter_map(|c| Some((c, met(column, c)?))) {
+                            let place = ((o * input.channels + i) * kernel + r) * kernel + c;
+                            if let Some(value) = value(place) {
+                                let offset =
+                                    o * around_output.area() + at_row * around_output.width + at_column;
+                                taps.taps.push(Tap {
+                                    offset: place_in_block(offset),
+                                    value,
+                                });
+                            }
+                        }
+                    }
+                }
+                taps.ends.push(taps.taps.len());
+            }
+            Phase { row, column, taps }
+        })
+        .collect()
 }
 
 /// A place that fits into memory with fifteen images beside it, or among weights.

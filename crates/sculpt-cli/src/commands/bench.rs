@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use sculpt_experiments::{Limit, check_memory, limits};
 use sculpt_masks::{Allocation, Density, Mask, Rule, random};
-use sculpt_models::{InitRule, ModelSpec, Network, Precision, has_bf16, most_kept, training_flops};
+use sculpt_models::{InitRule, ModelSpec, Network, Precision, has_bf16, most_work, training_flops};
 use sculpt_random::Seed;
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
@@ -335,16 +335,18 @@ fn kernels_of(
             .map(|(&n, layer)| (n, layer.kept as f64 / layer.n as f64));
         training_flops(of_kept) / training_flops(macs.iter().map(|&n| (n, 1.0)))
     });
-    let limit = 100.0 * most_kept(precision);
+    let limit = 100.0 * most_work(precision);
     let share = share.map_or("an unknown share".to_owned(), |share| {
         format!("{:.0} %", 100.0 * share)
     });
     if is_masked {
-        let why = format!("{share} of the multiplications are by kept weights, at most {limit:.0} %");
-        return ("kept weights alone", why);
+        let why = format!(
+            "{share} of the multiplications are by kept weights; layers with many of them by Winograd's algorithm"
+        );
+        return ("our own", why);
     }
     let mut why = format!(
-        "{share} of the multiplications are by kept weights; up to {limit:.0} %, in batches of 32 and more, they are computed alone"
+        "{share} of the multiplications are by kept weights; ours would take more than {limit:.0} % of all, or the batch is below 32"
     );
     if precision == Precision::Bf16 && !has_bf16() {
         why.push_str("; in f32 on rounded numbers, for want of bfloat16 units in this processor");

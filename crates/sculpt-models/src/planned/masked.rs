@@ -4,7 +4,7 @@ mod backward;
 mod memory;
 mod threads;
 
-use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, most_kept, through_bf16};
+use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, most_work, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Layer, Made, Side, Source, Stream};
 use sculpt_network::{Differentiated, Mode};
@@ -222,12 +222,7 @@ impl<'a> MaskedNetwork<'a> {
             Source::Stream(place) => self.streams[place].planes,
             Source::Rectified(number) => self.layers[number].planes(),
         };
-        let shape = Convolution {
-            n_out: param.shape()[0],
-            kernel: conv.kernel as usize,
-            stride: conv.stride as usize,
-            padding: conv.padding as usize,
-        };
+        let shape = shape_of(conv, param.shape()[0]);
         let range = param.range();
         let weight = Weight::new(
             shape,
@@ -409,21 +404,39 @@ impl PlannedNetwork {
 
     /// Whether a batch `[n, c, h, w]` is large enough, and so few weights are kept, that libtorch is slower.
     fn is_worth_it(&self, kept: &[f32], size: &[i64]) -> bool {
-        let share = || self.share_kept(kept, size[2] as u32, size[3] as u32);
-        size[0] >= FEWEST_IMAGES && share().is_some_and(|share| share <= most_kept(self.precision))
+        let work = || self.work(kept, size[2] as u32, size[3] as u32);
+        size[0] >= FEWEST_IMAGES && work().is_some_and(|work| work <= most_work(self.precision))
     }
 
-    /// Multiplications by kept weights of convolutions among all of them, for images of `height` × `width` pixels. None: nothing is left
-    /// of such images on the way.
-    fn share_kept(&self, kept: &[f32], height: u32, width: u32) -> Option<f64> {
-        let pixels = self.plan.pixels(height, width)?;
-        let (mut of_kept, mut of_all) = (0.0, 0.0);
-        for (conv, pixels) in self.plan.convs().zip(pixels) {
-            let range = self.layout.params()[conv.weight].range();
-            of_all += pixels as f64 * range.len() as f64;
-            of_kept += pixels as f64 * kept[range].iter().filter(|&&kept| kept != 0.0).count() as f64;
+    /// What the convolutions of images of `height` × `width` pixels take ([`Convolution::work`]), of what multiplying by all weights one by
+    /// one would. None: nothing is left of such images on the way.
+    fn work(&self, kept: &[f32], height: u32, width: u32) -> Option<f64> {
+        let sizes = self.plan.sizes(height, width)?;
+        let (mut taken, mut of_all) = (0.0, 0.0);
+        for (conv, sizes) in self.plan.convs().zip(sizes) {
+            let param = &self.layout.params()[conv.weight];
+            let [height, width] = sizes.input.map(|n| n as usize);
+            let input = Planes {
+                channels: param.shape()[1],
+                height,
+                width,
+            };
+            let kept = &kept[param.range()];
+            let share = kept.iter().filter(|&&kept| kept != 0.0).count() as f64 / kept.len() as f64;
+            let all = sizes.pixels() as f64 * kept.len() as f64;
+            of_all += all;
+            taken += all * shape_of(conv, param.shape()[0]).work(input, share);
         }
-        Some(of_kept / of_all)
+        Some(taken / of_all)
+    }
+}
+
+fn shape_of(conv: &ConvNorm, n_out: usize) -> Convolution {
+    Convolution {
+        n_out,
+        kernel: conv.kernel as usize,
+        stride: conv.stride as usize,
+        padding: conv.padding as usize,
     }
 }
 

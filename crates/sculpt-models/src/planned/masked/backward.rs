@@ -3,6 +3,9 @@ use super::{MaskedNetwork, Taped, inverse_deviation};
 use sculpt_sparse::{LANES, Lanes, Slope, Sums};
 use tch::{Kind, Tensor};
 
+/// Weights of which a thread adds up the gradients at once.
+const PART: usize = 1 << 16;
+
 impl MaskedNetwork<'_> {
     /// `Jᵀu`; 0 at pruned weights of convolutions.
     pub(super) fn gradient(&mut self, u: &Tensor) -> Tensor {
@@ -117,16 +120,24 @@ impl MaskedNetwork<'_> {
                 block.before_relu(source, to.slot, streams, layers);
             }
         });
-        let mut sums = vec![0.0f64; self.layers[number].weight.places().len()];
-        for block in &self.blocks {
-            for (sum, own) in sums.iter_mut().zip(&block.at_weight) {
-                *sum += f64::from(*own);
-            }
-        }
-        self.layers[number].at_weight = sums.iter().map(|&sum| sum as f32).collect();
+        self.layers[number].at_weight = self.sum_at_weights(number);
         if let (Some(_), Some(source)) = (to, relu_of) {
             self.note_sums(source);
         }
+    }
+
+    /// What the blocks found at the weights of a convolution, added up in their order.
+    fn sum_at_weights(&self, number: usize) -> Vec<f32> {
+        let found: Vec<&[f32]> = self.blocks.iter().map(|block| &block.at_weight[..]).collect();
+        let mut all = vec![0.0; self.layers[number].weight.places().len()];
+        let mut parts: Vec<_> = all.chunks_mut(PART).collect();
+        self.threads.each(&mut parts, |part, sums| {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let own = found.iter().map(|own| f64::from(own[part * PART + i]));
+                *sum = own.sum::<f64>() as f32;
+            }
+        });
+        all
     }
 
     /// Adds up what the blocks found of the convolution in front of a ReLU, and of the one beside it.

@@ -1,0 +1,216 @@
+//! The kernels that multiply all weights at once. Whole numbers: what is made of them has two bits behind the point, sums are exact.
+
+use super::{block, by_definition, inner, planes, stream, whole};
+use crate::{
+    Convolution, Input, InputGradient, LANES, Lanes, OutputGradient, Scratch, Slope, Storage, Weight,
+};
+use proptest::prelude::*;
+
+const CONVOLUTION: Convolution = Convolution {
+    n_out: 0,
+    kernel: 3,
+    stride: 1,
+    padding: 1,
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// The convolution is the definition's, both gradients are its transposes, exactly, whatever the processor has: also where the last
+    /// tiles are fewer than are worked with at once, and pruned weights lie among the kept ones.
+    #[test]
+    fn convolutions_and_their_transposes(
+        (n_in, n_out) in (1usize..4, 1usize..4),
+        (height, width) in (1usize..6, 1usize..7),
+        density in 0.6f64..1.0,
+        seed in 0u64..1000,
+    ) {
+        let convolution = Convolution { n_out: n_out * LANES, ..CONVOLUTION };
+        let input = planes(n_in * LANES, 2 * height, 2 * width);
+        let mut stream = stream(seed);
+        let n = convolution.n_out * input.channels * 9;
+        let kept: Vec<f32> = (0..n).map(|_| f32::from(u8::from(stream.uniform() < density))).collect();
+        // What stands at pruned places counts for nothing.
+        let values = whole(n, &mut stream);
+        let masked: Vec<f32> = values.iter().zip(&kept).map(|(v, k)| v * k).collect();
+        let weight = Weight::new(convolution, input, &values, &kept, Storage::F32);
+        prop_assert!(weight.is_by_winograd());
+        let (x, g) = (block(input, &mut stream), block(weight.output(), &mut stream));
+        let before = block(input, &mut stream);
+        let slopes = super::as_it_is(convolution.n_out);
+        let all = crate::dispatch::tests::at_each_level(|| {
+            let mut scratch = Scratch::default();
+            let mut y = vec![Lanes([f32::NAN; LANES]); weight.output().len()];
+            weight.convolve(Input::Images(&x), &mut scratch, &mut y);
+            let gradient = OutputGradient { g: &g, y: &y, slopes: &slopes, n: LANES };
+            let (mut at_input, mut at_weight) = (vec![Lanes([f32::NAN; LANES]); input.len()], Vec::new());
+            let to = InputGradient::Write(&mut at_input);
+            weight.pull_back(Input::Images(&x), gradient, &mut scratch, to, &mut at_weight);
+            let mut added = before.clone();
+            weight.pull_back(Input::Images(&x), gradient, &mut scratch, InputGradient::Add(&mut added), &mut at_weight);
+            (y, at_input, added, at_weight)
+        });
+        for (y, at_input, added, at_weight) in &all {
+            for lane in [0, LANES - 1] {
+                let ours: Vec<f32> = y.iter().map(|y| y.0[lane]).collect();
+                prop_assert_eq!(ours, by_definition(convolution, input, &masked, &x, lane));
+            }
+            prop_assert_eq!(inner(y, &g), inner(&x, at_input));
+            for ((added, before), own) in added.iter().zip(&before).zip(at_input) {
+                prop_assert_eq!(added, &before.zip(own, |a, b| a + b));
+            }
+            prop_assert_eq!(weight.places().len(), at_weight.len());
+            let along: f64 = weight.places().iter().zip(at_weight).map(|(&place, &d)| f64::from(values[place as usize]) * f64::from(d)).sum();
+            prop_assert_eq!(inner(y, &g), along);
+        }
+    }
+
+    /// Numbers that are rounded, and so tell in which order they were added: the same bits with the instructions of every processor.
+    #[test]
+    fn every_processor_gives_the_same_bits(
+        (n_in, n_out) in (1usize..4, 1usize..4),
+        (height, width) in (1usize..5, 1usize..7),
+        n in 1usize..=LANES,
+        bf16: bool,
+        seed in 0u64..1000,
+    ) {
+        let convolution = Convolution { n_out: n_out * LANES, ..CONVOLUTION };
+        let input = planes(n_in * LANES, 2 * height, 2 * width);
+        let mut stream = stream(seed);
+        let values: Vec<f32> = (0..convolution.n_out * input.channels * 9).map(|_| stream.normal() as f32).collect();
+        let storage = if bf16 { Storage::Bf16 } else { Storage::F32 };
+        let weight = Weight::new(convolution, input, &values, &vec![1.0; values.len()], storage);
+        let mut block = || -> Vec<Lanes> {
+            let n = input.len().max(weight.output().len());
+            (0..n).map(|_| Lanes(std::array::from_fn(|_| stream.normal() as f32))).collect()
+        };
+        let (mut x, mut g) = (block(), block());
+        x.truncate(input.len());
+        g.truncate(weight.output().len());
+        let slopes = vec![Slope { scale: 0.9, mean: 0.1, mean_g: 0.01, slope: 0.02 }; convolution.n_out];
+        let all = crate::dispatch::tests::at_each_level(|| {
+            let (mut scratch, mut at_weight) = (Scratch::default(), Vec::new());
+            let mut y = vec![Lanes::ZERO; weight.output().len()];
+            let mut at_input = vec![Lanes::ZERO; input.len()];
+            weight.convolve(Input::Images(&x), &mut scratch, &mut y);
+            let gradient = OutputGradient { g: &g, y: &y, slopes: &slopes, n };
+            weight.pull_back(Input::Images(&x), gradient, &mut scratch, InputGradient::Write(&mut at_input), &mut at_weight);
+            let lanes = [y, at_input].concat().into_iter().flat_map(|lanes| lanes.0);
+            lanes.chain(at_weight).map(f32::to_bits).collect::<Vec<u32>>()
+        });
+        for level in &all[1..] {
+            prop_assert_eq!(level, &all[0]);
+        }
+    }
+}
+
+/// Rounding as it comes: of 64 channels, whose sums have 576 terms (and in the gradient at a weight 16 · 64), no further from f64 than a
+/// few units in the last place of what is added up.
+#[test]
+fn rounding_stays_small() {
+    let convolution = Convolution {
+        n_out: 64,
+        ..CONVOLUTION
+    };
+    let input = planes(64, 8, 8);
+    let mut stream = stream(3);
+    let mut normal = |n: usize| -> Vec<f32> { (0..n).map(|_| stream.normal() as f32).collect() };
+    let values = normal(64 * 64 * 9);
+    let x: Vec<Lanes> = normal(input.len() * LANES)
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&lanes| Lanes(lanes))
+        .collect();
+    let all = vec![1.0; values.len()];
+    let weight = Weight::new(convolution, input, &values, &all, Storage::F32);
+    assert!(weight.is_by_winograd());
+    let (mut scratch, mut y) = (Scratch::default(), vec![Lanes::ZERO; input.len()]);
+    weight.convolve(Input::Images(&x), &mut scratch, &mut y);
+    let at = |channel: usize, row: usize, column: usize| f64::from(x[(channel * 8 + row) * 8 + column].0[5]);
+    let mut furthest = 0f64;
+    for (o, row, column) in [(0, 1, 1), (7, 3, 4), (20, 6, 2), (41, 5, 5), (63, 2, 6)] {
+        let mut truth = 0.0;
+        for (i, place) in (0..64).flat_map(|i| (0..9).map(move |place| (i, place))) {
+            let w = f64::from(values[(o * 64 + i) * 9 + place]);
+            truth += w * at(i, row + place / 3 - 1, column + place % 3 - 1);
+        }
+        let found = f64::from(y[(o * 8 + row) * 8 + column].0[5]);
+        furthest = furthest.max((found - truth).abs());
+    }
+    // 24 is the root of 576; one unit of the last place is 6e-8.
+    assert!(furthest < 24.0 * 20.0 * 6e-8, "{furthest:e}");
+
+    let slopes = super::as_it_is(64);
+    let gradient = OutputGradient {
+        g: &x,
+        y: &y,
+        slopes: &slopes,
+        n: LANES,
+    };
+    let mut at_weight = Vec::new();
+    weight.pull_back(
+        Input::Images(&x),
+        gradient,
+        &mut scratch,
+        InputGradient::Unwanted,
+        &mut at_weight,
+    );
+    // Between one channel and another; of the middle, to which all pixels contribute.
+    let (o, i) = (3, 40);
+    let pixels = (0..64).map(|pixel| (&x[o * 64 + pixel], &x[i * 64 + pixel]));
+    let truth: f64 = pixels
+        .flat_map(|(g, x)| g.0.iter().zip(x.0).map(|(g, x)| f64::from(*g) * f64::from(x)))
+        .sum();
+    let off = (f64::from(at_weight[(o * 64 + i) * 9 + 4]) - truth).abs();
+    assert!(off < 32.0 * 20.0 * 6e-8, "{off:e}");
+}
+
+/// One weight alone at 64 channels takes its share; all take what Winograd's algorithm does, which knows 3 × 3, even sides, sixteens of
+/// channels.
+#[test]
+fn work_is_what_the_faster_way_takes() {
+    let convolution = Convolution {
+        n_out: 64,
+        ..CONVOLUTION
+    };
+    let input = planes(64, 8, 8);
+    assert_eq!(convolution.work(input, 0.1), 0.1);
+    let all = convolution.work(input, 1.0);
+    assert!(all < 0.5 && convolution.work(input, 0.9) == all);
+    for (other, input) in [
+        (
+            Convolution {
+                stride: 2,
+                ..convolution
+            },
+            input,
+        ),
+        (
+            Convolution {
+                padding: 0,
+                ..convolution
+            },
+            input,
+        ),
+        (
+            Convolution {
+                n_out: 63,
+                ..convolution
+            },
+            input,
+        ),
+        (convolution, planes(64, 7, 8)),
+        (convolution, planes(63, 8, 8)),
+        (
+            Convolution {
+                kernel: 1,
+                padding: 0,
+                ..convolution
+            },
+            input,
+        ),
+    ] {
+        assert_eq!(other.work(input, 0.9), 0.9, "{other:?} of {input:?}");
+    }
+}
