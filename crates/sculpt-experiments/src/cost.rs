@@ -12,7 +12,7 @@ pub struct Cost {
     pub epochs: u32,
     /// Images passed forward and back.
     pub images: u64,
-    /// Floating-point operations as executed: masked tensors are dense.
+    /// Floating-point operations of all weights: as if masked tensors were dense.
     pub flops_dense: f64,
     /// The same if pruned weights cost nothing: Σ over layers of density × multiply-accumulates.
     pub flops_sparse_ideal: f64,

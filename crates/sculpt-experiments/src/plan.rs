@@ -19,7 +19,7 @@ pub struct Plan {
     pub epochs_to_do: u64,
     /// Epochs if each curve of each seed were trained on its own, from its own initialisation.
     pub epochs_without_sharing: u64,
-    /// Training floating-point operations of all Train nodes as executed: masked tensors are dense.
+    /// Training floating-point operations of all Train nodes of all weights: as if masked tensors were dense.
     pub flops_dense: f64,
     /// The same if pruned weights cost nothing, layer by layer, as far as a mask's layers are known before it is drawn
     /// ([`Entry::expected_densities`]).

@@ -106,7 +106,7 @@ pub(crate) enum Join {
     Subsample { n_in: i64, n_out: i64 },
 }
 
-/// Rows and columns.
+/// Rows and columns of what a convolution reads and makes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) input: [u64; 2],

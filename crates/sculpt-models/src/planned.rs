@@ -4,7 +4,9 @@ mod masked;
 use crate::conv2d;
 use crate::plan::{ConvNorm, Forward, MaxPool, Plan, mean_of_pixels};
 use linearised::LinearisedNetwork;
+pub use masked::ConvolutionWork;
 use masked::MaskedNetwork;
+pub(crate) use masked::convolution_work;
 use sculpt_layout::Layout;
 use sculpt_network::{Differentiated, Linearised, Mode, Network};
 use serde::{Deserialize, Serialize};
@@ -49,9 +51,8 @@ pub fn has_amx() -> bool {
     cfg!(target_arch = "x86_64") && *FOUND
 }
 
-/// What a network's convolutions may take on a CPU ([`sculpt_sparse::Convolution::work`]), of what multiplying by all weights one by one
-/// would. Above it libtorch's are faster: in bfloat16 with AMX those make 1,200 to 1,500 images of ResNet-20 a second, kept weights with
-/// AVX-512 1,200 at this limit: of two machines.
+/// What a network's convolutions may take on a CPU ([`ConvolutionWork::work`]); above it libtorch's are faster. In bfloat16 with AMX those make
+/// 1,200 to 1,500 images of ResNet-20 a second, kept weights with AVX-512 1,200 at 15 %: of two machines.
 ///
 /// Numbers of this table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
 pub fn most_work(precision: Precision) -> f64 {
@@ -95,7 +96,7 @@ pub(crate) struct PlannedNetwork {
     param_sizes: Vec<i64>,
     buffer_sizes: Vec<i64>,
     param_shapes: Vec<Vec<i64>>,
-    /// Of masked training, from step to step.
+    /// Of training by our own convolutions, from step to step.
     memory: masked::Memory,
 }
 
@@ -169,7 +170,7 @@ impl Network<Tensor> for PlannedNetwork {
         self.plan.forward(&mut pass, &channels_last(&images))
     }
 
-    /// Of f32 on a CPU, where a mask leaves few enough multiplications; None elsewhere.
+    /// On a CPU, from an f32 `θ`, where our own convolutions take little enough ([`most_work`]); None elsewhere.
     fn differentiate<'a>(
         &'a self,
         theta: &Tensor,

@@ -5,7 +5,7 @@ use crate::exported::{Exported, RawExported};
 use crate::families::{self, Architecture, Shortcut};
 use crate::init::{self, InitRule, Law};
 use crate::plan::Sizes;
-use crate::planned::PlannedNetwork;
+use crate::planned::{ConvolutionWork, PlannedNetwork, convolution_work};
 use crate::{ModelError, NetworkFault, Precision};
 use ours::{Ours, Planned};
 use sculpt_layout::Layout;
@@ -271,6 +271,18 @@ impl ModelSpec {
         Ok(counts
             .map(|(param, n)| (param.len() as u64).saturating_mul(n))
             .collect())
+    }
+
+    /// What training on a CPU by our own convolutions takes under a mask, on images of these channels, rows and columns; `kept` is 1 or 0 for each
+    /// parameter. None of exported networks, which have no such training, and of images that they do not take.
+    pub fn convolution_work(&self, kept: &[f32], image: [u32; 3]) -> Option<ConvolutionWork> {
+        match &self.0 {
+            Form::Ours(ours) => {
+                let planned = ours.planned();
+                convolution_work(&planned.layout, &planned.plan, kept, [image[1], image[2]])
+            }
+            Form::Exported(_) => None,
+        }
     }
 
     /// Numbers that all convolutions and linear layers put out for one image of these channels, rows and columns, or of an

@@ -7,8 +7,8 @@ use sculpt_sparse::{
     Storage, Weight, before_relu, before_relu_of_norm, join, moments,
 };
 
-/// Channels and side of the stages of a ResNet-20.
-const STAGES: [(usize, usize); 3] = [(16, 32), (32, 16), (64, 8)];
+/// Channels and side of the stages of a ResNet-20, and of those of a ResNet-18/CIFAR that it does not have.
+const STAGES: [(usize, usize); 6] = [(16, 32), (32, 16), (64, 8), (128, 16), (256, 8), (512, 4)];
 
 fn block(planes: Planes, stream: &mut Stream) -> Vec<Lanes> {
     let lanes = |_| Lanes(std::array::from_fn(|_| stream.normal() as f32));
@@ -54,7 +54,8 @@ fn bench(criterion: &mut Criterion) {
         });
         group.finish();
 
-        for density in [0.02, 0.1, 0.3, 1.0] {
+        // On both sides of what `Convolution::work` takes for the limit of kept weights alone.
+        for density in [0.02, 0.1, 0.25, 0.4, 0.6, 1.0] {
             let convolution = Convolution {
                 n_out: channels,
                 kernel: 3,

@@ -7,10 +7,11 @@ use crate::{LANES, Lanes};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
     __m256, __m512, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps,
-    _mm256_max_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_store_ps, _mm256_sub_ps,
-    _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_store_ps, _mm512_sub_ps,
+    _mm256_max_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_shuffle_ps, _mm256_store_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps,
+    _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_maskz_mov_ps,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_store_ps,
+    _mm512_sub_ps,
 };
 
 /// Sixteen numbers in the registers of a processor, and what it does with all of them at once. Every kind gives the same bits.
@@ -48,7 +49,8 @@ pub(crate) trait Registers: Copy {
     /// Sixteen numbers of each of sixteen, one `step` after the other: the first of all, the second of all, …
     #[inline(always)]
     fn transpose(self, from: &[Lanes], step: usize, to: &mut [Lanes; LANES]) {
-        for (lane, from) in from.iter().step_by(step).take(LANES).enumerate() {
+        let from = &from[..(LANES - 1) * step + 1];
+        for (lane, from) in from.iter().step_by(step).enumerate() {
             for (from, to) in from.0.iter().zip(&mut *to) {
                 to.0[lane] = *from;
             }
@@ -90,7 +92,8 @@ impl Avx2 {
     }
 }
 
-// SAFETY, of all blocks of the two: who made `self` promised the instructions; `Lanes` are sixteen f32 at a multiple of 64 bytes.
+// SAFETY, of all blocks of the two: who made `self` promised the instructions; `Lanes` and
+// `Indices` are sixteen numbers of four bytes at a multiple of 64.
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that not every processor has")]
 impl Registers for Avx512 {
@@ -151,6 +154,7 @@ impl Registers for Avx512 {
     #[inline(always)]
     fn transpose(self, from: &[Lanes], step: usize, to: &mut [Lanes; LANES]) {
         let mut rows = [self.zero(); LANES];
+        let from = &from[..(LANES - 1) * step + 1];
         for (row, from) in rows.iter_mut().zip(from.iter().step_by(step)) {
             *row = self.load(from);
         }
@@ -176,41 +180,6 @@ impl Registers for Avx512 {
         }
     }
 }
-
-/// Sixteen places.
-#[cfg(target_arch = "x86_64")]
-#[repr(C, align(64))]
-struct Indices([u32; LANES]);
-
-/// Of two rows whose squares change places, what becomes the upper one and the lower one: indices into the upper (0 to 15) and the lower
-/// one (16 to 31), for sides of 1, 2, 4 and 8.
-#[cfg(target_arch = "x86_64")]
-const fn exchanged(lower: bool) -> [Indices; 4] {
-    let mut all = [const { Indices([0; LANES]) }; 4];
-    let mut number = 0;
-    while number < 4 {
-        let side = 1 << number;
-        let mut lane = 0;
-        while lane < LANES {
-            let own = (lane & side != 0) == lower;
-            let from = match (lower, own) {
-                (false, true) => lane,
-                (false, false) => LANES + lane - side,
-                (true, true) => LANES + lane,
-                (true, false) => lane + side,
-            };
-            all[number].0[lane] = from as u32;
-            lane += 1;
-        }
-        number += 1;
-    }
-    all
-}
-
-#[cfg(target_arch = "x86_64")]
-static UPPER: [Indices; 4] = exchanged(false);
-#[cfg(target_arch = "x86_64")]
-static LOWER: [Indices; 4] = exchanged(true);
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that not every processor has")]
@@ -285,7 +254,94 @@ impl Registers for Avx2 {
         };
         [half(0), half(1)]
     }
+
+    /// In quarters of eight by eight.
+    #[inline(always)]
+    fn transpose(self, from: &[Lanes], step: usize, to: &mut [Lanes; LANES]) {
+        let from = &from[..(LANES - 1) * step + 1];
+        for quarter in 0..4 {
+            let (upper, left) = (quarter / 2, quarter % 2);
+            let mut rows = [self.zero()[0]; 8];
+            for (r, row) in rows.iter_mut().enumerate() {
+                *row = self.load(&from[(8 * upper + r) * step])[left];
+            }
+            for (row, to) in transposed_eight(rows).into_iter().zip(&mut to[8 * left..]) {
+                unsafe { _mm256_store_ps(to.0[8 * upper..].as_mut_ptr(), row) }
+            }
+        }
+    }
 }
+
+/// Rows of eight numbers to columns: pairs of rows, pairs of pairs, halves.
+#[cfg(target_arch = "x86_64")]
+#[expect(
+    unsafe_code,
+    reason = "instructions that not every processor has: only an `Avx2` calls it"
+)]
+#[inline(always)]
+fn transposed_eight(rows: [__m256; 8]) -> [__m256; 8] {
+    let mut fours = rows;
+    for (rows, fours) in rows.as_chunks::<4>().0.iter().zip(fours.as_chunks_mut::<4>().0) {
+        let &[a, b, c, d] = rows;
+        unsafe {
+            let pairs = [
+                _mm256_unpacklo_ps(a, b),
+                _mm256_unpacklo_ps(c, d),
+                _mm256_unpackhi_ps(a, b),
+                _mm256_unpackhi_ps(c, d),
+            ];
+            *fours = [
+                _mm256_shuffle_ps::<0x44>(pairs[0], pairs[1]),
+                _mm256_shuffle_ps::<0xee>(pairs[0], pairs[1]),
+                _mm256_shuffle_ps::<0x44>(pairs[2], pairs[3]),
+                _mm256_shuffle_ps::<0xee>(pairs[2], pairs[3]),
+            ];
+        }
+    }
+    let mut columns = fours;
+    for c in 0..4 {
+        unsafe {
+            columns[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[c + 4]);
+            columns[c + 4] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[c + 4]);
+        }
+    }
+    columns
+}
+
+/// Sixteen places.
+#[cfg(target_arch = "x86_64")]
+#[repr(C, align(64))]
+struct Indices([u32; LANES]);
+
+/// Of two rows whose squares change places, what becomes the upper one and the lower one: indices into the upper (0 to 15) and the lower
+/// one (16 to 31), for sides of 1, 2, 4 and 8.
+#[cfg(target_arch = "x86_64")]
+const fn exchanged(lower: bool) -> [Indices; 4] {
+    let mut all = [const { Indices([0; LANES]) }; 4];
+    let mut number = 0;
+    while number < 4 {
+        let side = 1 << number;
+        let mut lane = 0;
+        while lane < LANES {
+            let own = (lane & side != 0) == lower;
+            let from = match (lower, own) {
+                (false, true) => lane,
+                (false, false) => LANES + lane - side,
+                (true, true) => LANES + lane,
+                (true, false) => lane + side,
+            };
+            all[number].0[lane] = from as u32;
+            lane += 1;
+        }
+        number += 1;
+    }
+    all
+}
+
+#[cfg(target_arch = "x86_64")]
+static UPPER: [Indices; 4] = exchanged(false);
+#[cfg(target_arch = "x86_64")]
+static LOWER: [Indices; 4] = exchanged(true);
 
 impl Registers for Plain {
     type Sixteen = Lanes;

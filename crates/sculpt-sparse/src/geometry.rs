@@ -54,26 +54,30 @@ impl Convolution {
         })
     }
 
-    /// How long it takes with such a share of its weights kept, 0 to 1, of what all of them take one by one: that share, or what Winograd's
-    /// algorithm takes for all of them at once, where that is known and less.
+    /// How long it takes in training (forward, and both gradients) with such a share of its weights kept, 0 to 1, of what all of them take one
+    /// by one: that share, or what Winograd's algorithm takes for all of them at once, where that is known and less. Measured, with AVX-512 and with
+    /// AVX2, on blocks of 32 × 32 pixels and 16 channels to 4 × 4 and 512 (`cargo bench -p sculpt-sparse`): the two differ by less than a tenth.
     pub fn work(&self, input: Planes, share_kept: f64) -> f64 {
         share_kept.min(self.work_of_winograd(input))
     }
 
     /// Whether all weights are multiplied at once where such a share of them is kept.
-    pub(crate) fn by_winograd(&self, input: Planes, share_kept: f64) -> bool {
+    pub fn is_by_winograd(&self, input: Planes, share_kept: f64) -> bool {
         share_kept > self.work_of_winograd(input)
     }
 
-    /// Measured with AVX-512, of steps of training: forward, and both gradients. What a tile takes to be transformed weighs less the more
-    /// channels it is multiplied for.
+    /// What a tile takes to be transformed weighs less the more channels it is multiplied for. Tiles are multiplied two by two.
     fn work_of_winograd(&self, input: Planes) -> f64 {
-        match self.n_out.min(input.channels) {
-            _ if !Winograd::fits(*self, input) => 1.0,
+        if !Winograd::fits(*self, input) {
+            return 1.0;
+        }
+        let of_pairs = match self.n_out.min(input.channels) {
             ..32 => 0.55,
             32..64 => 0.43,
             64.. => 0.32,
-        }
+        };
+        let n_tiles = input.area() / 4;
+        of_pairs * n_tiles.next_multiple_of(2) as f64 / n_tiles as f64
     }
 
     /// Where its input lies among the zeros that it reads around it.

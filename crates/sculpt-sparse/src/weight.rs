@@ -4,7 +4,7 @@ use crate::tiles::{Places, correlate, products};
 use crate::winograd::{Room, Winograd};
 use crate::{Convolution, Lanes, Planes, Storage};
 
-/// The kept weights of a convolution of images of one size.
+/// The weights of a convolution of images of one size, of which a mask keeps some.
 #[derive(Clone, Debug)]
 pub struct Weight {
     input: Planes,
@@ -75,7 +75,7 @@ impl Weight {
             .filter(|&place| kept[place] != 0.0)
             .map(place_in_block)
             .collect();
-        let kernel = if convolution.by_winograd(input, places.len() as f64 / n as f64) {
+        let kernel = if convolution.is_by_winograd(input, places.len() as f64 / n as f64) {
             let mut all = vec![0.0; n];
             for &place in &places {
                 all[place as usize] = storage.weight(values[place as usize]);

@@ -12,6 +12,7 @@ use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
 use crate::{Convolution, LANES, Lanes, Planes};
 use multiply::multiply;
+use std::sync::OnceLock;
 use transform::{from_gradient, from_images, from_transposed, to_images, transpose, weight_of, weight_to};
 
 /// Rows and columns of a transformed tile.
@@ -65,7 +66,6 @@ impl Transformed {
 
 for_this_processor! {
     fn transform[registers](weight: &[f32], made: &mut Transformed) {
-        let _ = TILE;
         let step = made.place(1);
         let n = made.columns / LANES;
         for (number, weight) in weight.as_chunks::<9>().0.as_chunks::<LANES>().0.iter().enumerate() {
@@ -78,7 +78,6 @@ for_this_processor! {
 
 for_this_processor! {
     fn transpose_squares[registers](from: &Transformed, made: &mut Transformed) {
-        let _ = TILE;
         let (rows, columns) = (from.rows / LANES, from.columns / LANES);
         let turned = |side: usize| match side {
             0 => SIDE - 1,
@@ -99,7 +98,8 @@ for_this_processor! {
 #[derive(Clone, Debug)]
 pub(crate) struct Winograd {
     forward: Transformed,
-    backward: Transformed,
+    /// Made when somebody goes back.
+    backward: OnceLock<Transformed>,
 }
 
 /// Room to work in, of a thread.
@@ -124,14 +124,15 @@ impl Winograd {
         [kernel, stride, padding] == [3, 1, 1]
             && [n_out, input.channels].iter().all(|n| n.is_multiple_of(LANES))
             && [input.height, input.width].iter().all(|n| n.is_multiple_of(2))
+            && n_out > 0
+            && !input.is_empty()
     }
 
     /// Of `values` `[n_out, n_in, 3, 3]`.
     pub(crate) fn new(n_out: usize, n_in: usize, values: &[f32]) -> Self {
-        let forward = Transformed::new(n_out, n_in, values);
         Self {
-            backward: forward.transposed(),
-            forward,
+            forward: Transformed::new(n_out, n_in, values),
+            backward: OnceLock::new(),
         }
     }
 
@@ -149,7 +150,8 @@ impl Winograd {
         add: bool,
         room: &mut Room,
     ) {
-        convolve(&self.backward, g, padded, at_input, add, room);
+        let weight = self.backward.get_or_init(|| self.forward.transposed());
+        convolve(weight, g, padded, at_input, add, room);
     }
 
     /// The gradient of a block at the weights in `places`, in their order: of padded images `x` and gradient at the output `g`.
@@ -197,14 +199,15 @@ impl Tiles {
     }
 }
 
-/// Bytes of transformed tiles, read and made, that are worked with at once: less than the second cache has.
+/// Bytes of transformed tiles, read and made, that are worked with at once, to the next power of two of tiles: what the
+/// second cache has room for.
 const AT_ONCE: usize = 768 << 10;
 
 for_this_processor! {
     fn convolve[registers](weight: &Transformed, x: &[Lanes], padded: &Padded, y: &mut [Lanes], add: bool, memory: &mut Room) {
         let Transformed { rows: n_out, columns: n_in, .. } = *weight;
         // Not a multiple of a page: what one tile leaves in all places would fall on the same few lines of the cache.
-        let most = (AT_ONCE / ((n_in + n_out) * PLACES * size_of::<Lanes>())).next_power_of_two().clamp(2, 16);
+        let most = (AT_ONCE / ((n_in + n_out) * PLACES * size_of::<Lanes>())).next_power_of_two().clamp(2 * PANEL, 16);
         let (right_step, made_step) = (n_in * most + 1, n_out * most + 1);
         let right = room(&mut memory.right, PLACES * right_step);
         let made = room(&mut memory.made, PLACES * made_step);
@@ -267,7 +270,6 @@ for_this_processor! {
 for_this_processor! {
     /// `Gᵀ u G` of `sums` `[16 places, rows, columns / 16]`, at some places of `[rows, columns, 3, 3]`.
     fn pick[registers](sums: &[Lanes], size: [usize; 2], places: &[u32], memory: &mut Vec<Lanes>, out: &mut [f32]) {
-        let _ = TILE;
         let [rows, columns] = size;
         let n = columns / LANES;
         let of_row = room(memory, 9 * n);

@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use sculpt_experiments::{Limit, check_memory, limits};
 use sculpt_masks::{Allocation, Density, Mask, Rule, random};
-use sculpt_models::{InitRule, ModelSpec, Network, Precision, has_bf16, most_work, training_flops};
+use sculpt_models::{InitRule, ModelSpec, Network, Precision, has_bf16, most_work};
 use sculpt_random::Seed;
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
@@ -322,32 +322,29 @@ fn kernels_of(
     if theta.device().is_cuda() {
         return ("libtorch's", "on a GPU".to_owned());
     }
-    let kept = Tensor::from_slice(&mask.expand(network.layout()));
-    let is_masked = network
-        .differentiate(theta, &kept, &state.buffers().copy(), &resident.pair().0)
+    let kept = mask.expand(network.layout());
+    let images = &resident.pair().0;
+    let is_own = network
+        .differentiate(theta, &Tensor::from_slice(&kept), &state.buffers().copy(), images)
         .is_some();
     let side = resident.side();
-    let share = model.multiply_accumulates([3, side, side]).map(|macs| {
-        let layers = mask.layers(network.layout());
-        let of_kept = macs
-            .iter()
-            .zip(&layers)
-            .map(|(&n, layer)| (n, layer.kept as f64 / layer.n as f64));
-        training_flops(of_kept) / training_flops(macs.iter().map(|&n| (n, 1.0)))
-    });
-    let limit = 100.0 * most_work(precision);
-    let share = share.map_or("an unknown share".to_owned(), |share| {
-        format!("{:.0} %", 100.0 * share)
-    });
-    if is_masked {
-        let why = format!(
-            "{share} of the multiplications are by kept weights; layers with many of them by Winograd's algorithm"
+    let Some(work) = model.convolution_work(&kept, [3, side, side]) else {
+        return ("libtorch's", "of a network that was exported".to_owned());
+    };
+    let [share, taken, limit] = [work.share_kept, work.work, most_work(precision)].map(|share| 100.0 * share);
+    let all =
+        format!("{share:.0} % of the multiplications are by kept weights, the work {taken:.0} % of all");
+    if is_own {
+        let layers = format!(
+            "{} of {} layers by Winograd's algorithm",
+            work.n_by_winograd, work.n_layers
         );
-        return ("our own", why);
+        return (
+            "kept weights alone",
+            format!("{all}, at most {limit:.0} %; {layers}"),
+        );
     }
-    let mut why = format!(
-        "{share} of the multiplications are by kept weights; ours would take more than {limit:.0} % of all, or the batch is below 32"
-    );
+    let mut why = format!("{all}; up to {limit:.0} %, in batches of 32 and more, they are our own");
     if precision == Precision::Bf16 && !has_bf16() {
         why.push_str("; in f32 on rounded numbers, for want of bfloat16 units in this processor");
     }

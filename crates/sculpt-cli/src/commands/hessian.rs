@@ -16,9 +16,6 @@ use serde::Serialize;
 use std::{path::PathBuf, time::Instant};
 use tch::{Device, Tensor};
 
-/// Stop when `‖Hv − λv‖` is so small a part of `|λ|`.
-const TOLERANCE: f64 = 1e-3;
-
 /// Vectors that Lanczos holds before it restarts.
 const MAX_BASIS: usize = 80;
 
@@ -67,7 +64,10 @@ pub(crate) struct Words {
     /// Write the spectral density as CSV: eigenvalue,density
     #[arg(long, value_name = "FILE")]
     density_out: Option<PathBuf>,
-    /// Stop as soon as the eigenvalues are known to a thousandth, estimated as residual^2 / gap, though their vectors are further off:
+    /// Part of an eigenvalue that its residual may be, between 0 and 1, as a rule well above its error: that is about residual^2 / gap, and shown
+    #[arg(long, value_name = "T", default_value_t = 1e-3, value_parser = tolerance)]
+    tolerance: f64,
+    /// Stop as soon as the eigenvalues are known to the tolerance, estimated as residual^2 / gap, though their vectors are further off:
     /// as a rule a product less
     #[arg(long)]
     values_only: bool,
@@ -96,7 +96,7 @@ struct Report {
     iterations: usize,
     matvecs: usize,
     seconds: f64,
-    /// Whether every residual is below a thousandth of its eigenvalue; with `--values-only`, that or the estimated error.
+    /// Whether every residual is below `--tolerance` of its eigenvalue; with `--values-only`, that or the estimated error.
     converged: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<f64>,
@@ -188,6 +188,15 @@ impl OfTrace {
     }
 }
 
+fn tolerance(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value > 0.0 && value < 1.0 {
+        Ok(value)
+    } else {
+        Err("not between 0 and 1".to_owned())
+    }
+}
+
 /// Six decimals, or so many digits of a number that they would hide.
 fn number(x: f64) -> String {
     if x != 0.0 && x.abs() < 1e-3 {
@@ -251,7 +260,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         steps * words.starts as usize + search
     });
     tell_of_products(hessian.products_done(), max_products + of_trace + of_density);
-    let mut params = Eigen::new(top, Which::LargestAlgebraic, TOLERANCE, max_products, basis, seed)?;
+    let mut params = Eigen::new(
+        top,
+        Which::LargestAlgebraic,
+        words.tolerance,
+        max_products,
+        basis,
+        seed,
+    )?;
     if words.values_only {
         params = params.values_only();
     }
@@ -294,14 +310,15 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         n_free: sculpt_hessian::Space::dimension(hessian.space()),
     };
     if !report.converged {
+        let tolerance = words.tolerance;
         let what = if words.values_only { "errors" } else { "residuals" };
         printing::warning(&if found.products < max_products {
             format!(
-                "{what} below {TOLERANCE} of the eigenvalues are hidden by the rounding of products in f32; more products would not help"
+                "{what} below {tolerance} of the eigenvalues are hidden by the rounding of products in f32; more products would not help"
             )
         } else {
             format!(
-                "{} products were not enough for {what} below {TOLERANCE} of the eigenvalues; --steps allows more",
+                "{} products were not enough for {what} below {tolerance} of the eigenvalues; --steps allows more",
                 found.products
             )
         });

@@ -303,6 +303,21 @@ fn sharpness_comes_with_residuals() {
         error <= 1e-3 * tops[2] && products(&value_alone) <= products(&json(&folder, &words)),
         "{value_alone}"
     );
+    // Rougher, and finer: fewer products, and the same value to what its residual says.
+    let rough = json(&folder, &format!("{words} --tolerance 0.2"));
+    let fine = json(&folder, &format!("{words} --tolerance 1e-5"));
+    let of = |report: &Value, what: &str| numbers(&report[what])[0];
+    assert!(products(&rough) < products(&fine), "{rough} {fine}");
+    assert!(of(&fine, "residuals") < 2e-5 * tops[2] && of(&rough, "residuals") < 0.21 * tops[2]);
+    assert!((of(&rough, "eigenvalues") - of(&fine, "eigenvalues")).abs() <= of(&rough, "residuals"));
+    for refusal in ["0", "1", "NaN", "x"] {
+        refused(
+            &folder,
+            &format!("{words} --tolerance {refusal}"),
+            2,
+            &["--tolerance", refusal],
+        );
+    }
     let csv = std::fs::read_to_string(folder.join("d")).unwrap();
     let rows: Vec<Vec<f64>> = csv
         .lines()

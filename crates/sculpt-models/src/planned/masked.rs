@@ -1,23 +1,24 @@
-//! A masked network on a CPU: only kept weights are multiplied. In training; in evaluation of networks that analyses look at.
+//! A network on a CPU by our own convolutions, of which a mask keeps few weights, or of which layers with many are multiplied by Winograd's
+//! algorithm. In training; in evaluation of networks that analyses look at.
 
 mod backward;
 mod memory;
 mod threads;
+mod weights;
 
-use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, most_work, through_bf16};
+use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Layer, Made, Side, Source, Stream};
 use sculpt_network::{Differentiated, Mode};
 use sculpt_sparse::{
-    Affine, Convolution, LANES, MaxPool, Moments, Planes, Storage, Weight, block_of, is_fast_here,
-    means_of_pixels,
+    Affine, LANES, MaxPool, Moments, Planes, Storage, Weight, block_of, is_fast_here, means_of_pixels,
 };
 use std::sync::{Arc, Mutex};
 use tch::{Device, Kind, Tensor, no_grad};
 use threads::Threads;
-
-/// Images of a batch below which threads would have nothing to share.
-const FEWEST_IMAGES: i64 = 2 * LANES as i64;
+pub use weights::ConvolutionWork;
+use weights::FEWEST_IMAGES;
+pub(crate) use weights::convolution_work;
 
 /// What is kept from step to step: memory, which need not be taken and cleared anew.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +31,8 @@ pub(super) struct MaskedNetwork<'a> {
     threads: Threads,
     theta: Vec<f32>,
     storage: Storage,
+    /// By [`ConvNorm::number`].
+    weights: Vec<Arc<Weight>>,
     blocks: Vec<Block>,
     /// By [`ConvNorm::number`].
     layers: Vec<Layer>,
@@ -50,7 +53,7 @@ enum Taped {
 }
 
 impl<'a> MaskedNetwork<'a> {
-    /// None: libtorch is as fast, or the network is one that this cannot do.
+    /// None: libtorch is faster, or the network is one that this cannot do.
     pub(super) fn new(
         network: &'a PlannedNetwork,
         theta: &Tensor,
@@ -98,9 +101,13 @@ impl<'a> MaskedNetwork<'a> {
         }
         // Images know nothing of one another here, and all that their layers put out is kept: of some at a time.
         let piece = FEWEST_IMAGES * i64::from(tch::get_num_threads().max(2));
+        let mut weights = None;
         let pieces = (0..n).step_by(piece as usize).map(|first| {
             let images = images.narrow(0, first, piece.min(n - first));
-            let pass = no_grad(|| Self::forward(network, theta.clone(), &kept, buffers, &images, mode));
+            let made = weights.take();
+            let mut pass =
+                no_grad(|| Self::forward(network, theta.clone(), &kept, buffers, &images, mode, made));
+            weights = Some(std::mem::take(&mut pass.weights));
             pass.logits.shallow_clone()
         });
         Some(Tensor::cat(&pieces.collect::<Vec<_>>(), 0))
@@ -115,9 +122,10 @@ impl<'a> MaskedNetwork<'a> {
         mode: Mode,
     ) -> Option<Self> {
         let is_worth_it = network.is_worth_it(kept, &images.size());
-        is_worth_it.then(|| no_grad(|| Self::forward(network, theta, kept, buffers, images, mode)))
+        is_worth_it.then(|| no_grad(|| Self::forward(network, theta, kept, buffers, images, mode, None)))
     }
 
+    /// `weights`: those of `theta` and `kept` for images of this size, where somebody has them.
     fn forward(
         network: &'a PlannedNetwork,
         theta: Vec<f32>,
@@ -125,6 +133,7 @@ impl<'a> MaskedNetwork<'a> {
         buffers: &Tensor,
         images: &Tensor,
         mode: Mode,
+        weights: Option<Vec<Arc<Weight>>>,
     ) -> Self {
         let size = images.size();
         let planes = Planes {
@@ -134,15 +143,19 @@ impl<'a> MaskedNetwork<'a> {
         };
         let mut blocks = std::mem::take(&mut *network.memory.0.lock().expect("nobody panics with it"));
         blocks.resize_with((size[0] as usize).div_ceil(LANES), Block::default);
+        let threads = Threads::of_libtorch();
+        let storage = match network.precision {
+            Precision::F32 => Storage::F32,
+            Precision::Bf16 => Storage::Bf16,
+        };
+        let weights = weights.unwrap_or_else(|| network.weights(&threads, &theta, kept, planes, storage));
         let mut pass = Self {
             network,
             mode,
-            threads: Threads::of_libtorch(),
+            threads,
             theta,
-            storage: match network.precision {
-                Precision::F32 => Storage::F32,
-                Precision::Bf16 => Storage::Bf16,
-            },
+            storage,
+            weights,
             blocks,
             layers: Vec::new(),
             streams: Vec::new(),
@@ -164,7 +177,7 @@ impl<'a> MaskedNetwork<'a> {
         for step in &network.plan.steps {
             now = match step {
                 Step::ConvNorm(conv) => {
-                    let number = pass.convolve(conv, now, kept, &mut running);
+                    let number = pass.convolve(conv, now, &mut running);
                     pass.tape.push(Taped::Conv(number));
                     Source::Rectified(number)
                 }
@@ -187,14 +200,14 @@ impl<'a> MaskedNetwork<'a> {
                     let mut source = Source::Stream(from);
                     let mut convs = Vec::new();
                     for conv in &block.convs {
-                        let number = pass.convolve(conv, source, kept, &mut running);
+                        let number = pass.convolve(conv, source, &mut running);
                         convs.push(number);
                         source = Source::Rectified(number);
                     }
                     let side = match &block.shortcut {
                         Join::Same => Side::Same(from),
                         Join::Project(conv) => {
-                            Side::Projected(pass.convolve(conv, Source::Stream(from), kept, &mut running))
+                            Side::Projected(pass.convolve(conv, Source::Stream(from), &mut running))
                         }
                         Join::Subsample { .. } => Side::Subsampled(from),
                     };
@@ -215,30 +228,16 @@ impl<'a> MaskedNetwork<'a> {
 
     /// Computes a convolution, and what its BatchNorm makes of it: by the statistics of the batch, towards which `running` ones move, or
     /// by these.
-    fn convolve(&mut self, conv: &ConvNorm, source: Source, kept: &[f32], running: &mut [f32]) -> usize {
-        let layout = &self.network.layout;
-        let param = &layout.params()[conv.weight];
-        let input = match source {
-            Source::Stream(place) => self.streams[place].planes,
-            Source::Rectified(number) => self.layers[number].planes(),
-        };
-        let shape = shape_of(conv, param.shape()[0]);
-        let range = param.range();
-        let weight = Weight::new(
-            shape,
-            input,
-            &self.theta[range.clone()],
-            &kept[range],
-            self.storage,
-        );
+    fn convolve(&mut self, conv: &ConvNorm, source: Source, running: &mut [f32]) -> usize {
         let number = self.layers.len();
-        let (layers, weight_ref) = (&self.layers, &weight);
+        let weight = Arc::clone(&self.weights[number]);
+        let (layers, weight_ref) = (&self.layers, &*weight);
         let of_batch = self.mode != Mode::Eval;
         self.threads.each(&mut self.blocks, |_, block| {
             block.convolve(number, source, weight_ref, layers, of_batch);
         });
         let (moments, affine) = if of_batch {
-            self.norm_of_batch(conv, shape.n_out, running)
+            self.norm_of_batch(conv, weight.output().channels, running)
         } else {
             (Vec::new(), self.norm_of(conv, running))
         };
@@ -396,47 +395,10 @@ impl Differentiated<Tensor> for MaskedNetwork<'_> {
 }
 
 impl PlannedNetwork {
-    /// Whether these tensors and this processor are such that kept weights alone can be multiplied.
+    /// Whether these tensors and this processor are such that the convolutions can be our own.
     fn can_be_masked(&self, tensors: &[&Tensor]) -> bool {
         let on_cpu = |x: &&Tensor| x.device() == Device::Cpu && x.kind() == Kind::Float;
         tensors.iter().all(on_cpu) && self.norm.is_none() && is_fast_here()
-    }
-
-    /// Whether a batch `[n, c, h, w]` is large enough, and so few weights are kept, that libtorch is slower.
-    fn is_worth_it(&self, kept: &[f32], size: &[i64]) -> bool {
-        let work = || self.work(kept, size[2] as u32, size[3] as u32);
-        size[0] >= FEWEST_IMAGES && work().is_some_and(|work| work <= most_work(self.precision))
-    }
-
-    /// What the convolutions of images of `height` × `width` pixels take ([`Convolution::work`]), of what multiplying by all weights one by
-    /// one would. None: nothing is left of such images on the way.
-    fn work(&self, kept: &[f32], height: u32, width: u32) -> Option<f64> {
-        let sizes = self.plan.sizes(height, width)?;
-        let (mut taken, mut of_all) = (0.0, 0.0);
-        for (conv, sizes) in self.plan.convs().zip(sizes) {
-            let param = &self.layout.params()[conv.weight];
-            let [height, width] = sizes.input.map(|n| n as usize);
-            let input = Planes {
-                channels: param.shape()[1],
-                height,
-                width,
-            };
-            let kept = &kept[param.range()];
-            let share = kept.iter().filter(|&&kept| kept != 0.0).count() as f64 / kept.len() as f64;
-            let all = sizes.pixels() as f64 * kept.len() as f64;
-            of_all += all;
-            taken += all * shape_of(conv, param.shape()[0]).work(input, share);
-        }
-        Some(taken / of_all)
-    }
-}
-
-fn shape_of(conv: &ConvNorm, n_out: usize) -> Convolution {
-    Convolution {
-        n_out,
-        kernel: conv.kernel as usize,
-        stride: conv.stride as usize,
-        padding: conv.padding as usize,
     }
 }
 

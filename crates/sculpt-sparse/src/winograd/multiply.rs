@@ -15,7 +15,7 @@ pub(super) fn multiply<const TILE: usize, const WIDTH: usize>(
     step: usize,
     add: bool,
 ) {
-    // So many sums as registers hold beside what is multiplied.
+    // Sixteen sums: as many as hide a product's latency, of which each needs few loads.
     match (TILE, WIDTH) {
         (16, 2) => {
             rows::<8, 2, WIDTH>(registers, left, 0, right, made, step, add);

@@ -1,4 +1,6 @@
-//! No closures around registers here: a closure is not compiled for the processor's instructions.
+//! Tiles and weights to what is multiplied place by place, and back.
+//!
+//! No closures around registers: a closure is not compiled for the processor's instructions.
 
 use super::{PANEL, PLACES, SIDE, Square, Tiles};
 use crate::dispatch::Registers;

@@ -132,9 +132,14 @@ impl MaskedNetwork<'_> {
         let mut all = vec![0.0; self.layers[number].weight.places().len()];
         let mut parts: Vec<_> = all.chunks_mut(PART).collect();
         self.threads.each(&mut parts, |part, sums| {
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let own = found.iter().map(|own| f64::from(own[part * PART + i]));
-                *sum = own.sum::<f64>() as f32;
+            let mut exact = vec![0.0f64; sums.len()];
+            for own in &found {
+                for (sum, own) in exact.iter_mut().zip(&own[part * PART..]) {
+                    *sum += f64::from(*own);
+                }
+            }
+            for (sum, exact) in sums.iter_mut().zip(exact) {
+                *sum = exact as f32;
             }
         });
         all

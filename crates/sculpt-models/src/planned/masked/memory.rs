@@ -7,11 +7,12 @@ use sculpt_sparse::{
     before_relu, before_relu_of_norm, join, max_pool, max_pool_transposed, room, subsample_transposed,
 };
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// A convolution of a masked network on a batch, and what its BatchNorm makes of it.
 pub(super) struct Layer {
     pub(super) conv: ConvNorm,
-    pub(super) weight: Weight,
+    pub(super) weight: Arc<Weight>,
     pub(super) source: Source,
     /// By channel, from here on.
     pub(super) moments: Vec<Moments>,
