@@ -1,4 +1,6 @@
 use super::*;
+use crate::registers::{Plain, Registers};
+use crate::{LANES, Lanes};
 use std::cell::Cell;
 
 thread_local! {

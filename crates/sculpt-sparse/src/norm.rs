@@ -1,7 +1,8 @@
 //! BatchNorm and what surrounds it, in one pass over a block each way.
 
-use crate::dispatch::{Registers, for_this_processor};
+use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
+use crate::registers::Registers;
 use crate::{LANES, Lanes, Planes, Storage};
 
 /// Pixels after which a sum of f32 is added to one of f64.

@@ -2,7 +2,8 @@
 //! hold, so that a weight is read once for many of them.
 
 use crate::Lanes;
-use crate::dispatch::{Registers, for_this_processor};
+use crate::dispatch::for_this_processor;
+use crate::registers::Registers;
 use crate::taps::{Tap, Taps};
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
 use super::Square;
-use crate::dispatch::Registers;
+use crate::registers::Registers;
 use crate::{LANES, Lanes};
 
 /// `made = left right` of sixteen rows, or that added: `left` `[n, 16 rows]` has 16 n columns, `right` is `[16 n, WIDTH]`, row r of `made`

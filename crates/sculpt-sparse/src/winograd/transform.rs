@@ -3,8 +3,8 @@
 //! No closures around registers: a closure is not compiled for the processor's instructions.
 
 use super::{PANEL, PLACES, SIDE, Square, Tiles};
-use crate::dispatch::Registers;
 use crate::geometry::Padded;
+use crate::registers::Registers;
 use crate::{LANES, Lanes, Planes};
 
 /// `Bᵀ d`.
