@@ -90,6 +90,38 @@ impl Avx2 {
     pub(crate) unsafe fn of_this_processor() -> Self {
         Self(())
     }
+
+    /// Rows of eight numbers to columns: pairs of rows, pairs of pairs, halves.
+    #[expect(unsafe_code, reason = "who made `self` promised the instructions")]
+    #[inline(always)]
+    fn transposed_eight(self, rows: [__m256; 8]) -> [__m256; 8] {
+        let mut fours = rows;
+        for (rows, fours) in rows.as_chunks::<4>().0.iter().zip(fours.as_chunks_mut::<4>().0) {
+            let &[a, b, c, d] = rows;
+            unsafe {
+                let pairs = [
+                    _mm256_unpacklo_ps(a, b),
+                    _mm256_unpacklo_ps(c, d),
+                    _mm256_unpackhi_ps(a, b),
+                    _mm256_unpackhi_ps(c, d),
+                ];
+                *fours = [
+                    _mm256_shuffle_ps::<0x44>(pairs[0], pairs[1]),
+                    _mm256_shuffle_ps::<0xee>(pairs[0], pairs[1]),
+                    _mm256_shuffle_ps::<0x44>(pairs[2], pairs[3]),
+                    _mm256_shuffle_ps::<0xee>(pairs[2], pairs[3]),
+                ];
+            }
+        }
+        let mut columns = fours;
+        for c in 0..4 {
+            unsafe {
+                columns[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[c + 4]);
+                columns[c + 4] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[c + 4]);
+            }
+        }
+        columns
+    }
 }
 
 // SAFETY, of all blocks of the two: who made `self` promised the instructions; `Lanes` and
@@ -265,47 +297,11 @@ impl Registers for Avx2 {
             for (r, row) in rows.iter_mut().enumerate() {
                 *row = self.load(&from[(8 * upper + r) * step])[left];
             }
-            for (row, to) in transposed_eight(rows).into_iter().zip(&mut to[8 * left..]) {
+            for (row, to) in self.transposed_eight(rows).into_iter().zip(&mut to[8 * left..]) {
                 unsafe { _mm256_store_ps(to.0[8 * upper..].as_mut_ptr(), row) }
             }
         }
     }
-}
-
-/// Rows of eight numbers to columns: pairs of rows, pairs of pairs, halves.
-#[cfg(target_arch = "x86_64")]
-#[expect(
-    unsafe_code,
-    reason = "instructions that not every processor has: only an `Avx2` calls it"
-)]
-#[inline(always)]
-fn transposed_eight(rows: [__m256; 8]) -> [__m256; 8] {
-    let mut fours = rows;
-    for (rows, fours) in rows.as_chunks::<4>().0.iter().zip(fours.as_chunks_mut::<4>().0) {
-        let &[a, b, c, d] = rows;
-        unsafe {
-            let pairs = [
-                _mm256_unpacklo_ps(a, b),
-                _mm256_unpacklo_ps(c, d),
-                _mm256_unpackhi_ps(a, b),
-                _mm256_unpackhi_ps(c, d),
-            ];
-            *fours = [
-                _mm256_shuffle_ps::<0x44>(pairs[0], pairs[1]),
-                _mm256_shuffle_ps::<0xee>(pairs[0], pairs[1]),
-                _mm256_shuffle_ps::<0x44>(pairs[2], pairs[3]),
-                _mm256_shuffle_ps::<0xee>(pairs[2], pairs[3]),
-            ];
-        }
-    }
-    let mut columns = fours;
-    for c in 0..4 {
-        unsafe {
-            columns[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[c + 4]);
-            columns[c + 4] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[c + 4]);
-        }
-    }
-    columns
 }
 
 /// Sixteen places.

@@ -339,10 +339,12 @@ fn kernels_of(
             "{} of {} layers by Winograd's algorithm",
             work.n_by_winograd, work.n_layers
         );
-        return (
-            "kept weights alone",
-            format!("{all}, at most {limit:.0} %; {layers}"),
-        );
+        let kernels = match work.n_by_winograd {
+            0 => "kept weights alone",
+            n if n == work.n_layers => "all weights at once",
+            _ => "kept weights alone, or all at once",
+        };
+        return (kernels, format!("{all}, at most {limit:.0} %; {layers}"));
     }
     let mut why = format!("{all}; up to {limit:.0} %, in batches of 32 and more, they are our own");
     if precision == Precision::Bf16 && !has_bf16() {

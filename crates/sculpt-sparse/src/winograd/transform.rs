@@ -38,6 +38,17 @@ fn scatter<R: Registers>(registers: R, g: [R::Sixteen; 2]) -> [R::Sixteen; SIDE]
     ]
 }
 
+/// A column of a transformed tile, one place `step` after the other.
+#[inline(always)]
+fn column_of<R: Registers>(registers: R, tile: &[Lanes], column: usize, step: usize) -> [R::Sixteen; SIDE] {
+    [
+        registers.load(&tile[column * step]),
+        registers.load(&tile[(SIDE + column) * step]),
+        registers.load(&tile[(2 * SIDE + column) * step]),
+        registers.load(&tile[(3 * SIDE + column) * step]),
+    ]
+}
+
 /// `Bᵀ d B` of 4 × 4 pixels, row by row.
 #[inline(always)]
 fn spread_both<R: Registers>(registers: R, d: [[R::Sixteen; SIDE]; SIDE]) -> [[R::Sixteen; SIDE]; SIDE] {
@@ -114,12 +125,7 @@ pub(super) fn to_images<R: Registers>(
                 let mut upper = [registers.zero(); SIDE];
                 let mut lower = [registers.zero(); SIDE];
                 for c in 0..SIDE {
-                    let column = [
-                        registers.load(&m[c * step]),
-                        registers.load(&m[(SIDE + c) * step]),
-                        registers.load(&m[(2 * SIDE + c) * step]),
-                        registers.load(&m[(3 * SIDE + c) * step]),
-                    ];
+                    let column = column_of(registers, m, c, step);
                     [upper[c], lower[c]] = gather(registers, column);
                 }
                 for (r, made) in [gather(registers, upper), gather(registers, lower)]
@@ -296,12 +302,7 @@ pub(super) fn weight_of<R: Registers>(registers: R, u: &[Lanes], step: usize, ou
     let u = &u[..(PLACES - 1) * step + 1];
     let mut rows = [[registers.zero(); SIDE]; 3];
     for c in 0..SIDE {
-        let column = [
-            registers.load(&u[c * step]),
-            registers.load(&u[(SIDE + c) * step]),
-            registers.load(&u[(2 * SIDE + c) * step]),
-            registers.load(&u[(3 * SIDE + c) * step]),
-        ];
+        let column = column_of(registers, u, c, step);
         for (row, x) in rows.iter_mut().zip(weight_of_column(registers, column)) {
             row[c] = x;
         }
