@@ -1,3 +1,4 @@
+use crate::dispatch::for_this_processor;
 use crate::norm::{Affine, Slope, pad, pad_gradient, pad_rectified};
 use crate::winograd::Room;
 use crate::{LANES, Lanes, Planes, Weight};
@@ -102,23 +103,39 @@ impl Weight {
     }
 }
 
-/// Images `first` to `first + LANES` of a batch `[n, height, width, channels]` as a block: `[channels, height, width]` of lanes. Lanes
+/// Images `first` to `first + LANES` of a batch `[n, channels, height, width]` as a block: `[channels, height, width]` of lanes. Lanes
 /// that have no image are zero. How many have one.
 ///
 /// # Panics
 /// When there is no image `first`, or a length does not fit.
 pub fn block_of(batch: &[f32], planes: Planes, first: usize, block: &mut [Lanes]) -> usize {
     assert_eq!(block.len(), planes.len(), "a block of these planes");
-    let images = batch.chunks_exact(planes.len()).skip(first).take(LANES);
-    let n = images.len();
+    let images = batch.get(first * planes.len()..).unwrap_or_default();
+    let n = (images.len() / planes.len()).min(LANES);
     assert!(n > 0, "no image {first} in a batch of {} numbers", batch.len());
-    block.fill(Lanes::ZERO);
-    for (lane, image) in images.enumerate() {
-        for (pixel, channels) in image.chunks_exact(planes.channels).enumerate() {
-            for (channel, &value) in channels.iter().enumerate() {
-                block[channel * planes.area() + pixel].0[lane] = value;
+    lay_side_by_side(&images[..n * planes.len()], block);
+    n
+}
+
+for_this_processor! {
+    /// At most sixteen images, one after the other, as a block.
+    fn lay_side_by_side[registers](images: &[f32], block: &mut [Lanes]) {
+        let _ = TILE;
+        let length = block.len();
+        let (squares, rest) = block.as_chunks_mut::<LANES>();
+        let mut rows = [Lanes::ZERO; LANES];
+        for (number, square) in squares.iter_mut().enumerate() {
+            for (row, image) in rows.iter_mut().zip(images.chunks_exact(length)) {
+                row.0.copy_from_slice(&image[number * LANES..][..LANES]);
+            }
+            registers.transpose(&rows, 1, square);
+        }
+        let first = length - rest.len();
+        for (pixel, lanes) in rest.iter_mut().enumerate() {
+            *lanes = Lanes::ZERO;
+            for (lane, image) in lanes.0.iter_mut().zip(images.chunks_exact(length)) {
+                *lane = image[first + pixel];
             }
         }
     }
-    n
 }

@@ -16,7 +16,7 @@ mod winograd;
 
 pub use block::{Input, InputGradient, OutputGradient, Scratch, block_of, room};
 pub use dispatch::is_fast_here;
-pub use geometry::{Convolution, Planes};
+pub use geometry::{Convolution, Planes, Way};
 pub use lanes::{LANES, Lanes, Storage};
 pub use norm::{
     Affine, Beside, Moments, Slope, Sums, before_relu, before_relu_of_norm, join, means_of_pixels, moments,

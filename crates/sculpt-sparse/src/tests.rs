@@ -1,6 +1,6 @@
 use crate::{
     Affine, Beside, Convolution, Input, InputGradient, LANES, Lanes, MaxPool, OutputGradient, Planes,
-    Scratch, Slope, Storage, Sums, Weight, before_relu, before_relu_of_norm, block_of, join, max_pool,
+    Scratch, Slope, Storage, Sums, Way, Weight, before_relu, before_relu_of_norm, block_of, join, max_pool,
     max_pool_transposed, means_of_pixels, moments, subsample_transposed, sums,
 };
 use proptest::prelude::*;
@@ -89,11 +89,12 @@ proptest! {
     /// The convolution is the definition's; both gradients are its transposes: `⟨Wx, g⟩ = ⟨x, Wᵀg⟩ = ⟨w, ∂⟩`, exactly.
     #[test]
     fn convolutions_and_their_transposes(
-        (n_in, n_out) in (1usize..5, 1usize..5),
+        (n_in, n_out) in (1usize..9, 1usize..9),
         (height, width) in (1usize..9, 1usize..40),
         (kernel, stride) in (1usize..4, 1usize..4),
         padding in 0usize..3,
         density in 0.0f64..1.0,
+        in_fours: bool,
         seed in 0u64..1000,
     ) {
         let convolution = Convolution { n_out, kernel, stride, padding };
@@ -103,7 +104,8 @@ proptest! {
         let n = n_out * n_in * kernel * kernel;
         let kept: Vec<f32> = (0..n).map(|_| f32::from(u8::from(stream.uniform() < density))).collect();
         let values: Vec<f32> = whole(n, &mut stream).iter().zip(&kept).map(|(v, k)| v * k).collect();
-        let weight = Weight::new(convolution, input, &values, &kept, Storage::F32);
+        let way = if in_fours { Way::InFours } else { Way::Kept };
+        let weight = Weight::multiplied(way, convolution, input, &values, &kept, Storage::F32);
         let x = block(input, &mut stream);
         let mut scratch = Scratch::default();
         let mut y = vec![Lanes([f32::NAN; LANES]); weight.output().len()];
@@ -135,10 +137,11 @@ proptest! {
     /// The same bits with the instructions of every processor: numbers that are rounded, so that the order of sums is seen.
     #[test]
     fn every_processor_gives_the_same_bits(
-        (n_in, n_out) in (1usize..4, 1usize..4),
+        (n_in, n_out) in (1usize..9, 1usize..9),
         (height, width) in (1usize..12, 1usize..40),
         (kernel, stride) in (1usize..4, 1usize..4),
         density in 0.0f64..1.0,
+        in_fours: bool,
         n in 1usize..=LANES,
         seed in 0u64..1000,
     ) {
@@ -148,7 +151,8 @@ proptest! {
         let mut stream = stream(seed);
         let values: Vec<f32> = (0..n_out * n_in * kernel * kernel).map(|_| stream.normal() as f32).collect();
         let kept: Vec<f32> = values.iter().map(|_| f32::from(u8::from(stream.uniform() < density))).collect();
-        let weight = Weight::new(convolution, input, &values, &kept, Storage::F32);
+        let way = if in_fours { Way::InFours } else { Way::Kept };
+        let weight = Weight::multiplied(way, convolution, input, &values, &kept, Storage::F32);
         let output = weight.output();
         let mut block = |planes: Planes| -> Vec<Lanes> {
             (0..planes.len()).map(|_| Lanes(std::array::from_fn(|_| stream.normal() as f32))).collect()
@@ -331,15 +335,25 @@ fn subsampled_images_by_hand() {
 /// Two pixels of two channels, eighteen images: two in the second block, zeros behind them.
 #[test]
 fn batches_become_blocks() {
-    let shape = planes(2, 1, 2);
-    let batch: Vec<f32> = (0..18 * 4).map(|n| n as f32).collect();
-    let mut block = vec![Lanes::ZERO; 4];
-    assert_eq!(block_of(&batch, shape, 0, &mut block), 16);
-    // Image 3 is 12, 13 (channels of its first pixel), 14, 15.
-    let image: Vec<f32> = block.iter().map(|lanes| lanes.0[3]).collect();
-    assert_eq!(image, [12.0, 14.0, 13.0, 15.0]);
-    assert_eq!(block_of(&batch, shape, 16, &mut block), 2);
-    assert_eq!(block[0].0[..3], [64.0, 68.0, 0.0]);
+    // 20 numbers an image, of which 16 are laid at once; with the instructions of each level.
+    let shape = planes(2, 2, 5);
+    let batch: Vec<f32> = (0..18 * 20).map(|n| n as f32).collect();
+    for (whole, part) in crate::dispatch::tests::at_each_level(|| {
+        let [mut whole, mut part] = [0, 1].map(|_| vec![Lanes([f32::NAN; LANES]); 20]);
+        assert_eq!(block_of(&batch, shape, 0, &mut whole), 16);
+        assert_eq!(block_of(&batch, shape, 16, &mut part), 2);
+        (whole, part)
+    }) {
+        for pixel in 0..20 {
+            let expected: [f32; LANES] = std::array::from_fn(|image| (20 * image + pixel) as f32);
+            assert_eq!(whole[pixel].0, expected);
+            assert_eq!(
+                part[pixel].0[..3],
+                [(320 + pixel) as f32, (340 + pixel) as f32, 0.0]
+            );
+            assert_eq!(part[pixel].0[3..], [0.0; 13]);
+        }
+    }
 }
 
 /// 1 + 2⁻⁸ lies in the middle between 1 and 1 + 2⁻⁷: to the even one, 1; 1 + 3·2⁻⁸ likewise, up to 1 + 2⁻⁶. What is no number stays so.

@@ -1,10 +1,10 @@
 //! The two loops over kept weights: each weight times pixels, and pixels times pixels for each weight. Pixels are taken in tiles that registers
 //! hold, so that a weight is read once for many of them.
 
-use crate::Lanes;
 use crate::dispatch::for_this_processor;
 use crate::registers::Registers;
-use crate::taps::{Tap, Taps};
+use crate::taps::{Grouped, Tap, Taps};
+use crate::{LANES, Lanes};
 use std::ops::Range;
 
 /// Where pixels stand: row r and column c of channel n at `first + n · area + r · row + c · column`. In what taps read, they say where a channel
@@ -73,27 +73,13 @@ fn tiles(most: usize, [n_rows, n_columns]: [usize; 2]) -> impl Iterator<Item = T
     })
 }
 
-/// Calls a function for a tile, of whose shape and of the step from one column to the next the compiler knows.
+/// Calls a function of so many channels for a tile of one of these shapes, which the compiler knows, as it does the step from one column to the next.
 macro_rules! of_shape {
-    ($tile:expr, $step:expr, $function:ident($($argument:expr),* $(,)?)) => {
+    ($tile:expr, $step:expr, [$($rows:literal x $columns:literal),*], $function:ident::<$n:literal> $arguments:tt) => {
         match ($tile.n_rows, $tile.n_columns, $step) {
-            (1, 16, 1) => $function::<1, 16, 1>($($argument),*),
-            (2, 8, 1) => $function::<2, 8, 1>($($argument),*),
-            (1, 8, 1) => $function::<1, 8, 1>($($argument),*),
-            (4, 4, 1) => $function::<4, 4, 1>($($argument),*),
-            (2, 4, 1) => $function::<2, 4, 1>($($argument),*),
-            (1, 4, 1) => $function::<1, 4, 1>($($argument),*),
-            (2, 2, 1) => $function::<2, 2, 1>($($argument),*),
-            (1, 2, 1) => $function::<1, 2, 1>($($argument),*),
-            (1, 16, 2) => $function::<1, 16, 2>($($argument),*),
-            (2, 8, 2) => $function::<2, 8, 2>($($argument),*),
-            (1, 8, 2) => $function::<1, 8, 2>($($argument),*),
-            (4, 4, 2) => $function::<4, 4, 2>($($argument),*),
-            (2, 4, 2) => $function::<2, 4, 2>($($argument),*),
-            (1, 4, 2) => $function::<1, 4, 2>($($argument),*),
-            (2, 2, 2) => $function::<2, 2, 2>($($argument),*),
-            (1, 2, 2) => $function::<1, 2, 2>($($argument),*),
-            (1, 1, _) => $function::<1, 1, 1>($($argument),*),
+            $(($rows, $columns, 1) => $function::<$n, $rows, $columns, 1> $arguments,
+            ($rows, $columns, 2) => $function::<$n, $rows, $columns, 2> $arguments,)*
+            (1, 1, _) => $function::<$n, 1, 1, 1> $arguments,
             other => unreachable!("{other:?} is no tile"),
         }
     };
@@ -107,7 +93,7 @@ fn most_of(tile: usize, step: usize) -> usize {
 for_this_processor! {
     /// Each channel of `y`, of so many rows and columns, becomes the sum of its taps, or has it added. `from` are the steps in `x`.
     pub(crate) fn correlate[registers](
-        taps: &Taps,
+        taps: &Grouped,
         x: &[Lanes],
         from: Places,
         y: &mut [Lanes],
@@ -115,11 +101,33 @@ for_this_processor! {
         size: [usize; 2],
         add: bool,
     ) {
-        for channels in taps.parts(size_of::<Tap>()) {
-            for tile in tiles(most_of(TILE, from.column), size) {
-                let x = &x[from.moved_to(tile).first..];
-                let channels = channels.clone();
-                of_shape!(tile, from.column, correlate_tile(registers, taps, channels, x, from.row, y, to.moved_to(tile), add));
+        let step = from.column;
+        match taps {
+            Grouped::Ones(taps) => {
+                for channels in taps.parts(size_of::<Tap<1>>()) {
+                    for tile in tiles(most_of(TILE, step), size) {
+                        let (x, to, channels) = (&x[from.moved_to(tile).first..], to.moved_to(tile), channels.clone());
+                        of_shape!(
+                            tile,
+                            step,
+                            [1 x 16, 2 x 8, 1 x 8, 4 x 4, 2 x 4, 1 x 4, 2 x 2, 1 x 2],
+                            correlate_tile::<1>(registers, taps, channels, x, from.row, y, to, add)
+                        );
+                    }
+                }
+            }
+            Grouped::Fours(taps) => {
+                for channels in taps.parts(size_of::<Tap<4>>()) {
+                    for tile in tiles(most_of(TILE / 4, step), size) {
+                        let (x, to, channels) = (&x[from.moved_to(tile).first..], to.moved_to(tile), channels.clone());
+                        of_shape!(
+                            tile,
+                            step,
+                            [1 x 4, 2 x 2, 1 x 2],
+                            correlate_tile::<4>(registers, taps, channels, x, from.row, y, to, add)
+                        );
+                    }
+                }
             }
         }
     }
@@ -127,39 +135,49 @@ for_this_processor! {
 
 #[expect(clippy::too_many_arguments, reason = "a loop's body")]
 #[inline(always)]
-fn correlate_tile<const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
+fn correlate_tile<const N: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
     registers: impl Registers,
-    taps: &Taps,
-    channels: Range<usize>,
+    taps: &Taps<N>,
+    groups: Range<usize>,
     x: &[Lanes],
     row: usize,
     y: &mut [Lanes],
     to: Places,
     add: bool,
 ) {
-    for (channel, range) in taps.of(channels) {
-        let y = &mut y[to.first + channel * to.area..];
-        let mut sums = [[registers.zero(); COLUMNS]; ROWS];
+    for (group, range) in taps.of(groups) {
+        let y = &mut y[to.first + group * N * to.area..];
+        let mut sums = [[[registers.zero(); COLUMNS]; ROWS]; N];
         if add {
-            for (r, sums) in sums.iter_mut().enumerate() {
-                for (c, sum) in sums.iter_mut().enumerate() {
-                    *sum = registers.load(&y[r * to.row + c * to.column]);
+            for (n, sums) in sums.iter_mut().enumerate() {
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (c, sum) in sums.iter_mut().enumerate() {
+                        *sum = registers.load(&y[n * to.area + r * to.row + c * to.column]);
+                    }
                 }
             }
         }
         for tap in &taps.taps[range] {
             let x = &x[tap.offset as usize..];
-            let weight = registers.splat(tap.value);
-            for (r, sums) in sums.iter_mut().enumerate() {
+            let mut weights = [registers.zero(); N];
+            for (weight, value) in weights.iter_mut().zip(tap.values) {
+                *weight = registers.splat(value);
+            }
+            for r in 0..ROWS {
                 let x = &x[r * row..][..(COLUMNS - 1) * STEP + 1];
-                for (c, sum) in sums.iter_mut().enumerate() {
-                    *sum = registers.mul_add(weight, registers.load(&x[c * STEP]), *sum);
+                for c in 0..COLUMNS {
+                    let x = registers.load(&x[c * STEP]);
+                    for (sums, weight) in sums.iter_mut().zip(weights) {
+                        sums[r][c] = registers.mul_add(weight, x, sums[r][c]);
+                    }
                 }
             }
         }
-        for (r, sums) in sums.into_iter().enumerate() {
-            for (c, sum) in sums.into_iter().enumerate() {
-                registers.store(sum, &mut y[r * to.row + c * to.column]);
+        for (n, sums) in sums.into_iter().enumerate() {
+            for (r, sums) in sums.into_iter().enumerate() {
+                for (c, sum) in sums.into_iter().enumerate() {
+                    registers.store(sum, &mut y[n * to.area + r * to.row + c * to.column]);
+                }
             }
         }
     }
@@ -169,7 +187,7 @@ for_this_processor! {
     /// Of each tap, image by image, the sum over all pixels of what it reads in `x` times the gradient `g` at what it makes, whose columns are one after
     /// the other.
     pub(crate) fn products[registers](
-        taps: &Taps,
+        taps: &Taps<1>,
         x: &[Lanes],
         from: Places,
         g: &[Lanes],
@@ -179,19 +197,169 @@ for_this_processor! {
     ) {
         for channels in taps.parts(size_of::<Lanes>()) {
             for tile in tiles(most_of(TILE, from.column), size) {
-                let x = &x[from.moved_to(tile).first..];
-                let channels = channels.clone();
-                of_shape!(tile, from.column, products_of_tile(registers, taps, channels, x, from.row, g, at.moved_to(tile), sums));
+                let (x, at, channels) = (&x[from.moved_to(tile).first..], at.moved_to(tile), channels.clone());
+                of_shape!(
+                    tile,
+                    from.column,
+                    [1 x 16, 2 x 8, 1 x 8, 4 x 4, 2 x 4, 1 x 4, 2 x 2, 1 x 2],
+                    products_of_tile::<1>(registers, taps, channels, x, from.row, g, at, sums)
+                );
             }
+        }
+    }
+}
+
+for_this_processor! {
+    /// The same of four channels at once: of each tap the four sums. `sums` is as long as four channels have taps, room to work in.
+    pub(crate) fn products_in_fours[registers](
+        taps: &Taps<4>,
+        x: &[Lanes],
+        from: Places,
+        g: &[Lanes],
+        at: Places,
+        size: [usize; 2],
+        sums: &mut Vec<Lanes>,
+        over_images: &mut Vec<f32>,
+    ) {
+        over_images.clear();
+        for (four, range) in taps.of(0..taps.ends.len()) {
+            let g = &g[at.first + 4 * four * at.area..];
+            let taps = &taps.taps[range];
+            sums.clear();
+            sums.resize(4 * taps.len(), Lanes::ZERO);
+            let (sums_of_taps, _) = sums.as_chunks_mut::<4>();
+            for strip in strips(size) {
+                let (x, g) = (&x[from.moved_to(strip).first..], &g[strip.row * at.row..]);
+                match (TILE, from.column) {
+                    (16, 1) => products_of_strip::<4, 1>(registers, taps, x, from, g, at, strip, sums_of_taps),
+                    (16, _) => products_of_strip::<4, 0>(registers, taps, x, from, g, at, strip, sums_of_taps),
+                    (_, 1) => products_of_strip::<1, 1>(registers, taps, x, from, g, at, strip, sums_of_taps),
+                    (_, _) => products_of_strip::<1, 0>(registers, taps, x, from, g, at, strip, sums_of_taps),
+                }
+            }
+            add_images(registers, sums, over_images);
+        }
+    }
+}
+
+for_this_processor! {
+    /// The sum of each over the images, in their order.
+    pub(crate) fn sums_over_images[registers](sums: &[Lanes], over_images: &mut Vec<f32>) {
+        let _ = TILE;
+        over_images.clear();
+        add_images(registers, sums, over_images);
+    }
+}
+
+#[inline(always)]
+fn add_images(registers: impl Registers, sums: &[Lanes], over_images: &mut Vec<f32>) {
+    let (squares, rest) = sums.as_chunks::<LANES>();
+    let mut images = [Lanes::ZERO; LANES];
+    for square in squares {
+        registers.transpose(square, 1, &mut images);
+        let mut all = registers.load(&images[0]);
+        for image in &images[1..] {
+            all = registers.add(all, registers.load(image));
+        }
+        let mut sum = Lanes::ZERO;
+        registers.store(all, &mut sum);
+        over_images.extend_from_slice(&sum.0);
+    }
+    over_images.extend(rest.iter().map(|sum| sum.0.iter().sum::<f32>()));
+}
+
+/// Pixels of the gradient at four channels that stay in the first cache while all taps are multiplied with them.
+const STRIP: usize = 64;
+
+/// Rows that follow one another, of so many pixels as stay in the first cache, or of more where one row has more.
+fn strips([n_rows, n_columns]: [usize; 2]) -> impl Iterator<Item = Tile> {
+    let at_once = (STRIP / n_columns.max(1)).max(1);
+    (0..n_rows).step_by(at_once).map(move |row| Tile {
+        row,
+        column: 0,
+        n_rows: at_once.min(n_rows - row),
+        n_columns,
+    })
+}
+
+/// `SOME` taps at once; a step of 0 is one that the compiler does not know.
+#[expect(clippy::too_many_arguments, reason = "a loop's body")]
+#[inline(always)]
+fn products_of_strip<const SOME: usize, const STEP: usize>(
+    registers: impl Registers,
+    taps: &[Tap<4>],
+    x: &[Lanes],
+    from: Places,
+    g: &[Lanes],
+    at: Places,
+    strip: Tile,
+    sums: &mut [[Lanes; 4]],
+) {
+    let (some_taps, other_taps) = taps.as_chunks::<SOME>();
+    let (some_sums, other_sums) = sums.as_chunks_mut::<SOME>();
+    for (taps, sums) in some_taps.iter().zip(some_sums) {
+        products_of_taps::<SOME, STEP>(registers, taps, x, from, g, at, strip, sums);
+    }
+    for (tap, sum) in other_taps.iter().zip(other_sums) {
+        let (tap, sum) = (std::array::from_ref(tap), std::array::from_mut(sum));
+        products_of_taps::<1, STEP>(registers, tap, x, from, g, at, strip, sum);
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a loop's body")]
+#[inline(always)]
+fn products_of_taps<const SOME: usize, const STEP: usize>(
+    registers: impl Registers,
+    taps: &[Tap<4>; SOME],
+    x: &[Lanes],
+    from: Places,
+    g: &[Lanes],
+    at: Places,
+    strip: Tile,
+    sums: &mut [[Lanes; 4]; SOME],
+) {
+    let step = if STEP == 0 { from.column } else { STEP };
+    let n = strip.n_columns;
+    let mut all = [[registers.zero(); 4]; SOME];
+    for (all, sums) in all.iter_mut().zip(&*sums) {
+        for (all, sum) in all.iter_mut().zip(sums) {
+            *all = registers.load(sum);
+        }
+    }
+    for row in 0..strip.n_rows {
+        let mut g_rows = [&g[..0]; 4];
+        for (channel, g_row) in g_rows.iter_mut().enumerate() {
+            *g_row = &g[channel * at.area + row * at.row..][..n];
+        }
+        let mut x_rows = [&x[..0]; SOME];
+        for (x_row, tap) in x_rows.iter_mut().zip(taps) {
+            *x_row = &x[tap.offset as usize + row * from.row..][..(n - 1) * step + 1];
+        }
+        for column in 0..n {
+            let mut at_output = [registers.zero(); 4];
+            for (at_output, g_row) in at_output.iter_mut().zip(g_rows) {
+                *at_output = registers.load(&g_row[column]);
+            }
+            for (all, x_row) in all.iter_mut().zip(x_rows) {
+                let x = registers.load(&x_row[column * step]);
+                for (all, g) in all.iter_mut().zip(at_output) {
+                    *all = registers.mul_add(g, x, *all);
+                }
+            }
+        }
+    }
+    for (all, sums) in all.into_iter().zip(sums) {
+        for (all, sum) in all.into_iter().zip(sums) {
+            registers.store(all, sum);
         }
     }
 }
 
 #[expect(clippy::too_many_arguments, reason = "a loop's body")]
 #[inline(always)]
-fn products_of_tile<const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
+fn products_of_tile<const N: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
     registers: impl Registers,
-    taps: &Taps,
+    taps: &Taps<1>,
     channels: Range<usize>,
     x: &[Lanes],
     row: usize,

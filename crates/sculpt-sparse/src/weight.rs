@@ -1,8 +1,8 @@
 use crate::geometry::Padded;
-use crate::taps::{Tap, Taps};
-use crate::tiles::{Places, correlate, products};
+use crate::taps::Grouped;
+use crate::tiles::{Places, correlate, products, products_in_fours, sums_over_images};
 use crate::winograd::{Room, Winograd};
-use crate::{Convolution, Lanes, Planes, Storage};
+use crate::{Convolution, Lanes, Planes, Storage, Way};
 
 /// The weights of a convolution of images of one size, of which a mask keeps some.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ pub struct Weight {
 enum Kernel {
     /// Each kept weight by itself.
     Taps {
-        /// By output channel, in the order of the places.
-        forward: Taps,
+        /// By output channel, in the order of the weights.
+        forward: Grouped,
         /// Which input pixels take part in the same taps: as many kinds as the stride squared.
         backward: Vec<Phase>,
     },
@@ -38,7 +38,7 @@ struct Phase {
     row: usize,
     column: usize,
     /// By input channel.
-    taps: Taps,
+    taps: Grouped,
 }
 
 impl Weight {
@@ -48,6 +48,20 @@ impl Weight {
     /// # Panics
     /// When the lengths are not those of the shape, the padding is not less than the kernel, or the kernel does not fit the images.
     pub fn new(
+        convolution: Convolution,
+        input: Planes,
+        values: &[f32],
+        kept: &[f32],
+        storage: Storage,
+    ) -> Self {
+        let n_kept = kept.iter().filter(|&&kept| kept != 0.0).count();
+        let way = convolution.way(input, n_kept as f64 / kept.len() as f64);
+        Self::multiplied(way, convolution, input, values, kept, storage)
+    }
+
+    /// [`Weight::new`], by a way that the convolution knows.
+    pub(crate) fn multiplied(
+        way: Way,
         convolution: Convolution,
         input: Planes,
         values: &[f32],
@@ -75,17 +89,18 @@ impl Weight {
             .filter(|&place| kept[place] != 0.0)
             .map(place_in_block)
             .collect();
-        let kernel = if convolution.is_by_winograd(input, places.len() as f64 / n as f64) {
+        let kernel = if way == Way::Winograd {
             let mut all = vec![0.0; n];
             for &place in &places {
                 all[place as usize] = storage.weight(values[place as usize]);
             }
             Kernel::Winograd(Winograd::new(n_out, input.channels, &all))
         } else {
+            let in_fours = way == Way::InFours;
             let value = |place: usize| (kept[place] != 0.0).then(|| storage.weight(values[place]));
             Kernel::Taps {
-                forward: forward_taps(convolution, input, &around_input, value),
-                backward: backward_taps(convolution, input, &around_output, value),
+                forward: forward_taps(convolution, input, &around_input, in_fours, value),
+                backward: backward_taps(convolution, input, &around_output, in_fours, value),
             }
         };
         Self {
@@ -118,11 +133,6 @@ impl Weight {
     /// How its images and gradients are stored.
     pub fn storage(&self) -> Storage {
         self.storage
-    }
-
-    #[cfg(test)]
-    pub(crate) fn is_by_winograd(&self) -> bool {
-        matches!(self.kernel, Kernel::Winograd(_))
     }
 
     pub(crate) fn around_input(&self) -> &Padded {
@@ -213,8 +223,6 @@ impl Weight {
         let around = &self.around_output;
         match &self.kernel {
             Kernel::Taps { forward, .. } => {
-                sums.clear();
-                sums.resize(self.places.len(), Lanes::ZERO);
                 let at = Places {
                     first: around.row(0, 0),
                     area: around.area(),
@@ -222,8 +230,24 @@ impl Weight {
                     column: 1,
                 };
                 let size = [self.output.height, self.output.width];
-                products(forward, x, self.read(), g, at, size, sums);
-                at_weight.extend(sums.iter().map(|sum| sum.0.iter().sum::<f32>()));
+                match forward {
+                    Grouped::Ones(taps) => {
+                        sums.clear();
+                        sums.resize(self.places.len(), Lanes::ZERO);
+                        products(taps, x, self.read(), g, at, size, sums);
+                        sums_over_images(sums, at_weight);
+                    }
+                    Grouped::Fours(taps) => {
+                        let mut of_all = Vec::new();
+                        products_in_fours(taps, x, self.read(), g, at, size, sums, &mut of_all);
+                        // All taps of four channels, then of the next; of each the four channels' sums.
+                        let n_taps = taps.taps.len() / taps.ends.len();
+                        at_weight.extend(self.places.iter().map(|&place| {
+                            let (channel, number) = (place as usize / n_taps, place as usize % n_taps);
+                            of_all[4 * (channel / 4 * n_taps + number) + channel % 4]
+                        }));
+                    }
+                }
             }
             Kernel::Winograd(winograd) => {
                 at_weight.resize(self.places.len(), 0.0);
@@ -239,32 +263,24 @@ impl Weight {
     }
 }
 
-/// Of each output channel, the weights that have a `value`, in order.
+/// Of each output channel, the weights that have a `value`, in order; `in_fours` of all, where that is possible.
 fn forward_taps(
     convolution: Convolution,
     input: Planes,
     around_input: &Padded,
+    in_fours: bool,
     value: impl Fn(usize) -> Option<f32>,
-) -> Taps {
+) -> Grouped {
     let kernel = convolution.kernel;
-    let mut taps = Taps::default();
-    let mut place = 0;
-    for _ in 0..convolution.n_out {
-        for i in 0..input.channels {
-            for (row, column) in (0..kernel).flat_map(|row| (0..kernel).map(move |column| (row, column))) {
-                if let Some(value) = value(place) {
-                    let offset = i * around_input.area() + row * around_input.width + column;
-                    taps.taps.push(Tap {
-                        offset: place_in_block(offset),
-                        value,
-                    });
-                }
-                place += 1;
-            }
-        }
-        taps.ends.push(taps.taps.len());
-    }
-    taps
+    let offsets: Vec<u32> = (0..input.channels * kernel * kernel)
+        .map(|place| {
+            let (i, row, column) = (place / (kernel * kernel), place / kernel % kernel, place % kernel);
+            place_in_block(i * around_input.area() + row * around_input.width + column)
+        })
+        .collect();
+    Grouped::new(convolution.n_out, &offsets, in_fours, |channel, number| {
+        value(channel * offsets.len() + number)
+    })
 }
 
 /// The same by input channel, of gradients at the output.
@@ -272,6 +288,7 @@ fn backward_taps(
     convolution: Convolution,
     input: Planes,
     around_output: &Padded,
+    in_fours: bool,
     value: impl Fn(usize) -> Option<f32>,
 ) -> Vec<Phase> {
     let Convolution {
@@ -290,25 +307,20 @@ fn backward_taps(
     let phases = (0..stride).flat_map(|row| (0..stride).map(move |column| (row, column)));
     phases
         .map(|(row, column)| {
-            let mut taps = Taps::default();
-            for i in 0..input.channels {
-                for o in 0..n_out {
-                    for (r, at_row) in (0..kernel).filter_map(|r| Some((r, met(row, r)?))) {
-                        for (c, at_column) in (0..kernel).filter_map(|c| Some((c, met(column, c)?))) {
-                            let place = ((o * input.channels + i) * kernel + r) * kernel + c;
-                            if let Some(value) = value(place) {
-                                let offset =
-                                    o * around_output.area() + at_row * around_output.width + at_column;
-                                taps.taps.push(Tap {
-                                    offset: place_in_block(offset),
-                                    value,
-                                });
-                            }
-                        }
+            // Of a weight of input channel 0: where it stands, and what it reads.
+            let (mut places, mut offsets) = (Vec::new(), Vec::new());
+            for o in 0..n_out {
+                for (r, at_row) in (0..kernel).filter_map(|r| Some((r, met(row, r)?))) {
+                    for (c, at_column) in (0..kernel).filter_map(|c| Some((c, met(column, c)?))) {
+                        places.push((o * input.channels * kernel + r) * kernel + c);
+                        let offset = o * around_output.area() + at_row * around_output.width + at_column;
+                        offsets.push(place_in_block(offset));
                     }
                 }
-                taps.ends.push(taps.taps.len());
             }
+            let taps = Grouped::new(input.channels, &offsets, in_fours, |channel, number| {
+                value(places[number] + channel * kernel * kernel)
+            });
             Phase { row, column, taps }
         })
         .collect()

@@ -2,7 +2,7 @@
 
 use super::{block, by_definition, inner, planes, stream, whole};
 use crate::{
-    Convolution, Input, InputGradient, LANES, Lanes, OutputGradient, Scratch, Slope, Storage, Weight,
+    Convolution, Input, InputGradient, LANES, Lanes, OutputGradient, Scratch, Slope, Storage, Way, Weight,
 };
 use proptest::prelude::*;
 
@@ -21,7 +21,8 @@ fn used_scratch() -> Scratch {
     };
     let input = planes(64, 12, 14);
     let values = vec![f32::NAN; 64 * 64 * 9];
-    let weight = Weight::new(
+    let weight = Weight::multiplied(
+        Way::Winograd,
         convolution,
         input,
         &values,
@@ -63,8 +64,7 @@ fn check(n_in: usize, n_out: usize, height: usize, width: usize, n: usize, densi
     // What stands at pruned places counts for nothing.
     let values = whole(n_weights, &mut stream);
     let masked: Vec<f32> = values.iter().zip(&kept).map(|(v, k)| v * k).collect();
-    let weight = Weight::new(convolution, input, &values, &kept, Storage::F32);
-    assert!(weight.is_by_winograd());
+    let weight = Weight::multiplied(Way::Winograd, convolution, input, &values, &kept, Storage::F32);
     let (x, g) = (block(input, &mut stream), block(weight.output(), &mut stream));
     // Other lanes have no gradient.
     let there: Vec<Lanes> = g
@@ -152,8 +152,7 @@ proptest! {
         let mut stream = stream(seed);
         let values: Vec<f32> = (0..convolution.n_out * input.channels * 9).map(|_| stream.normal() as f32).collect();
         let storage = if bf16 { Storage::Bf16 } else { Storage::F32 };
-        let weight = Weight::new(convolution, input, &values, &vec![1.0; values.len()], storage);
-        prop_assert!(weight.is_by_winograd());
+        let weight = Weight::multiplied(Way::Winograd, convolution, input, &values, &vec![1.0; values.len()], storage);
         let mut block = |n: usize| -> Vec<Lanes> {
             (0..n).map(|_| Lanes(std::array::from_fn(|_| stream.normal() as f32))).collect()
         };
@@ -194,8 +193,7 @@ fn rounding_stays_small() {
         .map(|&lanes| Lanes(lanes))
         .collect();
     let all = vec![1.0; values.len()];
-    let weight = Weight::new(convolution, input, &values, &all, Storage::F32);
-    assert!(weight.is_by_winograd());
+    let weight = Weight::multiplied(Way::Winograd, convolution, input, &values, &all, Storage::F32);
     let (mut scratch, mut y) = (Scratch::default(), vec![Lanes::ZERO; input.len()]);
     weight.convolve(Input::Images(&x), &mut scratch, &mut y);
     let at = |channel: usize, row: usize, column: usize| f64::from(x[(channel * 8 + row) * 8 + column].0[5]);
@@ -238,7 +236,8 @@ fn rounding_stays_small() {
 }
 
 /// Up to a share it is that share, above it what Winograd's algorithm takes, by the smaller number of channels; an odd tile costs as much as
-/// two. It knows 3 × 3, a stride and a padding of 1, even sides, sixteens of channels.
+/// two. It knows 3 × 3, a stride and a padding of 1, even sides, sixteens of channels; of other convolutions fours of channels are multiplied at
+/// once.
 #[test]
 fn work_is_what_the_faster_way_takes() {
     let of = |n_in: usize, n_out: usize, height: usize, width: usize| {
@@ -253,12 +252,14 @@ fn work_is_what_the_faster_way_takes() {
         (of(64, 64, 4, 4), 0.32),
         (of(512, 256, 4, 4), 0.32),
         (of(64, 64, 2, 2), 0.64),
+        (of(16, 16, 10, 10), 0.55 * 26.0 / 25.0),
         (of(64, 64, 6, 2), 0.32 * 4.0 / 3.0),
     ] {
         assert!((convolution.work(input, 1.0) - limit).abs() < 1e-12, "{input:?}");
         assert_eq!(convolution.work(input, 0.1), 0.1);
         let exact = convolution.work(input, 1.0);
-        assert!(!convolution.is_by_winograd(input, exact) && convolution.is_by_winograd(input, exact + 1e-9));
+        assert_eq!(convolution.way(input, exact), Way::Kept);
+        assert_eq!(convolution.way(input, exact + 1e-9), Way::Winograd);
     }
     let (convolution, input) = of(64, 64, 8, 8);
     let odd = planes(64, 7, 8);
@@ -304,6 +305,13 @@ fn work_is_what_the_faster_way_takes() {
             input,
         ),
     ] {
-        assert_eq!(other.work(input, 0.9), 0.9, "{other:?} of {input:?}");
+        assert_eq!(other.work(input, 0.64), 0.64, "{other:?} of {input:?}");
+        let [before, behind] = [0.65, 0.66].map(|share| other.way(input, share));
+        let expected = if other.n_out > 0 && other.n_out.is_multiple_of(4) {
+            Way::InFours
+        } else {
+            Way::Kept
+        };
+        assert_eq!((before, behind), (Way::Kept, expected), "{other:?} of {input:?}");
     }
 }

@@ -336,10 +336,10 @@ fn kernels_of(
         format!("{share:.0} % of the multiplications are by kept weights, the work {taken:.0} % of all");
     if is_own {
         let layers = format!(
-            "{} of {} layers by Winograd's algorithm",
-            work.n_by_winograd, work.n_layers
+            "{} of {} layers multiply by all weights",
+            work.n_of_all, work.n_layers
         );
-        let kernels = match work.n_by_winograd {
+        let kernels = match work.n_of_all {
             0 => "kept weights alone",
             n if n == work.n_layers => "all weights at once",
             _ => "kept weights alone, or all at once",

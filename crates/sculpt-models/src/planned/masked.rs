@@ -29,7 +29,7 @@ pub(super) struct MaskedNetwork<'a> {
     network: &'a PlannedNetwork,
     mode: Mode,
     threads: Threads,
-    theta: Vec<f32>,
+    theta: Arc<Vec<f32>>,
     storage: Storage,
     /// By [`ConvNorm::number`].
     weights: Vec<Arc<Weight>>,
@@ -66,7 +66,7 @@ impl<'a> MaskedNetwork<'a> {
         }
         Self::of_kept(
             network,
-            numbers(theta),
+            Arc::new(numbers(theta)),
             &numbers(kept),
             buffers,
             images,
@@ -89,7 +89,7 @@ impl<'a> MaskedNetwork<'a> {
         {
             return None;
         }
-        let theta = numbers(theta);
+        let theta = Arc::new(numbers(theta));
         let kept: Vec<f32> = theta.iter().map(|w| f32::from(u8::from(*w != 0.0))).collect();
         let n = images.size()[0];
         if mode != Mode::Eval {
@@ -106,7 +106,7 @@ impl<'a> MaskedNetwork<'a> {
             let images = images.narrow(0, first, piece.min(n - first));
             let made = weights.take();
             let mut pass =
-                no_grad(|| Self::forward(network, theta.clone(), &kept, buffers, &images, mode, made));
+                no_grad(|| Self::forward(network, Arc::clone(&theta), &kept, buffers, &images, mode, made));
             weights = Some(std::mem::take(&mut pass.weights));
             pass.logits.shallow_clone()
         });
@@ -115,7 +115,7 @@ impl<'a> MaskedNetwork<'a> {
 
     fn of_kept(
         network: &'a PlannedNetwork,
-        theta: Vec<f32>,
+        theta: Arc<Vec<f32>>,
         kept: &[f32],
         buffers: &Tensor,
         images: &Tensor,
@@ -128,7 +128,7 @@ impl<'a> MaskedNetwork<'a> {
     /// `weights`: those of `theta` and `kept` for images of this size, where somebody has them.
     fn forward(
         network: &'a PlannedNetwork,
-        theta: Vec<f32>,
+        theta: Arc<Vec<f32>>,
         kept: &[f32],
         buffers: &Tensor,
         images: &Tensor,
@@ -163,7 +163,7 @@ impl<'a> MaskedNetwork<'a> {
             pooled: Tensor::new(),
             logits: Tensor::new(),
         };
-        let batch = numbers(&pass.stored(&images.detach().permute([0, 2, 3, 1])));
+        let batch = numbers(&pass.stored(&images.detach()));
         pass.streams.push(Stream {
             planes,
             made: Made::Batch,

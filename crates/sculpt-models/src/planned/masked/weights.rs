@@ -4,7 +4,7 @@ use super::Threads;
 use crate::plan::Plan;
 use crate::planned::{PlannedNetwork, most_work};
 use sculpt_layout::Layout;
-use sculpt_sparse::{Convolution, LANES, Planes, Storage, Weight};
+use sculpt_sparse::{Convolution, LANES, Planes, Storage, Way, Weight};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ pub struct ConvolutionWork {
     pub work: f64,
     /// Convolutions.
     pub n_layers: usize,
-    /// Those that multiply by all weights at once.
-    pub n_by_winograd: usize,
+    /// Those that multiply by all weights, pruned ones as zeros.
+    pub n_of_all: usize,
 }
 
 /// A convolution, what it reads, and where its weight stands among the parameters.
@@ -76,7 +76,7 @@ pub(crate) fn convolution_work(
     [height, width]: [u32; 2],
 ) -> Option<ConvolutionWork> {
     let (mut of_all, mut of_kept, mut taken) = (0.0, 0.0, 0.0);
-    let (mut n_layers, mut n_by_winograd) = (0, 0);
+    let (mut n_layers, mut n_of_all) = (0, 0);
     for placed in convolutions(layout, plan, [height, width])? {
         let Placed {
             convolution,
@@ -92,13 +92,13 @@ pub(crate) fn convolution_work(
         of_kept += all * share;
         taken += all * convolution.work(input, share);
         n_layers += 1;
-        n_by_winograd += usize::from(convolution.is_by_winograd(input, share));
+        n_of_all += usize::from(convolution.way(input, share) != Way::Kept);
     }
     Some(ConvolutionWork {
         share_kept: of_kept / of_all,
         work: taken / of_all,
         n_layers,
-        n_by_winograd,
+        n_of_all,
     })
 }
 
