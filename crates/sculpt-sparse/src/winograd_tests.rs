@@ -264,54 +264,32 @@ fn work_is_what_the_faster_way_takes() {
     let (convolution, input) = of(64, 64, 8, 8);
     let odd = planes(64, 7, 8);
     let none = planes(64, 0, 0);
-    for (other, input) in [
-        (
-            Convolution {
-                stride: 2,
-                ..convolution
-            },
-            input,
-        ),
-        (
-            Convolution {
-                padding: 0,
-                ..convolution
-            },
-            input,
-        ),
-        (
-            Convolution {
-                n_out: 63,
-                ..convolution
-            },
-            input,
-        ),
-        (
-            Convolution {
-                n_out: 0,
-                ..convolution
-            },
-            input,
-        ),
-        (convolution, odd),
-        (convolution, none),
-        (convolution, planes(63, 8, 8)),
-        (
-            Convolution {
-                kernel: 1,
-                padding: 0,
-                ..convolution
-            },
-            input,
-        ),
+    let other = |n_out: usize, kernel: usize, stride: usize, padding: usize| Convolution {
+        n_out,
+        kernel,
+        stride,
+        padding,
+    };
+    for (other, input, limit) in [
+        (other(64, 3, 2, 1), input, 0.65),
+        (other(64, 3, 1, 0), input, 0.65),
+        (other(8, 3, 1, 1), input, 0.65),
+        (convolution, odd, 0.65),
+        (convolution, none, 0.65),
+        (convolution, planes(63, 8, 8), 0.65),
+        (other(64, 1, 1, 0), input, 0.95),
+        (other(63, 3, 1, 1), input, 1.0),
+        (other(0, 3, 1, 1), input, 1.0),
+        (other(64, 3, 3, 1), input, 1.0),
     ] {
-        assert_eq!(other.work(input, 0.64), 0.64, "{other:?} of {input:?}");
-        let [before, behind] = [0.65, 0.66].map(|share| other.way(input, share));
-        let expected = if other.n_out > 0 && other.n_out.is_multiple_of(4) {
-            Way::InFours
-        } else {
-            Way::Kept
-        };
-        assert_eq!((before, behind), (Way::Kept, expected), "{other:?} of {input:?}");
+        assert_eq!(other.work(input, 1.0), limit, "{other:?} of {input:?}");
+        assert_eq!(other.work(input, 0.1), 0.1);
+        assert_eq!(other.way(input, limit), Way::Kept);
+        let behind = if limit < 1.0 { Way::InFours } else { Way::Kept };
+        assert_eq!(
+            other.way(input, (limit + 1e-9).min(1.0)),
+            behind,
+            "{other:?} of {input:?}"
+        );
     }
 }
