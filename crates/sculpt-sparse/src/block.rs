@@ -1,5 +1,6 @@
 use crate::dispatch::for_this_processor;
 use crate::norm::{Affine, Slope, pad, pad_gradient, pad_rectified};
+use crate::tiles::Sums;
 use crate::winograd::Room;
 use crate::{LANES, Lanes, Planes, Weight};
 
@@ -41,7 +42,7 @@ pub enum InputGradient<'a> {
 pub struct Scratch {
     x: Vec<Lanes>,
     g: Vec<Lanes>,
-    sums: Vec<Lanes>,
+    sums: Sums,
     winograd: Room,
 }
 
@@ -107,7 +108,7 @@ impl Weight {
 /// that have no image are zero. How many have one.
 ///
 /// # Panics
-/// When there is no image `first`, or a length does not fit.
+/// When there is no image `first`, planes have no pixel, or a length does not fit.
 pub fn block_of(batch: &[f32], planes: Planes, first: usize, block: &mut [Lanes]) -> usize {
     assert_eq!(block.len(), planes.len(), "a block of these planes");
     let images = batch.get(first * planes.len()..).unwrap_or_default();

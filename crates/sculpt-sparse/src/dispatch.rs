@@ -24,6 +24,14 @@ impl Level {
         Self::found()
     }
 
+    /// Whether sixteen sums and what they are made of stay in registers.
+    pub(crate) fn has_many_registers() -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return Self::of_this_processor() == Self::Avx512;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     fn found() -> Self {
         // The macros remember what they found.
         #[cfg(target_arch = "x86_64")]

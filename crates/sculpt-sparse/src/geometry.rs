@@ -1,4 +1,5 @@
 use crate::Lanes;
+use crate::dispatch::Level;
 use crate::winograd::Winograd;
 use std::ops::Range;
 
@@ -48,9 +49,9 @@ pub struct Convolution {
 pub enum Way {
     /// Each kept one by itself.
     Kept,
-    /// All, of four channels at once.
+    /// All, one by one, with each pixel those of four channels: the same bits, where all numbers are finite.
     InFours,
-    /// All, by Winograd's algorithm.
+    /// All at once, by Winograd's algorithm.
     Winograd,
 }
 
@@ -65,44 +66,36 @@ impl Convolution {
         })
     }
 
-    /// How long it takes in training (forward, and both gradients) with such a share of its weights kept, 0 to 1, by the [`Way`] that is fastest, of what
-    /// all of them take one by one. Measured, with AVX-512 and with AVX2, on blocks of 32 × 32 pixels and 16 channels to 4 × 4 and 512
-    /// (`cargo bench -p sculpt-sparse`): the two differ by less than a tenth.
-    pub fn work(&self, input: Planes, share_kept: f64) -> f64 {
-        self.fastest(input, share_kept).1
+    /// The [`Way`] that is fastest on this processor where such a share of its weights is kept, 0 to 1, and how long it takes in training (forward, and both
+    /// gradients): 1 is what all weights of a 3 × 3 kernel take one by one. Measured on blocks of 32 × 32 pixels and 16 channels to 4 × 4 and 512 (`cargo bench
+    /// -p sculpt-sparse`).
+    pub fn fastest(&self, input: Planes, share_kept: f64) -> (Way, f64) {
+        let [in_fours, by_winograd] = [self.work_in_fours(), self.work_of_winograd(input)];
+        // First what changes bits, by numbers that hold for every processor.
+        let fastest = if by_winograd < share_kept {
+            (Way::Winograd, by_winograd)
+        } else if in_fours < share_kept {
+            (Way::InFours, in_fours)
+        } else {
+            (Way::Kept, share_kept)
+        };
+        // What a kernel of one pixel reads it reads for one weight of a channel, and waits for it.
+        let slower = if self.kernel == 1 { 2.0 } else { 1.0 };
+        (fastest.0, slower * fastest.1)
     }
 
-    /// How it is multiplied where such a share of its weights is kept.
-    pub fn way(&self, input: Planes, share_kept: f64) -> Way {
-        self.fastest(input, share_kept).0
-    }
-
-    fn fastest(&self, input: Planes, share_kept: f64) -> (Way, f64) {
-        let mut fastest = (Way::Kept, share_kept);
-        for (way, work) in [
-            (Way::InFours, self.work_in_fours()),
-            (Way::Winograd, self.work_of_winograd(input)),
-        ] {
-            if work < fastest.1 {
-                fastest = (way, work);
-            }
-        }
-        fastest
-    }
-
-    /// A pixel is read once for four channels: with AVX-512 0.47 of the time, with AVX2, which has half of the registers, all of it. One number between
-    /// them, since a network's bits must not depend on who computes it. Of a kernel of one pixel all waits for memory, whichever the way, and less here: it
-    /// counts so that networks mostly of them (ResNet-50) are left to libtorch, which is 1.5 times as fast at them.
+    /// A pixel is read once for four channels, where registers can hold sums enough. The bits are those of each kept weight by itself, whichever is chosen.
     fn work_in_fours(&self) -> f64 {
         let fits = self.n_out > 0 && self.n_out.is_multiple_of(4) && self.stride <= 2;
-        match self.kernel {
-            _ if !fits => 1.0,
-            1 => 0.95,
-            _ => 0.65,
+        if fits && Level::has_many_registers() {
+            0.5
+        } else {
+            1.0
         }
     }
 
-    /// What a tile takes to be transformed weighs less the more channels it is multiplied for. Tiles are multiplied two by two.
+    /// What a tile takes to be transformed weighs less the more channels it is multiplied for: with AVX-512 and with AVX2 within a tenth of each other. Tiles are
+    /// multiplied two by two.
     fn work_of_winograd(&self, input: Planes) -> f64 {
         if !Winograd::fits(*self, input) {
             return 1.0;

@@ -7,15 +7,15 @@ pub(crate) struct Tap<const N: usize> {
     pub(crate) values: [f32; N],
 }
 
-/// Taps, `N` channels after the others.
+/// Taps, group by group of `N` channels.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Taps<const N: usize> {
     pub(crate) taps: Vec<Tap<N>>,
-    /// Where those of each `N` channels end.
+    /// Where those of each group end.
     pub(crate) ends: Vec<usize>,
 }
 
-/// The taps of a layer.
+/// The taps of a layer, by how many channels share them.
 #[derive(Clone, Debug)]
 pub(crate) enum Grouped {
     /// Of each channel those that are kept.

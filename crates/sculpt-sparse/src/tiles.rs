@@ -1,5 +1,5 @@
-//! The two loops over kept weights: each weight times pixels, and pixels times pixels for each weight. Pixels are taken in tiles that registers
-//! hold, so that a weight is read once for many of them.
+//! The loops over weights: each weight times pixels, and pixels times pixels for each weight. Pixels are taken in tiles that registers hold, so that
+//! a weight is read once for many of them, and a pixel for the weights of as many channels as share a tap.
 
 use crate::dispatch::for_this_processor;
 use crate::registers::Registers;
@@ -73,15 +73,24 @@ fn tiles(most: usize, [n_rows, n_columns]: [usize; 2]) -> impl Iterator<Item = T
     })
 }
 
-/// Calls a function of so many channels for a tile of one of these shapes, which the compiler knows, as it does the step from one column to the next.
+/// Calls a method of taps for a tile of at most `most` pixels, of whose shape and of the step from one column to the next the compiler knows.
 macro_rules! of_shape {
-    ($tile:expr, $step:expr, [$($rows:literal x $columns:literal),*], $function:ident::<$n:literal> $arguments:tt) => {
+    ($most:expr, $tile:expr, $step:expr, [$($rows:literal x $columns:literal),*], $taps:ident.$method:ident $arguments:tt) => {
         match ($tile.n_rows, $tile.n_columns, $step) {
-            $(($rows, $columns, 1) => $function::<$n, $rows, $columns, 1> $arguments,
-            ($rows, $columns, 2) => $function::<$n, $rows, $columns, 2> $arguments,)*
-            (1, 1, _) => $function::<$n, 1, 1, 1> $arguments,
+            $(($rows, $columns, 1) if $rows * $columns <= $most => $taps.$method::<$rows, $columns, 1> $arguments,
+            ($rows, $columns, 2) if $rows * $columns <= $most => $taps.$method::<$rows, $columns, 2> $arguments,)*
+            (1, 1, _) => $taps.$method::<1, 1, 1> $arguments,
             other => unreachable!("{other:?} is no tile"),
         }
+    };
+    ($most:expr, $tile:expr, $step:expr, $taps:ident.$method:ident $arguments:tt) => {
+        of_shape!(
+            $most,
+            $tile,
+            $step,
+            [1 x 16, 2 x 8, 1 x 8, 4 x 4, 2 x 4, 1 x 4, 2 x 2, 1 x 2],
+            $taps.$method $arguments
+        )
     };
 }
 
@@ -101,82 +110,87 @@ for_this_processor! {
         size: [usize; 2],
         add: bool,
     ) {
-        let step = from.column;
         match taps {
-            Grouped::Ones(taps) => {
-                for channels in taps.parts(size_of::<Tap<1>>()) {
-                    for tile in tiles(most_of(TILE, step), size) {
-                        let (x, to, channels) = (&x[from.moved_to(tile).first..], to.moved_to(tile), channels.clone());
-                        of_shape!(
-                            tile,
-                            step,
-                            [1 x 16, 2 x 8, 1 x 8, 4 x 4, 2 x 4, 1 x 4, 2 x 2, 1 x 2],
-                            correlate_tile::<1>(registers, taps, channels, x, from.row, y, to, add)
-                        );
-                    }
-                }
-            }
-            Grouped::Fours(taps) => {
-                for channels in taps.parts(size_of::<Tap<4>>()) {
-                    for tile in tiles(most_of(TILE / 4, step), size) {
-                        let (x, to, channels) = (&x[from.moved_to(tile).first..], to.moved_to(tile), channels.clone());
-                        of_shape!(
-                            tile,
-                            step,
-                            [1 x 4, 2 x 2, 1 x 2],
-                            correlate_tile::<4>(registers, taps, channels, x, from.row, y, to, add)
-                        );
-                    }
-                }
-            }
+            Grouped::Ones(taps) => taps.correlate(registers, TILE, x, from, y, to, size, add),
+            // As many sums in registers as of one channel.
+            Grouped::Fours(taps) => taps.correlate(registers, TILE / 4, x, from, y, to, size, add),
         }
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "a loop's body")]
-#[inline(always)]
-fn correlate_tile<const N: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
-    registers: impl Registers,
-    taps: &Taps<N>,
-    groups: Range<usize>,
-    x: &[Lanes],
-    row: usize,
-    y: &mut [Lanes],
-    to: Places,
-    add: bool,
-) {
-    for (group, range) in taps.of(groups) {
-        let y = &mut y[to.first + group * N * to.area..];
-        let mut sums = [[[registers.zero(); COLUMNS]; ROWS]; N];
-        if add {
-            for (n, sums) in sums.iter_mut().enumerate() {
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    for (c, sum) in sums.iter_mut().enumerate() {
-                        *sum = registers.load(&y[n * to.area + r * to.row + c * to.column]);
+impl<const N: usize> Taps<N> {
+    /// [`correlate`], of `most` pixels at once.
+    #[expect(clippy::too_many_arguments, reason = "a loop's body")]
+    #[inline(always)]
+    fn correlate(
+        &self,
+        registers: impl Registers,
+        most: usize,
+        x: &[Lanes],
+        from: Places,
+        y: &mut [Lanes],
+        to: Places,
+        size: [usize; 2],
+        add: bool,
+    ) {
+        for groups in self.parts(size_of::<Tap<N>>()) {
+            for tile in tiles(most_of(most, from.column), size) {
+                let (x, to, groups) = (&x[from.moved_to(tile).first..], to.moved_to(tile), groups.clone());
+                of_shape!(
+                    most,
+                    tile,
+                    from.column,
+                    self.correlate_tile(registers, groups, x, from.row, y, to, add)
+                );
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a loop's body")]
+    #[inline(always)]
+    fn correlate_tile<const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
+        &self,
+        registers: impl Registers,
+        groups: Range<usize>,
+        x: &[Lanes],
+        row: usize,
+        y: &mut [Lanes],
+        to: Places,
+        add: bool,
+    ) {
+        for (group, range) in self.of(groups) {
+            let y = &mut y[to.first + group * N * to.area..];
+            let mut sums = [[[registers.zero(); COLUMNS]; ROWS]; N];
+            if add {
+                for (n, sums) in sums.iter_mut().enumerate() {
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        for (c, sum) in sums.iter_mut().enumerate() {
+                            *sum = registers.load(&y[n * to.area + r * to.row + c * to.column]);
+                        }
                     }
                 }
             }
-        }
-        for tap in &taps.taps[range] {
-            let x = &x[tap.offset as usize..];
-            let mut weights = [registers.zero(); N];
-            for (weight, value) in weights.iter_mut().zip(tap.values) {
-                *weight = registers.splat(value);
-            }
-            for r in 0..ROWS {
-                let x = &x[r * row..][..(COLUMNS - 1) * STEP + 1];
-                for c in 0..COLUMNS {
-                    let x = registers.load(&x[c * STEP]);
-                    for (sums, weight) in sums.iter_mut().zip(weights) {
-                        sums[r][c] = registers.mul_add(weight, x, sums[r][c]);
+            for tap in &self.taps[range] {
+                let x = &x[tap.offset as usize..];
+                let mut weights = [registers.zero(); N];
+                for (weight, value) in weights.iter_mut().zip(tap.values) {
+                    *weight = registers.splat(value);
+                }
+                for r in 0..ROWS {
+                    let x = &x[r * row..][..(COLUMNS - 1) * STEP + 1];
+                    for c in 0..COLUMNS {
+                        let x = registers.load(&x[c * STEP]);
+                        for (sums, weight) in sums.iter_mut().zip(weights) {
+                            sums[r][c] = registers.mul_add(weight, x, sums[r][c]);
+                        }
                     }
                 }
             }
-        }
-        for (n, sums) in sums.into_iter().enumerate() {
-            for (r, sums) in sums.into_iter().enumerate() {
-                for (c, sum) in sums.into_iter().enumerate() {
-                    registers.store(sum, &mut y[n * to.area + r * to.row + c * to.column]);
+            for (n, sums) in sums.into_iter().enumerate() {
+                for (r, sums) in sums.into_iter().enumerate() {
+                    for (c, sum) in sums.into_iter().enumerate() {
+                        registers.store(sum, &mut y[n * to.area + r * to.row + c * to.column]);
+                    }
                 }
             }
         }
@@ -198,19 +212,14 @@ for_this_processor! {
         for channels in taps.parts(size_of::<Lanes>()) {
             for tile in tiles(most_of(TILE, from.column), size) {
                 let (x, at, channels) = (&x[from.moved_to(tile).first..], at.moved_to(tile), channels.clone());
-                of_shape!(
-                    tile,
-                    from.column,
-                    [1 x 16, 2 x 8, 1 x 8, 4 x 4, 2 x 4, 1 x 4, 2 x 2, 1 x 2],
-                    products_of_tile::<1>(registers, taps, channels, x, from.row, g, at, sums)
-                );
+                of_shape!(TILE, tile, from.column, taps.products_of_tile(registers, channels, x, from.row, g, at, sums));
             }
         }
     }
 }
 
 for_this_processor! {
-    /// The same of four channels at once: of each tap the four sums. `sums` is as long as four channels have taps, room to work in.
+    /// The same of four channels at once, added up over the images: of four channels after the others, of each tap the sums of the four.
     pub(crate) fn products_in_fours[registers](
         taps: &Taps<4>,
         x: &[Lanes],
@@ -218,26 +227,30 @@ for_this_processor! {
         g: &[Lanes],
         at: Places,
         size: [usize; 2],
-        sums: &mut Vec<Lanes>,
-        over_images: &mut Vec<f32>,
+        room: &mut Sums,
     ) {
+        let Sums { of_images, over_images } = room;
         over_images.clear();
+        over_images.reserve(4 * taps.taps.len());
         for (four, range) in taps.of(0..taps.ends.len()) {
-            let g = &g[at.first + 4 * four * at.area..];
+            let at = Places { first: at.first + 4 * four * at.area, ..at };
             let taps = &taps.taps[range];
-            sums.clear();
-            sums.resize(4 * taps.len(), Lanes::ZERO);
-            let (sums_of_taps, _) = sums.as_chunks_mut::<4>();
+            of_images.clear();
+            of_images.resize(4 * taps.len(), Lanes::ZERO);
+            let (sums, _) = of_images.as_chunks_mut::<4>();
             for strip in strips(size) {
-                let (x, g) = (&x[from.moved_to(strip).first..], &g[strip.row * at.row..]);
-                match (TILE, from.column) {
-                    (16, 1) => products_of_strip::<4, 1>(registers, taps, x, from, g, at, strip, sums_of_taps),
-                    (16, _) => products_of_strip::<4, 0>(registers, taps, x, from, g, at, strip, sums_of_taps),
-                    (_, 1) => products_of_strip::<1, 1>(registers, taps, x, from, g, at, strip, sums_of_taps),
-                    (_, _) => products_of_strip::<1, 0>(registers, taps, x, from, g, at, strip, sums_of_taps),
+                let (x, g) = (&x[from.moved_to(strip).first..], &g[at.moved_to(strip).first..]);
+                // Of four taps sixteen sums, where there are registers for them.
+                match (TILE / 4, from.column) {
+                    (4, 1) => products_of_strip::<4, 1>(registers, taps, x, from, g, at, strip, sums),
+                    (4, 2) => products_of_strip::<4, 2>(registers, taps, x, from, g, at, strip, sums),
+                    (4, _) => products_of_strip::<4, 0>(registers, taps, x, from, g, at, strip, sums),
+                    (_, 1) => products_of_strip::<1, 1>(registers, taps, x, from, g, at, strip, sums),
+                    (_, 2) => products_of_strip::<1, 2>(registers, taps, x, from, g, at, strip, sums),
+                    (_, _) => products_of_strip::<1, 0>(registers, taps, x, from, g, at, strip, sums),
                 }
             }
-            add_images(registers, sums, over_images);
+            add_images(registers, of_images, over_images);
         }
     }
 }
@@ -268,12 +281,19 @@ fn add_images(registers: impl Registers, sums: &[Lanes], over_images: &mut Vec<f
     over_images.extend(rest.iter().map(|sum| sum.0.iter().sum::<f32>()));
 }
 
+/// Room to work in: sums that are yet one for each image, and those over them.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    pub(crate) of_images: Vec<Lanes>,
+    pub(crate) over_images: Vec<f32>,
+}
+
 /// Pixels of the gradient at four channels that stay in the first cache while all taps are multiplied with them.
 const STRIP: usize = 64;
 
 /// Rows that follow one another, of so many pixels as stay in the first cache, or of more where one row has more.
 fn strips([n_rows, n_columns]: [usize; 2]) -> impl Iterator<Item = Tile> {
-    let at_once = (STRIP / n_columns.max(1)).max(1);
+    let at_once = (STRIP / n_columns).max(1);
     (0..n_rows).step_by(at_once).map(move |row| Tile {
         row,
         column: 0,
@@ -355,36 +375,38 @@ fn products_of_taps<const SOME: usize, const STEP: usize>(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "a loop's body")]
-#[inline(always)]
-fn products_of_tile<const N: usize, const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
-    registers: impl Registers,
-    taps: &Taps<1>,
-    channels: Range<usize>,
-    x: &[Lanes],
-    row: usize,
-    g: &[Lanes],
-    at: Places,
-    sums: &mut [Lanes],
-) {
-    for (channel, range) in taps.of(channels) {
-        let g = &g[at.first + channel * at.area..];
-        let mut at_output = [[registers.zero(); COLUMNS]; ROWS];
-        for (r, at_output) in at_output.iter_mut().enumerate() {
-            for (at_output, g) in at_output.iter_mut().zip(&g[r * at.row..][..COLUMNS]) {
-                *at_output = registers.load(g);
-            }
-        }
-        for (tap, sum) in taps.taps[range.clone()].iter().zip(&mut sums[range]) {
-            let x = &x[tap.offset as usize..];
-            let mut all = registers.load(sum);
-            for (r, at_output) in at_output.iter().enumerate() {
-                let x = &x[r * row..][..(COLUMNS - 1) * STEP + 1];
-                for (c, g) in at_output.iter().enumerate() {
-                    all = registers.mul_add(*g, registers.load(&x[c * STEP]), all);
+impl Taps<1> {
+    #[expect(clippy::too_many_arguments, reason = "a loop's body")]
+    #[inline(always)]
+    fn products_of_tile<const ROWS: usize, const COLUMNS: usize, const STEP: usize>(
+        &self,
+        registers: impl Registers,
+        channels: Range<usize>,
+        x: &[Lanes],
+        row: usize,
+        g: &[Lanes],
+        at: Places,
+        sums: &mut [Lanes],
+    ) {
+        for (channel, range) in self.of(channels) {
+            let g = &g[at.first + channel * at.area..];
+            let mut at_output = [[registers.zero(); COLUMNS]; ROWS];
+            for (r, at_output) in at_output.iter_mut().enumerate() {
+                for (at_output, g) in at_output.iter_mut().zip(&g[r * at.row..][..COLUMNS]) {
+                    *at_output = registers.load(g);
                 }
             }
-            registers.store(all, sum);
+            for (tap, sum) in self.taps[range.clone()].iter().zip(&mut sums[range]) {
+                let x = &x[tap.offset as usize..];
+                let mut all = registers.load(sum);
+                for (r, at_output) in at_output.iter().enumerate() {
+                    let x = &x[r * row..][..(COLUMNS - 1) * STEP + 1];
+                    for (c, g) in at_output.iter().enumerate() {
+                        all = registers.mul_add(*g, registers.load(&x[c * STEP]), all);
+                    }
+                }
+                registers.store(all, sum);
+            }
         }
     }
 }
@@ -392,6 +414,17 @@ fn products_of_tile<const N: usize, const ROWS: usize, const COLUMNS: usize, con
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Rows of at most 64 pixels, or one row.
+    #[test]
+    fn strips_cover_images_in_order() {
+        let rows =
+            |size| -> Vec<(usize, usize)> { strips(size).map(|strip| (strip.row, strip.n_rows)).collect() };
+        assert_eq!(rows([2, 65]), [(0, 1), (1, 1)]);
+        assert_eq!(rows([3, 64]), [(0, 1), (1, 1), (2, 1)]);
+        assert_eq!(rows([5, 20]), [(0, 3), (3, 2)]);
+        assert_eq!(rows([2, 1]), [(0, 2)]);
+    }
 
     /// Whatever registers hold, pixels come in the order of rows and columns, each once.
     #[test]

@@ -1,6 +1,6 @@
 use crate::geometry::Padded;
 use crate::taps::Grouped;
-use crate::tiles::{Places, correlate, products, products_in_fours, sums_over_images};
+use crate::tiles::{Places, Sums, correlate, products, products_in_fours, sums_over_images};
 use crate::winograd::{Room, Winograd};
 use crate::{Convolution, Lanes, Planes, Storage, Way};
 
@@ -21,14 +21,14 @@ pub struct Weight {
 /// How it is multiplied.
 #[derive(Clone, Debug)]
 enum Kernel {
-    /// Each kept weight by itself.
+    /// One weight after the other: the kept ones, or all of four channels at once.
     Taps {
         /// By output channel, in the order of the weights.
         forward: Grouped,
         /// Which input pixels take part in the same taps: as many kinds as the stride squared.
         backward: Vec<Phase>,
     },
-    /// All weights at once, the pruned ones as zeros.
+    /// All weights in tiles of pixels, the pruned ones as zeros.
     Winograd(Winograd),
 }
 
@@ -55,11 +55,11 @@ impl Weight {
         storage: Storage,
     ) -> Self {
         let n_kept = kept.iter().filter(|&&kept| kept != 0.0).count();
-        let way = convolution.way(input, n_kept as f64 / kept.len() as f64);
+        let (way, _) = convolution.fastest(input, n_kept as f64 / kept.len().max(1) as f64);
         Self::multiplied(way, convolution, input, values, kept, storage)
     }
 
-    /// [`Weight::new`], by a way that the convolution knows.
+    /// [`Weight::new`], by a way that the convolution knows (fours: as far as its channels are some).
     pub(crate) fn multiplied(
         way: Way,
         convolution: Convolution,
@@ -133,6 +133,21 @@ impl Weight {
     /// How its images and gradients are stored.
     pub fn storage(&self) -> Storage {
         self.storage
+    }
+
+    #[cfg(test)]
+    pub(crate) fn way(&self) -> Way {
+        match &self.kernel {
+            Kernel::Winograd(_) => Way::Winograd,
+            Kernel::Taps {
+                forward: Grouped::Fours(_),
+                ..
+            } => Way::InFours,
+            Kernel::Taps {
+                forward: Grouped::Ones(_),
+                ..
+            } => Way::Kept,
+        }
     }
 
     pub(crate) fn around_input(&self) -> &Padded {
@@ -215,7 +230,7 @@ impl Weight {
         &self,
         x: &[Lanes],
         g: &[Lanes],
-        sums: &mut Vec<Lanes>,
+        sums: &mut Sums,
         room: &mut Room,
         at_weight: &mut Vec<f32>,
     ) {
@@ -232,19 +247,19 @@ impl Weight {
                 let size = [self.output.height, self.output.width];
                 match forward {
                     Grouped::Ones(taps) => {
-                        sums.clear();
-                        sums.resize(self.places.len(), Lanes::ZERO);
-                        products(taps, x, self.read(), g, at, size, sums);
-                        sums_over_images(sums, at_weight);
+                        let of_images = &mut sums.of_images;
+                        of_images.clear();
+                        of_images.resize(self.places.len(), Lanes::ZERO);
+                        products(taps, x, self.read(), g, at, size, of_images);
+                        sums_over_images(of_images, at_weight);
                     }
                     Grouped::Fours(taps) => {
-                        let mut of_all = Vec::new();
-                        products_in_fours(taps, x, self.read(), g, at, size, sums, &mut of_all);
-                        // All taps of four channels, then of the next; of each the four channels' sums.
-                        let n_taps = taps.taps.len() / taps.ends.len();
+                        products_in_fours(taps, x, self.read(), g, at, size, sums);
+                        // Every channel has all taps.
+                        let n_taps = taps.ends.first().map_or(0, |&end| end as u32);
                         at_weight.extend(self.places.iter().map(|&place| {
-                            let (channel, number) = (place as usize / n_taps, place as usize % n_taps);
-                            of_all[4 * (channel / 4 * n_taps + number) + channel % 4]
+                            let (channel, number) = (place / n_taps, place % n_taps);
+                            sums.over_images[(4 * (channel / 4 * n_taps + number) + channel % 4) as usize]
                         }));
                     }
                 }

@@ -255,11 +255,14 @@ fn work_is_what_the_faster_way_takes() {
         (of(16, 16, 10, 10), 0.55 * 26.0 / 25.0),
         (of(64, 64, 6, 2), 0.32 * 4.0 / 3.0),
     ] {
-        assert!((convolution.work(input, 1.0) - limit).abs() < 1e-12, "{input:?}");
-        assert_eq!(convolution.work(input, 0.1), 0.1);
-        let exact = convolution.work(input, 1.0);
-        assert_eq!(convolution.way(input, exact), Way::Kept);
-        assert_eq!(convolution.way(input, exact + 1e-9), Way::Winograd);
+        let (way, limit_here) = convolution.fastest(input, 1.0);
+        assert!(
+            (limit_here - limit).abs() < 1e-12 && way == Way::Winograd,
+            "{input:?}"
+        );
+        assert_eq!(convolution.fastest(input, 0.1), (Way::Kept, 0.1));
+        assert_ne!(convolution.fastest(input, limit_here).0, Way::Winograd);
+        assert_eq!(convolution.fastest(input, limit_here + 1e-9).0, Way::Winograd);
     }
     let (convolution, input) = of(64, 64, 8, 8);
     let odd = planes(64, 7, 8);
@@ -271,25 +274,40 @@ fn work_is_what_the_faster_way_takes() {
         padding,
     };
     for (other, input, limit) in [
-        (other(64, 3, 2, 1), input, 0.65),
-        (other(64, 3, 1, 0), input, 0.65),
-        (other(8, 3, 1, 1), input, 0.65),
-        (convolution, odd, 0.65),
-        (convolution, none, 0.65),
-        (convolution, planes(63, 8, 8), 0.65),
-        (other(64, 1, 1, 0), input, 0.95),
+        (other(64, 3, 2, 1), input, 0.5),
+        (other(64, 3, 1, 0), input, 0.5),
+        (other(8, 3, 1, 1), input, 0.5),
+        (convolution, odd, 0.5),
+        (convolution, none, 0.5),
+        (convolution, planes(63, 8, 8), 0.5),
+        (other(64, 1, 1, 0), input, 0.5),
         (other(63, 3, 1, 1), input, 1.0),
         (other(0, 3, 1, 1), input, 1.0),
         (other(64, 3, 3, 1), input, 1.0),
     ] {
-        assert_eq!(other.work(input, 1.0), limit, "{other:?} of {input:?}");
-        assert_eq!(other.work(input, 0.1), 0.1);
-        assert_eq!(other.way(input, limit), Way::Kept);
-        let behind = if limit < 1.0 { Way::InFours } else { Way::Kept };
-        assert_eq!(
-            other.way(input, (limit + 1e-9).min(1.0)),
-            behind,
-            "{other:?} of {input:?}"
-        );
+        let slower = if other.kernel == 1 { 2.0 } else { 1.0 };
+        crate::dispatch::tests::at_each_level(|| {
+            let limit = if crate::dispatch::Level::has_many_registers() {
+                limit
+            } else {
+                1.0
+            };
+            let of_all = if limit < 1.0 { Way::InFours } else { Way::Kept };
+            assert_eq!(
+                other.fastest(input, 1.0),
+                (of_all, slower * limit),
+                "{other:?} of {input:?}"
+            );
+            assert_eq!(other.fastest(input, 0.1), (Way::Kept, slower * 0.1));
+            assert_eq!(other.fastest(input, limit).0, Way::Kept);
+            if let Some(n) = other
+                .output(input)
+                .map(|_| other.n_out * input.channels * other.kernel.pow(2))
+            {
+                let all = vec![1.0; n];
+                let weight = Weight::new(other, input, &all, &all, Storage::F32);
+                assert_eq!(weight.way(), if n > 0 { of_all } else { Way::Kept });
+            }
+        });
     }
 }

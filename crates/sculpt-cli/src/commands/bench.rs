@@ -336,13 +336,13 @@ fn kernels_of(
         format!("{share:.0} % of the multiplications are by kept weights, the work {taken:.0} % of all");
     if is_own {
         let layers = format!(
-            "{} of {} layers multiply by all weights",
-            work.n_of_all, work.n_layers
+            "of {} layers {} by Winograd's algorithm, {} in fours of channels",
+            work.n_layers, work.n_by_winograd, work.n_in_fours
         );
-        let kernels = match work.n_of_all {
+        let kernels = match work.n_by_winograd + work.n_in_fours {
             0 => "kept weights alone",
-            n if n == work.n_layers => "all weights at once",
-            _ => "kept weights alone, or all at once",
+            n if n == work.n_layers => "all weights",
+            _ => "kept weights alone, or all",
         };
         return (kernels, format!("{all}, at most {limit:.0} %; {layers}"));
     }

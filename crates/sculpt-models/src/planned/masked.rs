@@ -1,5 +1,4 @@
-//! A network on a CPU by our own convolutions, of which a mask keeps few weights, or of which layers with many are multiplied by Winograd's
-//! algorithm. In training; in evaluation of networks that analyses look at.
+//! A network on a CPU by our own convolutions: layer by layer by the weights that a mask keeps, or by all. In training; in evaluation of networks that analyses look at.
 
 mod backward;
 mod memory;

@@ -11,17 +11,19 @@ use std::sync::Arc;
 /// Images of a batch below which threads would have nothing to share.
 pub(super) const FEWEST_IMAGES: i64 = 2 * LANES as i64;
 
-/// What a network's convolutions take of a mask's weights ([`Convolution::work`]), forward as for gradients.
+/// What a network's convolutions take of a mask's weights ([`Convolution::fastest`]), forward as for gradients.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvolutionWork {
     /// Multiplications by kept weights among all, 0 to 1.
     pub share_kept: f64,
-    /// What they take, of what multiplying by all weights one by one would: 0 to 1. libtorch's take [`most_work`].
+    /// How long they take, 1 being what multiplying by all weights one by one would, were kernels 3 × 3. libtorch's take [`most_work`].
     pub work: f64,
     /// Convolutions.
     pub n_layers: usize,
-    /// Those that multiply by all weights, pruned ones as zeros.
-    pub n_of_all: usize,
+    /// Those that multiply by all weights one by one, of four channels at once.
+    pub n_in_fours: usize,
+    /// Those that multiply by all weights at once.
+    pub n_by_winograd: usize,
 }
 
 /// A convolution, what it reads, and where its weight stands among the parameters.
@@ -76,7 +78,7 @@ pub(crate) fn convolution_work(
     [height, width]: [u32; 2],
 ) -> Option<ConvolutionWork> {
     let (mut of_all, mut of_kept, mut taken) = (0.0, 0.0, 0.0);
-    let (mut n_layers, mut n_of_all) = (0, 0);
+    let (mut n_layers, mut n_in_fours, mut n_by_winograd) = (0, 0, 0);
     for placed in convolutions(layout, plan, [height, width])? {
         let Placed {
             convolution,
@@ -90,15 +92,18 @@ pub(crate) fn convolution_work(
         let all = output.area() as f64 * of_layer.len() as f64;
         of_all += all;
         of_kept += all * share;
-        taken += all * convolution.work(input, share);
+        let (way, work) = convolution.fastest(input, share);
+        taken += all * work;
         n_layers += 1;
-        n_of_all += usize::from(convolution.way(input, share) != Way::Kept);
+        n_in_fours += usize::from(way == Way::InFours);
+        n_by_winograd += usize::from(way == Way::Winograd);
     }
     Some(ConvolutionWork {
         share_kept: of_kept / of_all,
         work: taken / of_all,
         n_layers,
-        n_of_all,
+        n_in_fours,
+        n_by_winograd,
     })
 }
 
