@@ -1,6 +1,6 @@
 use crate::dispatch::for_this_processor;
 use crate::norm::{Affine, Slope, pad, pad_gradient, pad_rectified};
-use crate::tiles::Sums;
+use crate::products::Sums;
 use crate::winograd::Room;
 use crate::{LANES, Lanes, Planes, Weight};
 

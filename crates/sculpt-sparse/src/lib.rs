@@ -6,6 +6,7 @@ mod geometry;
 mod lanes;
 mod norm;
 mod pool;
+mod products;
 mod registers;
 mod taps;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use crate::geometry::Padded;
+use crate::products::{Sums, products, products_in_fours, sums_over_images};
 use crate::taps::Grouped;
-use crate::tiles::{Places, Sums, correlate, products, products_in_fours, sums_over_images};
+use crate::tiles::{Places, correlate};
 use crate::winograd::{Room, Winograd};
 use crate::{Convolution, Lanes, Planes, Storage, Way};
 
