@@ -70,7 +70,7 @@ impl Convolution {
     /// gradients): 1 is what all weights of a 3 × 3 kernel take one by one. Measured on blocks of 32 × 32 pixels and 16 channels to 4 × 4 and 512 (`cargo bench
     /// -p sculpt-sparse`).
     pub fn fastest(&self, input: Planes, share_kept: f64) -> (Way, f64) {
-        let [in_fours, by_winograd] = [self.work_in_fours(), self.work_of_winograd(input)];
+        let [in_fours, by_winograd] = [self.work_in_fours(input), self.work_of_winograd(input)];
         // First what changes bits, by numbers that hold for every processor.
         let fastest = if by_winograd < share_kept {
             (Way::Winograd, by_winograd)
@@ -84,9 +84,10 @@ impl Convolution {
         (fastest.0, slower * fastest.1)
     }
 
-    /// A pixel is read once for four channels, where registers can hold sums enough. The bits are those of each kept weight by itself, whichever is chosen.
-    fn work_in_fours(&self) -> f64 {
-        let fits = self.n_out > 0 && self.n_out.is_multiple_of(4) && self.stride <= 2;
+    /// A pixel is read once for four channels, where registers can hold sums enough. Where few pixels are made all waits for the weights. The bits are those of each kept weight by itself, whichever is chosen.
+    fn work_in_fours(&self, input: Planes) -> f64 {
+        let has_pixels = self.output(input).is_some_and(|output| output.area() >= 16);
+        let fits = has_pixels && self.n_out > 0 && self.n_out.is_multiple_of(4) && self.stride <= 2;
         if fits && Level::has_many_registers() {
             0.5
         } else {
