@@ -1,11 +1,10 @@
 //! Finished nodes that are made again: under the same children, or with all that follows.
 
 use crate::done::{Done, ReadState, write_timing};
-use crate::progress::remove_folder;
 use crate::{ExperimentError, NodeId, Recipe, StateRef, Store};
 use sculpt_store::atomic::rename;
 use sculpt_store::digest::Digest;
-use sculpt_store::paths;
+use sculpt_store::{folders, paths};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -21,7 +20,7 @@ impl Store {
         };
         for (epoch, old) in self.old_states(id, &own)? {
             if made.state(epoch).is_none_or(|new| *new != old) {
-                remove_folder(&side)?;
+                folders::remove(&side)?;
                 return Err(ExperimentError::OtherBits {
                     id: id.clone(),
                     epoch,
@@ -37,7 +36,7 @@ impl Store {
         keep_timing(&side, &own)?;
         made.save(&own)?;
         remove_file(&paths::older_checkpoint(&own))?;
-        remove_folder(&side)
+        Ok(folders::remove(&side)?)
     }
 
     /// What is known of the states that children may have read: as recorded, else as they lie there.
@@ -133,7 +132,7 @@ impl Store {
                 remove_file(&path)?;
             }
             crate::progress::remove(&folder)?;
-            remove_folder(&paths::again_folder(&folder))?;
+            folders::remove(&paths::again_folder(&folder))?;
         }
         Ok(())
     }

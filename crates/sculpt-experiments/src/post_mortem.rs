@@ -2,10 +2,9 @@
 
 use crate::done::write_sealed;
 use crate::metrics::MetricsRow;
-use crate::progress::remove_folder;
 use crate::{ExperimentError, NodeId, Store};
 use sculpt_layout::Layout;
-use sculpt_store::{paths, sealed};
+use sculpt_store::{folders, paths, sealed};
 use sculpt_trainers::{EpochMetrics, State, TrainError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -98,7 +97,7 @@ impl PostMortem {
             tensors: params.chain(statistics).collect(),
         };
         write_sealed(&paths::post_mortem(folder), &post_mortem)?;
-        remove_folder(&paths::progress_folder(folder))
+        Ok(folders::remove(&paths::progress_folder(folder))?)
     }
 }
 

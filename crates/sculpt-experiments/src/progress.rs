@@ -8,11 +8,10 @@ use sculpt_checkpoints::{TensorData, read_tensors, tensors_bytes, write_tensors}
 use sculpt_masks::Mask;
 use sculpt_store::canonical::sha256_hex;
 use sculpt_store::digest::Digest;
-use sculpt_store::{atomic, paths, sealed};
+use sculpt_store::{atomic, folders, paths, sealed};
 use sculpt_trainers::Position;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 /// The state of an unfinished node.
@@ -203,7 +202,7 @@ fn sha256_of(tensors: &Tensors) -> String {
 /// Moves `progress/` out of the way and says so.
 fn set_aside(folder: &Path, why: &str) -> Result<String, ExperimentError> {
     let (from, to) = (paths::progress_folder(folder), paths::damaged_progress(folder));
-    remove_folder(&to)?;
+    folders::remove(&to)?;
     atomic::rename(&from, &to)?;
     Ok(format!(
         "{} {why}; it is now {}, and the node starts afresh",
@@ -214,16 +213,6 @@ fn set_aside(folder: &Path, why: &str) -> Result<String, ExperimentError> {
 
 /// Removes what a finished node needs no more.
 pub(crate) fn remove(folder: &Path) -> Result<(), ExperimentError> {
-    remove_folder(&paths::progress_folder(folder))?;
-    remove_folder(&paths::damaged_progress(folder))
-}
-
-pub(crate) fn remove_folder(folder: &Path) -> Result<(), ExperimentError> {
-    match fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(ExperimentError::Io {
-            path: folder.to_owned(),
-            source,
-        }),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    folders::remove(&paths::progress_folder(folder))?;
+    Ok(folders::remove(&paths::damaged_progress(folder))?)
 }

@@ -2,12 +2,11 @@
 
 use crate::manifest::{Manifest, ManifestEntry};
 use crate::metrics::{Metrics, write_metrics};
-use crate::progress::remove_folder;
 use crate::timings::{Timings, write_timings};
 use crate::{AnySuite, ExperimentError, Node, Predictions, Recipe, StateRef, Store};
 use sculpt_checkpoints::write_published;
 use sculpt_store::digest::Digest;
-use sculpt_store::{Lock, atomic, paths};
+use sculpt_store::{Lock, folders, paths};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -38,22 +37,13 @@ pub fn publish(
         });
     }
     let _lock = Lock::exclusive_within(&paths::suite_lock(folder), PUBLISHED_BY_THEN)?;
-    let (partial, old) = (paths::suite_partial(folder), paths::suite_old(folder));
-    let written = remove_folder(&partial)
-        .and_then(|()| write_suite(suite, recipe, &unique, predictions, store, &partial))
-        .and_then(|bytes| {
-            // The old suite is out of the way before the new one takes its place, and gone only after.
-            remove_folder(&old)?;
-            if folder.exists() {
-                atomic::rename(folder, &old)?;
-            }
-            atomic::rename(&partial, folder)?;
-            Ok(bytes)
-        });
-    remove_folder(&partial)?;
-    if written.is_ok() {
-        remove_folder(&old)?;
-    }
+    let partial = paths::suite_partial(folder);
+    folders::remove(&partial)?;
+    let written = write_suite(suite, recipe, &unique, predictions, store, &partial).and_then(|bytes| {
+        folders::replace(&partial, folder)?;
+        Ok(bytes)
+    });
+    folders::remove(&partial)?;
     written
 }
 

@@ -1,6 +1,6 @@
 //! Room in a cache: folders that were used longest ago go first.
 
-use sculpt_store::{FileError, Lock, atomic, paths};
+use sculpt_store::{FileError, Lock, atomic, folders, paths};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub fn make_room(
 ) -> Result<u64, FileError> {
     let way_out = paths::evicted_folder(cache);
     // What a killed process left on its way out.
-    remove_folder(&way_out)?;
+    folders::remove(&way_out)?;
     let mut folders = Vec::new();
     for first_two in entries(cache)? {
         if paths::file_name(&first_two).len() != 2 {
@@ -63,7 +63,7 @@ pub fn make_room(
         atomic::rename(&folder, &way_out.join(&name))?;
         total = total.saturating_sub(size);
     }
-    remove_folder(&way_out)?;
+    folders::remove(&way_out)?;
     Ok(total)
 }
 
@@ -98,17 +98,6 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     listed
         .map(|entry| entry.map(|entry| entry.path()).map_err(refused))
         .collect()
-}
-
-fn remove_folder(path: &Path) -> Result<(), FileError> {
-    match fs::remove_dir_all(path) {
-        Err(refused) if refused.kind() != io::ErrorKind::NotFound => Err(FileError {
-            path: path.to_owned(),
-            doing: "remove",
-            refused,
-        }),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod cache;
 pub mod canonical;
 pub mod digest;
 mod error;
+pub mod folders;
 pub mod growing;
 pub mod lease;
 mod lock;

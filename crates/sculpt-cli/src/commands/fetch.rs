@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use sculpt_experiments::{AnySuite, Manifest, ManifestEntry, Source, check_against};
 use sculpt_remote::Remote;
-use sculpt_store::{Lock, atomic, canonical::sha256_file, paths};
+use sculpt_store::{Lock, atomic, canonical::sha256_file, folders, paths};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -163,7 +163,7 @@ fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
         .iter()
         .map(|path| fs::metadata(path).with_context(at(path)).map(|m| m.len()));
     let bytes = sizes.sum::<anyhow::Result<u64>>()?;
-    replace(place, &partial)?;
+    folders::replace(&partial, place)?;
     Ok(Fetched {
         suite: name.to_owned(),
         folder: place.to_owned(),
@@ -358,26 +358,8 @@ fn remove_others(folder: &Path, known: &BTreeSet<PathBuf>) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The whole suite takes its place; an old one is out of the way before, and gone only after.
-fn replace(place: &Path, partial: &Path) -> anyhow::Result<()> {
-    let old = paths::suite_old(place);
-    remove_folder(&old)?;
-    if place.exists() {
-        atomic::rename(place, &old)?;
-    }
-    atomic::rename(partial, place)?;
-    remove_folder(&old)
-}
-
 fn remove_file(path: &Path) -> anyhow::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(at(path)),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-fn remove_folder(path: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error).with_context(at(path)),
         Ok(()) | Err(_) => Ok(()),
     }
