@@ -69,30 +69,27 @@ impl<'a> Hessian<'a> {
             .step_by(micro_batch)
             .map(|start| MicroBatch::new(&of, &order.narrow(0, start, step.min(n - start))))
             .collect();
-        let every = SAMPLED.max(n / LARGEST_SAMPLE);
-        // All classes, each with its share.
-        let sample =
-            (n / every >= SMALLEST_SAMPLE).then(|| MicroBatch::new(&of, &order.slice(0, None, None, every)));
         let space = TensorSpace::new(of.network.layout(), of.mask, of.theta.device());
         let theta = space.restrict(&of.theta.detach()).copy();
         let theta = theta.set_requires_grad(true);
-        let mut loss = 0.0;
+        let (mut loss, mut curvatures) = (0.0, Vec::new());
         let mut kept = Vec::new();
         for batch in &batches {
-            match graphs {
+            let logits = match graphs {
                 Graphs::Keep => {
-                    let (products, share) = product.linearise(batch, &theta);
+                    let (products, logits) = product.linearise(batch, &theta);
                     kept.push(products);
-                    loss += share;
+                    logits
                 }
-                Graphs::Rebuild => {
-                    loss += no_grad(|| batch.loss(&batch.logits(&theta)).double_value(&[]));
-                }
-            }
+                Graphs::Rebuild => no_grad(|| batch.logits(&theta)),
+            };
+            loss += no_grad(|| batch.loss(&logits.to_kind(Kind::Double)).double_value(&[]));
+            curvatures.push(MicroBatch::curvatures(&logits));
         }
         if !f64::is_finite(loss) {
             return Err(HessianError::LossNotFinite { loss });
         }
+        let sample = sample(&of, &order, &Tensor::cat(&curvatures, 0));
         Ok(Self {
             batches,
             sample,
@@ -105,7 +102,7 @@ impl<'a> Hessian<'a> {
         })
     }
 
-    /// The loss, nats.
+    /// The loss, nats: of logits in the numbers of `θ`, by f64.
     pub fn loss(&self) -> f64 {
         self.loss
     }
@@ -205,6 +202,53 @@ impl<'a> Hessian<'a> {
     }
 }
 
+/// Some of the images, in `order`: where most are told with confidence, `H` is a sum over few of them. How probable each is goes by the cube of
+/// the trace of its loss's curvature in the logits (of powers, that saved most products for a trained network; for one that is not, all are much the same).
+/// They are taken at equal distances in the sum of the probabilities (Madow 1949), so that every class has its share.
+fn sample<'a>(of: &MeanLoss<'a>, order: &Tensor, curvatures: &Tensor) -> Option<MicroBatch<'a>> {
+    let n = of.n_images();
+    let n_sampled = n / SAMPLED.max(n / LARGEST_SAMPLE);
+    if n_sampled < SMALLEST_SAMPLE {
+        return None;
+    }
+    let curvatures = Vec::<f64>::try_from(curvatures).expect("numbers in one dimension");
+    let sizes: Vec<f64> = curvatures.iter().map(|curvature| curvature.powi(3)).collect();
+    let mut sum = 0.0;
+    let taken = |(number, probability): (i64, f64)| {
+        let before = f64::round(sum);
+        sum += probability;
+        (sum.round() > before).then_some(number)
+    };
+    let which: Vec<i64> = (0..)
+        .zip(probabilities(&sizes, n_sampled as usize))
+        .filter_map(taken)
+        .collect();
+    let which = Tensor::from_slice(&which).to_device(order.device());
+    (which.numel() > 0).then(|| MicroBatch::new(of, &order.index_select(0, &which)))
+}
+
+/// In proportion to `sizes`, but at most 1, and of the sum `n`, as far as so many sizes are not 0.
+fn probabilities(sizes: &[f64], n: usize) -> Vec<f64> {
+    let mut descending = sizes.to_vec();
+    descending.sort_by(|a, b| b.total_cmp(a));
+    let mut rest: f64 = sizes.iter().sum();
+    let mut unit = 0.0;
+    // The largest are certain, as long as their proportion is more than that.
+    for (n_certain, size) in descending.iter().take(n).enumerate() {
+        unit = rest.max(0.0) / (n - n_certain) as f64;
+        if *size <= unit {
+            break;
+        }
+        rest -= size;
+    }
+    let probability = |&size: &f64| match size {
+        0.0 => 0.0,
+        _ if size > unit => 1.0,
+        _ => size / unit,
+    };
+    sizes.iter().map(probability).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +257,44 @@ mod tests {
     use sculpt_masks::Mask;
     use sculpt_network::{FromFn, Network};
     use tch::Device;
+
+    /// Of 5 chances 2: none is more than certain, and what is 0 has none.
+    #[test]
+    fn probabilities_by_hand() {
+        assert_eq!(
+            probabilities(&[4.0, 1.0, 1.0, 2.0, 0.0], 2),
+            [1.0, 0.25, 0.25, 0.5, 0.0]
+        );
+        assert_eq!(
+            probabilities(&[1.0, 1.0, 10.0, 1.0, 1.0], 2),
+            [0.25, 0.25, 1.0, 0.25, 0.25]
+        );
+        assert_eq!(probabilities(&[0.0, 0.1, 0.0, 0.2], 3), [0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(probabilities(&[0.0, 0.0], 1), [0.0, 0.0]);
+        assert_eq!(probabilities(&[3.0; 8], 4), [0.5; 8]);
+    }
+
+    /// Of 64 images, 8 are chosen: of those about which the network is in doubt (x is small there), and one alone of the others.
+    #[test]
+    fn samples_are_of_images_in_doubt() {
+        let network = logistic();
+        let (theta, none) = (Tensor::from_slice(&[1.0]), Tensor::from_slice::<f64>(&[]));
+        let mut images = [6.0; 64];
+        images[..7].fill(0.5);
+        let of = MeanLoss {
+            network: &network,
+            theta: &theta,
+            buffers: &none,
+            mask: None,
+            images: &matrix(&images),
+            labels: &Tensor::from_slice(&[0i64; 64]),
+        };
+        let hessian = Hessian::new(of, Product::DoubleBackward, 16, Graphs::Keep).unwrap();
+        let product = hessian.sampled().unwrap()(&Tensor::from_slice(&[1.0])).double_value(&[0]);
+        let share = |x: f64| x * x * (-x).exp() / (1.0 + (-x).exp()).powi(2) / 64.0;
+        let expected = 7.0 * share(0.5) + share(6.0);
+        assert!((product / expected - 1.0).abs() < 1e-12, "{product} {expected}");
+    }
 
     /// θ = [w]; logits of the image x are [w x, 0].
     fn logistic() -> impl Network<Tensor> {
@@ -295,6 +377,7 @@ mod tests {
             labels: &Tensor::from_slice(&[0i64, 0]),
         };
         let hessian = Hessian::new(of, Product::GaussNewton, 2, Graphs::Keep).unwrap();
+        assert!((hessian.loss() / (-20f64).exp().ln_1p() - 1.0).abs() < 1e-7);
         let product = hessian.product(&Tensor::from_slice(&[1.0, 0.0, 0.0, 0.0]));
         let p = 1.0 / (1.0 + (-20f64).exp());
         let expected = p * ((-20f64).exp() * p);

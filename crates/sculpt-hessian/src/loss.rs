@@ -156,6 +156,12 @@ impl<'a> MicroBatch<'a> {
         logits.detach().to_kind(Kind::Double).softmax(-1, None::<Kind>)
     }
 
+    /// Of each image, `1 − Σ p²`, `[len]`, f64: the trace of `∇_z` of its cross-entropy twice.
+    pub(crate) fn curvatures(logits: &Tensor) -> Tensor {
+        let squares = Self::probabilities(logits).square();
+        1.0 - squares.sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)
+    }
+
     /// `∇_z` of [`MicroBatch::loss`]: `(p − e_y) / n` for each image's probabilities `p` and label `y`.
     pub(crate) fn slope(&self, logits: &Tensor) -> Tensor {
         let p = Self::probabilities(logits);

@@ -39,33 +39,31 @@ impl Product {
             .flatten()
     }
 
-    /// What products on one micro-batch share at `theta` (a leaf that requires gradients), and the loss there.
-    pub(crate) fn linearise<'a>(self, batch: &MicroBatch<'a>, theta: &Tensor) -> (Products<'a>, f64) {
-        let loss = |logits: &Tensor| no_grad(|| batch.loss(logits).double_value(&[]));
+    /// What products on one micro-batch share at `theta` (a leaf that requires gradients), and the logits there.
+    pub(crate) fn linearise<'a>(self, batch: &MicroBatch<'a>, theta: &Tensor) -> (Products<'a>, Tensor) {
         match self {
             Product::DoubleBackward => {
                 if let Some(mut network) = batch.linearise(theta) {
-                    let gradient = network.pull_back(&batch.slope(network.logits()));
-                    let loss = loss(network.logits());
-                    let gradient = Some(gradient);
-                    return (Products::Written { network, gradient }, loss);
+                    let logits = network.logits().shallow_clone();
+                    let gradient = Some(network.pull_back(&batch.slope(&logits)));
+                    return (Products::Written { network, gradient }, logits);
                 }
-                let loss = batch.loss(&batch.logits(theta));
-                let gradient = differentiable_derivative(&loss, theta);
-                (Products::Gradient(gradient), loss.double_value(&[]))
+                let logits = batch.logits(theta);
+                let gradient = differentiable_derivative(&batch.loss(&logits), theta);
+                (Products::Gradient(gradient), logits.detach())
             }
             Product::FiniteDifference { step } => {
-                let loss = no_grad(|| loss(&batch.logits(theta)));
-                (Products::Difference { step }, loss)
+                let logits = no_grad(|| batch.logits(theta));
+                (Products::Difference { step }, logits)
             }
             Product::GaussNewton => {
                 if let Some(network) = batch.linearise(theta) {
-                    let loss = loss(network.logits());
+                    let logits = network.logits().shallow_clone();
                     let gradient = None;
-                    return (Products::Written { network, gradient }, loss);
+                    return (Products::Written { network, gradient }, logits);
                 }
                 let logits = batch.logits(theta);
-                let loss = loss(&logits);
+                let values = logits.detach();
                 // u -> Jᵀu is linear, so its derivative along v is J v, whatever u is.
                 let u = logits.detach().zeros_like().set_requires_grad(true);
                 let pulled_back = differentiable_derivative(&(&logits * &u).sum(None::<Kind>), theta);
@@ -74,7 +72,7 @@ impl Product {
                     u,
                     pulled_back,
                 };
-                (jacobian, loss)
+                (jacobian, values)
             }
         }
     }
