@@ -4,6 +4,7 @@ mod error;
 mod hessian;
 mod loss;
 mod product;
+mod sample;
 mod space;
 mod spectrum;
 
