@@ -62,11 +62,12 @@ const NAMING: [(&str, &str); 3] = [
 ];
 
 /// Calls that write, move or make something on the disk.
-const WRITING: [&str; 8] = [
+const WRITING: [&str; 9] = [
     "fs::write(",
     "File::create(",
     "File::create_new(",
     "fs::rename(",
+    "renameat_with(",
     "fs::copy(",
     "OpenOptions::new(",
     "File::options(",
@@ -74,8 +75,12 @@ const WRITING: [&str; 8] = [
 ];
 
 /// Where they may stand, and why.
-const WRITERS: [(&str, &str); 6] = [
+const WRITERS: [(&str, &str); 7] = [
     ("crates/sculpt-store/src/atomic.rs", "the one writer"),
+    (
+        "crates/sculpt-store/src/folders.rs",
+        "two folders that exchange their names, which the writer then renames",
+    ),
     (
         "crates/sculpt-store/src/growing.rs",
         "what is watched grows by a line or record an epoch; no result is read from it, so it may be torn and is not synchronised",

@@ -2,8 +2,8 @@ use crate::get::at;
 use crate::{Archive, DownloadError, Proof};
 use flate2::read::GzDecoder;
 use sculpt_store::canonical::sha256_file;
-use sculpt_store::{atomic, paths};
-use std::fs::{self, File};
+use sculpt_store::{atomic, folders, paths};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path};
 
@@ -13,9 +13,7 @@ const MOST_BYTES: u64 = 1 << 30;
 /// Unpacks the wanted files of the archive at `path` into `folder`, which does not exist yet and appears whole.
 pub(crate) fn unpack(archive: &Archive, path: &Path, folder: &Path) -> Result<(), DownloadError> {
     let staging = paths::partial(folder);
-    if staging.exists() {
-        fs::remove_dir_all(&staging).map_err(at("remove", &staging))?;
-    }
+    folders::remove(&staging)?;
     atomic::create_folder(&staging)?;
     let unpacked = unpack_into(archive, path, &staging).and_then(|()| {
         let sha256s = checksums(archive, &staging)?;
@@ -32,7 +30,7 @@ pub(crate) fn unpack(archive: &Archive, path: &Path, folder: &Path) -> Result<()
     });
     if unpacked.is_err() {
         // The first error is the one to tell.
-        let _ = fs::remove_dir_all(&staging);
+        let _ = folders::remove(&staging);
     }
     unpacked
 }

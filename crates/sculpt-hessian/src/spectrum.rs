@@ -6,8 +6,8 @@ use tch::{Kind, Tensor};
 impl Hessian<'_> {
     /// The eigenpairs that `params` asks for. Within its residual of each value lies an eigenvalue.
     ///
-    /// The search begins near eigenvectors of an eighth of the images, most of those about which the network is in doubt: `H` is a mean over images,
-    /// and what is large in it is much the same over these, at an eighth of the cost. That search in turn, as the
+    /// The search begins near eigenvectors of an eighth of the images (at most 256), most of those about which the network is in doubt: `H` is a mean over
+    /// images, and what is large in it is much the same over these, at an eighth of the cost. That search in turn, as the
     /// whole one where there are fewer than 64 images, begins near the direction in which the gradients of the classes
     /// differ most, as far as micro-batches tell classes apart: eigenvectors of large eigenvalues lie near the span of
     /// these gradients (Papyan 2020). They are at hand. Products of some images are not counted.

@@ -31,21 +31,21 @@ pub fn make_room(
     let way_out = paths::evicted_folder(cache);
     // What a killed process left on its way out.
     folders::remove(&way_out)?;
-    let mut folders = Vec::new();
+    let mut found = Vec::new();
     for first_two in entries(cache)? {
         if paths::file_name(&first_two).len() != 2 {
             continue;
         }
         for folder in entries(&first_two)? {
             if paths::is_sha256(paths::file_name(&folder)) {
-                let last = fs::metadata(used(&folder)).and_then(|found| found.modified());
-                folders.push((last.ok(), bytes_of(&folder)?, folder));
+                let last = fs::metadata(used(&folder)).and_then(|of| of.modified());
+                found.push((last.ok(), bytes_of(&folder)?, folder));
             }
         }
     }
-    let mut total: u64 = folders.iter().map(|(_, bytes, _)| bytes).sum();
-    folders.sort();
-    for (last, size, folder) in folders {
+    let mut total: u64 = found.iter().map(|(_, bytes, _)| bytes).sum();
+    found.sort();
+    for (last, size, folder) in found {
         if total.saturating_add(bytes) <= room.most_bytes {
             break;
         }

@@ -181,7 +181,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
 }
 
 /// The folder that a path stands in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
+fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
@@ -254,7 +254,7 @@ impl Drop for Temporary {
 }
 
 /// Only Unix can open a folder as a file, and some file systems (CIFS, VirtualBox shares) cannot synchronise it.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+fn sync_folder(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }

@@ -1,17 +1,17 @@
 //! Folders that are replaced whole and removed.
 
-use crate::atomic::{folder_of, rename, sync_folder};
+use crate::atomic::rename;
 use crate::{FileError, paths};
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Gives a folder whose content is on the disk the place of another, if there is one, which is removed. Whoever looks meanwhile sees one or the other,
-/// whole; where the file system cannot exchange two folders (NFS, say), there is an instant without either. What a killed process leaves stands
-/// beside `place`, as [`paths::suite_old`] or under the new folder's name, and never in its place.
+/// Gives a folder whose content is on the disk the place of another, if there is one, which is removed. Whoever looks the place up meanwhile finds one
+/// or the other, whole (and who reads several files may find some of each); where the file system cannot exchange two folders (NFS,
+/// say), there is an instant without either. What a killed process leaves stands beside `place`, as [`paths::old_folder`] or under the new folder's name.
 ///
 /// # Errors
-/// What the operating system refuses.
+/// What the operating system refuses; then the old folder stands in its place, as far as that can be had back.
 pub fn replace(new: &Path, place: &Path) -> Result<(), FileError> {
     replace_with(new, place, exchange)
 }
@@ -19,27 +19,21 @@ pub fn replace(new: &Path, place: &Path) -> Result<(), FileError> {
 fn replace_with(
     new: &Path,
     place: &Path,
-    exchange: impl FnOnce(&Path, &Path) -> io::Result<()>,
+    exchange: impl Fn(&Path, &Path) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    let old = paths::suite_old(place);
-    remove(&old)?;
-    if !place.exists() {
-        return rename(new, place);
+    let old = paths::old_folder(place);
+    if fs::symlink_metadata(place).is_err() {
+        // What a killed process moved out of the way is not removed before there is another.
+        rename(new, place)?;
+        return remove(&old);
     }
+    remove(&old)?;
+    // The first error is on its way to the caller: one of the way back would add nothing to it.
     if exchange(new, place).is_ok() {
-        sync_folder(folder_of(place)).map_err(|refused| FileError {
-            path: place.to_owned(),
-            doing: "synchronise the folder of",
-            refused,
-        })?;
-        // Under its old name it is no half-made new one, whatever happens next.
-        rename(new, &old)?;
+        rename(new, &old).inspect_err(|_| drop(exchange(new, place)))?;
     } else {
         rename(place, &old)?;
-        rename(new, place).inspect_err(|_| {
-            // The first error is on its way to the caller, and names the place that is empty if this fails too.
-            let _ = rename(&old, place);
-        })?;
+        rename(new, place).inspect_err(|_| drop(rename(&old, place)))?;
     }
     remove(&old)
 }
@@ -74,7 +68,6 @@ pub fn remove(folder: &Path) -> Result<(), FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn folder(path: &Path, content: &str) {
         fs::create_dir(path).unwrap();
@@ -101,7 +94,7 @@ mod tests {
                 assert_eq!(fs::read_to_string(place.join("file")).unwrap(), content);
                 assert_eq!(names(root.path()), ["s"]);
             }
-            folder(&paths::suite_old(&place), "left behind");
+            folder(&paths::old_folder(&place), "left behind");
             folder(&new, "four");
             replace_with(&new, &place, way).unwrap();
             assert_eq!(fs::read_to_string(place.join("file")).unwrap(), "four");
@@ -112,28 +105,46 @@ mod tests {
     /// Where folders can be exchanged, as on the disks that tests run on.
     #[cfg(target_os = "linux")]
     #[test]
-    fn who_looks_meanwhile_sees_one_or_the_other() {
+    fn who_looks_meanwhile_finds_one_or_the_other() {
         let root = tempfile::tempdir().unwrap();
         let (place, new) = (root.path().join("s"), root.path().join(".s.partial"));
         folder(&place, "0");
         folder(&new, "0");
-        if exchange(&new, &place).is_err() {
+        if let Err(refused) = exchange(&new, &place) {
+            eprintln!("nothing to see: folders cannot be exchanged here ({refused})");
             return;
         }
         remove(&new).unwrap();
-        let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let replacing = scope.spawn(|| {
                 for n in 1..300 {
                     folder(&new, &n.to_string());
                     replace(&new, &place).unwrap();
                 }
-                is_over.store(true, Ordering::Relaxed);
             });
-            while !is_over.load(Ordering::Relaxed) {
-                assert!(place.join("file").exists());
+            while !replacing.is_finished() {
+                assert!(place.exists());
             }
         });
+    }
+
+    /// As after a kill between the two renames: what is out of the way goes only when there is another; and a link that leads nowhere is a place too.
+    #[test]
+    fn what_was_out_of_the_way_and_what_leads_nowhere() {
+        let root = tempfile::tempdir().unwrap();
+        let (place, new) = (root.path().join("s"), root.path().join(".s.partial"));
+        folder(&paths::old_folder(&place), "old");
+        assert!(replace(&new, &place).is_err());
+        assert_eq!(names(root.path()), [".s.old"]);
+        folder(&new, "new");
+        replace(&new, &place).unwrap();
+        assert_eq!(names(root.path()), ["s"]);
+        remove(&place).unwrap();
+        std::os::unix::fs::symlink("nowhere", &place).unwrap();
+        folder(&new, "new");
+        replace(&new, &place).unwrap();
+        assert_eq!(fs::read_to_string(place.join("file")).unwrap(), "new");
+        assert_eq!(names(root.path()), ["s"]);
     }
 
     #[test]

@@ -285,9 +285,9 @@ pub fn suite_partial(suite_folder: &Path) -> PathBuf {
     beside(suite_folder, "partial")
 }
 
-/// Beside a suite's folder: the one before, until the new one stands in its place.
-pub fn suite_old(suite_folder: &Path) -> PathBuf {
-    beside(suite_folder, "old")
+/// Beside a folder: the one that stood in its place, on its way out ([`crate::folders::replace`]).
+pub fn old_folder(folder: &Path) -> PathBuf {
+    beside(folder, "old")
 }
 
 /// Beside a suite's folder: lock of whoever publishes or fetches it.

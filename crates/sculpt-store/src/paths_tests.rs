@@ -26,7 +26,7 @@ fn names_are_the_contract() {
     );
     let fetched = fetched_suite(Path::new("data"), "demo");
     assert_eq!(suite_partial(&fetched), Path::new("data/fetched/.demo.partial"));
-    assert_eq!(suite_old(&fetched), Path::new("data/fetched/.demo.old"));
+    assert_eq!(old_folder(&fetched), Path::new("data/fetched/.demo.old"));
     assert_eq!(partial(Path::new("d/x.tar.gz")), Path::new("d/x.tar.gz.partial"));
     let reports = report_folder(Path::new("reports"), "demo");
     assert_eq!(
