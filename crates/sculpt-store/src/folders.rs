@@ -22,10 +22,20 @@ fn replace_with(
     exchange: impl Fn(&Path, &Path) -> io::Result<()>,
 ) -> Result<(), FileError> {
     let old = paths::old_folder(place);
-    if fs::symlink_metadata(place).is_err() {
+    match fs::symlink_metadata(place) {
+        Ok(found) if found.is_dir() || found.is_symlink() => {}
+        Ok(_) => {
+            return Err(FileError {
+                path: place.to_owned(),
+                doing: "replace",
+                refused: io::Error::other("it is no folder"),
+            });
+        }
         // What a killed process moved out of the way is not removed before there is another.
-        rename(new, place)?;
-        return remove(&old);
+        Err(_) => {
+            rename(new, place)?;
+            return remove(&old);
+        }
     }
     remove(&old)?;
     // The first error is on its way to the caller: one of the way back would add nothing to it.
@@ -158,8 +168,10 @@ mod tests {
                 .to_string()
                 .starts_with("cannot remove ")
         );
-        remove(&place).unwrap();
         folder(&place, "one");
+        let error = replace(&place, &file).unwrap_err().to_string();
+        assert!(error.ends_with("file: it is no folder"), "{error}");
+        assert!(file.is_file() && place.is_dir());
         assert!(replace(&root.path().join("none"), &place).is_err());
         assert_eq!(fs::read_to_string(place.join("file")).unwrap(), "one");
     }

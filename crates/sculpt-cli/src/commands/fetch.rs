@@ -92,6 +92,10 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 fn fetch(name: &str, from: &Origin, place: &Path) -> anyhow::Result<Fetched> {
     let _lock = Lock::exclusive_within(&paths::suite_lock(place), FETCHED_BY_THEN)?;
     let partial = paths::suite_partial(place);
+    if partial.is_symlink() {
+        // What it leads to is no attempt of ours.
+        remove_file(&partial)?;
+    }
     let mut known = BTreeSet::new();
     let mut list = |path: PathBuf, needed: bool, most: u64| -> anyhow::Result<PathBuf> {
         if bring_list(from, &path, needed, most)? {
