@@ -12,6 +12,7 @@ mod data_ref;
 mod done;
 mod environment;
 mod error;
+mod evaluation;
 mod grow;
 mod library;
 pub mod limits;
@@ -67,6 +68,9 @@ pub use data_ref::{AveragePool, DataRef, Normalisation};
 pub use done::{Done, ReadState, check_against};
 pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;
+pub use evaluation::{
+    EVALUATION_BATCH, evaluate_examples, evaluation_batch, evaluation_set, predict_examples,
+};
 pub use limits::Limit;
 pub use live::read_live;
 pub use manifest::{Manifest, ManifestEntry, WholeManifest};
@@ -98,9 +102,7 @@ pub use store::Store;
 pub use suite::{AnySuite, PreparedSuite, Suite};
 pub use timings::check_timings;
 pub use together::Processes;
-pub use training::{
-    EVALUATION_BATCH, Timing, evaluate_examples, evaluation_batch, evaluation_set, predict_examples,
-};
+pub use training::Timing;
 pub use worker::{Event, JobNumber, Report, Worker};
 
 pub use sculpt_trainers::Evaluation;

@@ -1,7 +1,7 @@
 //! From a criterion and a state to a mask.
 
+use crate::evaluation::evaluation_set;
 use crate::run::Work;
-use crate::training::evaluation_set;
 use crate::{Criterion, ExperimentError, Prune, ScoredOn, Scoring};
 use sculpt_checkpoints::State;
 use sculpt_datasets::Dataset;

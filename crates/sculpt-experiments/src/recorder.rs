@@ -2,11 +2,12 @@
 
 use crate::Evaluation;
 use crate::done::write_timing;
+use crate::evaluation::evaluate_examples;
 use crate::live::Live;
 use crate::metrics::{MetricsRow, write_metrics};
 use crate::progress::{Saved, SavedHeader};
 use crate::run::{Work, write_state};
-use crate::training::{Timing, evaluate_examples};
+use crate::training::Timing;
 use crate::{ExperimentError, Progress, Train, memory};
 use sculpt_checkpoints::State;
 use sculpt_datasets::{EvaluationSet, TrainingBatches};

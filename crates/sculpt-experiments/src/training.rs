@@ -1,5 +1,6 @@
 //! Running a Train node.
 
+use crate::evaluation::evaluation_set;
 use crate::live::Live;
 use crate::post_mortem::{PostMortem, is_divergence};
 use crate::progress::{Found, Saved, SavedHeader};
@@ -8,28 +9,15 @@ use crate::recorder::Recorder;
 use crate::run::Work;
 use crate::together::{Follower, lost};
 use crate::{Ended, ExperimentError, LabelNoise, Runner, Train, memory};
-use sculpt_datasets::{DataPart, Dataset, DatasetError, EvaluationSet, Loading};
+use sculpt_datasets::{DataPart, Loading};
 use sculpt_label_noise::corrupt;
-use sculpt_models::{ModelSpec, Precision};
 use sculpt_network::Network;
 use sculpt_random::Seed;
 use sculpt_schedules::Schedule;
-use sculpt_trainers::{
-    Batches, Division, Evaluation, Outcome, Ranks, Sgd, Training, try_evaluate, try_predict,
-};
+use sculpt_trainers::{Batches, Division, Outcome, Ranks, Sgd, Training};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Instant;
-use tch::{Device, Tensor};
-
-/// Images in a batch of every evaluation (design §5): part of what an accuracy means, to the last image.
-pub const EVALUATION_BATCH: usize = 500;
-
-/// The same for images of this many rows and columns: of large ones as many as have the pixels of 500 of 64 × 64, since memory
-/// has an end.
-pub fn evaluation_batch((height, width): (usize, usize)) -> usize {
-    (EVALUATION_BATCH * 64 * 64 / (height * width).max(1)).clamp(1, EVALUATION_BATCH)
-}
 
 /// What `timing.json` holds: wall time, apart from the deterministic metrics.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -203,54 +191,6 @@ impl Runner<'_> {
             }
         }
     }
-}
-
-/// Examples as every record and every figure looks at them.
-///
-/// # Errors
-/// What libtorch refuses: no memory, no such device.
-pub fn evaluation_set(
-    dataset: &Dataset,
-    part: &DataPart,
-    device: Device,
-) -> Result<EvaluationSet, DatasetError> {
-    part.evaluation(dataset.mean, dataset.std, evaluation_batch(part.size()), device)
-}
-
-/// Loss and accuracy as every record and every figure has them: f32, batches of [`evaluation_batch`].
-///
-/// # Errors
-/// An exported network without its file; pictures that cannot be read.
-pub fn evaluate_examples(
-    model: &ModelSpec,
-    theta: &Tensor,
-    buffers: &Tensor,
-    examples: &EvaluationSet,
-) -> Result<Evaluation, ExperimentError> {
-    let network = model.network(Precision::F32)?;
-    Ok(try_evaluate(&network, theta, buffers, examples.batches())?)
-}
-
-/// The same, and the class that the network gives each image, in their order.
-///
-/// # Errors
-/// As [`evaluate_examples`].
-pub fn predict_examples(
-    model: &ModelSpec,
-    theta: &Tensor,
-    buffers: &Tensor,
-    examples: &EvaluationSet,
-) -> Result<(Evaluation, Vec<u16>), ExperimentError> {
-    let network = model.network(Precision::F32)?;
-    let mut batches = Vec::new();
-    let keep = |classes: &Tensor| batches.push(classes.shallow_clone());
-    let evaluation = try_predict(&network, theta, buffers, examples.batches(), keep)?;
-    let all = Tensor::cat(&batches, 0).to_device(Device::Cpu);
-    let all = Vec::<i64>::try_from(&all)
-        .expect("classes are a list of integers")
-        .into_iter();
-    let class = |class: i64| u16::try_from(class).expect("networks have at most 65,535 outputs");
-    Ok((evaluation, all.map(class).collect()))
 }
 
 /// The same images, some of whose labels are wrong.
