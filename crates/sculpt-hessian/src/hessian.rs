@@ -59,13 +59,14 @@ impl<'a> Hessian<'a> {
             return Err(HessianError::NoMicroBatch);
         }
         let (n, step) = (of.n_images(), micro_batch as i64);
+        let space = TensorSpace::new(of.network.layout(), of.mask, of.theta.device());
+        let free = space.kept(of.theta.kind());
         // By class, so that the micro-batches' gradients tell classes apart.
         let order = of.labels.argsort_stable(true, 0, false);
         let batches: Vec<_> = (0..n)
             .step_by(micro_batch)
-            .map(|start| MicroBatch::new(&of, &order.narrow(0, start, step.min(n - start))))
+            .map(|start| MicroBatch::new(&of, &free, &order.narrow(0, start, step.min(n - start))))
             .collect();
-        let space = TensorSpace::new(of.network.layout(), of.mask, of.theta.device());
         let theta = space.restrict(&of.theta.detach()).copy();
         let theta = theta.set_requires_grad(true);
         let (mut loss, mut curvatures) = (0.0, Vec::new());
@@ -85,7 +86,7 @@ impl<'a> Hessian<'a> {
         if !f64::is_finite(loss) {
             return Err(HessianError::LossNotFinite { loss });
         }
-        let sample = sample(&of, &order, &Tensor::cat(&curvatures, 0));
+        let sample = sample(&of, &free, &order, &Tensor::cat(&curvatures, 0));
         Ok(Self {
             batches,
             sample,

@@ -116,6 +116,8 @@ fn check_length(what: &'static str, found: usize, expected: usize) -> Result<(),
 /// A part of the probe, and its share of the mean loss.
 pub(crate) struct MicroBatch<'a> {
     network: &'a dyn Network<Tensor>,
+    /// 1 at parameters that are free, 0 at pruned ones.
+    kept: Tensor,
     buffers: Tensor,
     images: Tensor,
     labels: Tensor,
@@ -124,10 +126,11 @@ pub(crate) struct MicroBatch<'a> {
 }
 
 impl<'a> MicroBatch<'a> {
-    /// Those images of `whole`.
-    pub(crate) fn new(whole: &MeanLoss<'a>, which: &Tensor) -> Self {
+    /// Those images of `whole`, of whose parameters those are free that are `kept`.
+    pub(crate) fn new(whole: &MeanLoss<'a>, kept: &Tensor, which: &Tensor) -> Self {
         Self {
             network: whole.network,
+            kept: kept.shallow_clone(),
             buffers: whole.buffers.detach(),
             images: whole.images.detach().index_select(0, which),
             labels: whole.labels.index_select(0, which),
@@ -143,7 +146,8 @@ impl<'a> MicroBatch<'a> {
 
     /// The network at `theta` with its own derivatives, if it knows them.
     pub(crate) fn linearise(&self, theta: &Tensor) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
-        self.network.linearise(theta, &self.buffers, &self.images)
+        self.network
+            .linearise_kept(theta, &self.kept, &self.buffers, &self.images)
     }
 
     /// Sum of the cross-entropies of these images over the number of all images: the shares add to the mean.

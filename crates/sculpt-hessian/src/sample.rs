@@ -13,7 +13,12 @@ const LARGEST_SAMPLE: i64 = 256;
 /// by the cube of the trace of its loss's curvature in the logits, since fewer products followed than by the first power or the second
 /// (45, 51 and 56 of ten probes of one trained ResNet-20; 68 from every eighth image); where a network is in doubt of all images, all powers are much the same.
 /// They are taken at equal distances in the sum of the probabilities (Madow 1949), so that every class has its share.
-pub(crate) fn sample<'a>(of: &MeanLoss<'a>, order: &Tensor, curvatures: &Tensor) -> Option<MicroBatch<'a>> {
+pub(crate) fn sample<'a>(
+    of: &MeanLoss<'a>,
+    kept: &Tensor,
+    order: &Tensor,
+    curvatures: &Tensor,
+) -> Option<MicroBatch<'a>> {
     let n_sampled = (of.n_images() / SAMPLED).min(LARGEST_SAMPLE);
     if n_sampled < SMALLEST_SAMPLE {
         return None;
@@ -31,7 +36,7 @@ pub(crate) fn sample<'a>(of: &MeanLoss<'a>, order: &Tensor, curvatures: &Tensor)
         .filter_map(taken)
         .collect();
     let which = Tensor::from_slice(&which).to_device(order.device());
-    (which.numel() > 0).then(|| MicroBatch::new(of, &order.index_select(0, &which)))
+    (which.numel() > 0).then(|| MicroBatch::new(of, kept, &order.index_select(0, &which)))
 }
 
 /// In proportion to `sizes`, but at most 1, and of the sum `n`, as far as so many sizes are not 0.

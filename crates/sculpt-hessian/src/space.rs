@@ -26,6 +26,14 @@ impl TensorSpace {
         }
     }
 
+    /// 1 at free coordinates, 0 at pruned ones, in numbers of this kind.
+    pub(crate) fn kept(&self, kind: Kind) -> Tensor {
+        match &self.pruned {
+            None => Tensor::ones([self.n_params], (kind, self.device)),
+            Some(pruned) => pruned.logical_not().to_kind(kind),
+        }
+    }
+
     /// `x` with 0 at pruned coordinates.
     pub(crate) fn restrict(&self, x: &Tensor) -> Tensor {
         match &self.pruned {

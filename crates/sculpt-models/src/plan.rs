@@ -6,12 +6,32 @@ use tch::{Kind, Tensor};
 
 /// The operations that a forward pass is made of, whatever passes: values, or their derivatives.
 pub(crate) trait Forward {
-    fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor;
+    /// Images, however they lie in memory, or what stands for them.
+    type Images;
+
+    fn conv_norm(&mut self, conv: &ConvNorm, x: &Self::Images) -> Self::Images;
     /// The ReLU behind `last`, or behind the block that `last` ends.
-    fn relu(&mut self, last: &ConvNorm, x: Tensor) -> Tensor;
-    fn max_pool(&mut self, pool: &MaxPool, x: &Tensor) -> Tensor;
+    fn relu(&mut self, last: &ConvNorm, x: Self::Images) -> Self::Images;
+    fn max_pool(&mut self, pool: &MaxPool, x: &Self::Images) -> Self::Images;
+    /// `y + x`.
+    fn add(&mut self, y: Self::Images, x: &Self::Images) -> Self::Images;
+    /// `y`, and what [`Join::Subsample`] makes of `x`.
+    fn add_subsampled(&mut self, y: Self::Images, x: &Self::Images) -> Self::Images;
     /// Features `[n, channels, height, width]` to logits: a linear layer on their mean over all pixels.
-    fn classify(&mut self, features: &Tensor) -> Tensor;
+    fn classify(&mut self, features: &Self::Images) -> Tensor;
+}
+
+/// `y + x` of tensors, in place of `y`.
+pub(crate) fn add(mut y: Tensor, x: &Tensor) -> Tensor {
+    y += x;
+    y
+}
+
+/// Every second pixel of `x`, added to `y`, in place; the channels that `x` has not are zero, half of them on either side (option A).
+pub(crate) fn add_subsampled(y: Tensor, x: &Tensor) -> Tensor {
+    let new = y.size()[1] - x.size()[1];
+    let half = x.slice(2, None, None, 2).slice(3, None, None, 2);
+    add(y, &half.constant_pad_nd([0, 0, 0, 0, new / 2, new - new / 2]))
 }
 
 /// `[n, channels]`, of `[n, channels, height, width]`.
@@ -103,7 +123,8 @@ impl Block {
 pub(crate) enum Join {
     Same,
     Project(ConvNorm),
-    Subsample { n_in: i64, n_out: i64 },
+    /// Every second pixel; the new channels are zero, half of them on either side.
+    Subsample,
 }
 
 /// Rows and columns of what a convolution reads and makes.
@@ -121,8 +142,8 @@ impl Sizes {
 }
 
 impl Plan {
-    pub(crate) fn forward(&self, pass: &mut impl Forward, images: &Tensor) -> Tensor {
-        let mut x = images.shallow_clone();
+    pub(crate) fn forward<P: Forward>(&self, pass: &mut P, images: P::Images) -> Tensor {
+        let mut x = images;
         for step in &self.steps {
             x = match step {
                 Step::ConvNorm(conv) => {
@@ -144,7 +165,7 @@ impl Plan {
                 Step::MaxPool(_) => (&[][..], None),
                 Step::Block(block) => match &block.shortcut {
                     Join::Project(conv) => (&block.convs[..], Some(conv)),
-                    Join::Same | Join::Subsample { .. } => (&block.convs[..], None),
+                    Join::Same | Join::Subsample => (&block.convs[..], None),
                 },
             };
             convs.iter().chain(beside)
@@ -182,23 +203,21 @@ impl Plan {
 }
 
 impl Block {
-    fn forward(&self, pass: &mut impl Forward, x: Tensor) -> Tensor {
+    fn forward<P: Forward>(&self, pass: &mut P, x: P::Images) -> P::Images {
         let (first, last) = self.convs();
-        let mut y = x.shallow_clone();
+        let mut y = None;
         for conv in first {
-            y = pass.conv_norm(conv, &y);
-            y = pass.relu(conv, y);
+            let made = pass.conv_norm(conv, y.as_ref().unwrap_or(&x));
+            y = Some(pass.relu(conv, made));
         }
-        y = pass.conv_norm(last, &y);
-        y += match &self.shortcut {
-            Join::Same => x,
-            Join::Project(conv) => pass.conv_norm(conv, &x),
-            Join::Subsample { n_in, n_out } => {
-                // Option A: every second pixel; the new channels are zero, half of them on either side.
-                let new = n_out - n_in;
-                let half = x.slice(2, None, None, 2).slice(3, None, None, 2);
-                half.constant_pad_nd([0, 0, 0, 0, new / 2, new - new / 2])
+        let y = pass.conv_norm(last, y.as_ref().unwrap_or(&x));
+        let y = match &self.shortcut {
+            Join::Same => pass.add(y, &x),
+            Join::Project(conv) => {
+                let beside = pass.conv_norm(conv, &x);
+                pass.add(y, &beside)
             }
+            Join::Subsample => pass.add_subsampled(y, &x),
         };
         pass.relu(last, y)
     }

@@ -1,18 +1,19 @@
 mod linearised;
 mod masked;
+mod threads;
+mod weights;
 
 use crate::conv2d;
-use crate::plan::{ConvNorm, Forward, MaxPool, Plan, mean_of_pixels};
-use linearised::LinearisedNetwork;
-pub use masked::ConvolutionWork;
+use crate::plan::{ConvNorm, Forward, MaxPool, Plan, add, add_subsampled, mean_of_pixels};
 use masked::MaskedNetwork;
-pub(crate) use masked::convolution_work;
 use sculpt_layout::Layout;
 use sculpt_network::{Differentiated, Linearised, Mode, Network};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 use tch::{Device, Kind, Tensor};
+pub use weights::ConvolutionWork;
+pub(crate) use weights::convolution_work;
 
 /// PyTorch's BatchNorm defaults, which torchvision leaves alone.
 const BATCH_NORM_EPS: f64 = 1e-5;
@@ -98,6 +99,8 @@ pub(crate) struct PlannedNetwork {
     param_shapes: Vec<Vec<i64>>,
     /// Of training by our own convolutions, from step to step.
     memory: masked::Memory,
+    /// Of derivatives by our own convolutions, from batch to batch.
+    recent: linearised::Recent,
 }
 
 impl PlannedNetwork {
@@ -120,6 +123,7 @@ impl PlannedNetwork {
             buffer_sizes,
             param_shapes,
             memory: masked::Memory::default(),
+            recent: linearised::Recent::default(),
         }
     }
 
@@ -167,7 +171,7 @@ impl Network<Tensor> for PlannedNetwork {
             mode,
             rounded,
         };
-        self.plan.forward(&mut pass, &channels_last(&images))
+        self.plan.forward(&mut pass, channels_last(&images))
     }
 
     /// On a CPU, from an f32 `θ`, where our own convolutions take little enough ([`most_work`]); None elsewhere.
@@ -182,15 +186,25 @@ impl Network<Tensor> for PlannedNetwork {
         Some(Box::new(masked))
     }
 
-    /// Of a folded network in full precision; None of any other.
+    /// Of a folded network in full precision; None of any other. By libtorch: the masks of nodes rest on it.
     fn linearise<'a>(
         &'a self,
         theta: &Tensor,
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
-        let can = self.folded && self.precision == Precision::F32;
-        can.then(|| Box::new(LinearisedNetwork::new(self, theta, buffers, images)) as Box<_>)
+        linearised::linearise(self, theta, buffers, images)
+    }
+
+    /// The same, by our own convolutions where these are faster.
+    fn linearise_kept<'a>(
+        &'a self,
+        theta: &Tensor,
+        kept: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
+        linearised::linearise_kept(self, theta, kept, buffers, images)
     }
 }
 
@@ -225,13 +239,14 @@ impl Pass<'_> {
 }
 
 impl Forward for Pass<'_> {
+    type Images = Tensor;
+
     fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor {
         if self.network.folded && self.mode == Mode::Eval {
-            let Folding { weight, bias, .. } = Folding::new(self.network, conv, self.full, &self.running);
-            let (weight, bias) = (
-                self.stored(weight.to_kind(x.kind())),
-                self.stored(bias.to_kind(x.kind())),
-            );
+            let kind = x.kind();
+            let folding = Folding::new(conv, self.full, &self.running);
+            let weight = folding.weight(&self.shaped(self.full, conv.weight));
+            let [weight, bias] = [weight, folding.bias].map(|x| self.stored(x.to_kind(kind)));
             return self.stored(conv2d(x, &weight, Some(&bias), conv.stride, conv.padding));
         }
         let (batch_statistics, momentum) = match self.mode {
@@ -275,6 +290,14 @@ impl Forward for Pass<'_> {
         x.max_pool2d(kernel, stride, padding, [1, 1], false)
     }
 
+    fn add(&mut self, y: Tensor, x: &Tensor) -> Tensor {
+        add(y, x)
+    }
+
+    fn add_subsampled(&mut self, y: Tensor, x: &Tensor) -> Tensor {
+        add_subsampled(y, x)
+    }
+
     fn classify(&mut self, features: &Tensor) -> Tensor {
         let classifier = self.network.plan.classifier;
         let pooled = self.stored(mean_of_pixels(features));
@@ -286,7 +309,7 @@ impl Forward for Pass<'_> {
     }
 }
 
-/// A convolution that has its BatchNorm multiplied in.
+/// A BatchNorm that is multiplied into its convolution.
 struct Folding {
     /// `b − μ`.
     offset: Tensor,
@@ -294,18 +317,15 @@ struct Folding {
     inverse: Tensor,
     /// `γ/σ`.
     factor: Tensor,
-    /// `w·γ/σ`.
-    weight: Tensor,
     /// `β + (b − μ)·γ/σ`.
     bias: Tensor,
 }
 
 impl Folding {
     /// Of views of `θ` and of the running statistics.
-    fn new(network: &PlannedNetwork, conv: &ConvNorm, params: &[Tensor], running: &[Tensor]) -> Self {
+    fn new(conv: &ConvNorm, params: &[Tensor], running: &[Tensor]) -> Self {
         let (mean, variance) = (&running[conv.buffer], &running[conv.buffer + 1]);
         let (scale, shift) = (&params[conv.scale()], &params[conv.scale() + 1]);
-        let weight = params[conv.weight].view(&network.param_shapes[conv.weight][..]);
         let offset = match conv.bias() {
             None => -mean,
             Some(bias) => &params[bias] - mean,
@@ -313,11 +333,15 @@ impl Folding {
         let inverse = (variance + BATCH_NORM_EPS).rsqrt();
         let factor = scale * &inverse;
         Self {
-            weight: weight * factor.view([-1, 1, 1, 1]),
             bias: shift + &offset * &factor,
             offset,
             inverse,
             factor,
         }
+    }
+
+    /// `w·γ/σ`, of `w` in its shape.
+    fn weight(&self, weight: &Tensor) -> Tensor {
+        weight * self.factor.view([-1, 1, 1, 1])
     }
 }

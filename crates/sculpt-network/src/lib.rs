@@ -33,6 +33,20 @@ pub trait Network<T> {
         let _ = (theta, buffers, images);
         None
     }
+
+    /// [`Network::linearise`] for whoever asks for no derivative along pruned weights: `kept` `[n_params]` is 0 there, where `theta` is 0
+    /// too, and 1 elsewhere. Directions are 0 at pruned weights, and what comes back there may be anything. As by default, as much as of
+    /// all weights.
+    fn linearise_kept<'a>(
+        &'a self,
+        theta: &T,
+        kept: &T,
+        buffers: &T,
+        images: &T,
+    ) -> Option<Box<dyn Linearised<T> + 'a>> {
+        let _ = kept;
+        self.linearise(theta, buffers, images)
+    }
 }
 
 /// A network at one point `θ` on one batch: the logits `z(θ)` and `J = ∂z/∂θ`.
@@ -94,6 +108,16 @@ impl<T, N: Network<T> + ?Sized> Network<T> for Box<N> {
 
     fn linearise<'a>(&'a self, theta: &T, buffers: &T, images: &T) -> Option<Box<dyn Linearised<T> + 'a>> {
         (**self).linearise(theta, buffers, images)
+    }
+
+    fn linearise_kept<'a>(
+        &'a self,
+        theta: &T,
+        kept: &T,
+        buffers: &T,
+        images: &T,
+    ) -> Option<Box<dyn Linearised<T> + 'a>> {
+        (**self).linearise_kept(theta, kept, buffers, images)
     }
 }
 

@@ -60,9 +60,21 @@ impl Weight {
     /// # Panics
     /// When a length is not that of the images.
     pub fn convolve(&self, x: Input<'_>, scratch: &mut Scratch, y: &mut [Lanes]) {
+        self.convolve_into(x, scratch, y, false);
+    }
+
+    /// The same, added to what `y` is.
+    ///
+    /// # Panics
+    /// As [`Weight::convolve`].
+    pub fn convolve_onto(&self, x: Input<'_>, scratch: &mut Scratch, y: &mut [Lanes]) {
+        self.convolve_into(x, scratch, y, true);
+    }
+
+    fn convolve_into(&self, x: Input<'_>, scratch: &mut Scratch, y: &mut [Lanes], add: bool) {
         assert_eq!(y.len(), self.output().len(), "the block's output");
         let x = self.padded(x, &mut scratch.x);
-        self.forward(x, y, &mut scratch.winograd);
+        self.forward(x, y, add, &mut scratch.winograd);
     }
 
     /// The gradients of a block at the convolution's input and at its kept weights, in the order of [`Weight::places`].
@@ -82,6 +94,36 @@ impl Weight {
         let padded = self.around_output();
         let at_output = room(&mut scratch.g, padded.len());
         pad_gradient(g, y, slopes, n, self.storage(), padded, at_output);
+        self.pull_back_padded(x, scratch, at_input, at_weight);
+    }
+
+    /// The same of a convolution that no BatchNorm follows: `g` is the gradient at what it makes, 0 in lanes that have no image.
+    ///
+    /// # Panics
+    /// As [`Weight::convolve`].
+    pub fn pull_back_unnormalised(
+        &self,
+        x: Input<'_>,
+        g: &[Lanes],
+        scratch: &mut Scratch,
+        at_input: InputGradient<'_>,
+        at_weight: &mut Vec<f32>,
+    ) {
+        assert_eq!(g.len(), self.output().len(), "the gradient at the block's output");
+        let padded = self.around_output();
+        pad(g, padded, room(&mut scratch.g, padded.len()));
+        self.pull_back_padded(x, scratch, at_input, at_weight);
+    }
+
+    /// From the gradient at the output, padded, in the room for it.
+    fn pull_back_padded(
+        &self,
+        x: Input<'_>,
+        scratch: &mut Scratch,
+        at_input: InputGradient<'_>,
+        at_weight: &mut Vec<f32>,
+    ) {
+        let at_output = &scratch.g[..self.around_output().len()];
         let x = self.padded(x, &mut scratch.x);
         self.at_weight(x, at_output, &mut scratch.sums, &mut scratch.winograd, at_weight);
         match at_input {

@@ -5,6 +5,7 @@ mod dispatch;
 mod geometry;
 mod lanes;
 mod norm;
+mod plain;
 mod pool;
 mod products;
 mod registers;
@@ -23,5 +24,6 @@ pub use norm::{
     Affine, Beside, Moments, Slope, Sums, before_relu, before_relu_of_norm, join, means_of_pixels, moments,
     subsample_transposed, sums,
 };
-pub use pool::{MaxPool, max_pool, max_pool_transposed};
+pub use plain::{add, add_subsampled, gate, rectify, shift, sums_of_channels};
+pub use pool::{MaxPool, max_pool, max_pool_along, max_pool_transposed};
 pub use weight::Weight;

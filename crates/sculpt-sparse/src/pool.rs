@@ -95,3 +95,33 @@ for_this_processor! {
         }
     }
 }
+
+for_this_processor! {
+    /// The change `dy` of the output `y` with a change `dx` of the images `x`: of each place that of the first of its largest pixels.
+    pub fn max_pool_along(
+        pool: MaxPool,
+        x: &[Lanes],
+        input: Planes,
+        y: &[Lanes],
+        dx: &[Lanes],
+        output: Planes,
+        dy: &mut [Lanes],
+    ) {
+        for channel in 0..input.channels {
+            let of_input = channel * input.area()..(channel + 1) * input.area();
+            let (x, dx) = (&x[of_input.clone()], &dx[of_input]);
+            for row in 0..output.height {
+                for column in 0..output.width {
+                    let at = channel * output.area() + row * output.width + column;
+                    let mut change = Lanes::ZERO;
+                    for (lane, change) in change.0.iter_mut().enumerate() {
+                        let largest = pool.window(input, row, column).find(|&place| x[place].0[lane] == y[at].0[lane]);
+                        // Of what is no number none is the largest.
+                        *change = largest.map_or(0.0, |place| dx[place].0[lane]);
+                    }
+                    dy[at] = change;
+                }
+            }
+        }
+    }
+}

@@ -1,7 +1,8 @@
 use crate::{
     Affine, Beside, Convolution, Input, InputGradient, LANES, Lanes, MaxPool, OutputGradient, Planes,
-    Scratch, Slope, Storage, Sums, Way, Weight, before_relu, before_relu_of_norm, block_of, join, max_pool,
-    max_pool_transposed, means_of_pixels, moments, subsample_transposed, sums,
+    Scratch, Slope, Storage, Sums, Way, Weight, add, add_subsampled, before_relu, before_relu_of_norm,
+    block_of, gate, join, max_pool, max_pool_along, max_pool_transposed, means_of_pixels, moments, rectify,
+    shift, subsample_transposed, sums, sums_of_channels,
 };
 use proptest::prelude::*;
 use sculpt_random::{Purpose, Seed, Stream};
@@ -129,9 +130,15 @@ proptest! {
         let along: f64 = weight.places().iter().zip(&at_weight).map(|(&place, &d)| f64::from(values[place as usize] * d)).sum();
         prop_assert_eq!(inner(&y, &g), along);
 
+        let mut added = y.clone();
+        weight.convolve_onto(Input::Images(&x), &mut scratch, &mut added);
+        prop_assert!(added.iter().zip(&y).all(|(twice, once)| *twice == once.map(|y| 2.0 * y)));
+
         let mut added = before.clone();
         let to = InputGradient::Add(&mut added);
-        weight.pull_back(Input::Images(&x), gradient, &mut scratch, to, &mut at_weight);
+        let mut again = Vec::new();
+        weight.pull_back_unnormalised(Input::Images(&x), &g, &mut scratch, to, &mut again);
+        prop_assert_eq!(&again, &at_weight);
         for ((added, before), own) in added.iter().zip(&before).zip(&at_input) {
             prop_assert_eq!(added, &before.zip(own, |a, b| a + b));
         }
@@ -211,6 +218,9 @@ proptest! {
         let mut at_images = vec![Lanes::ZERO; input.len()];
         max_pool_transposed(pool, &x, input, &y, &g, output, &mut at_images);
         prop_assert_eq!(inner(&y_moved, &g) - inner(&y, &g), inner(&d, &at_images));
+        let mut dy = vec![Lanes::ZERO; output.len()];
+        max_pool_along(pool, &x, input, &y, &d, output, &mut dy);
+        prop_assert_eq!(inner(&dy, &g), inner(&d, &at_images));
     }
 }
 
@@ -328,11 +338,35 @@ fn subsampled_images_by_hand() {
     let found: Vec<f32> = out.iter().map(|lanes| lanes.0[0]).collect();
     let expected = [0., 0., 0., 0., 1., 3., 7., 9., 10., 12., 16., 18., 0., 0., 0., 0.];
     assert_eq!(found, expected);
+    let mut added = vec![Lanes([100.0; LANES]); small.len()];
+    add_subsampled(&mut added, small, &x, large);
+    let found: Vec<f32> = added.iter().map(|lanes| lanes.0[15] - 100.0).collect();
+    assert_eq!(found, expected);
     let mut stream = stream(2);
     let g = block(small, &mut stream);
     let mut back = vec![Lanes::ZERO; large.len()];
     subsample_transposed(&g, small, &mut back, large);
     assert_eq!(inner(&out, &g), inner(&x, &back));
+}
+
+/// Two channels of two pixels: −1, 2 and 3, −4, the same in all images.
+#[test]
+fn plain_passes_by_hand() {
+    let of = |values: [f32; 4]| values.map(|v| Lanes([v; LANES])).to_vec();
+    let mut x = of([-1.0, 2.0, 3.0, -4.0]);
+    shift(&mut x, &[1.0, -1.0], 2);
+    assert_eq!(x, of([0.0, 3.0, 2.0, -5.0]));
+    add(&mut x, &of([1.0, -4.0, 0.0, 6.0]));
+    assert_eq!(x, of([1.0, -1.0, 2.0, 1.0]));
+    rectify(&mut x);
+    assert_eq!(x, of([1.0, 0.0, 2.0, 1.0]));
+    let mut g = of([5.0, 6.0, -7.0, 8.0]);
+    gate(&mut g, &x);
+    assert_eq!(g, of([5.0, 0.0, -7.0, 8.0]));
+    assert_eq!(sums_of_channels(&g, 2), [80.0, 16.0]);
+    let mut nan = of([f32::NAN; 4]);
+    rectify(&mut nan);
+    assert!(nan[0].0[0].is_nan(), "what is no number does not vanish");
 }
 
 /// Two pixels of two channels, eighteen images: two in the second block, zeros behind them.

@@ -170,7 +170,7 @@ impl Weight {
     }
 
     /// The convolution of a block: `x` as `Weight::padded` left it, `y` of [`Weight::output`].
-    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes], room: &mut Room) {
+    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes], add: bool, room: &mut Room) {
         match &self.kernel {
             Kernel::Taps { forward, .. } => {
                 let output = self.output;
@@ -181,9 +181,9 @@ impl Weight {
                     column: 1,
                 };
                 let size = [output.height, output.width];
-                correlate(forward, x, self.read(), y, to, size, false);
+                correlate(forward, x, self.read(), y, to, size, add);
             }
-            Kernel::Winograd(winograd) => winograd.forward(x, &self.around_input, y, room),
+            Kernel::Winograd(winograd) => winograd.forward(x, &self.around_input, y, add, room),
         }
         self.storage.round(y);
     }

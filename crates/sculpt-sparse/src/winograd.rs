@@ -137,8 +137,8 @@ impl Winograd {
     }
 
     /// The convolution of a block, `x` padded.
-    pub(crate) fn forward(&self, x: &[Lanes], padded: &Padded, y: &mut [Lanes], room: &mut Room) {
-        convolve(&self.forward, x, padded, y, false, room);
+    pub(crate) fn forward(&self, x: &[Lanes], padded: &Padded, y: &mut [Lanes], add: bool, room: &mut Room) {
+        convolve(&self.forward, x, padded, y, add, room);
     }
 
     /// The gradient of a block at the input, from that at the output, `g`, padded.

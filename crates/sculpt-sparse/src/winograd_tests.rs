@@ -77,6 +77,14 @@ fn check(n_in: usize, n_out: usize, height: usize, width: usize, n: usize, densi
         let mut scratch = used_scratch();
         let mut y = vec![Lanes([f32::NAN; LANES]); weight.output().len()];
         weight.convolve(Input::Images(&x), &mut scratch, &mut y);
+        let mut twice = y.clone();
+        weight.convolve_onto(Input::Images(&x), &mut scratch, &mut twice);
+        assert!(
+            twice
+                .iter()
+                .zip(&y)
+                .all(|(twice, y)| *twice == y.map(|y| 2.0 * y))
+        );
         let gradient = OutputGradient {
             g: &g,
             y: &y,

@@ -75,10 +75,7 @@ impl Residual {
             let (of_conv, of_norm) = (format!("{name}.downsample.0"), format!("{name}.downsample.1"));
             Join::Project(conv(builder, &of_conv, &of_norm, (channels, n_in), 1, stride))
         } else {
-            Join::Subsample {
-                n_in: n_in as i64,
-                n_out: channels as i64,
-            }
+            Join::Subsample
         };
         (Block { convs, shortcut }, channels)
     }

@@ -1,26 +1,64 @@
+mod blocks;
+mod kernels;
+mod point;
 mod squares;
+mod tensors;
+#[cfg(test)]
+mod tests;
 
-use super::{Folding, PlannedNetwork, channels_last};
-use crate::plan::{Block, ConvNorm, Forward, Join, MaxPool, Step, mean_of_pixels};
-use crate::{conv2d, convolution};
+use super::PlannedNetwork;
+use crate::plan::{Block, ConvNorm, Forward, Join, MaxPool, Step};
+use crate::planned::Precision;
+use blocks::Blocks;
+pub(super) use blocks::Recent;
+use kernels::{Kernels, PulledBack, Term};
+use point::{Folded, Point};
 use sculpt_network::{Differentiated, Linearised};
 use tch::{Kind, Tensor, no_grad};
+use tensors::Tensors;
+
+/// A folded network in full precision with its derivatives, by libtorch; None of any other.
+pub(super) fn linearise<'a>(
+    network: &'a PlannedNetwork,
+    theta: &Tensor,
+    buffers: &Tensor,
+    images: &Tensor,
+) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
+    let can = network.folded && network.precision == Precision::F32;
+    can.then(|| Box::new(LinearisedNetwork::new(network, Tensors, theta, buffers, images)) as Box<_>)
+}
+
+/// The same without those along pruned weights, by our own convolutions where these are faster.
+pub(super) fn linearise_kept<'a>(
+    network: &'a PlannedNetwork,
+    theta: &Tensor,
+    kept: &Tensor,
+    buffers: &Tensor,
+    images: &Tensor,
+) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
+    let can = network.folded && network.precision == Precision::F32;
+    let blocks = can.then(|| Blocks::new(network, theta, kept, buffers, images));
+    match blocks.flatten().filter(Blocks::are_worth_it) {
+        Some(blocks) => Some(Box::new(LinearisedNetwork::new(
+            network, blocks, theta, buffers, images,
+        ))),
+        None => linearise(network, theta, buffers, images),
+    }
+}
 
 /// A folded network at one point on one batch, all that its derivatives share kept in memory.
 ///
 /// Everything between the ReLUs is linear or bilinear, so the derivatives are written as the same convolutions
-/// again: a change of the gradient takes two forward and four backward ones for each layer. libtorch's own second
-/// derivative of a convolution takes others, whose kernels are as large as the images.
-pub(super) struct LinearisedNetwork<'a> {
-    network: &'a PlannedNetwork,
-    /// Views of `θ`.
-    params: Vec<Tensor>,
+/// again.
+struct LinearisedNetwork<'a, K: Kernels> {
+    kernels: K,
+    point: Point<'a>,
     /// By [`ConvNorm::number`].
-    layers: Vec<Layer>,
+    layers: Vec<Layer<K>>,
     /// By [`MaxPool::number`].
-    pools: Vec<Pooled>,
-    /// Of the features behind the last step.
-    feature_size: Vec<i64>,
+    pools: Vec<K::Pooled>,
+    /// Behind the last step; none before it.
+    features: Option<K::Images>,
     /// Their mean over all pixels, `[n, channels]`.
     pooled: Tensor,
     logits: Tensor,
@@ -28,218 +66,136 @@ pub(super) struct LinearisedNetwork<'a> {
     u: Option<Tensor>,
 }
 
-/// A folded convolution, `y = x ∗ w·γ/σ + β + (b − μ)·γ/σ`.
-struct Layer {
-    /// `b − μ`.
-    offset: Tensor,
-    /// `1/σ`.
-    inverse: Tensor,
-    /// `γ/σ`.
-    factor: Tensor,
-    /// `w·γ/σ`.
-    weight: Tensor,
-    /// `x`.
-    input: Tensor,
+/// What moves the folded weights: nothing, or a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moves {
+    Point,
+    Direction,
+}
+
+/// A folded convolution.
+struct Layer<K: Kernels> {
+    weight: K::Weight,
+    /// What it reads.
+    input: K::Images,
     /// What comes out of the ReLU behind it, or behind the block that it ends.
-    behind_relu: Option<Tensor>,
-    pulled: Option<Pulled>,
+    behind_relu: Option<K::Images>,
+    pulled: Option<Pulled<K>>,
 }
 
 /// What [`Linearised::pull_back`] finds at a layer: `g = ∂(u·z)/∂y` and its sums.
-struct Pulled {
-    g: Tensor,
+struct Pulled<K: Kernels> {
+    g: K::Images,
     folded: Folded,
 }
 
-/// Something for each number of `w`, `b`, `γ` and `β`, flat.
-struct Unfolded {
-    weight: Tensor,
-    bias: Option<Tensor>,
-    scale: Tensor,
-    shift: Tensor,
-}
-
-impl Unfolded {
-    /// To their places among those of all parameters.
-    fn put(self, conv: &ConvNorm, all: &mut [Tensor]) {
-        all[conv.weight] = self.weight;
-        if let (Some(place), Some(bias)) = (conv.bias(), self.bias) {
-            all[place] = bias;
-        }
-        all[conv.scale()] = self.scale;
-        all[conv.scale() + 1] = self.shift;
-    }
-}
-
-/// Something for each number of a folded weight, in its shape, and of a folded bias.
-struct Folded {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-struct Pooled {
-    input: Tensor,
-    /// Of the largest, `[n, channels, height, width]`, into `height·width` of the input.
-    indices: Tensor,
-}
-
-impl<'a> LinearisedNetwork<'a> {
-    pub(super) fn new(
+impl<'a, K: Kernels> LinearisedNetwork<'a, K> {
+    fn new(
         network: &'a PlannedNetwork,
+        kernels: K,
         theta: &Tensor,
         buffers: &Tensor,
         images: &Tensor,
     ) -> Self {
         no_grad(|| {
-            let running = buffers.split_with_sizes(&network.buffer_sizes[..], 0);
+            let point = Point::new(network, theta, buffers);
+            let weights = kernels.weights(Moves::Point, point.folded_weights());
+            let images = kernels.images(images);
             let mut pass = Values {
+                weights: weights.into_iter(),
                 of: Self {
-                    network,
-                    params: theta.detach().split_with_sizes(&network.param_sizes[..], 0),
+                    kernels,
+                    point,
                     layers: Vec::new(),
                     pools: Vec::new(),
-                    feature_size: Vec::new(),
+                    features: None,
                     pooled: Tensor::new(),
                     logits: Tensor::new(),
                     u: None,
                 },
-                running,
             };
-            let logits = network.plan.forward(&mut pass, &channels_last(&images.detach()));
+            let logits = network.plan.forward(&mut pass, images);
             Self { logits, ..pass.of }
         })
     }
 
-    /// `w`, `γ` or another parameter in its shape, of `all` parameters.
-    fn shaped(&self, all: &[Tensor], param: usize) -> Tensor {
-        all[param].view(&self.network.param_shapes[param][..])
-    }
-
-    fn classifier(&self, all: &[Tensor]) -> Tensor {
-        self.shaped(all, self.network.plan.classifier)
-    }
-
-    /// The change of a layer's folded weight and bias with that of `w`, `b`, `γ` and `β`.
-    fn fold(&self, conv: &ConvNorm, direction: &[Tensor]) -> Folded {
-        let layer = &self.layers[conv.number];
-        let change = &direction[conv.scale()] * &layer.inverse;
-        let weight = self.shaped(direction, conv.weight) * along_outputs(&layer.factor)
-            + self.shaped(&self.params, conv.weight) * along_outputs(&change);
-        let mut bias = &direction[conv.scale() + 1] + &layer.offset * change;
-        if let Some(own) = conv.bias() {
-            bias += &direction[own] * &layer.factor;
-        }
-        Folded {
-            weight: channels_last(&weight),
-            bias,
-        }
-    }
-
-    /// The transpose of [`Self::fold`].
-    fn unfold(&self, conv: &ConvNorm, gradient: &Folded) -> Unfolded {
-        let layer = &self.layers[conv.number];
-        let weight = &gradient.weight * along_outputs(&layer.factor);
-        let scale = sum_of_outputs(&(&gradient.weight * self.shaped(&self.params, conv.weight)))
-            + &gradient.bias * &layer.offset;
-        Unfolded {
-            weight: weight.reshape([-1]),
-            bias: conv.bias().map(|_| &gradient.bias * &layer.factor),
-            scale: scale * &layer.inverse,
-            shift: gradient.bias.shallow_clone(),
-        }
+    fn features(&self) -> &K::Images {
+        self.features.as_ref().expect("the forward pass is done")
     }
 
     /// From the pooled features back to the images, `at_convolution` from a layer's output to its input; the rest is
     /// linear, given what the ReLUs and the pooling let pass.
-    fn backward(&self, at_pooled: &Tensor, mut at_convolution: impl FnMut(&ConvNorm, Tensor) -> Tensor) {
-        let size = &self.feature_size;
-        let share = at_pooled / (size[2] * size[3]) as f64;
-        let mut g = channels_last(&share.unsqueeze(-1).unsqueeze(-1).expand(size, false));
-        for step in self.network.plan.steps.iter().rev() {
-            g = match step {
+    fn backward(
+        &self,
+        at_pooled: &Tensor,
+        mut at_convolution: impl FnMut(&ConvNorm, K::Images) -> Option<K::Images>,
+    ) {
+        let mut g = self.kernels.mean_of_pixels_back(at_pooled, self.features());
+        for step in self.point.network.plan.steps.iter().rev() {
+            let at_input = match step {
                 Step::ConvNorm(conv) => at_convolution(conv, self.through_relu(conv, g)),
-                Step::MaxPool(pool) => {
-                    let [kernel, stride, padding] = pool.sides();
-                    let Pooled { input, indices } = &self.pools[pool.number];
-                    input.max_pool2d_with_indices_backward(
-                        &g,
-                        kernel,
-                        stride,
-                        padding,
-                        [1, 1],
-                        false,
-                        indices,
-                    )
-                }
+                Step::MaxPool(pool) => Some(self.kernels.max_pool_back(pool, &self.pools[pool.number], &g)),
                 Step::Block(block) => self.backward_of_block(block, g, &mut at_convolution),
             };
+            let Some(at_input) = at_input else { return };
+            g = at_input;
         }
     }
 
     fn backward_of_block(
         &self,
         block: &Block,
-        g: Tensor,
-        at_convolution: &mut impl FnMut(&ConvNorm, Tensor) -> Tensor,
-    ) -> Tensor {
+        g: K::Images,
+        at_convolution: &mut impl FnMut(&ConvNorm, K::Images) -> Option<K::Images>,
+    ) -> Option<K::Images> {
         let (first, last) = block.convs();
-        let mut g = self.through_relu(last, g);
+        let g = self.through_relu(last, g);
         let beside = match &block.shortcut {
-            Join::Same => g.shallow_clone(),
-            Join::Project(conv) => at_convolution(conv, g.shallow_clone()),
-            Join::Subsample { n_in, n_out } => self.subsample_transposed(block, &g, *n_in, *n_out),
+            Join::Same => self.kernels.share(&g),
+            Join::Project(conv) => at_convolution(conv, self.kernels.share(&g))?,
+            Join::Subsample => {
+                let input = &self.layers[block.convs[0].number].input;
+                self.kernels.subsampled_back(&g, input)
+            }
         };
-        g = at_convolution(last, g);
+        let mut g = at_convolution(last, g)?;
         for conv in first.iter().rev() {
-            g = at_convolution(conv, self.through_relu(conv, g));
+            g = at_convolution(conv, self.through_relu(conv, g))?;
         }
-        g += beside;
-        g
+        Some(self.kernels.add(g, &beside))
     }
 
-    fn behind_relu(&self, conv: &ConvNorm) -> &Tensor {
+    /// A ReLU's derivative, either way.
+    fn through_relu(&self, conv: &ConvNorm, x: K::Images) -> K::Images {
         let output = &self.layers[conv.number].behind_relu;
-        output
+        let output = output
             .as_ref()
-            .expect("a ReLU follows, which the forward pass went through")
-    }
-
-    /// `x` where the ReLU lets pass, 0 elsewhere, in place: its derivative, either way.
-    fn through_relu(&self, conv: &ConvNorm, x: Tensor) -> Tensor {
-        self.behind_relu(conv).threshold_backward_grad_input(&x, &x, 0.0)
-    }
-
-    /// The transpose of [`Join::Subsample`].
-    fn subsample_transposed(&self, block: &Block, g: &Tensor, n_in: i64, n_out: i64) -> Tensor {
-        let size = self.layers[block.convs[0].number].input.size();
-        let kept = g.narrow(1, (n_out - n_in) / 2, n_in);
-        let columns = [size[0], n_in, kept.size()[2], size[3]];
-        let wide = Tensor::slice_backward(&kept, columns, 3, 0, i64::MAX, 2);
-        Tensor::slice_backward(&wide, &size[..], 2, 0, i64::MAX, 2)
+            .expect("a ReLU follows, which the forward pass went through");
+        self.kernels.gate(output, x)
     }
 }
 
-impl Differentiated<Tensor> for LinearisedNetwork<'_> {
+impl<K: Kernels> Differentiated<Tensor> for LinearisedNetwork<'_, K> {
     fn logits(&self) -> &Tensor {
         &self.logits
     }
 
     fn pull_back(&mut self, u: &Tensor) -> Tensor {
         no_grad(|| {
-            let mut pulled: Vec<Option<Pulled>> = self.layers.iter().map(|_| None).collect();
-            let mut gradient: Vec<_> = self.params.iter().map(|_| Tensor::new()).collect();
+            let mut pulled: Vec<Option<Pulled<K>>> = self.layers.iter().map(|_| None).collect();
+            let mut gradient: Vec<_> = self.point.params.iter().map(|_| Tensor::new()).collect();
             let u = u.detach();
-            self.backward(&u.matmul(&self.classifier(&self.params)), |conv, g| {
-                let layer = &self.layers[conv.number];
-                let (at_input, folded) = conv.backward(&g, &layer.input, &layer.weight);
-                self.unfold(conv, &folded).put(conv, &mut gradient);
+            let at_pooled = u.matmul(&self.point.classifier(&self.point.params));
+            self.backward(&at_pooled, |conv, g| {
+                let (at_input, folded) = self.back_through(conv, &[self.term(conv, &g)]);
+                self.point.unfold(conv, &folded).put(conv, &mut gradient);
                 pulled[conv.number] = Some(Pulled { g, folded });
                 at_input
             });
             for (layer, pulled) in self.layers.iter_mut().zip(pulled) {
                 layer.pulled = pulled;
             }
-            let fc = self.network.plan.classifier;
+            let fc = self.point.network.plan.classifier;
             gradient[fc] = u.tr().matmul(&self.pooled).reshape([-1]);
             gradient[fc + 1] = sum_of_rows(&u);
             self.u = Some(u);
@@ -248,199 +204,254 @@ impl Differentiated<Tensor> for LinearisedNetwork<'_> {
     }
 }
 
-impl Linearised<Tensor> for LinearisedNetwork<'_> {
-    fn change_along(&self, v: &Tensor, change_of_u: &dyn Fn(&Tensor) -> Tensor) -> Tensor {
-        no_grad(|| {
-            let direction = v.detach().split_with_sizes(&self.network.param_sizes[..], 0);
-            let mut tangents = Tangents {
-                of: self,
-                direction: &direction,
-                layers: Vec::new(),
-                pooled: Tensor::new(),
-            };
-            // The images stay.
-            let dz = self.network.plan.forward(&mut tangents, &Tensor::new());
-            let du = change_of_u(&dz);
+impl<K: Kernels> LinearisedNetwork<'_, K> {
+    /// Of the gradient at a layer's output.
+    fn term<'s>(&'s self, conv: &ConvNorm, g: &'s K::Images) -> Term<'s, K> {
+        let Layer { input, weight, .. } = &self.layers[conv.number];
+        Term { x: input, g, weight }
+    }
 
-            let mut change: Vec<_> = self.params.iter().map(|_| Tensor::new()).collect();
-            let fc = self.network.plan.classifier;
-            let mut at_pooled = du.matmul(&self.classifier(&self.params));
-            let mut of_fc = du.tr().matmul(&self.pooled);
-            if let Some(u) = &self.u {
-                at_pooled += u.matmul(&self.classifier(&direction));
-                of_fc += u.tr().matmul(&tangents.pooled);
+    /// To the gradients at a layer's input, which nobody asks for at the images, and at its folded parameters.
+    fn back_through(&self, conv: &ConvNorm, terms: &[Term<'_, K>]) -> (Option<K::Images>, Folded) {
+        let PulledBack {
+            at_input,
+            at_weight: weight,
+            at_bias: bias,
+        } = self.kernels.pull_back(conv, terms, conv.number > 0);
+        (at_input, Folded { weight, bias })
+    }
+
+    /// [`Linearised::change_along`].
+    fn change(&self, v: &Tensor, change_of_u: &dyn Fn(&Tensor) -> Tensor) -> Tensor {
+        let Point {
+            network, ref params, ..
+        } = self.point;
+        let direction = v.detach().split_with_sizes(&network.param_sizes[..], 0);
+        let mut tangents = Tangents {
+            of: self,
+            direction: &direction,
+            layers: Moved::along(self, &direction),
+            pooled: Tensor::new(),
+        };
+        // The images stay.
+        let dz = network.plan.forward(&mut tangents, None);
+        let du = change_of_u(&dz);
+
+        let mut change: Vec<_> = params.iter().map(|_| Tensor::new()).collect();
+        let fc = network.plan.classifier;
+        let mut at_pooled = du.matmul(&self.point.classifier(params));
+        let mut of_fc = du.tr().matmul(&self.pooled);
+        if let Some(u) = &self.u {
+            at_pooled += u.matmul(&self.point.classifier(&direction));
+            of_fc += u.tr().matmul(&tangents.pooled);
+        }
+        (change[fc], change[fc + 1]) = (of_fc.reshape([-1]), sum_of_rows(&du));
+        self.backward(&at_pooled, |conv, dg| {
+            let (layer, moved) = (&self.layers[conv.number], &tangents.layers[conv.number]);
+            let mut terms = vec![self.term(conv, &dg)];
+            if let (Some(Pulled { g, .. }), Some(dx)) = (&layer.pulled, &moved.input) {
+                let weight = &moved.weight;
+                terms.push(Term { x: dx, g, weight });
             }
-            (change[fc], change[fc + 1]) = (of_fc.reshape([-1]), sum_of_rows(&du));
-            self.backward(&at_pooled, |conv, dg| {
-                let (layer, moved) = (&self.layers[conv.number], &tangents.layers[conv.number]);
-                let (mut at_input, mut folded) = conv.backward(&dg, &layer.input, &layer.weight);
-                if let (Some(pulled), Some(dx)) = (&layer.pulled, &moved.input) {
-                    let [more, of_weight] = conv.backward_of_product(&pulled.g, dx, &moved.folded.weight);
-                    at_input += more;
-                    folded.weight += of_weight;
-                }
-                let mut unfolded = self.unfold(conv, &folded);
-                if let Some(pulled) = &layer.pulled {
-                    // The folded weight w·γ/σ and the folded bias β + (b − μ)·γ/σ are bilinear themselves.
-                    let Folded {
-                        weight: g,
-                        bias: at_bias,
-                    } = &pulled.folded;
-                    let factor = &direction[conv.scale()] * &layer.inverse;
-                    unfolded.weight += (g * along_outputs(&factor)).reshape([-1]);
-                    let along = self.shaped(&direction, conv.weight);
-                    unfolded.scale += sum_of_outputs(&(g * along)) * &layer.inverse;
-                    if let (Some(bias), Some(own)) = (&mut unfolded.bias, conv.bias()) {
-                        *bias += at_bias * &factor;
-                        unfolded.scale += at_bias * &direction[own] * &layer.inverse;
-                    }
-                }
-                unfolded.put(conv, &mut change);
-                at_input
-            });
-            Tensor::cat(&change, 0)
-        })
+            let (at_input, folded) = self.back_through(conv, &terms);
+            let mut unfolded = self.point.unfold(conv, &folded);
+            if let Some(Pulled { folded: gradient, .. }) = &layer.pulled {
+                self.point
+                    .add_change_of_unfold(conv, gradient, &direction, &mut unfolded);
+            }
+            unfolded.put(conv, &mut change);
+            at_input
+        });
+        Tensor::cat(&change, 0)
+    }
+}
+
+impl Linearised<Tensor> for LinearisedNetwork<'_, Tensors> {
+    fn change_along(&self, v: &Tensor, change_of_u: &dyn Fn(&Tensor) -> Tensor) -> Tensor {
+        no_grad(|| self.change(v, change_of_u))
     }
 
     fn squares(&self, us: &[Tensor]) -> Option<Tensor> {
         Some(self.sum_of_squares(us))
     }
 
-    /// Each parameter is of one layer, which every path passes once.
     fn is_affine_in_each(&self) -> bool {
-        self.network.plan.steps.iter().all(|step| match step {
-            Step::ConvNorm(_) | Step::MaxPool(_) | Step::Block(_) => true,
-        })
+        is_affine_in_each(self.point.network)
     }
 }
 
-/// The forward pass of the values, which notes what derivatives need.
-struct Values<'a> {
-    of: LinearisedNetwork<'a>,
-    running: Vec<Tensor>,
+impl Linearised<Tensor> for LinearisedNetwork<'_, Blocks<'_>> {
+    fn change_along(&self, v: &Tensor, change_of_u: &dyn Fn(&Tensor) -> Tensor) -> Tensor {
+        no_grad(|| self.change(v, change_of_u))
+    }
+
+    /// By libtorch, which keeps the images' shares apart.
+    fn squares(&self, us: &[Tensor]) -> Option<Tensor> {
+        let [theta, buffers, images] = &self.kernels.inputs;
+        let network = LinearisedNetwork::new(self.point.network, Tensors, theta, buffers, images);
+        network.squares(us)
+    }
+
+    fn is_affine_in_each(&self) -> bool {
+        is_affine_in_each(self.point.network)
+    }
 }
 
-impl Forward for Values<'_> {
-    fn conv_norm(&mut self, conv: &ConvNorm, x: &Tensor) -> Tensor {
-        let folding = Folding::new(self.of.network, conv, &self.of.params, &self.running);
-        let weight = channels_last(&folding.weight);
-        let y = conv.apply(x, &weight, Some(&folding.bias));
-        assert_eq!(self.of.layers.len(), conv.number, "layers are passed in order");
-        self.of.layers.push(Layer {
-            offset: folding.offset,
-            inverse: folding.inverse,
-            factor: folding.factor,
+/// Each parameter is of one layer, which every path passes once.
+fn is_affine_in_each(network: &PlannedNetwork) -> bool {
+    network.plan.steps.iter().all(|step| match step {
+        Step::ConvNorm(_) | Step::MaxPool(_) | Step::Block(_) => true,
+    })
+}
+
+/// The forward pass of the values, which notes what derivatives need.
+struct Values<'a, K: Kernels> {
+    of: LinearisedNetwork<'a, K>,
+    /// Of the layers to come.
+    weights: std::vec::IntoIter<K::Weight>,
+}
+
+impl<K: Kernels> Forward for Values<'_, K> {
+    type Images = K::Images;
+
+    fn conv_norm(&mut self, conv: &ConvNorm, x: &K::Images) -> K::Images {
+        let LinearisedNetwork {
+            kernels,
+            point,
+            layers,
+            ..
+        } = &mut self.of;
+        assert_eq!(layers.len(), conv.number, "layers are passed in order");
+        let weight = self.weights.next().expect("each layer has one");
+        let y = kernels.convolve(conv, &[(x, &weight)], Some(&point.foldings[conv.number].bias));
+        layers.push(Layer {
             weight,
-            input: x.shallow_clone(),
+            input: kernels.share(x),
             behind_relu: None,
             pulled: None,
         });
         y
     }
 
-    fn relu(&mut self, last: &ConvNorm, mut x: Tensor) -> Tensor {
-        let output = x.relu_();
-        self.of.layers[last.number].behind_relu = Some(output.shallow_clone());
+    fn relu(&mut self, last: &ConvNorm, x: K::Images) -> K::Images {
+        let output = self.of.kernels.relu(x);
+        self.of.layers[last.number].behind_relu = Some(self.of.kernels.share(&output));
         output
     }
 
-    fn max_pool(&mut self, pool: &MaxPool, x: &Tensor) -> Tensor {
-        let [kernel, stride, padding] = pool.sides();
-        let (output, indices) = x.max_pool2d_with_indices(kernel, stride, padding, [1, 1], false);
-        let input = x.shallow_clone();
+    fn max_pool(&mut self, pool: &MaxPool, x: &K::Images) -> K::Images {
+        let (output, pooled) = self.of.kernels.max_pool(pool, x);
         assert_eq!(self.of.pools.len(), pool.number, "poolings are passed in order");
-        self.of.pools.push(Pooled { input, indices });
+        self.of.pools.push(pooled);
         output
     }
 
-    fn classify(&mut self, features: &Tensor) -> Tensor {
-        self.of.feature_size = features.size();
-        self.of.pooled = mean_of_pixels(features);
-        let bias = &self.of.params[self.of.network.plan.classifier + 1];
-        let weight = self.of.classifier(&self.of.params);
+    fn add(&mut self, y: K::Images, x: &K::Images) -> K::Images {
+        self.of.kernels.add(y, x)
+    }
+
+    fn add_subsampled(&mut self, y: K::Images, x: &K::Images) -> K::Images {
+        self.of.kernels.add_subsampled(y, x)
+    }
+
+    fn classify(&mut self, features: &K::Images) -> Tensor {
+        self.of.pooled = self.of.kernels.mean_of_pixels(features);
+        self.of.features = Some(self.of.kernels.share(features));
+        let Point { network, params, .. } = &self.of.point;
+        let weight = self.of.point.classifier(params);
+        let bias = &params[network.plan.classifier + 1];
         self.of.pooled.linear(&weight, Some(bias))
     }
 }
 
-/// The forward pass of the values' change along a direction.
-struct Tangents<'a> {
-    of: &'a LinearisedNetwork<'a>,
+/// The forward pass of the values' change along a direction. Of what does not change there is none: the images.
+struct Tangents<'a, K: Kernels> {
+    of: &'a LinearisedNetwork<'a, K>,
     direction: &'a [Tensor],
     /// By [`ConvNorm::number`].
-    layers: Vec<Moved>,
+    layers: Vec<Moved<K>>,
     pooled: Tensor,
 }
 
 /// Changes at a layer.
-struct Moved {
-    /// None: the images.
-    input: Option<Tensor>,
-    folded: Folded,
+struct Moved<K: Kernels> {
+    /// None: of the images, or of what is not yet passed.
+    input: Option<K::Images>,
+    weight: K::Weight,
+    bias: Tensor,
 }
 
-impl Forward for Tangents<'_> {
-    fn conv_norm(&mut self, conv: &ConvNorm, dx: &Tensor) -> Tensor {
-        let layer = &self.of.layers[conv.number];
-        let folded = self.of.fold(conv, self.direction);
-        let mut dy = conv.apply(&layer.input, &folded.weight, Some(&folded.bias));
-        let input = dx.defined().then(|| dx.shallow_clone());
-        if let Some(dx) = &input {
-            dy += conv.apply(dx, &layer.weight, None);
+impl<K: Kernels> Moved<K> {
+    fn along(of: &LinearisedNetwork<'_, K>, direction: &[Tensor]) -> Vec<Self> {
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        for conv in of.point.network.plan.convs() {
+            let Folded { weight, bias } = of.point.fold(conv, direction);
+            weights.push(weight);
+            biases.push(bias);
         }
-        self.layers.push(Moved { input, folded });
-        dy
+        let weights = of.kernels.weights(Moves::Direction, weights);
+        let layers = weights.into_iter().zip(biases);
+        let layer = |(weight, bias)| Self {
+            input: None,
+            weight,
+            bias,
+        };
+        layers.map(layer).collect()
+    }
+}
+
+const STARTS: &str = "a network starts with a convolution";
+
+impl<K: Kernels> Forward for Tangents<'_, K> {
+    type Images = Option<K::Images>;
+
+    fn conv_norm(&mut self, conv: &ConvNorm, dx: &Self::Images) -> Self::Images {
+        let LinearisedNetwork { kernels, layers, .. } = self.of;
+        let (layer, moved) = (&layers[conv.number], &mut self.layers[conv.number]);
+        let mut terms = vec![(&layer.input, &moved.weight)];
+        terms.extend(dx.as_ref().map(|dx| (dx, &layer.weight)));
+        let dy = kernels.convolve(conv, &terms, Some(&moved.bias));
+        moved.input = dx.as_ref().map(|dx| kernels.share(dx));
+        Some(dy)
     }
 
-    fn relu(&mut self, last: &ConvNorm, dx: Tensor) -> Tensor {
-        self.of.through_relu(last, dx)
+    fn relu(&mut self, last: &ConvNorm, dx: Self::Images) -> Self::Images {
+        dx.map(|dx| self.of.through_relu(last, dx))
     }
 
-    fn max_pool(&mut self, pool: &MaxPool, dx: &Tensor) -> Tensor {
-        let indices = &self.of.pools[pool.number].indices;
-        let flat = dx.flatten(2, 3).gather(2, &indices.flatten(2, 3), false);
-        channels_last(&flat.view_as(indices))
+    fn max_pool(&mut self, pool: &MaxPool, dx: &Self::Images) -> Self::Images {
+        let along = |dx| {
+            self.of
+                .kernels
+                .max_pool_along(pool, &self.of.pools[pool.number], dx)
+        };
+        dx.as_ref().map(along)
     }
 
-    fn classify(&mut self, d_features: &Tensor) -> Tensor {
-        let classifier = self.of.network.plan.classifier;
-        self.pooled = mean_of_pixels(d_features);
-        self.pooled.matmul(&self.of.classifier(&self.of.params).tr())
+    fn add(&mut self, dy: Self::Images, dx: &Self::Images) -> Self::Images {
+        match (dy, dx) {
+            (Some(dy), Some(dx)) => Some(self.of.kernels.add(dy, dx)),
+            (dy, _) => dy,
+        }
+    }
+
+    fn add_subsampled(&mut self, dy: Self::Images, dx: &Self::Images) -> Self::Images {
+        match (dy, dx) {
+            (Some(dy), Some(dx)) => Some(self.of.kernels.add_subsampled(dy, dx)),
+            (dy, _) => dy,
+        }
+    }
+
+    fn classify(&mut self, d_features: &Self::Images) -> Tensor {
+        let point = &self.of.point;
+        let classifier = point.network.plan.classifier;
+        self.pooled = self.of.kernels.mean_of_pixels(d_features.as_ref().expect(STARTS));
+        self.pooled.matmul(&point.classifier(&point.params).tr())
             + self.of.pooled.linear(
-                &self.of.classifier(self.direction),
+                &point.classifier(self.direction),
                 Some(&self.direction[classifier + 1]),
             )
     }
-}
-
-impl ConvNorm {
-    fn apply(&self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-        conv2d(x, weight, bias, self.stride, self.padding)
-    }
-
-    /// From the gradient at the output to those at input, weight and bias.
-    fn backward(&self, g: &Tensor, x: &Tensor, weight: &Tensor) -> (Tensor, Folded) {
-        // Nobody asks for the gradient at the images.
-        let wanted = [self.number > 0, true, true];
-        let [input, weight, bias] = convolution::backward(g, x, weight, self.stride, self.padding, wanted);
-        (input, Folded { weight, bias })
-    }
-
-    /// The same without the bias.
-    fn backward_of_product(&self, g: &Tensor, x: &Tensor, weight: &Tensor) -> [Tensor; 2] {
-        let wanted = [true, true, false];
-        let [input, weight, _] = convolution::backward(g, x, weight, self.stride, self.padding, wanted);
-        [input, weight]
-    }
-}
-
-/// One factor for each output channel of a weight `[n_out, n_in, k, k]`.
-fn along_outputs(factor: &Tensor) -> Tensor {
-    factor.view([-1, 1, 1, 1])
-}
-
-/// `[n_out]`, of a weight `[n_out, n_in, k, k]`.
-fn sum_of_outputs(weight: &Tensor) -> Tensor {
-    weight.sum_dim_intlist([1i64, 2, 3].as_slice(), false, None::<Kind>)
 }
 
 /// `[classes]`, of `[n, classes]`.

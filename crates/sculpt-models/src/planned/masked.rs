@@ -2,9 +2,9 @@
 
 mod backward;
 mod memory;
-mod threads;
-mod weights;
 
+use super::threads::Threads;
+use super::weights::FEWEST_IMAGES;
 use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Layer, Made, Side, Source, Stream};
@@ -14,10 +14,6 @@ use sculpt_sparse::{
 };
 use std::sync::{Arc, Mutex};
 use tch::{Device, Kind, Tensor, no_grad};
-use threads::Threads;
-pub use weights::ConvolutionWork;
-use weights::FEWEST_IMAGES;
-pub(crate) use weights::convolution_work;
 
 /// What is kept from step to step: memory, which need not be taken and cleared anew.
 #[derive(Clone, Debug, Default)]
@@ -208,7 +204,7 @@ impl<'a> MaskedNetwork<'a> {
                         Join::Project(conv) => {
                             Side::Projected(pass.convolve(conv, Source::Stream(from), &mut running))
                         }
-                        Join::Subsample { .. } => Side::Subsampled(from),
+                        Join::Subsample => Side::Subsampled(from),
                     };
                     let last = *convs.last().expect("a block has convolutions");
                     pass.tape.push(Taped::Block(convs, side));
@@ -395,7 +391,7 @@ impl Differentiated<Tensor> for MaskedNetwork<'_> {
 
 impl PlannedNetwork {
     /// Whether these tensors and this processor are such that the convolutions can be our own.
-    fn can_be_masked(&self, tensors: &[&Tensor]) -> bool {
+    pub(super) fn can_be_masked(&self, tensors: &[&Tensor]) -> bool {
         let on_cpu = |x: &&Tensor| x.device() == Device::Cpu && x.kind() == Kind::Float;
         tensors.iter().all(on_cpu) && self.norm.is_none() && is_fast_here()
     }
@@ -407,7 +403,7 @@ fn inverse_deviation(moments: &Moments) -> f64 {
 }
 
 /// A tensor's numbers, in order.
-fn numbers(x: &Tensor) -> Vec<f32> {
+pub(super) fn numbers(x: &Tensor) -> Vec<f32> {
     let flat = x.detach().contiguous().view(-1);
     Vec::try_from(&flat).expect("an f32 tensor of one dimension")
 }

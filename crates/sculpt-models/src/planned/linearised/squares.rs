@@ -1,4 +1,6 @@
-use super::{LinearisedNetwork, along_outputs};
+use super::LinearisedNetwork;
+use super::point::{Point, along_outputs};
+use super::tensors::Tensors;
 use crate::convolution;
 use crate::plan::ConvNorm;
 use tch::{Kind, Tensor, no_grad};
@@ -12,22 +14,19 @@ const PATCHES: i64 = 1 << 20;
 /// Numbers of weights' gradients at once, an image's and a `u`'s each for itself.
 const APART: i64 = 16 << 20;
 
-impl LinearisedNetwork<'_> {
+impl LinearisedNetwork<'_, Tensors> {
     /// [`Linearised::squares`](sculpt_network::Linearised::squares): the gradients go back for all images together, and only where a
     /// weight's gradient sums over images is each kept apart, by a product of matrices for each.
     pub(super) fn sum_of_squares(&self, us: &[Tensor]) -> Tensor {
         no_grad(|| {
             let one: usize = self.layers.iter().map(|layer| layer.input.numel()).sum();
-            let weights = self
-                .network
-                .plan
-                .convs()
-                .map(|conv| self.params[conv.weight].numel());
+            let Point { network, params, .. } = &self.point;
+            let weights = network.plan.convs().map(|conv| params[conv.weight].numel());
             let widest = weights.max().unwrap_or(1);
             let together = (GRADIENTS / one.max(1))
                 .min(APART as usize / widest.max(1))
                 .max(1);
-            let mut sum = Tensor::cat(&self.params, 0).zeros_like();
+            let mut sum = Tensor::cat(params, 0).zeros_like();
             for us in us.chunks(together) {
                 sum += self.sum_of_squares_together(us);
             }
@@ -36,21 +35,21 @@ impl LinearisedNetwork<'_> {
     }
 
     fn sum_of_squares_together(&self, us: &[Tensor]) -> Tensor {
-        let fc = self.classifier(&self.params);
+        let fc = self.point.classifier(&self.point.params);
         let mut gradients: Vec<Vec<Tensor>> = self.layers.iter().map(|_| Vec::new()).collect();
         for u in us {
             self.backward(&u.detach().matmul(&fc), |conv, g| {
                 let at_input = self.at_input(conv, &g);
                 gradients[conv.number].push(g);
-                at_input
+                Some(at_input)
             });
         }
-        let mut squares: Vec<_> = self.params.iter().map(|_| Tensor::new()).collect();
-        for conv in self.network.plan.convs() {
+        let mut squares: Vec<_> = self.point.params.iter().map(|_| Tensor::new()).collect();
+        for conv in self.point.network.plan.convs() {
             self.squares_of(conv, &gradients[conv.number], &mut squares);
             gradients[conv.number].clear();
         }
-        let fc = self.network.plan.classifier;
+        let fc = self.point.network.plan.classifier;
         let of_u = Tensor::stack(us, 0).detach().square();
         squares[fc] = of_u
             .sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)
@@ -71,8 +70,8 @@ impl LinearisedNetwork<'_> {
 
     /// Of one layer, for the gradients `[n, n_out, h, w]` at its output, one of each `u`.
     fn squares_of(&self, conv: &ConvNorm, gradients: &[Tensor], squares: &mut [Tensor]) {
-        let layer = &self.layers[conv.number];
-        let weight = self.shaped(&self.params, conv.weight);
+        let (layer, folding) = (&self.layers[conv.number], &self.point.foldings[conv.number]);
+        let weight = self.point.shaped(&self.point.params, conv.weight);
         let [n_out, n_in, k, _] = weight.size()[..] else {
             unreachable!("a convolution has four dimensions")
         };
@@ -97,8 +96,8 @@ impl LinearisedNetwork<'_> {
         let at_once = (most / (height * width * k * k * n_in)).min(apart).clamp(1, n);
 
         let mut of_weight = flat.zeros_like();
-        let mut of_shift = layer.factor.zeros_like();
-        let mut of_scale = layer.factor.zeros_like();
+        let mut of_shift = folding.factor.zeros_like();
+        let mut of_scale = folding.factor.zeros_like();
         let columns = [0i64];
         let sum = |x: Tensor| x.sum_dim_intlist(columns.as_slice(), false, None::<Kind>);
         for first in (0..n).step_by(at_once as usize) {
@@ -119,16 +118,16 @@ impl LinearisedNetwork<'_> {
                 .view([-1, n_out]);
             let folded = g.transpose(1, 2).bmm(&patches).view([-1, n_out, k * k * n_in]);
             let along = (&folded * &flat).sum_dim_intlist([2i64].as_slice(), false, None::<Kind>);
-            of_scale += sum((along + &shift * &layer.offset).square());
+            of_scale += sum((along + &shift * &folding.offset).square());
             of_shift += sum(shift.square());
             of_weight += sum(folded.square());
         }
         let of_weight = of_weight.view([n_out, k, k, n_in]).permute([0, 3, 1, 2]);
-        squares[conv.weight] = (of_weight * along_outputs(&layer.factor.square())).reshape([-1]);
+        squares[conv.weight] = (of_weight * along_outputs(&folding.factor.square())).reshape([-1]);
         if let Some(own) = conv.bias() {
-            squares[own] = &of_shift * layer.factor.square();
+            squares[own] = &of_shift * folding.factor.square();
         }
-        squares[conv.scale()] = of_scale * layer.inverse.square();
+        squares[conv.scale()] = of_scale * folding.inverse.square();
         squares[conv.scale() + 1] = of_shift;
     }
 }
