@@ -1,7 +1,9 @@
 use crate::end::{check_finite, named_buffers};
 use crate::{BatchNormRule, ConnectivityError, Curve, End, ExampleSet};
 use sculpt_network::{Mode, Network};
+use serde::{Deserialize, Serialize};
 use std::iter;
+use std::ops::Range;
 use tch::{Kind, Reduction, Tensor, no_grad};
 
 /// Bytes of interpolated weights held at once, unless [`Connectivity::with_memory`] says otherwise.
@@ -66,7 +68,40 @@ impl<'a> Connectivity<'a> {
     /// When an end is not of the network's layout, or libtorch refuses an operation (images of a wrong shape,
     /// no memory).
     pub fn curve(&self, a: &End, b: &End, sets: &[ExampleSet<'_>]) -> Result<Vec<Curve>, ConnectivityError> {
-        let values = self.values(a, b, 0, sets)?;
+        let values = self.values(a, b, 0..self.alpha.len(), sets)?;
+        Ok(self.curves(&values, sets.len()))
+    }
+
+    /// What an end is worth on each set, for all lines that begin or end there.
+    ///
+    /// # Errors
+    /// As [`Connectivity::curve`]; the place α is 0.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn at_end(&self, end: &End, sets: &[ExampleSet<'_>]) -> Result<Vec<Worth>, ConnectivityError> {
+        Ok(self.values(end, end, 0..1, sets)?.remove(0))
+    }
+
+    /// The same as [`Connectivity::curve`], where it is known what the ends are worth.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there, and when an end is not worth something on each set.
+    pub fn curve_between(
+        &self,
+        a: &End,
+        b: &End,
+        ends: [&[Worth]; 2],
+        sets: &[ExampleSet<'_>],
+    ) -> Result<Vec<Curve>, ConnectivityError> {
+        assert!(ends.iter().all(|end| end.len() == sets.len()), "one for each set");
+        let inside = self.values(a, b, 1..self.alpha.len() - 1, sets)?;
+        let mut values = vec![ends[0].to_vec()];
+        values.extend(inside);
+        values.push(ends[1].to_vec());
         Ok(self.curves(&values, sets.len()))
     }
 
@@ -83,7 +118,7 @@ impl<'a> Connectivity<'a> {
     ) -> impl Iterator<Item = Result<Vec<Curve>, E>> + 's {
         let mut ends = ends.into_iter();
         // The end behind, and what is known of it.
-        let mut left: Option<(End, Vec<Vec<Value>>)> = None;
+        let mut left: Option<(End, Vec<Vec<Worth>>)> = None;
         let mut next_pair = move || -> Result<Option<Vec<Curve>>, E> {
             let (a, mut values) = match left.take() {
                 Some(left) => left,
@@ -95,7 +130,7 @@ impl<'a> Connectivity<'a> {
             let Some(b) = ends.next().transpose()? else {
                 return Ok(None);
             };
-            values.extend(self.values(&a, &b, values.len(), sets)?);
+            values.extend(self.values(&a, &b, values.len()..self.alpha.len(), sets)?);
             let curves = self.curves(&values, sets.len());
             left = Some((b, values.split_off(values.len() - 1)));
             Ok(Some(curves))
@@ -111,21 +146,21 @@ impl<'a> Connectivity<'a> {
         })
     }
 
-    /// What each point from index `first` on is worth on each set.
+    /// What each of these points is worth on each set.
     fn values(
         &self,
         a: &End,
         b: &End,
-        first: usize,
+        which: Range<usize>,
         sets: &[ExampleSet<'_>],
-    ) -> Result<Vec<Vec<Value>>, ConnectivityError> {
+    ) -> Result<Vec<Vec<Worth>>, ConnectivityError> {
         self.check_ends(a, b)?;
         no_grad(|| {
             let bytes = a.theta.numel() * a.theta.kind().elt_size_in_bytes()
                 + a.buffers.numel() * a.buffers.kind().elt_size_in_bytes();
             let n_at_once = (self.memory / bytes.max(1)).max(1);
             let mut values = Vec::new();
-            let indices: Vec<usize> = (first..self.alpha.len()).collect();
+            let indices: Vec<usize> = which.collect();
             for group in indices.chunks(n_at_once) {
                 let mut points: Vec<Point> = group.iter().map(|&i| self.point(a, b, i)).collect();
                 if let Some(set) = self.calibration {
@@ -230,7 +265,7 @@ impl<'a> Connectivity<'a> {
         points: &[Point],
         set: &ExampleSet<'_>,
         set_idx: usize,
-    ) -> Result<Vec<Value>, ConnectivityError> {
+    ) -> Result<Vec<Worth>, ConnectivityError> {
         // Loss and number wrong, in f64, summed where they are computed: a GPU need not wait for the answers.
         let zero = |point: &Point| Tensor::zeros([], (Kind::Double, point.theta.device()));
         let mut sums: Vec<(Tensor, Tensor)> = points.iter().map(|p| (zero(p), zero(p))).collect();
@@ -258,14 +293,14 @@ impl<'a> Connectivity<'a> {
                 return Err(ConnectivityError::Loss { set, alpha, loss });
             }
             let error = n_wrong.double_value(&[]) / n as f64;
-            Ok(Value { loss, error })
+            Ok(Worth { loss, error })
         };
         points.iter().zip(sums).map(value).collect()
     }
 
     /// The curve on each set through what its points are worth.
-    fn curves(&self, values: &[Vec<Value>], n_sets: usize) -> Vec<Curve> {
-        let along = |set: usize, of: fn(&Value) -> f64| values.iter().map(|v| of(&v[set])).collect();
+    fn curves(&self, values: &[Vec<Worth>], n_sets: usize) -> Vec<Curve> {
+        let along = |set: usize, of: fn(&Worth) -> f64| values.iter().map(|v| of(&v[set])).collect();
         let curve = |set| {
             let (loss, error) = (along(set, |v| v.loss), along(set, |v| v.error));
             Curve::new(self.alpha.clone(), loss, error)
@@ -281,11 +316,14 @@ struct Point {
     buffers: Tensor,
 }
 
-/// What a point is worth on a set.
-#[derive(Clone, Copy)]
-struct Value {
-    loss: f64,
-    error: f64,
+/// What a network is worth on a set.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worth {
+    /// Mean cross-entropy, nats.
+    pub loss: f64,
+    /// Fraction of images classified wrongly, in [0, 1].
+    pub error: f64,
 }
 
 /// libtorch would abort on a GPU where a label has no class, and pass over the label −100.

@@ -189,6 +189,15 @@ fn memory_changes_walks_and_not_numbers() {
             let walks_each = if rule == BatchNormRule::Recalibrate { 2 } else { 1 };
             assert_eq!(n_walks.get(), n_groups * walks_each, "{rule} in {bytes} bytes");
         }
+        // What is known of the ends need not be computed again.
+        let [at_a, at_b] = [&a, &b].map(|end| connectivity().at_end(end, &sets).unwrap());
+        n_walks.set(0);
+        let curves = connectivity()
+            .with_memory(47)
+            .curve_between(&a, &b, [&at_a, &at_b], &sets);
+        assert_eq!(curves, Ok(expected));
+        let walks_each = if rule == BatchNormRule::Recalibrate { 2 } else { 1 };
+        assert_eq!(n_walks.get(), 2 * walks_each, "three points, two at once");
     }
 }
 

@@ -7,7 +7,7 @@ mod error;
 mod example_set;
 mod rule;
 
-pub use connectivity::Connectivity;
+pub use connectivity::{Connectivity, Worth};
 pub use curve::{Curve, barrier, chord};
 pub use end::End;
 pub use error::ConnectivityError;

@@ -1,11 +1,12 @@
 //! Loss and error along the line between two states, on test and on training images, under two BatchNorm rules.
 
-use crate::session::Worker;
+use crate::session::{Images, Worker};
 use crate::{Key, MeasureError, Session};
-use sculpt_connectivity::{BatchNormRule, Connectivity, End, ExampleSet};
+use sculpt_connectivity::{BatchNormRule, Connectivity, Curve, End, ExampleSet, Worth};
 use sculpt_experiments::{DataRef, Environment, ExperimentError, StateRef};
 use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use tch::Tensor;
 
 /// Points of a line, both ends among them (design §5).
@@ -47,6 +48,26 @@ struct Inputs<'a> {
     environment: &'a Environment,
 }
 
+#[derive(Serialize)]
+struct EndInputs<'a> {
+    measure: &'static str,
+    v: u32,
+    checkpoint: &'a str,
+    data: &'a str,
+    n_training: usize,
+    rules: [&'static str; 2],
+    batch: usize,
+    environment: &'a Environment,
+}
+
+/// What a state is worth as the end of lines.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AtEnd {
+    /// By rule, then by set: test, train.
+    worths: Vec<Vec<Worth>>,
+}
+
 impl Session {
     /// The lines between pairs of states that were trained on these data, in their order.
     ///
@@ -72,42 +93,98 @@ impl Session {
                 environment,
             }))
         };
+        let mut unknown = BTreeSet::new();
+        for pair in pairs {
+            let environment = Environment::here(self.device(), self.entry(&pair.0)?.1);
+            if self.kept::<Line>(&key(pair, &environment)?).is_none() {
+                unknown.extend([&pair.0, &pair.1]);
+            }
+        }
+        let ends = self.ends(&data, unknown.into_iter().cloned().collect())?;
         self.measured(
             &data,
             pairs,
             |(a, _)| a,
             key,
-            |worker, pair| self.line(worker, pair),
+            |worker, (a, b)| self.line(worker, [(a, &ends[a]), (b, &ends[b])]),
         )
     }
 
-    fn line(&self, worker: &Worker, (a, b): &(StateRef, StateRef)) -> Result<Line, MeasureError> {
-        let (model, _) = self.entry(a)?;
+    /// What states are worth as ends: mostly of several lines each.
+    fn ends(&self, data: &Images, states: Vec<StateRef>) -> Result<BTreeMap<StateRef, AtEnd>, MeasureError> {
+        let key = |state: &StateRef, environment: &Environment| {
+            Ok(Key::of(&EndInputs {
+                measure: "line-end",
+                v: 1,
+                checkpoint: &self.sha256(state)?,
+                data: data.loaded_as(),
+                n_training: data.n_training,
+                rules: RULES.map(BatchNormRule::name),
+                batch: data.batch(),
+                environment,
+            }))
+        };
+        let ends = self.measured(
+            data,
+            &states,
+            |state| state,
+            key,
+            |worker, state| {
+                let worths = self.under_each_rule(worker, state, |connectivity, sets| {
+                    let end = self.end(worker, state)?;
+                    Ok(connectivity.at_end(&end, sets)?)
+                })?;
+                Ok(AtEnd { worths })
+            },
+        )?;
+        Ok(states.into_iter().zip(ends).collect())
+    }
+
+    fn line(
+        &self,
+        worker: &Worker,
+        [(a, at_a), (b, at_b)]: [(&StateRef, &AtEnd); 2],
+    ) -> Result<Line, MeasureError> {
+        let ends = [self.end(worker, a)?, self.end(worker, b)?];
+        let mut worths = at_a.worths.iter().zip(&at_b.worths);
+        let profiles = self.under_each_rule(worker, a, |connectivity, sets| {
+            let (at_a, at_b) = worths.next().expect("one for each rule");
+            let curves = connectivity.curve_between(&ends[0], &ends[1], [at_a, at_b], sets)?;
+            let profile = |curve: Curve| Profile {
+                alpha: curve.alpha,
+                loss: curve.loss,
+                error: curve.error,
+            };
+            Ok(curves.into_iter().map(profile).collect())
+        })?;
+        Ok(Line { profiles })
+    }
+
+    fn end(&self, worker: &Worker, state: &StateRef) -> Result<End, MeasureError> {
+        let layout = self.entry(state)?.0.layout();
+        let read = self.source().state(state, &layout)?;
+        let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
+        Ok(End::new(&layout, place(&read.theta), place(&read.buffers))?)
+    }
+
+    /// Does something under each of [`RULES`], with the network of a state, on the test and the training images.
+    fn under_each_rule<T>(
+        &self,
+        worker: &Worker,
+        state: &StateRef,
+        mut work: impl FnMut(&Connectivity<'_>, &[ExampleSet<'_>]) -> Result<T, MeasureError>,
+    ) -> Result<Vec<T>, MeasureError> {
+        let (model, _) = self.entry(state)?;
         // Most of the time is evaluation, in which BatchNorm is part of the convolutions, and pruned weights need not be multiplied.
         let network = model
             .folded_network(Precision::F32)
             .map_err(ExperimentError::from)?;
-        let layout = model.layout();
-        let end = |state: &StateRef| -> Result<End, MeasureError> {
-            let read = self.source().state(state, &layout)?;
-            let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
-            Ok(End::new(&layout, place(&read.theta), place(&read.buffers))?)
-        };
-        let (a, b) = (end(a)?, end(b)?);
         let sets = [&worker.test, &worker.training].map(|set| ExampleSet::fallible(|| set.batches()));
-        let mut profiles = Vec::new();
+        let mut found = Vec::new();
         for rule in RULES {
             let connectivity = Connectivity::new(&network, POINTS, rule, Some(&sets[1]))?;
-            let curves = connectivity
-                .curve(&a, &b, &sets)?
-                .into_iter()
-                .map(|curve| Profile {
-                    alpha: curve.alpha,
-                    loss: curve.loss,
-                    error: curve.error,
-                });
-            profiles.push(curves.collect());
+            found.push(work(&connectivity, &sets)?);
         }
-        Ok(Line { profiles })
+        Ok(found)
     }
 }

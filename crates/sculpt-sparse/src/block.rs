@@ -135,14 +135,23 @@ impl Weight {
         }
     }
 
-    fn padded<'a>(&self, x: Input<'_>, memory: &'a mut Vec<Lanes>) -> &'a [Lanes] {
+    fn padded<'a>(&self, x: Input<'a>, memory: &'a mut Vec<Lanes>) -> &'a [Lanes] {
         let padded = self.around_input();
-        let out = room(memory, padded.len());
+        let (Input::Images(images) | Input::Rectified(images, _)) = x;
+        assert_eq!(images.len(), self.input().len(), "the block's input");
         match x {
-            Input::Images(x) => pad(x, padded, out),
-            Input::Rectified(y, affine) => pad_rectified(y, affine, self.storage(), padded, out),
+            Input::Images(x) if padded.is_plain() => x,
+            Input::Images(x) => {
+                let out = room(memory, padded.len());
+                pad(x, padded, out);
+                out
+            }
+            Input::Rectified(y, affine) => {
+                let out = room(memory, padded.len());
+                pad_rectified(y, affine, self.storage(), padded, out);
+                out
+            }
         }
-        out
     }
 }
 

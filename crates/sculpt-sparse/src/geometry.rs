@@ -154,6 +154,11 @@ impl Padded {
         self.planes.channels * self.area()
     }
 
+    /// Whether there are no zeros.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.area() == self.planes.area()
+    }
+
     /// Where a row of a channel begins, behind the zeros on its left.
     #[inline(always)]
     pub(crate) fn row(&self, channel: usize, row: usize) -> usize {

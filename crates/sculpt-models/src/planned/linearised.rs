@@ -2,6 +2,7 @@ mod blocks;
 mod kernels;
 mod point;
 mod squares;
+mod tangents;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub(super) use blocks::Recent;
 use kernels::{Kernels, PulledBack, Term};
 use point::{Folded, Point};
 use sculpt_network::{Differentiated, Linearised};
+use tangents::{Moved, Tangents};
 use tch::{Kind, Tensor, no_grad};
 use tensors::Tensors;
 
@@ -361,96 +363,6 @@ impl<K: Kernels> Forward for Values<'_, K> {
         let weight = self.of.point.classifier(params);
         let bias = &params[network.plan.classifier + 1];
         self.of.pooled.linear(&weight, Some(bias))
-    }
-}
-
-/// The forward pass of the values' change along a direction. Of what does not change there is none: the images.
-struct Tangents<'a, K: Kernels> {
-    of: &'a LinearisedNetwork<'a, K>,
-    direction: &'a [Tensor],
-    /// By [`ConvNorm::number`].
-    layers: Vec<Moved<K>>,
-    pooled: Tensor,
-}
-
-/// Changes at a layer.
-struct Moved<K: Kernels> {
-    /// None: of the images, or of what is not yet passed.
-    input: Option<K::Images>,
-    weight: K::Weight,
-    bias: Tensor,
-}
-
-impl<K: Kernels> Moved<K> {
-    fn along(of: &LinearisedNetwork<'_, K>, direction: &[Tensor]) -> Vec<Self> {
-        let (mut weights, mut biases) = (Vec::new(), Vec::new());
-        for conv in of.point.network.plan.convs() {
-            let Folded { weight, bias } = of.point.fold(conv, direction);
-            weights.push(weight);
-            biases.push(bias);
-        }
-        let weights = of.kernels.weights(Moves::Direction, weights);
-        let layers = weights.into_iter().zip(biases);
-        let layer = |(weight, bias)| Self {
-            input: None,
-            weight,
-            bias,
-        };
-        layers.map(layer).collect()
-    }
-}
-
-const STARTS: &str = "a network starts with a convolution";
-
-impl<K: Kernels> Forward for Tangents<'_, K> {
-    type Images = Option<K::Images>;
-
-    fn conv_norm(&mut self, conv: &ConvNorm, dx: &Self::Images) -> Self::Images {
-        let LinearisedNetwork { kernels, layers, .. } = self.of;
-        let (layer, moved) = (&layers[conv.number], &mut self.layers[conv.number]);
-        let mut terms = vec![(&layer.input, &moved.weight)];
-        terms.extend(dx.as_ref().map(|dx| (dx, &layer.weight)));
-        let dy = kernels.convolve(conv, &terms, Some(&moved.bias));
-        moved.input = dx.as_ref().map(|dx| kernels.share(dx));
-        Some(dy)
-    }
-
-    fn relu(&mut self, last: &ConvNorm, dx: Self::Images) -> Self::Images {
-        dx.map(|dx| self.of.through_relu(last, dx))
-    }
-
-    fn max_pool(&mut self, pool: &MaxPool, dx: &Self::Images) -> Self::Images {
-        let along = |dx| {
-            self.of
-                .kernels
-                .max_pool_along(pool, &self.of.pools[pool.number], dx)
-        };
-        dx.as_ref().map(along)
-    }
-
-    fn add(&mut self, dy: Self::Images, dx: &Self::Images) -> Self::Images {
-        match (dy, dx) {
-            (Some(dy), Some(dx)) => Some(self.of.kernels.add(dy, dx)),
-            (dy, _) => dy,
-        }
-    }
-
-    fn add_subsampled(&mut self, dy: Self::Images, dx: &Self::Images) -> Self::Images {
-        match (dy, dx) {
-            (Some(dy), Some(dx)) => Some(self.of.kernels.add_subsampled(dy, dx)),
-            (dy, _) => dy,
-        }
-    }
-
-    fn classify(&mut self, d_features: &Self::Images) -> Tensor {
-        let point = &self.of.point;
-        let classifier = point.network.plan.classifier;
-        self.pooled = self.of.kernels.mean_of_pixels(d_features.as_ref().expect(STARTS));
-        self.pooled.matmul(&point.classifier(&point.params).tr())
-            + self.of.pooled.linear(
-                &point.classifier(self.direction),
-                Some(&self.direction[classifier + 1]),
-            )
     }
 }
 

@@ -42,19 +42,27 @@ pub(super) struct Placed {
 impl PlannedNetwork {
     /// Whether a batch `[n, c, h, w]` is so large, and the convolutions take so little, that libtorch is slower.
     pub(super) fn is_worth_it(&self, kept: &[f32], size: &[i64]) -> bool {
-        let size_of_images = [size[2], size[3]].map(|n| n as u32);
-        let work = || convolution_work(&self.layout, &self.plan, kept, size_of_images);
-        size[0] >= FEWEST_IMAGES && work().is_some_and(|work| work.work <= most_work(self.precision))
+        self.takes_little(kept, size, |work| work.work <= most_work(self.precision))
     }
 
     /// The same of derivatives in evaluation, for each of so many threads.
     pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], threads: &Threads) -> bool {
+        let has_blocks = (size[0] as usize).div_ceil(LANES) >= threads.n();
+        has_blocks
+            && self.takes_little(kept, size, |work| {
+                work.work <= MOST_OF_DERIVATIVES * work.filled_up
+            })
+    }
+
+    fn takes_little(
+        &self,
+        kept: &[f32],
+        size: &[i64],
+        is_little: impl FnOnce(ConvolutionWork) -> bool,
+    ) -> bool {
         let size_of_images = [size[2], size[3]].map(|n| n as u32);
         let work = || convolution_work(&self.layout, &self.plan, kept, size_of_images);
-        let is_little = |work: ConvolutionWork| work.work <= MOST_OF_DERIVATIVES * work.filled_up;
-        size[0] >= FEWEST_IMAGES
-            && (size[0] as usize).div_ceil(LANES) >= threads.n()
-            && work().is_some_and(is_little)
+        size[0] >= FEWEST_IMAGES && work().is_some_and(is_little)
     }
 
     /// All weights, by [`crate::plan::ConvNorm::number`].
