@@ -13,11 +13,11 @@ use tch::{Device, Tensor};
 pub const EVALUATION_BATCH: usize = 500;
 
 /// Images on which the quick way is compared with the exact one.
-const COMPARED: i64 = 64;
+const COMPARED: i64 = 32;
 
 /// So many times the largest difference of a logit on those images is the doubt of an image. Of 1,490 batches of the demo's networks none
 /// needed more than 7, two logits of an image moving against each other.
-const CAUTION: f64 = 32.0;
+const CAUTION: f64 = 16.0;
 
 /// [`EVALUATION_BATCH`] for images of this many rows and columns: of large ones as many as have the pixels of 500 of 64 × 64, since memory
 /// has an end.

@@ -13,8 +13,8 @@ mod tradeoffs;
 pub use accuracies::{Guide, Over, Plot, Shown, accuracy_panels};
 pub use caption::{Caption, STATISTIC};
 pub use draw::{
-    Curve, Dash, DrawError, Figure, Height, Interval, Look, Marker, MarkerShape, Named, Panel, Point,
-    Reference, Rgb, Series, Step, Stroke, XAxis, YAxis, look_of, pdf, png, svg,
+    Curve, Dash, DrawError, EXPORT_VERSION, Figure, Height, Interval, Look, Marker, MarkerShape, Named,
+    Panel, Point, Reference, Rgb, Series, Step, Stroke, XAxis, YAxis, look_of, pdf, png, svg,
 };
 pub use landscapes::{PanelRows, curvature_panel, letter, line_panels};
 pub use own::{Observed, Scale, own_panel};

@@ -17,6 +17,7 @@ mod output;
 mod own;
 mod page;
 mod peak_table;
+mod pictures;
 #[cfg(test)]
 mod programme_tests;
 mod provenance;

@@ -1,16 +1,15 @@
 use crate::frame_file::{read_frame, write_frame};
+use crate::pictures::Pictures;
 use crate::provenance::{Provenance, Restyled};
 use crate::{Artefact, ReportError, Session};
 use sculpt_experiments::Suite;
-use sculpt_figures::{Figure, pdf, png, summary_rows, svg};
+use sculpt_figures::{Figure, summary_rows, svg};
 use sculpt_rows::{Difference, Frame, Meaning, Row, SummaryRow};
 use sculpt_store::atomic;
+use sculpt_store::cache::Cache;
 use sculpt_store::paths::{self, ReportFile};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-
-/// Dots per inch of PNGs: a paper's.
-const DPI: f32 = 300.0;
 
 /// What [`write()`] and [`restyle`] wrote.
 #[derive(Clone, Debug)]
@@ -40,7 +39,8 @@ pub fn write(
     let figure = artefact.content.draw_frame(frame, &session.suite().preset)?;
     let provenance = Provenance::of(artefact, session, frame, figure.as_ref(), command, git_revision)
         .with_left_out(session.measures().source())?;
-    write_files(&Shown::of(artefact), frame, figure.as_ref(), &provenance, folder)
+    let drawn = figure.as_ref().map(|figure| (figure, Some(session.pictures())));
+    write_files(&Shown::of(artefact), frame, drawn, &provenance, folder)
 }
 
 /// Draws an artefact anew from the frame in `from`, and writes all its files into `folder`. It reads that frame, the provenance
@@ -75,7 +75,13 @@ pub fn restyle(
         git_revision,
     };
     let provenance = provenance.redrawn(artefact, &figure, by);
-    let written = write_files(&Shown::of(artefact), &frame, Some(&figure), &provenance, folder)?;
+    let written = write_files(
+        &Shown::of(artefact),
+        &frame,
+        Some((&figure, None)),
+        &provenance,
+        folder,
+    )?;
     Ok((frame, written))
 }
 
@@ -108,16 +114,18 @@ impl Shown {
     }
 }
 
-/// Writes frame, provenance, columns, and the pictures where there is one.
+/// Writes frame, provenance, columns, and the pictures where there is one, beside which the cache stands that may have them.
 pub(crate) fn write_files(
     of: &Shown,
     frame: &Frame,
-    figure: Option<&Figure>,
+    figure: Option<(&Figure, Option<&Cache>)>,
     provenance: &Provenance,
     folder: &Path,
 ) -> Result<Written, ReportError> {
     let path = |file| paths::report(folder, &of.stem, file);
-    let summary = figure.map(summary_rows).filter(|rows| !rows.is_empty());
+    let summary = figure
+        .map(|(figure, _)| summary_rows(figure))
+        .filter(|rows| !rows.is_empty());
     let columns = Columns {
         artefact: of.name.clone(),
         frame: of.meanings.clone(),
@@ -140,12 +148,12 @@ pub(crate) fn write_files(
         write_frame(&Frame::of(rows), &path(parquet), &path(csv))?;
         files.extend([parquet, csv]);
     }
-    if let Some(figure) = figure {
+    if let Some((figure, cache)) = figure {
         let drawing = svg(figure)?;
-        let (pixels, page) = (png(&drawing, DPI)?, pdf(&drawing)?);
+        let pictures = Pictures::of(&drawing, cache)?;
         atomic::write(&path(ReportFile::Svg), drawing.as_bytes())?;
-        atomic::write(&path(ReportFile::Png), &pixels)?;
-        atomic::write(&path(ReportFile::Pdf), &page)?;
+        atomic::write(&path(ReportFile::Png), &pictures.png)?;
+        atomic::write(&path(ReportFile::Pdf), &pictures.pdf)?;
         files.extend([ReportFile::Svg, ReportFile::Png, ReportFile::Pdf]);
     }
     // What was of this name before, a picture where a table is now, would be taken for a part of it.

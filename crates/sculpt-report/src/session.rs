@@ -2,6 +2,7 @@ use crate::{Artefact, ReportError};
 use sculpt_experiments::{DataFolder, PanelName, Source, StateRef, Suite};
 use sculpt_measures::Needs;
 use sculpt_rows::{Frame, Name};
+use sculpt_store::cache::Cache;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -12,11 +13,13 @@ pub struct Session {
     suite: Suite,
     measures: sculpt_measures::Session,
     frames: Mutex<HashMap<Name, Frame>>,
+    /// Where measures are, and not counted among them.
+    pictures: Cache,
 }
 
 impl Session {
     /// Opens a suite. `data` may have no folder: then recorded scores stand for measured ones, except on the
-    /// demo data, which are always at hand. Measures are cached under `cache`.
+    /// demo data, which are always at hand. Measures, and pictures, are cached under `cache`.
     ///
     /// # Errors
     /// Data of panel (a) that are not the suite's, or a preset out of range.
@@ -35,6 +38,7 @@ impl Session {
             suite,
             measures,
             frames: Mutex::default(),
+            pictures: Cache::new(cache),
         })
     }
 
@@ -69,6 +73,11 @@ impl Session {
             }
         }
         Ok(without)
+    }
+
+    /// What keeps pictures.
+    pub(crate) fn pictures(&self) -> &Cache {
+        &self.pictures
     }
 
     /// What measures its states.

@@ -5,6 +5,9 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, fontdb};
 use std::sync::{Arc, OnceLock};
 
+/// Another wherever [`png()`] or [`pdf()`] make other bytes of a drawing than before: by it, whoever keeps their bytes knows them.
+pub const EXPORT_VERSION: u32 = 1;
+
 /// More pixels than these (400 MB) are a mistaken resolution.
 const MOST_PIXELS: u64 = 100_000_000;
 

@@ -22,7 +22,7 @@ mod text;
 mod ticks;
 
 pub use error::DrawError;
-pub use export::{pdf, png};
+pub use export::{EXPORT_VERSION, pdf, png};
 pub use figure::{Curve, Figure, Height, Interval, Panel, Point, Reference, Step, Stroke, XAxis, YAxis};
 pub use look::{Dash, Look, Marker, MarkerShape, Rgb};
 pub use method::{Named, Series, look_of};

@@ -99,7 +99,7 @@ impl OwnSession {
             output,
         )
         .with_left_out(self.measures.source())?;
-        write_files(&shown, &frame, Some(&figure), &provenance, output.folder)
+        write_files(&shown, &frame, Some((&figure, None)), &provenance, output.folder)
     }
 
     /// Measures states anew and compares the frame with the one named `stem` in `folder`; also the number of its rows.
