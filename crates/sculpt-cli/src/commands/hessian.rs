@@ -64,7 +64,8 @@ pub(crate) struct Words {
     /// Write the spectral density as CSV: eigenvalue,density
     #[arg(long, value_name = "FILE")]
     density_out: Option<PathBuf>,
-    /// Part of an eigenvalue that its residual may be, between 0 and 1, as a rule well above its error: that is about residual^2 / gap, and shown
+    /// The search ends when the residual of each eigenvalue is at most this part of it, between 0 and 1. Its error is as a rule far smaller,
+    /// about residual^2 / gap, and shown
     #[arg(long, value_name = "T", default_value_t = 1e-3, value_parser = tolerance)]
     tolerance: f64,
     /// Stop as soon as the eigenvalues are known to the tolerance, estimated as residual^2 / gap, though their vectors are further off:
@@ -311,10 +312,19 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     if !report.converged {
         let tolerance = words.tolerance;
-        let what = if words.values_only { "errors" } else { "residuals" };
+        let (what, sizes) = if words.values_only {
+            ("errors", &report.errors)
+        } else {
+            ("residuals", &report.residuals)
+        };
+        let parts = sizes
+            .iter()
+            .zip(&report.eigenvalues)
+            .map(|(size, value)| size / value.abs());
+        let reached = parts.fold(0.0, f64::max);
         printing::warning(&if found.products < max_products {
             format!(
-                "{what} below {tolerance} of the eigenvalues are hidden by the rounding of products in f32; more products would not help"
+                "{what} are {reached:.1e} of the eigenvalues, not {tolerance}: what is less is hidden by the rounding of products in f32; more products would not help"
             )
         } else {
             format!(

@@ -21,7 +21,7 @@ pub(crate) struct ModelWords {
     /// What joins blocks of different shapes in the CIFAR family: projection or identity [default: projection]
     #[arg(long)]
     pub(crate) shortcut: Option<Shortcut>,
-    /// A network of your own: what python/export_network.py made of a PyTorch module, in place of the other four
+    /// A network of your own: what python/export_network.py made of a PyTorch module, in place of --model, --classes, --width and --shortcut
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "classes", "width", "shortcut"])]
     pub(crate) network: Option<PathBuf>,
 }
