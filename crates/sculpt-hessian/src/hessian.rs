@@ -155,7 +155,9 @@ impl<'a> Hessian<'a> {
                     product.diagonal(batch, network.as_ref())
                 }
                 (Some(_), _) => None,
-                (None, product) => product.diagonal(batch, batch.linearise(&self.theta)?.as_ref()),
+                (None, product) => {
+                    product.diagonal(batch, batch.linearise_for_squares(&self.theta)?.as_ref())
+                }
             };
             sum += share?.to_kind(Kind::Double);
         }

@@ -150,6 +150,11 @@ impl<'a> MicroBatch<'a> {
             .linearise_kept(theta, &self.kept, &self.buffers, &self.images)
     }
 
+    /// The same for [`Linearised::squares`] alone.
+    pub(crate) fn linearise_for_squares(&self, theta: &Tensor) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
+        self.network.linearise(theta, &self.buffers, &self.images)
+    }
+
     /// Sum of the cross-entropies of these images over the number of all images: the shares add to the mean.
     pub(crate) fn loss(&self, logits: &Tensor) -> Tensor {
         logits.cross_entropy_loss(&self.labels, None::<Tensor>, Reduction::Sum, -100, 0.0) / self.n

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor, no_grad};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Product {
     /// `H v = ∇(∇L · v)`, exact but for rounding: differentiated twice, or as the network writes it out
-    /// ([`sculpt_network::Network::linearise`]).
+    /// ([`sculpt_network::Network::linearise_kept`]).
     DoubleBackward,
     /// `H v ≈ (∇L(θ + ε v) − ∇L(θ − ε v)) / 2ε`, with `ε = step / ‖v‖`: `θ` moves by `step` either way.
     ///

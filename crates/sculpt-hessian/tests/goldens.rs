@@ -319,6 +319,33 @@ fn resnet20_in_f32() {
     }
 }
 
+/// Of so many images and such narrow layers the products are by our own convolutions, with and without a mask: the same as in f64 by libtorch, which
+/// is held to PyTorch's above.
+#[test]
+fn many_images_in_f32() {
+    let spec = ModelSpec::named("resnet8", 5, Some(8), None).unwrap();
+    let network = spec.folded_network(Precision::F32).unwrap();
+    for masked in [false, true] {
+        let [single, double] =
+            [Kind::Float, Kind::Double].map(|kind| Setting::new(&network, masked, kind, [75, 12, 5]));
+        for product in [Product::DoubleBackward, Product::GaussNewton] {
+            let truth = Hessian::new(double.loss(), product, 75, Graphs::Keep).unwrap();
+            for (micro_batch, graphs) in [(75, Graphs::Keep), (40, Graphs::Keep), (40, Graphs::Rebuild)] {
+                let hessian = Hessian::new(single.loss(), product, micro_batch, graphs).unwrap();
+                check_close(&[hessian.loss()], &[truth.loss()], 1e-5);
+                let start = Tensor::from_slice(&value(network.layout().n_params(), 555));
+                let near = |ours: &Tensor, theirs: &Tensor| {
+                    let norm = |x: &Tensor| x.norm().double_value(&[]);
+                    assert!(norm(theirs) > 0.0 && norm(&(ours - theirs)) <= 1e-5 * norm(theirs));
+                };
+                near(&hessian.product(&start), &truth.product(&start));
+                near(&hessian.gradient().to_kind(Kind::Double), &truth.gradient());
+                near(&hessian.diagonal().unwrap(), &truth.diagonal().unwrap());
+            }
+        }
+    }
+}
+
 /// The mean does not know the order of its images; nor do the first steps, which look at them class by class.
 #[test]
 fn order_of_images_does_not_matter() {

@@ -43,10 +43,14 @@ struct Inputs<'a> {
     data: &'a str,
     n_training: usize,
     points: usize,
+    ends: u32,
     rules: [&'static str; 2],
     batch: usize,
     environment: &'a Environment,
 }
+
+/// Version of what states are worth as ends, of which lines are made too.
+const V_OF_ENDS: u32 = 1;
 
 #[derive(Serialize)]
 struct EndInputs<'a> {
@@ -88,6 +92,7 @@ impl Session {
                 data: data.loaded_as(),
                 n_training: data.n_training,
                 points: POINTS,
+                ends: V_OF_ENDS,
                 rules: RULES.map(BatchNormRule::name),
                 batch: data.batch(),
                 environment,
@@ -96,7 +101,7 @@ impl Session {
         let mut unknown = BTreeSet::new();
         for pair in pairs {
             let environment = Environment::here(self.device(), self.entry(&pair.0)?.1);
-            if self.kept::<Line>(&key(pair, &environment)?).is_none() {
+            if !self.has_kept::<Line>(&key(pair, &environment)?) {
                 unknown.extend([&pair.0, &pair.1]);
             }
         }
@@ -106,7 +111,7 @@ impl Session {
             pairs,
             |(a, _)| a,
             key,
-            |worker, (a, b)| self.line(worker, [(a, &ends[a]), (b, &ends[b])]),
+            |worker, (a, b)| self.line(worker, [a, b], &ends),
         )
     }
 
@@ -115,7 +120,7 @@ impl Session {
         let key = |state: &StateRef, environment: &Environment| {
             Ok(Key::of(&EndInputs {
                 measure: "line-end",
-                v: 1,
+                v: V_OF_ENDS,
                 checkpoint: &self.sha256(state)?,
                 data: data.loaded_as(),
                 n_training: data.n_training,
@@ -129,23 +134,32 @@ impl Session {
             &states,
             |state| state,
             key,
-            |worker, state| {
-                let worths = self.under_each_rule(worker, state, |connectivity, sets| {
-                    let end = self.end(worker, state)?;
-                    Ok(connectivity.at_end(&end, sets)?)
-                })?;
-                Ok(AtEnd { worths })
-            },
+            |worker, state| self.at_end(worker, state),
         )?;
         Ok(states.into_iter().zip(ends).collect())
+    }
+
+    fn at_end(&self, worker: &Worker, state: &StateRef) -> Result<AtEnd, MeasureError> {
+        let end = self.end(worker, state)?;
+        let worths = self.under_each_rule(worker, state, |connectivity, sets| {
+            Ok(connectivity.at_end(&end, sets)?)
+        })?;
+        Ok(AtEnd { worths })
     }
 
     fn line(
         &self,
         worker: &Worker,
-        [(a, at_a), (b, at_b)]: [(&StateRef, &AtEnd); 2],
+        [a, b]: [&StateRef; 2],
+        known: &BTreeMap<StateRef, AtEnd>,
     ) -> Result<Line, MeasureError> {
         let ends = [self.end(worker, a)?, self.end(worker, b)?];
+        // A line that was kept a moment ago may be gone, and nobody has asked for its ends.
+        let at_end = |state| match known.get(state) {
+            Some(at_end) => Ok(at_end.clone()),
+            None => self.at_end(worker, state),
+        };
+        let (at_a, at_b) = (at_end(a)?, at_end(b)?);
         let mut worths = at_a.worths.iter().zip(&at_b.worths);
         let profiles = self.under_each_rule(worker, a, |connectivity, sets| {
             let (at_a, at_b) = worths.next().expect("one for each rule");

@@ -214,6 +214,11 @@ impl Session {
         self.cache.get(key)
     }
 
+    /// Whether something is kept under a key.
+    pub(crate) fn has_kept<V: DeserializeOwned>(&self, key: &Key) -> bool {
+        self.cache.has::<V>(key)
+    }
+
     /// Keeps a value under a key, beside what was asked for.
     pub(crate) fn keep<V: Serialize>(&self, key: &Key, value: &V) -> Result<(), MeasureError> {
         self.cache.want(1);

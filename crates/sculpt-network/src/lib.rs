@@ -35,8 +35,8 @@ pub trait Network<T> {
     }
 
     /// [`Network::linearise`] for whoever asks for no derivative along pruned weights: `kept` `[n_params]` is 0 there, where `theta` is 0
-    /// too, and 1 elsewhere. Directions are 0 at pruned weights, and what comes back there may be anything. As by default, as much as of
-    /// all weights.
+    /// too, and 1 elsewhere. Directions are 0 at pruned weights, and what comes back there may be anything. By default
+    /// [`Network::linearise`].
     fn linearise_kept<'a>(
         &'a self,
         theta: &T,

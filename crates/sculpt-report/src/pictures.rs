@@ -24,6 +24,8 @@ struct Inputs<'a> {
     v: u32,
     drawing: &'a str,
     dpi: f32,
+    /// Pixels at edges may be rounded otherwise.
+    architecture: &'static str,
 }
 
 /// As they are kept: base64.
@@ -38,7 +40,7 @@ impl Pictures {
     /// Of an SVG: those kept in `cache`, where it has them; else drawn, and kept there.
     ///
     /// # Errors
-    /// A drawing that cannot be converted, or what the file system refuses.
+    /// A drawing that cannot be converted.
     pub(crate) fn of(drawing: &str, cache: Option<&Cache>) -> Result<Self, ReportError> {
         let Some(cache) = cache else {
             return Self::draw(drawing);
@@ -48,18 +50,18 @@ impl Pictures {
             v: EXPORT_VERSION,
             drawing: &sha256_hex(drawing.as_bytes()),
             dpi: DPI,
+            architecture: std::env::consts::ARCH,
         });
         if let Some(pictures) = cache.get::<Kept>(&key).and_then(|kept| kept.decoded()) {
             return Ok(pictures);
         }
         let pictures = Self::draw(drawing)?;
-        cache.put(
-            &key,
-            &Kept {
-                png: BASE64.encode(&pictures.png),
-                pdf: BASE64.encode(&pictures.pdf),
-            },
-        )?;
+        let kept = Kept {
+            png: BASE64.encode(&pictures.png),
+            pdf: BASE64.encode(&pictures.pdf),
+        };
+        // A disk that has no room for them may have it for the pictures themselves, of which there is more to say.
+        let _ = cache.put(&key, &kept);
         Ok(pictures)
     }
 

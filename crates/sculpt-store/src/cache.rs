@@ -84,14 +84,23 @@ impl Cache {
 
     /// What was measured under this key; none too where the file is not what was written.
     pub fn get<V: DeserializeOwned>(&self, key: &Key) -> Option<V> {
+        let value = self.read(key)?;
+        self.counts.found.fetch_add(1, Ordering::Relaxed);
+        Some(value)
+    }
+
+    /// Whether there is such a measure, for whoever does not yet ask for it. It may be gone when it is asked for.
+    pub fn has<V: DeserializeOwned>(&self, key: &Key) -> bool {
+        self.read::<V>(key).is_some()
+    }
+
+    fn read<V: DeserializeOwned>(&self, key: &Key) -> Option<V> {
         let bytes = crate::read(&paths::measure(&self.folder, &key.sha256)).ok()?;
         let (measure, is_sealed) = sealed::open::<Measure>(&bytes).ok()?;
         let is_own = is_sealed && measure.key == key.parts;
-        let value = is_own
+        is_own
             .then(|| serde_json::from_value(measure.value).ok())
-            .flatten()?;
-        self.counts.found.fetch_add(1, Ordering::Relaxed);
-        Some(value)
+            .flatten()
     }
 
     /// So many more are to be taken.

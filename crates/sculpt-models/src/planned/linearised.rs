@@ -39,8 +39,8 @@ pub(super) fn linearise_kept<'a>(
     images: &Tensor,
 ) -> Option<Box<dyn Linearised<Tensor> + 'a>> {
     let can = network.folded && network.precision == Precision::F32;
-    let blocks = can.then(|| Blocks::new(network, theta, kept, buffers, images));
-    match blocks.flatten().filter(Blocks::are_worth_it) {
+    let blocks = can.then(|| Blocks::if_worth_it(network, theta, kept, buffers, images));
+    match blocks.flatten() {
         Some(blocks) => Some(Box::new(LinearisedNetwork::new(
             network, blocks, theta, buffers, images,
         ))),

@@ -26,11 +26,6 @@ impl Threads {
         })
     }
 
-    /// How many.
-    pub(super) fn n(&self) -> usize {
-        self.0.as_ref().map_or(1, |pool| pool.current_num_threads())
-    }
-
     /// Does something with each item.
     pub(super) fn each<T: Send>(&self, items: &mut [T], work: impl Fn(usize, &mut T) + Sync) {
         match &self.0 {

@@ -46,8 +46,8 @@ impl PlannedNetwork {
     }
 
     /// The same of derivatives in evaluation, for each of so many threads.
-    pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], threads: &Threads) -> bool {
-        let has_blocks = (size[0] as usize).div_ceil(LANES) >= threads.n();
+    pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], n_threads: usize) -> bool {
+        let has_blocks = (size[0] as usize).div_ceil(LANES) >= n_threads;
         has_blocks
             && self.takes_little(kept, size, |work| {
                 work.work <= MOST_OF_DERIVATIVES * work.filled_up

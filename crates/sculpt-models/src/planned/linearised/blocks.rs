@@ -30,7 +30,7 @@ pub(super) struct Blocks<'a> {
     n: usize,
 }
 
-/// Images in blocks of [`LANES`]; the last may have room left, in which there is anything, or, of gradients, zeros.
+/// Images in blocks of [`LANES`]; the last may have room left, in which there are finite numbers, and of gradients zeros.
 #[derive(Clone)]
 pub(super) struct Images {
     planes: Planes,
@@ -38,10 +38,23 @@ pub(super) struct Images {
 }
 
 /// Blocks that go back where they are from.
-#[derive(Clone)]
 struct Lent {
     blocks: Vec<Vec<Lanes>>,
     room: Room,
+}
+
+impl Clone for Lent {
+    fn clone(&self) -> Self {
+        let copy = |block: &Vec<Lanes>| {
+            let mut copied = self.room.take(block.len());
+            copied.copy_from_slice(block);
+            copied
+        };
+        Self {
+            blocks: self.blocks.iter().map(copy).collect(),
+            room: self.room.clone(),
+        }
+    }
 }
 
 impl Drop for Lent {
@@ -50,23 +63,46 @@ impl Drop for Lent {
     }
 }
 
-/// Memory of blocks that nobody keeps, by length: taken and cleared once, and not for each pass.
+/// Memory of blocks that nobody keeps, by length: taken and cleared once, and not for each pass. It is freed with the last of its users.
 #[derive(Clone, Debug, Default)]
-pub(in crate::planned) struct Room(Arc<Mutex<HashMap<usize, Vec<Vec<Lanes>>>>>);
+struct Room(Arc<Mutex<Free>>);
+
+#[derive(Debug, Default)]
+struct Free {
+    n_users: usize,
+    blocks: HashMap<usize, Vec<Vec<Lanes>>>,
+}
 
 impl Room {
+    fn lock(&self) -> MutexGuard<'_, Free> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self) -> Self {
+        self.lock().n_users += 1;
+        self.clone()
+    }
+
+    fn leave(&self) {
+        let mut free = self.lock();
+        free.n_users -= 1;
+        if free.n_users == 0 {
+            free.blocks.clear();
+        }
+    }
+
     /// In which there is anything.
     fn take(&self, n: usize) -> Vec<Lanes> {
-        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = free.get_mut(&n).and_then(Vec::pop);
-        drop(free);
+        let found = self.lock().blocks.get_mut(&n).and_then(Vec::pop);
         found.unwrap_or_else(|| vec![Lanes::ZERO; n])
     }
 
     fn put_back(&self, blocks: Vec<Vec<Lanes>>) {
-        let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for block in blocks {
-            free.entry(block.len()).or_default().push(block);
+        let mut free = self.lock();
+        if free.n_users > 0 {
+            for block in blocks {
+                free.blocks.entry(block.len()).or_default().push(block);
+            }
         }
     }
 }
@@ -77,9 +113,12 @@ pub(super) struct Pooled {
     output: Images,
 }
 
-/// The weights that were made last: batches one after the other take the same.
+/// What batches one after the other take from each other: the weights that were made last, and room.
 #[derive(Clone, Debug, Default)]
-pub(in crate::planned) struct Recent(Arc<Mutex<Made>>, Room);
+pub(in crate::planned) struct Recent {
+    made: Arc<Mutex<Made>>,
+    room: Room,
+}
 
 #[derive(Debug, Default)]
 struct Made {
@@ -90,7 +129,7 @@ struct Made {
 
 impl Recent {
     fn lock(&self) -> MutexGuard<'_, Made> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same list, if it was the last, since whoever has it keeps it.
@@ -110,8 +149,28 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
+impl Drop for Blocks<'_> {
+    fn drop(&mut self) {
+        self.room.leave();
+    }
+}
+
 impl<'a> Blocks<'a> {
-    /// None: not in these numbers, not here, or not these images.
+    /// None: libtorch is faster, or alone can it do this.
+    pub(super) fn if_worth_it(
+        network: &'a PlannedNetwork,
+        theta: &Tensor,
+        kept: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Option<Self> {
+        Self::can(network, [theta, kept, buffers, images]).then_some(())?;
+        let n_threads = usize::try_from(tch::get_num_threads()).unwrap_or(1);
+        let is_worth_it = network.derivatives_are_worth_it(&numbers(kept), &images.size(), n_threads);
+        is_worth_it.then(|| Self::new(network, theta, kept, buffers, images))?
+    }
+
+    /// None: not in these numbers, not here, or not of these images.
     pub(super) fn new(
         network: &'a PlannedNetwork,
         theta: &Tensor,
@@ -119,29 +178,23 @@ impl<'a> Blocks<'a> {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Self> {
-        if !network.can_be_masked(&[theta, buffers, images]) {
-            return None;
-        }
+        Self::can(network, [theta, kept, buffers, images]).then_some(())?;
         let size = images.size();
-        let n = size[0] as usize;
-        let threads = Threads::of_libtorch();
         let sides = [size[2], size[3]].map(|side| side as u32);
-        Some(Self {
+        let placed = convolutions(&network.layout, &network.plan, sides)?;
+        (placed[0].input.channels == size[1] as usize).then(|| Self {
             network,
             inputs: [theta, buffers, images].map(Tensor::detach),
-            threads,
+            threads: Threads::of_libtorch(),
             kept: network.recent.keep(numbers(kept)),
-            room: network.recent.1.clone(),
-            placed: convolutions(&network.layout, &network.plan, sides)?,
-            n,
+            room: network.recent.room.enter(),
+            placed,
+            n: size[0] as usize,
         })
     }
 
-    /// Whether libtorch is slower.
-    pub(super) fn are_worth_it(&self) -> bool {
-        let size = self.inputs[2].size();
-        self.network
-            .derivatives_are_worth_it(&self.kept, &size, &self.threads)
+    fn can(network: &PlannedNetwork, [theta, kept, buffers, images]: [&Tensor; 4]) -> bool {
+        network.can_be_masked(&[theta, kept, buffers, images]) && images.dim() == 4
     }
 
     /// Images of these planes; `make` fills each block, in which there is anything.
@@ -218,7 +271,10 @@ impl Kernels for Blocks<'_> {
     fn weights(&self, of: Moves, folded: Vec<Tensor>) -> Vec<Arc<Weight>> {
         let mut made = self.network.recent.lock();
         let is_same = Arc::ptr_eq(&made.kept, &self.kept);
-        let before = std::mem::take(&mut made.layers[of as usize]);
+        let before = match is_same {
+            true => std::mem::take(&mut made.layers[of as usize]),
+            false => Vec::new(),
+        };
         let (placed, all_kept) = (&self.placed, &self.kept);
         let mut layers: Vec<_> = folded.iter().map(|folded| (numbers(folded), None)).collect();
         self.threads.each(&mut layers, |number, (values, weight)| {
@@ -227,9 +283,9 @@ impl Kernels for Blocks<'_> {
                 input,
                 ref range,
             } = placed[number];
-            let same = before.get(number).filter(|(values_before, weight)| {
-                is_same && weight.input() == input && values_before == values
-            });
+            let same = before
+                .get(number)
+                .filter(|(values_before, weight)| weight.input() == input && values_before == values);
             *weight = Some(match same {
                 Some((_, weight)) => Arc::clone(weight),
                 None => {

@@ -66,6 +66,6 @@ pub(super) struct Term<'a, K: Kernels + ?Sized> {
 pub(super) struct PulledBack<I> {
     pub(super) at_input: Option<I>,
     pub(super) at_weight: Tensor,
-    /// By the first term alone: the gradient of the others is not one at the output.
+    /// By the first term alone: what the bias adds does not change with a direction.
     pub(super) at_bias: Tensor,
 }

@@ -165,11 +165,69 @@ fn derivatives_along_pruned_weights_are_there_for_whoever_asks() {
         assert!(norm(&(&of_all - &of_kept)) < 1e-5 * norm(&of_all));
         assert!(norm(&kept.change_along(&(&along * 0.5), &Tensor::copy)) < 0.6 * norm(&of_all));
     }
-    let squares = [
-        &all.squares(&[gradients[0].narrow(0, 0, 280).view([40, 7])]),
-        &kept.squares(&[gradients[0].narrow(0, 0, 280).view([40, 7])]),
-    ];
-    assert_eq!(squares[0], squares[1], "both by libtorch");
+    // Both by libtorch, which keeps images apart.
+    let us = [all.logits().tanh()];
+    let theirs = linearise(&case.network, &case.theta, &case.buffers, &case.images).unwrap();
+    let expected = theirs.squares(&us).unwrap();
+    assert!(norm(&expected) > 0.0);
+    for squares in [all.squares(&us), kept.squares(&us)] {
+        assert_eq!(squares.unwrap(), expected);
+    }
+}
+
+/// What is asked of the network: the same by our own convolutions as by libtorch's, of whichever size and number images come, and whatever
+/// was computed before.
+#[test]
+fn one_network_linearises_images_of_many_sizes() {
+    let case = Case::new("resnet8", 8, None, [64, 12, 12], 0.2);
+    let derivatives = |kept: bool, images: &Tensor| {
+        let Case {
+            network,
+            theta,
+            buffers,
+            ..
+        } = &case;
+        let mut here = match kept {
+            true => network.linearise_kept(theta, &case.kept, buffers, images),
+            false => network.linearise(theta, buffers, images),
+        }
+        .unwrap();
+        let pulled = here.pull_back(&here.logits().tanh()) * &case.kept;
+        [
+            pulled,
+            here.change_along(&case.direction(), &Tensor::tanh) * &case.kept,
+        ]
+    };
+    let nan = case.images.full_like(f64::NAN);
+    assert!(norm(&derivatives(true, &nan)[0]).is_nan());
+    for (n, side) in [(64, 12), (40, 8), (64, 8), (49, 12), (64, 12)] {
+        let images = case.images.narrow(0, 0, n).narrow(2, 0, side).narrow(3, 0, side);
+        let images = images.contiguous();
+        let blocks = Blocks::if_worth_it(&case.network, &case.theta, &case.kept, &case.buffers, &images);
+        assert!(blocks.is_some(), "{n} of {side} pixels");
+        let (ours, theirs) = (derivatives(true, &images), derivatives(false, &images));
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert_ne!(ours, theirs);
+            assert!(
+                norm(&(ours - theirs)) < 1e-5 * norm(theirs),
+                "{n} of {side} pixels"
+            );
+        }
+    }
+    // Of others libtorch says what is wrong.
+    let four_channels = case
+        .images
+        .narrow(1, 0, 1)
+        .expand([64, 4, 12, 12], false)
+        .contiguous();
+    let blocks = Blocks::new(
+        &case.network,
+        &case.theta,
+        &case.kept,
+        &case.buffers,
+        &four_channels,
+    );
+    assert!(blocks.is_none());
 }
 
 /// The linear layer's parameters are libtorch's, whose bits depend on threads.
@@ -201,8 +259,14 @@ fn what_libtorch_does_faster_is_left_to_it() {
         let before = tch::get_num_threads();
         tch::set_num_threads(threads);
         let images = case.images.narrow(0, 0, n);
-        let blocks = Blocks::new(&case.network, &case.theta, &case.kept, &case.buffers, &images);
-        let is_worth_it = blocks.unwrap().are_worth_it();
+        let Case {
+            network,
+            theta,
+            kept,
+            buffers,
+            ..
+        } = case;
+        let is_worth_it = Blocks::if_worth_it(network, theta, kept, buffers, &images).is_some();
         tch::set_num_threads(before);
         is_worth_it
     };
