@@ -310,28 +310,27 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         loss: hessian.loss(),
         n_free: sculpt_hessian::Space::dimension(hessian.space()),
     };
-    if !report.converged {
-        let tolerance = words.tolerance;
-        let (what, sizes) = if words.values_only {
-            ("errors", &report.errors)
-        } else {
-            ("residuals", &report.residuals)
-        };
-        let parts = sizes
-            .iter()
-            .zip(&report.eigenvalues)
-            .map(|(size, value)| size / value.abs());
-        let reached = parts.fold(0.0, f64::max);
-        printing::warning(&if found.products < max_products {
-            format!(
-                "{what} are {reached:.1e} of the eigenvalues, not {tolerance}: what is less is hidden by the rounding of products in f32; more products would not help"
-            )
-        } else {
-            format!(
-                "{} products were not enough for {what} below {tolerance} of the eigenvalues; --steps allows more",
-                found.products
-            )
-        });
+    let tolerance = words.tolerance;
+    let (what, sizes) = if words.values_only {
+        ("errors", &report.errors)
+    } else {
+        ("residuals", &report.residuals)
+    };
+    let pairs = sizes.iter().zip(&report.eigenvalues);
+    let parts = pairs
+        .filter(|(_, value)| **value != 0.0)
+        .map(|(size, value)| size / value.abs());
+    let reached = parts.fold(0.0, f64::max);
+    if !report.converged && found.products >= max_products {
+        printing::warning(&format!(
+            "{} products were not enough for {what} below {tolerance} of the eigenvalues; --steps allows more",
+            found.products
+        ));
+    } else if !report.converged || reached > tolerance {
+        // A search may end before that: rounding is added to what it knows of a pair.
+        printing::warning(&format!(
+            "{what} are up to {reached:.1e} of the eigenvalues, not {tolerance:e}: less is hidden by the rounding of products in f32, and more products would not help"
+        ));
     }
     if words.json {
         return printing::json(&report);

@@ -272,16 +272,11 @@ fn other_bytes_have_another_version() {
     ] {
         assert!(drawing.contains(what), "{what} in {drawing}");
     }
-    let checksums = [
-        drawing.clone().into_bytes(),
-        png(&drawing, 300.0).unwrap(),
-        pdf(&drawing).unwrap(),
-    ]
-    .map(|bytes| crc32fast::hash(&bytes));
-    // Of the drawing, which may change, and of what is made of it.
+    // Of the drawing, which may change, and of what is made of it. (A PDF's objects come in another order each time.)
+    let checksums = [drawing.as_bytes(), &png(&drawing, 300.0).unwrap()].map(crc32fast::hash);
     assert_eq!(
         (EXPORT_VERSION, checksums),
-        (1, [240_968_551, 2_050_028_355, 392_417_755]),
+        (1, [240_968_551, 2_050_028_355]),
         "another drawing, or count EXPORT_VERSION up"
     );
 }

@@ -1,6 +1,7 @@
 mod blocks;
 mod kernels;
 mod point;
+mod room;
 mod squares;
 mod tangents;
 mod tensors;

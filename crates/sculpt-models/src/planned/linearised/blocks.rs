@@ -1,5 +1,6 @@
 use super::Moves;
 use super::kernels::{Kernels, PulledBack, Term};
+use super::room::Room;
 use crate::plan::{ConvNorm, MaxPool};
 use crate::planned::PlannedNetwork;
 use crate::planned::masked::numbers;
@@ -11,7 +12,6 @@ use sculpt_sparse::{
     subsample_transposed, sums_of_channels,
 };
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tch::Tensor;
 
@@ -63,50 +63,6 @@ impl Drop for Lent {
     }
 }
 
-/// Memory of blocks that nobody keeps, by length: taken and cleared once, and not for each pass. It is freed with the last of its users.
-#[derive(Clone, Debug, Default)]
-struct Room(Arc<Mutex<Free>>);
-
-#[derive(Debug, Default)]
-struct Free {
-    n_users: usize,
-    blocks: HashMap<usize, Vec<Vec<Lanes>>>,
-}
-
-impl Room {
-    fn lock(&self) -> MutexGuard<'_, Free> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self) -> Self {
-        self.lock().n_users += 1;
-        self.clone()
-    }
-
-    fn leave(&self) {
-        let mut free = self.lock();
-        free.n_users -= 1;
-        if free.n_users == 0 {
-            free.blocks.clear();
-        }
-    }
-
-    /// In which there is anything.
-    fn take(&self, n: usize) -> Vec<Lanes> {
-        let found = self.lock().blocks.get_mut(&n).and_then(Vec::pop);
-        found.unwrap_or_else(|| vec![Lanes::ZERO; n])
-    }
-
-    fn put_back(&self, blocks: Vec<Vec<Lanes>>) {
-        let mut free = self.lock();
-        if free.n_users > 0 {
-            for block in blocks {
-                free.blocks.entry(block.len()).or_default().push(block);
-            }
-        }
-    }
-}
-
 /// A pooling's images, and what it makes of them.
 pub(super) struct Pooled {
     input: Images,
@@ -145,6 +101,9 @@ impl Recent {
     }
 }
 
+/// Pixels of all channels of a block of which each pass takes less than other threads take to wake.
+const FEW_PIXELS: usize = 4096;
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
@@ -182,10 +141,15 @@ impl<'a> Blocks<'a> {
         let size = images.size();
         let sides = [size[2], size[3]].map(|side| side as u32);
         let placed = convolutions(&network.layout, &network.plan, sides)?;
+        let output = placed[0].convolution.output(placed[0].input)?;
+        let is_small = output.len() < FEW_PIXELS;
         (placed[0].input.channels == size[1] as usize).then(|| Self {
             network,
             inputs: [theta, buffers, images].map(Tensor::detach),
-            threads: Threads::of_libtorch(),
+            threads: match is_small {
+                true => Threads::one(),
+                false => Threads::of_libtorch(),
+            },
             kept: network.recent.keep(numbers(kept)),
             room: network.recent.room.enter(),
             placed,
