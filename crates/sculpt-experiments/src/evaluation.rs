@@ -16,7 +16,7 @@ pub const EVALUATION_BATCH: usize = 500;
 const COMPARED: i64 = 32;
 
 /// So many times the largest difference of a logit on those images is the doubt of an image. Of 1,490 batches of the demo's networks none
-/// needed more than 7, two logits of an image moving against each other.
+/// needed more than 7 (of the first 64 images), two logits of an image moving against each other.
 const CAUTION: f64 = 16.0;
 
 /// The least doubt, of the largest logit of an image: of those images both ways may have computed the same by chance, or nothing at all.

@@ -115,7 +115,7 @@ impl Drop for Blocks<'_> {
 }
 
 impl<'a> Blocks<'a> {
-    /// None: libtorch is faster, or alone can it do this.
+    /// None: libtorch is faster, or only it can do this.
     pub(super) fn if_worth_it(
         network: &'a PlannedNetwork,
         theta: &Tensor,
