@@ -1,6 +1,6 @@
 """What a machine with a GPU, without Rust and without network, is asked: is it seen, does it agree with the CPU, how fast is it; then it trains.
 
-    python3 run.py --out FOLDER [--device cuda|cpu] [--only STEPS] [--seconds 1500] [--data DIR] [--unpack COMMAND] [--train "WORDS"]
+    python3 run.py --out FOLDER [--device cuda|cpu] [--only STEPS] [--seconds 570] [--data DIR] [--unpack COMMAND] [--train "WORDS"]
 
 It lies in the folder that `cargo xtask gpu-kit` made, with the binary `sculpt`, its library of CUDA graphs, the scripts of tests/peers and
 PyHessian, and needs a Python that has torch 2.11.0 (with CUDA), whose libraries the binary uses. Steps, each timed, each tried whatever became
@@ -14,24 +14,32 @@ of those before; --only names some of them, with commas between:
  4. `speed`: `sculpt bench train` beside PyTorch plain, channels last, torch.compile and its mode reduce-overhead: ResNet-20 and ResNet-18
     for CIFAR, bfloat16 and f32.
  5. `hessian`: the largest eigenvalue beside PyHessian, whole processes.
- 6. `sharing`: 1, 2, 4 and 8 processes training at once on the one card, by turns and under NVIDIA's multi-process service (MPS).
- 7. `train`, where --train says what: `sculpt reproduce WORDS` until --seconds have passed since the start, a clean stop, and the published
+ 6. `epochs`: whole epochs of ResNet-20 in bfloat16 and batches of 512, of 50,000 images with crops and mirrorings, as graphs and one by
+    one: the same losses, within the tolerance below, and seconds an epoch beside the goal of 0.25.
+ 7. `sharing`: 1, 2, 4 and 8 processes at such epochs at once on the one card, by turns and under NVIDIA's multi-process service (MPS): epochs a
+    second beside the goal of 10.
+ 8. `train`, where --train says what: `sculpt reproduce WORDS` until --seconds have passed since the start, a clean stop, and the published
     form of what there is. DATA in WORDS stands for --data. --unpack is run first, in the kit's folder. Without --jobs in WORDS as many as
     `sharing` found best, under MPS if that was best.
 
-Called again with the same --out it goes on beside what it made; kit.json then has the steps of both calls. A later call of `train` goes on with
+Where a call may take ten minutes, name the steps of each: `--only card,graphs,parity,epochs`, then `--only speed`, and so on. Called again
+with the same --out it goes on beside what it made; kit.json then has the steps of all calls. A later call of `train` goes on with
 the training.
 
-Writes into --out at most 8 files of at most 16 MiB: kit.json (what each step found and how long it took), kit.log (all that was said), and
-the published suite as published.tar.xz, in parts where it is larger.
+Writes into --out at most 8 files of at most 16 MiB: kit.json (what each step found and how long it took), kit.log (what was said; of much
+the beginning and the end), and the published suite as published.N.tar.xz, each of which unpacks by itself, one over the other. What does not fit
+stays behind, the files of later calls first: kit.json says how many, and the next call of `train` brings those that no call has brought.
 """
 
 import argparse
+import array
 import contextlib
-import io
+import hashlib
 import json
 import lzma
+import math
 import os
+import random
 import shlex
 import shutil
 import signal
@@ -47,9 +55,14 @@ import torch
 HERE = Path(__file__).resolve().parent
 PART = 16 << 20
 PARTS = 6
+# Of a log that becomes too long, what is kept: its beginning and its end.
+HEAD, TAIL = 4 << 20, 8 << 20
+# On an H100 or H200: seconds of an epoch alone, and epochs a second of several processes.
+GOALS = {"seconds an epoch": 0.25, "epochs a second": 10.0}
 # What may differ, and by how much; see `parity`. Relative, but for accuracies, masks and barriers.
 TOLERANCES = {
     "losses with and without graphs": 1e-3,
+    "losses of epochs with and without graphs": 0.02,
     "loss of step 1": 1e-4,
     "losses of 20 steps": 0.05,
     "evaluation loss": 1e-4,
@@ -58,6 +71,9 @@ TOLERANCES = {
     "largest eigenvalue": 2e-3,
     "barrier": 1e-3,
 }
+
+# Rows and columns of the probe's images: those of RECIPE's pictures may be others.
+SIDE = 8
 
 # A dense network, SNIP's mask, and a cycle of each, on pictures that the binary makes.
 RECIPE = """
@@ -135,6 +151,14 @@ class Kit:
         for folder in (self.out, self.work):
             (folder / "kit.json").write_text(json.dumps(self.report, indent=1))
         self.say(f"{name}: {time.monotonic() - begun:.1f} s, {self.left():.0f} s left")
+        self.shorten_log()
+
+    def shorten_log(self):
+        path = self.out / "kit.log"
+        self.log.flush()
+        if path.stat().st_size > HEAD + TAIL:
+            content = path.read_bytes()
+            path.write_bytes(content[:HEAD] + b"\n... here much was said that is left out ...\n" + content[-TAIL:])
 
     def card(self):
         found = {"torch sees": torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"}
@@ -191,11 +215,8 @@ class Kit:
         (self.work / "kit.toml").write_text(RECIPE)
         self.sculpt("run kit.toml --runs runs", "cpu")
         named = self.states()
-        torch.manual_seed(1)
-        side = self.args.side
-        probe = {"images": torch.randn(256, 3, side, side), "labels": torch.randint(0, 10, (256,))}
-        torch.save(probe, self.work / "probe.pth")
-        of = f"--weights {named['trained']} --probe probe.pth --runs runs"
+        write_probe(self.work / "probe.safetensors", 256, SIDE)
+        of = f"--weights {named['trained']} --probe probe.safetensors --runs runs"
         here, there = (self.sculpt(f"eval {of} --json", device) for device in (self.device, "cpu"))
         compare("evaluation loss", here["loss"], there["loss"])
         compare("evaluation accuracy", here["accuracy"], there["accuracy"], relative=False)
@@ -207,7 +228,7 @@ class Kit:
             self.sculpt(f"mask {of} --method snip --density 0.1 --out {out}", device)
             masks.append(kept(self.work / out))
         compare("mask overlap", len(masks[0] & masks[1]) / len(masks[0] | masks[1]), 1.0, at_least=True)
-        of = f"--a {named['dense']} --b {named['trained']} --probe probe.pth --points 5 --runs runs"
+        of = f"--a {named['dense']} --b {named['trained']} --probe probe.safetensors --points 5 --runs runs"
         here, there = (self.sculpt(f"connect {of} --bn recalibrate --json", device) for device in (self.device, "cpu"))
         compare("barrier", here["chord_loss"], there["chord_loss"], relative=False)
         found["all good"] = all(one["good"] for one in found.values())
@@ -246,11 +267,32 @@ class Kit:
             command += ["--data", self.args.data]
         return json.loads(self.call(command, limit=max(60, self.left() / 2)))
 
+    def epoch_words(self, epochs):
+        if self.args.device == "cuda":
+            return f"bench epoch --model resnet20 --batch 512 --images 50000 --epochs {epochs} --density 0.1 --precision bf16 --threads 1 --json"
+        return f"bench epoch --model resnet8 --width 4 --batch 64 --images 1000 --size 8 --epochs {epochs} --density 0.1 --threads 1 --json"
+
+    def epochs(self):
+        alone, again = (self.sculpt(self.epoch_words(2), SCULPT_CUDA_GRAPHS="0") for _ in range(2))
+        graphs = self.sculpt(self.epoch_words(5))
+        off = lambda one: max(abs(a / b - 1) for a, b in zip(one["losses"], alone["losses"]))
+        tolerance = max(TOLERANCES["losses of epochs with and without graphs"], 4 * off(again))
+        return {
+            "launched": graphs["launched"],
+            "losses off by": off(graphs),
+            "two runs one by one off by": off(again),
+            "tolerance": tolerance,
+            "good": off(graphs) <= tolerance,
+            "seconds an epoch one by one": alone["median_seconds"],
+            "seconds an epoch": graphs["median_seconds"],
+            "seconds of each": graphs["seconds"],
+            "goal": GOALS["seconds an epoch"],
+        }
+
     def sharing(self):
-        """Images a second of so many processes together, while all of them are at work."""
+        """Epochs a second of so many processes together, while all of them are at work."""
         on_card = self.args.device == "cuda"
-        size = "--model resnet20 --batch 512 --steps 3000" if on_card else "--model resnet8 --batch 8 --steps 300"
-        words = f"bench train {size} --density 0.1 --precision {'bf16' if on_card else 'f32'} --threads 1 --json"
+        words = self.epoch_words(40 if on_card else 20)
         command = [str(HERE / "sculpt"), *shlex.split(words), "--device", self.device]
 
         def together(n):
@@ -265,14 +307,15 @@ class Kit:
             reports = [json.loads(text) for text in said]
             spans = [(one["ended"] - sum(one["seconds"]), one["ended"]) for one in reports]
             begin, end = max(begun for begun, _ in spans), min(ended for _, ended in spans)
-            if end - begin < (3 if on_card else 0.1):
+            if end - begin < (3 if on_card else 0.05):
                 raise RuntimeError(f"{n} processes were at work together for {end - begin:.1f} s alone")
-            steps = 0
+            epochs = 0.0
             for one, (at, _) in zip(reports, spans):
                 for seconds in one["seconds"]:
-                    steps += begin <= at and at + seconds <= end
+                    # Of those at the ends, the part within.
+                    epochs += max(0.0, min(at + seconds, end) - max(at, begin)) / seconds
                     at += seconds
-            return steps * reports[0]["batch"] / (end - begin)
+            return epochs / (end - begin)
 
         counts = (1, 2, 4, 8) if on_card else (1, 2)
         found = {"by turns": {n: together(n) for n in counts}}
@@ -283,7 +326,8 @@ class Kit:
             found["MPS is not to be had"] = f"{type(error).__name__}: {error}"
         ways = [(speed, way, n) for way in ("by turns", "MPS") for n, speed in found.get(way, {}).items()]
         best = max(ways)
-        return found | {"best": {"way": best[1], "processes": best[2], "images/s": best[0]}}
+        best = {"way": best[1], "processes": best[2], "epochs a second": best[0], "goal": GOALS["epochs a second"]}
+        return found | {"best": best}
 
     @contextlib.contextmanager
     def mps(self):
@@ -308,9 +352,11 @@ class Kit:
     def train(self):
         best = self.found("sharing").get("best", {})
         with self.mps() if best.get("way") == "MPS" else contextlib.nullcontext():
-            return self.reproduce(best.get("processes"))
+            # Else sculpt would start one for several jobs.
+            turns = {"SCULPT_CUDA_MPS": "0"} if best.get("way") == "by turns" else {}
+            return self.reproduce(best.get("processes"), turns)
 
-    def reproduce(self, jobs):
+    def reproduce(self, jobs, environment):
         if self.args.unpack:
             self.call(["sh", "-c", f"cd {shlex.quote(str(HERE))} && {self.args.unpack}"])
         words = shlex.split(self.args.train.replace("DATA", self.args.data or "."))
@@ -323,7 +369,7 @@ class Kit:
         self.say("$ " + shlex.join(command))
         # To stop, to look at the test images of every state, and to pack.
         keep = max(60, self.left() / 4) if self.left() > 300 else 5
-        training = subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=self.log, stderr=self.log)
+        training = subprocess.Popen(command, cwd=self.work, env=self.environment | environment, stdout=self.log, stderr=self.log)
         try:
             training.wait(timeout=max(1, self.left() - keep))
             ended = f"ended by itself with {training.returncode}"
@@ -334,19 +380,62 @@ class Kit:
         of_data = [word for i, word in enumerate(words) if word in ("--data", "--data-name") or words[i - 1] in ("--data", "--data-name")]
         publish = [HERE / "sculpt", "publish", "--suite", suite, "--unfinished", "--runs", "suite-runs", "--device", self.device, *of_data]
         said = self.call(publish)
-        # Weights hardly shrink, and there is no time.
-        packed = lzma.compress(pack(self.work / "data" / "published" / suite), preset=1)
-        parts = [packed[i : i + PART] for i in range(0, len(packed), PART)]
-        for number, part in enumerate(parts[:PARTS]):
-            (self.out / f"published.tar.xz.{number}").write_bytes(part)
-        return {"ended": ended, "published": said.strip()[-600:], "bytes": len(packed), "parts": len(parts), "parts that fit": min(len(parts), PARTS)}
+        return {"ended": ended, "published": said.strip()[-600:]} | self.pack(self.work / "data" / "published" / suite)
+
+    def pack(self, folder):
+        """Archives of a folder's files: first those that no call has brought as they are now."""
+        record = self.work / "brought.json"
+        brought = json.loads(record.read_text()) if record.exists() else {}
+        files = {str(path.relative_to(folder.parent)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+        digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+        names = sorted(files, key=lambda name: (brought.get(name) == digests[name], name))
+        parts, left = fill(names, lambda name: files[name].stat().st_size)
+        for old in self.out.glob("published.*.tar.xz"):
+            old.unlink()
+        for number, part in enumerate(parts):
+            archive = self.out / f"published.{number}.tar.xz"
+            # Weights hardly shrink, and there is no time.
+            with lzma.open(archive, "wb", preset=1) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+                for name in part:
+                    tar.add(files[name], arcname=name)
+            brought |= {name: digests[name] for name in part}
+        record.write_text(json.dumps(brought))
+        stay = [name for name in left if brought.get(name) != digests[name]]
+        return {"files": len(files), "archives": len(parts), "files that no call has brought": len(stay), "such as": stay[:3]}
 
 
-def pack(folder):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add(folder, arcname=folder.name)
-    return buffer.getvalue()
+def fill(names, size):
+    """Names in PARTS lists at most, whose files are less than PART together as they are, with a tar's headers; and those that have no place."""
+    parts, room, left = [], 0, []
+    for name in names:
+        # A header, perhaps with a long name, and what fills up its last block.
+        bytes = size(name) + 4096
+        if bytes > PART - (64 << 10):
+            left.append(name)
+            continue
+        if bytes > room:
+            if len(parts) == PARTS:
+                left.append(name)
+                continue
+            parts.append([])
+            room = PART - (64 << 10)
+        parts[-1].append(name)
+        room -= bytes
+    return parts, left
+
+
+def write_probe(path, n, side):
+    """Images of normal noise and labels of ten classes, as safetensors: PyTorch's own form may be another in each release."""
+    random.seed(1)
+    images = array.array("f", (random.gauss(0.0, 1.0) for _ in range(n * 3 * side * side))).tobytes()
+    labels = array.array("q", (random.randrange(10) for _ in range(n))).tobytes()
+    header = {
+        "images": {"dtype": "F32", "shape": [n, 3, side, side], "data_offsets": [0, len(images)]},
+        "labels": {"dtype": "I64", "shape": [n], "data_offsets": [len(images), len(images) + len(labels)]},
+    }
+    words = json.dumps(header).encode()
+    words += b" " * (-len(words) % 8)
+    path.write_bytes(len(words).to_bytes(8, "little") + words + images + labels)
 
 
 def kept(path):
@@ -358,7 +447,7 @@ def kept(path):
     for name, tensor in header.items():
         if name != "__metadata__":
             start, end = tensor["data_offsets"]
-            size = (end - start) // max(1, torch.Size(tensor["shape"]).numel())
+            size = (end - start) // max(1, math.prod(tensor["shape"]))
             values = data[start:end]
             places |= {(name, i // size) for i, byte in enumerate(values) if byte}
     return places
@@ -369,11 +458,10 @@ def main():
     parser.add_argument("--out", required=True, help="folder that the results go into")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--only", help="steps to take, with commas between; all where none is named")
-    parser.add_argument("--seconds", type=float, default=1500.0, help="after which training is stopped, from the start")
+    parser.add_argument("--seconds", type=float, default=570.0, help="after which training is stopped, from the start")
     parser.add_argument("--data", help="folder that DATA stands for in --train")
     parser.add_argument("--unpack", help="command, run in the kit's folder, that makes the data")
     parser.add_argument("--train", help="words for `sculpt reproduce`, --suite among them")
-    parser.add_argument("--side", type=int, default=8, help=argparse.SUPPRESS)
     args = parser.parse_args()
     kit = Kit(args)
     kit.step("card", kit.card)
@@ -381,12 +469,13 @@ def main():
     kit.step("parity", kit.parity)
     kit.step("speed", kit.speed)
     kit.step("hessian", kit.hessian)
+    kit.step("epochs", kit.epochs)
     kit.step("sharing", kit.sharing)
     if args.train:
         kit.step("train", kit.train)
     steps = kit.report["steps"]
     bad = [name for name, step in steps.items() if "error" in step["found"]]
-    bad += [name for name, word in (("graphs", "good"), ("parity", "all good")) if kit.found(name).get(word) is False]
+    bad += [name for name, word in (("graphs", "good"), ("parity", "all good"), ("epochs", "good")) if kit.found(name).get(word) is False]
     kit.say(f"done: {kit.out / 'kit.json'}" + (f"; NOT GOOD: {', '.join(bad)}" if bad else ""))
     sys.exit(1 if bad else 0)
 

@@ -226,7 +226,7 @@ def main():
                     speeds[who].append(3600 / seconds)
                 print(f"{name}, round {round + 1} of {args.rounds}: " + ", ".join(f"{who} {t:.1f} s" for who, t in took.items()), file=sys.stderr, flush=True)
             all.append({
-                "what": f"{WHATS[args.what]}, ResNet-20 {name}, {args.images} images, {args.threads} threads, {args.device}, whole process",
+                "what": f"{WHATS[args.what]}, ResNet-20 {name}, {args.images} images of {'CIFAR-10' if args.data else 'noise'}, {args.threads} threads, {args.device}, whole process",
                 "unit": "results an hour",
                 "speeds": speeds,
                 "ours": "libtorch's; " + said(args.what, found["sculpt"], found["PyHessian"]),

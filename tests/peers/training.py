@@ -6,7 +6,7 @@
 SCULPT is the binary. Run with torch 2.11.0 and torchvision 0.26.0. Everybody takes the same step: forward, cross entropy, backward, the
 gradient times a 0/1 mask of the given density, SGD with momentum 0.9 and weight decay 1e-4, on one resident batch of noise, augmentation
 left out. PyTorch's side is its usual forms: plain; channels last (with bfloat16: under autocast); the same through torch.compile (on a GPU
-also with mode="reduce-overhead"). Its foreach SGD is used. Compiling is not timed, nor are the first two steps of each round.
+also with mode="reduce-overhead"). Its foreach SGD is used. f32 is f32 on a GPU too: without TF32, which this product does not use. Compiling is not timed, nor are the first two steps of each round.
 
 Prints one JSON object: images a second of each round, by who made them.
 """
@@ -131,6 +131,7 @@ def main():
     parser.add_argument("--peers", nargs="*", help="some of those below; all where none is named")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     args.sizes = {} if args.width is None else {"width": args.width}
 
     fast = "channels last, bf16 autocast" if args.precision == "bf16" else "channels last"

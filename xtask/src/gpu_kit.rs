@@ -34,7 +34,6 @@ pub(crate) fn run(out: &Path, with: &[PathBuf], binary: Option<PathBuf>) -> Resu
     let binary = binary.map_or_else(sculpt::build, Ok)?;
     // Its headers are libtorch's.
     setup::ensure(false)?;
-    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let own = FILES.map(|(from, to)| (project_root().join(from), to.to_owned()));
     let graphs = graphs::build(&target_dir()?.join("release"))?;
     let mut all = vec![
@@ -44,8 +43,6 @@ pub(crate) fn run(out: &Path, with: &[PathBuf], binary: Option<PathBuf>) -> Resu
     let _lock = setup::lock()?;
     let partial = project_root().join(".libtorch/partial-pyhessian");
     let site = setup::install_wheels(PYHESSIAN, &partial)?.join("pyhessian");
-    let into = out.join("pyhessian");
-    fs::create_dir_all(&into).with_context(|| format!("cannot make {}", into.display()))?;
     for entry in fs::read_dir(&site).with_context(|| site.display().to_string())? {
         let entry = entry.with_context(|| site.display().to_string())?;
         all.push((
@@ -60,18 +57,23 @@ pub(crate) fn run(out: &Path, with: &[PathBuf], binary: Option<PathBuf>) -> Resu
             .with_context(|| format!("{} is no file", file.display()))?;
         all.push((file.clone(), name.to_string_lossy().into_owned()));
     }
-    let mut bytes = 0;
+    let size = |(from, _): &(PathBuf, String)| -> Result<u64> {
+        let about = fs::metadata(from).with_context(|| format!("cannot read {}", from.display()))?;
+        Ok(about.len())
+    };
+    let bytes: u64 = all.iter().map(size).sum::<Result<u64>>()?;
+    if bytes > MOST {
+        bail!("the kit would have {bytes} bytes, more than {MOST}: carry what --with names by itself");
+    }
+    fs::create_dir_all(out.join("pyhessian")).with_context(|| format!("cannot make {}", out.display()))?;
     for (from, name) in all {
         let to = out.join(&name);
         if to.exists() {
             bail!("two files of the kit are called {name}");
         }
-        bytes += fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+        fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
     }
     fs::remove_dir_all(&partial).with_context(|| partial.display().to_string())?;
-    if bytes > MOST {
-        bail!("the kit has {bytes} bytes, more than {MOST}: carry what --with names by itself");
-    }
     println!(
         "{} ({:.1} MB). There, with torch 2.11.0:\n\n  python3 {}/run.py --out results\n\n`--help` says what it does, and how it trains.",
         out.display(),

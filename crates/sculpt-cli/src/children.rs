@@ -1,6 +1,7 @@
 //! Chains of nodes in child processes of this very program.
 
 use crate::commands::pictures::PREFIX;
+use crate::cuda::Mps;
 use crate::jobs::Jobs;
 use crate::ranks;
 use anyhow::Context;
@@ -24,6 +25,8 @@ pub(crate) const READY: &str = "ready for a chain";
 /// and so does one of several ranks after its chain.
 pub(crate) struct Children<'a> {
     jobs: Jobs<'a>,
+    /// Through which they use a card together.
+    service: Option<&'a Mps>,
     n_jobs: JobNumber,
     n_processes: usize,
     processes: BTreeMap<usize, Process>,
@@ -53,10 +56,11 @@ enum Message {
 }
 
 impl<'a> Children<'a> {
-    pub(crate) fn new(jobs: Jobs<'a>) -> Self {
+    pub(crate) fn new(jobs: Jobs<'a>, service: Option<&'a Mps>) -> Self {
         let (sender, receiver) = mpsc::channel();
         Self {
             jobs,
+            service,
             n_jobs: 0,
             n_processes: 0,
             processes: BTreeMap::new(),
@@ -211,6 +215,9 @@ impl Children<'_> {
         }
         if let Some(name) = &self.jobs.data.name {
             command.arg(flag("--data-name", name));
+        }
+        if let Some(service) = self.service {
+            command.envs(service.environment());
         }
         // Whoever started this process among others did not start its jobs so.
         ranks::forget_launcher(&mut command);

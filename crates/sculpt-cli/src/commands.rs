@@ -50,6 +50,7 @@ mod speed;
 pub(crate) mod status;
 pub(crate) mod suites;
 pub(crate) mod table;
+mod training_speed;
 pub(crate) mod verify;
 pub(crate) mod weights;
 pub(crate) mod work;

@@ -6,11 +6,13 @@
 
 mod card;
 mod graphs;
+mod mps;
 
 use anyhow::{Context, bail};
 pub(crate) use card::jobs_that_fit;
 pub(crate) use graphs::Graphs;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+pub(crate) use mps::Mps;
 
 /// File name of the library, found through the binary's rpath or `LD_LIBRARY_PATH`.
 const LIBRARY: &str = "libtorch_cuda.so";

@@ -1,7 +1,7 @@
 //! Runs what is missing of a recipe, several chains side by side, in child processes that stay.
 
 use crate::children::Children;
-use crate::cuda::jobs_that_fit;
+use crate::cuda::{Mps, jobs_that_fit};
 use crate::display::Display;
 use crate::signals::Stop;
 use crate::words::Global;
@@ -59,7 +59,9 @@ impl Jobs<'_> {
         if board.n_open_at_start() > 0 {
             let n = jobs_that_fit(self.n, self.global, self.recipe, self.store)?;
             let mut display = Display::new(&board);
-            let mut children = Children::new(Jobs { n, ..*self });
+            // It outlives the children.
+            let service = Mps::of(n, &self.global.device);
+            let mut children = Children::new(Jobs { n, ..*self }, service.as_ref());
             let mut show = |board: &Board<'_>, what: Happening<'_>| display.show(board, what);
             end = drive(&mut board, &mut children, stop.asked(), &is_done, &mut show)?;
             display.finish();

@@ -270,13 +270,16 @@ impl<'a> Connectivity<'a> {
         let zero = |point: &Point| Tensor::zeros([], (Kind::Double, point.theta.device()));
         let mut sums: Vec<(Tensor, Tensor)> = points.iter().map(|p| (zero(p), zero(p))).collect();
         let mut n = 0i64;
+        let mut seen = SeenLabels::default();
         set.walk(|images, labels| {
-            for (i, (point, (loss, n_wrong))) in points.iter().zip(&mut sums).enumerate() {
+            let mut safe = None;
+            for (point, (loss, n_wrong)) in points.iter().zip(&mut sums) {
                 let (theta, buffers) = (&point.theta, &point.buffers);
                 let logits = self.network.forward(theta, buffers, images, Mode::Eval);
-                if i == 0 {
-                    check_labels(labels, &logits, set_idx)?;
-                }
+                let labels = match &safe {
+                    Some(labels) => labels,
+                    None => safe.insert(seen.see(labels, &logits, set_idx)?),
+                };
                 *loss += logits.cross_entropy_loss(labels, None::<Tensor>, Reduction::Sum, -100, 0.0);
                 *n_wrong += logits.argmax(1, false).not_equal_tensor(labels).sum(Kind::Int64);
             }
@@ -286,6 +289,7 @@ impl<'a> Connectivity<'a> {
         if n == 0 {
             return Err(ConnectivityError::EmptySet { set: set_idx });
         }
+        seen.check(set_idx)?;
         let value = |(point, (loss, n_wrong)): (&Point, (Tensor, Tensor))| {
             let loss = loss.double_value(&[]) / n as f64;
             if !loss.is_finite() {
@@ -326,28 +330,49 @@ pub struct Worth {
     pub error: f64,
 }
 
-/// libtorch would abort on a GPU where a label has no class, and pass over the label −100.
-fn check_labels(labels: &Tensor, logits: &Tensor, set: usize) -> Result<(), ConnectivityError> {
-    let [images, classes] = logits.size()[..] else {
-        panic!("a network gives logits [n, classes], not {:?}", logits.size());
-    };
-    if labels.kind() != Kind::Int64 || labels.size() != [images] {
-        return Err(ConnectivityError::Labels {
-            set,
-            kind: labels.kind(),
-            shape: labels.size(),
-            images,
-        });
-    }
-    if images == 0 {
-        return Ok(());
-    }
-    for label in [labels.min(), labels.max()].map(|label| label.int64_value(&[])) {
-        if !(0..classes).contains(&label) {
-            return Err(ConnectivityError::Label { set, label, classes });
+/// The least and the largest label of a set, where the labels are: a GPU is waited for once a set, not at each batch.
+#[derive(Default)]
+struct SeenLabels {
+    ends: Option<[Tensor; 2]>,
+    classes: i64,
+}
+
+impl SeenLabels {
+    /// The labels of a batch, each that has no class in the place of one that has: libtorch would abort on a GPU where it meets one, and
+    /// pass over −100.
+    fn see(&mut self, labels: &Tensor, logits: &Tensor, set: usize) -> Result<Tensor, ConnectivityError> {
+        let [images, classes] = logits.size()[..] else {
+            panic!("a network gives logits [n, classes], not {:?}", logits.size());
+        };
+        if labels.kind() != Kind::Int64 || labels.size() != [images] {
+            return Err(ConnectivityError::Labels {
+                set,
+                kind: labels.kind(),
+                shape: labels.size(),
+                images,
+            });
         }
+        if images > 0 {
+            let (least, largest) = labels.aminmax(None, false);
+            self.ends = Some(match self.ends.take() {
+                None => [least, largest],
+                Some([low, high]) => [low.minimum(&least), high.maximum(&largest)],
+            });
+            self.classes = classes;
+        }
+        Ok(labels.clamp(0, classes - 1))
     }
-    Ok(())
+
+    /// Whether all had a class.
+    fn check(self, set: usize) -> Result<(), ConnectivityError> {
+        let classes = self.classes;
+        for label in self.ends.iter().flatten().map(|label| label.int64_value(&[])) {
+            if !(0..classes).contains(&label) {
+                return Err(ConnectivityError::Label { set, label, classes });
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

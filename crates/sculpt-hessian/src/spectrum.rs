@@ -13,25 +13,22 @@ impl Hessian<'_> {
     /// these gradients (Papyan 2020). They are at hand. Products of some images are not counted.
     ///
     /// A residual bounds `‖Hv − λv‖` for unit `v`, absolute; it and the estimated error hold what the rounding of
-    /// products can hide: 64 units in the last place of the largest `|λ|`, 8e-6 of it in f32. (Pairs that come
-    /// before the last one converge further than they need to, to where f32 errs by more than the residual shows.)
+    /// products can hide: 64 units in the last place of `‖H‖`, 8e-6 of it in f32 ([`Eigen::hiding`]). A tolerance below that ends
+    /// the search where a tenth of it is left. (Pairs that come before the last one converge further than they need to, to where f32
+    /// errs by more than the residual shows.)
     ///
     /// # Errors
     /// When fewer coordinates are free than eigenpairs asked for, or a product is not finite.
     pub fn eigenpairs(&self, params: &Eigen) -> Result<Eigenpairs<Tensor>, HessianError> {
         let product = |v: &Tensor| self.product(v);
         let start = self.start(params);
+        let params = params.hiding(64.0 * self.epsilon());
         let norm = start.norm().double_value(&[]);
-        let mut pairs = if norm > 0.0 && norm.is_finite() {
-            sculpt_lanczos::eigenpairs_from(self.space(), product, params, &start)?
+        Ok(if norm > 0.0 && norm.is_finite() {
+            sculpt_lanczos::eigenpairs_from(self.space(), product, &params, &start)?
         } else {
-            sculpt_lanczos::eigenpairs(self.space(), product, params)?
-        };
-        let largest = pairs.values.iter().fold(0.0, |m: f64, value| m.max(value.abs()));
-        for bound in pairs.residuals.iter_mut().chain(&mut pairs.errors) {
-            *bound += 64.0 * self.epsilon() * largest;
-        }
-        Ok(pairs)
+            sculpt_lanczos::eigenpairs(self.space(), product, &params)?
+        })
     }
 
     /// The sum of rough eigenvectors of a part of the images, or what their search begins with.

@@ -50,7 +50,8 @@ pub struct Eigenpairs<V> {
     /// Orthonormal eigenvectors `v`.
     pub vectors: Vec<V>,
     /// Upper bounds of `‖Av − λv‖`, absolute, up to the rounding of the sums of vectors: of the products that
-    /// were made, errors included, nothing is left out. Within this distance of `λ` lies an eigenvalue.
+    /// were made, errors included, nothing is left out, and what they [hide](Eigen::hiding) is added. Within this
+    /// distance of `λ` lies an eigenvalue.
     pub residuals: Vec<f64>,
     /// Estimates of `|λ − eigenvalue|`, absolute: the residual `ρ`, or `ρ²/γ` and the products' own errors
     /// where that is less, with `γ` the distance from `λ` to what the nearest other Ritz value may stand for
@@ -101,10 +102,7 @@ impl<'a, S: Space, F: FnMut(&S::Vector) -> S::Vector> Search<'a, S, F> {
 
     fn run(mut self) -> Result<Eigenpairs<S::Vector>, LanczosError> {
         let Eigen {
-            top,
-            which,
-            confirmation,
-            ..
+            top, confirmation, ..
         } = *self.params;
         let mut candidate: Option<Candidate<S::Vector>> = None;
         loop {
@@ -121,7 +119,7 @@ impl<'a, S: Space, F: FnMut(&S::Vector) -> S::Vector> Search<'a, S, F> {
             if n_basis < top || !(due || over || invariant || confirmed) {
                 continue;
             }
-            let ritz = self.projection.ritz(|value| which.score(value));
+            let ritz = self.ritz();
 
             if let Some(Candidate { pairs, steps }) = candidate.take()
                 && !self.is_beaten(&pairs, &ritz)
@@ -193,6 +191,18 @@ impl<'a, S: Space, F: FnMut(&S::Vector) -> S::Vector> Search<'a, S, F> {
         self.iterations += 1;
         self.steps_since_start += 1;
         Ok(())
+    }
+
+    /// What the basis knows, with what is hidden from it.
+    fn ritz(&mut self) -> Ritz {
+        let mut ritz = self.projection.ritz(|value| self.params.which.score(value));
+        // Vectors of a start show little of ‖A‖.
+        let values = ritz.values.iter().map(|value| value.abs());
+        self.operator.norm = values.fold(self.operator.norm, f64::max);
+        for error in &mut ritz.errors {
+            *error += self.params.hidden * self.operator.norm;
+        }
+        ritz
     }
 
     /// Whether the best Ritz pairs keep their limits, with only this share of it missing in the basis.

@@ -9,7 +9,7 @@ pub(crate) struct Operator<F> {
     product: F,
     /// Products so far.
     pub(crate) products: usize,
-    /// Largest `‖Ax‖` so far: a lower bound of `‖A‖`.
+    /// Largest `‖Ax‖` so far, or Ritz value of largest size: a lower bound of `‖A‖`.
     pub(crate) norm: f64,
 }
 

@@ -13,6 +13,7 @@ pub struct Eigen {
     pub(crate) seed: Seed,
     pub(crate) confirmation: usize,
     pub(crate) values_only: bool,
+    pub(crate) hidden: f64,
 }
 
 /// Which end of the spectrum.
@@ -29,7 +30,7 @@ impl Eigen {
     ///
     /// - `top`: number of eigenpairs, at least 1.
     /// - `tolerance`, in (0, 1): a residual may be `tolerance·|λ|`, or the rounding of the product
-    ///   (2·10⁻¹⁴ `‖A‖`) where that is more, as at `λ = 0`.
+    ///   (2·10⁻¹⁴ `‖A‖`, or what [`hiding`](Self::hiding) says and a tenth of it) where that is more, as at `λ = 0`.
     /// - `max_products`: at least `top`. When they are spent, the pairs found so far are returned.
     /// - `max_basis`: basis vectors held at once, at least `top + 2`; when all are there, the run restarts
     ///   from the better half. (In addition there are two vectors of work, `top` of the answer, and, during a
@@ -59,6 +60,7 @@ impl Eigen {
             seed,
             confirmation: 0,
             values_only: false,
+            hidden: 0.0,
         })
     }
 
@@ -96,6 +98,20 @@ impl Eigen {
         }
     }
 
+    /// Has residuals and errors hold what the products err by unseen, `share·‖A‖` for unit vectors (`‖A‖` as the products show it;
+    /// `share` is finite, not negative). Errors that a basis sees, where a product is not what symmetry says, are in them
+    /// without it; those that products repeat are not, as where an operator in `f32` is only nearly the one that is meant.
+    ///
+    /// # Panics
+    /// When `share` is negative or not finite.
+    pub fn hiding(self, share: f64) -> Self {
+        assert!(share >= 0.0 && share.is_finite(), "{share} is no share");
+        Self {
+            hidden: share,
+            ..self
+        }
+    }
+
     /// The same pairs, unconfirmed, to a residual of a tenth of each, by sixteen products at most or one a pair: what a search
     /// for good ones may begin with ([`eigenpairs_from`](crate::eigenpairs_from)), found by a cheaper operator that is like the one that is meant.
     pub fn roughly(self) -> Self {
@@ -110,7 +126,7 @@ impl Eigen {
 
     /// Residual that a pair may have, of an operator of this norm.
     pub(crate) fn limit(&self, value: f64, norm: f64) -> f64 {
-        (self.tolerance * value.abs()).max(ROUNDING * norm)
+        (self.tolerance * value.abs()).max(ROUNDING.max(1.1 * self.hidden) * norm)
     }
 }
 
@@ -179,11 +195,12 @@ mod tests {
         assert_eq!([products(1, 300), products(1, 5), products(20, 300)], [16, 5, 20]);
     }
 
-    /// A thousandth of |−2|; at 0, a hundred roundings of the norm 4.
+    /// A thousandth of |−2|; at 0, a hundred roundings of the norm 4, or what is hidden of it.
     #[test]
     fn limits() {
         let params = new(1, 1e-3, 2, 3).unwrap();
         assert_eq!(params.limit(-2.0, 4.0), 2e-3);
         assert_eq!(params.limit(0.0, 4.0), 400.0 * f64::EPSILON);
+        assert_eq!(params.hiding(0.25).limit(-2.0, 4.0), 1.1);
     }
 }

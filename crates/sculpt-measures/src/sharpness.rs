@@ -62,7 +62,7 @@ impl Session {
         let key = |state: &StateRef, environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "largest-eigenvalue",
-                v: 4,
+                v: 5,
                 checkpoint: &self.sha256(state)?,
                 data: data.loaded_as(),
                 images: IMAGES.min(data.n_training as i64),

@@ -1,5 +1,4 @@
 use super::*;
-use crate::most_work;
 use proptest::prelude::*;
 
 fn counts(name: &str, classes: u32, shortcut: Option<Shortcut>) -> (usize, usize, usize) {
@@ -44,9 +43,39 @@ fn work_of_dense_networks() {
         let kept = vec![1.0; spec.layout().n_params()];
         let work = spec.convolution_work(&kept, [3, side, side]).unwrap();
         assert_eq!(work.share_kept, 1.0);
-        let is_below = work.work <= most_work(Precision::F32);
+        let is_below = work.work <= work.most(Precision::F32);
         assert_eq!(is_below, is_own, "{name}: {}", work.work);
     }
+}
+
+/// Channels of 8 where libtorch's kernels work as at 16: of a layer's multiplications four times as many, of the first one's, whose images
+/// have three, twice.
+#[test]
+fn few_channels_are_work_for_libtorch() {
+    let spec = ModelSpec::named("resnet20", 10, Some(8), None).unwrap();
+    let wide = ModelSpec::named("resnet20", 10, Some(16), None).unwrap();
+    let work = |spec: &ModelSpec| {
+        let kept = vec![1.0; spec.layout().n_params()];
+        spec.convolution_work(&kept, [3, 32, 32]).unwrap()
+    };
+    let (narrow, wide) = (work(&spec), work(&wide));
+    assert_eq!(wide.filled_up, 1.0);
+    // Of pixels of the first stage: 3·8·9, six layers of 8·8·9; (8·16·9, five of 16·16·9, a shortcut 8·16) over 4; of 16 to 32 over 16.
+    let [first, of_8] = [216.0, 6.0 * 576.0];
+    let [into_16, of_16, into_32] = [
+        (1152.0 + 128.0) / 4.0,
+        5.0 * 2304.0 / 4.0,
+        (4608.0 + 512.0 + 5.0 * 9216.0) / 16.0,
+    ];
+    let all = first + of_8 + into_16 + of_16 + into_32;
+    let filled = 2.0 * first + 4.0 * of_8 + 2.0 * into_16 + of_16 + into_32;
+    assert!(
+        (narrow.filled_up - filled / all).abs() < 1e-12,
+        "{} {}",
+        narrow.filled_up,
+        filled / all
+    );
+    assert_eq!(narrow.most(Precision::F32), 0.6 * narrow.filled_up.sqrt());
 }
 
 /// Nine depths of the CIFAR family with two kinds of shortcuts, and resnet50-6n2; two ResNets with two stems; VGG-16.

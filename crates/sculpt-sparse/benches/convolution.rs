@@ -7,8 +7,16 @@ use sculpt_sparse::{
     Storage, Weight, before_relu, before_relu_of_norm, join, moments,
 };
 
-/// Channels and side of the stages of a ResNet-20, and of those of a ResNet-18/CIFAR that it does not have.
-const STAGES: [(usize, usize); 6] = [(16, 32), (32, 16), (64, 8), (128, 16), (256, 8), (512, 4)];
+/// Channels and side of the demo's first stage, of the stages of a ResNet-20, and of those of a ResNet-18/CIFAR that it does not have.
+const STAGES: [(usize, usize); 7] = [
+    (8, 16),
+    (16, 32),
+    (32, 16),
+    (64, 8),
+    (128, 16),
+    (256, 8),
+    (512, 4),
+];
 
 fn block(planes: Planes, stream: &mut Stream) -> Vec<Lanes> {
     let lanes = |_| Lanes(std::array::from_fn(|_| stream.normal() as f32));

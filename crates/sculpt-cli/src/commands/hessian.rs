@@ -327,9 +327,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             found.products
         ));
     } else if !report.converged || reached > tolerance {
-        // A search may end before that: rounding is added to what it knows of a pair.
+        // Residuals hold what rounding hides: a search ends where further products would make them no smaller.
         printing::warning(&format!(
-            "{what} are up to {reached:.1e} of the eigenvalues, not {tolerance:e}: less is hidden by the rounding of products in f32, and more products would not help"
+            "{what} are up to {reached:.1e} of the eigenvalues, above {tolerance:e}: less is hidden by the rounding of products in f32, and more products would not help"
         ));
     }
     if words.json {

@@ -1,6 +1,7 @@
 //! Noise to measure on.
 
 use super::bench::SEED;
+use sculpt_datasets::{DatasetError, Examples};
 use sculpt_models::ModelSpec;
 use sculpt_random::{Purpose, Stream};
 use sculpt_trainers::{BatchError, Batches, Resident};
@@ -42,15 +43,30 @@ impl ResidentBatch {
         self.images.size()[0] as u32
     }
 
-    /// Rows and columns of an image.
-    pub(super) fn side(&self) -> u32 {
-        self.images.size()[2] as u32
+    pub(super) fn images(&self) -> Tensor {
+        self.images.shallow_clone()
     }
 
     /// Images and labels.
     pub(super) fn pair(&self) -> (Tensor, Tensor) {
         (self.images.shallow_clone(), self.labels.shallow_clone())
     }
+}
+
+/// Images of which those of noise are copies.
+const NOISE: u32 = 512;
+
+/// So many images of `side` × `side` pixels, over and over some of uniform noise, with uniform labels.
+pub(super) fn pictures_of_noise(n: u32, side: u32, classes: u32) -> Result<Examples, DatasetError> {
+    let mut stream = Stream::new(SEED, Purpose::TEST, 1);
+    let (n, side) = (n as usize, side as usize);
+    let length = 3 * side * side;
+    let noise: Vec<u8> = (0..n.min(NOISE as usize) * length)
+        .map(|_| stream.below(256) as u8)
+        .collect();
+    let pixels = noise.iter().copied().cycle().take(n * length).collect();
+    let labels = (0..n).map(|_| stream.below(u64::from(classes)) as u16).collect();
+    Examples::new(side, side, pixels, labels)
 }
 
 impl Batches for ResidentBatch {

@@ -30,6 +30,12 @@ pub(crate) struct Words {
     /// Only comparisons whose words hold this one, printed, and nothing written
     #[arg(long, value_name = "WORD")]
     only: Option<String>,
+    /// Folder of CIFAR-10 (DIR/cifar-10-batches-bin), of whose images Hessians are; of noise where it is left out
+    #[arg(long, value_name = "DIR", conflicts_with = "scale")]
+    data: Option<PathBuf>,
+    /// A trained ResNet-20 (tests/peers/trained_resnet20.toml, `export --torch`), whose Hessian is measured beside others'
+    #[arg(long, value_name = "FILE.pth", conflicts_with = "scale")]
+    weights: Option<PathBuf>,
     /// How training beside torch.compile depends on batch, width and threads, as tables and a picture of their own
     #[arg(long)]
     scale: bool,
@@ -233,6 +239,13 @@ fn compare(words: &Words, global: &Global, script: &Path, own: &[String]) -> any
     command.args(["--rounds", &words.rounds.to_string()]);
     if script.ends_with("training.py") {
         command.args(["--steps", &words.steps.to_string()]);
+    }
+    if script.ends_with("hessian.py") {
+        for (name, path) in [("--data", &words.data), ("--weights", &words.weights)] {
+            if let Some(path) = path {
+                command.arg(name).arg(path);
+            }
+        }
     }
     let device = if global.device.starts_with("cuda") {
         "cuda"

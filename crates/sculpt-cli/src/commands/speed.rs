@@ -1,6 +1,6 @@
 //! How fast this machine trains: for `plan`'s hours.
 
-use super::bench;
+use super::training_speed;
 use crate::printing;
 use sculpt_experiments::{Environment, PictureFolder, Work};
 use sculpt_measures::{Cache, Key};
@@ -129,7 +129,7 @@ impl Speeds {
             return Ok(Some(known));
         }
         let at = |batch| {
-            bench::throughput(
+            training_speed::throughput(
                 &work.model,
                 work.side,
                 batch,

@@ -30,6 +30,35 @@ fn training_steps_are_timed() {
     }
 }
 
+/// Steps of 8, 8 and 4 images; every epoch has its loss, and all but the first their time.
+#[test]
+fn epochs_are_timed() {
+    let folder = Folder::new();
+    let words = format!("bench epoch {TINY} --batch 8 --images 20 --epochs 2 --size 8 --density 0.5");
+    let report = json(&folder, &words);
+    let numbers = |what: &str| {
+        let all = report[what].as_array().unwrap().iter();
+        all.map(|x| x.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (&report["images"], &report["steps_per_epoch"]),
+        (&20.into(), &3.into())
+    );
+    assert_eq!(report["launched"], "one by one");
+    let (seconds, losses) = (numbers("seconds"), numbers("losses"));
+    assert_eq!((seconds.len(), losses.len()), (2, 3));
+    assert!(losses.iter().all(|loss| (0.3..4.0).contains(loss)), "{losses:?}");
+    let [speed, median] = ["images_per_second", "median_seconds"].map(|what| report[what].as_f64().unwrap());
+    assert!((speed * median - 20.0).abs() < 1e-9 && median == (seconds[0] + seconds[1]) / 2.0);
+    assert_eq!(json(&folder, &words)["losses"], report["losses"]);
+    refused(
+        &folder,
+        &format!("bench epoch {TINY} --images 0"),
+        2,
+        &["--images"],
+    );
+}
+
 #[test]
 fn masks_are_timed() {
     let report = json(&Folder::new(), "bench mask --n 10001 --density 0.1 --rounds 2");
@@ -69,6 +98,19 @@ print(json.dumps({
 }))
 "#;
 
+/// The same of tests/peers/hessian.py, of the images and weights that it is given.
+const HESSIAN_PEER: &str = r#"
+import json, sys
+words = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+if "--what" in words:
+    print("[]")
+else:
+    print(json.dumps([{
+        "what": f"Of {words.get('--data')} at {words.get('--weights')}", "unit": "results an hour", "ours": "by hand", "versions": "none",
+        "machine": "one", "date": "2026-01-02", "speeds": {"sculpt": [2.0], "PyHessian": [1.0]},
+    }]))
+"#;
+
 #[test]
 fn others_run_beside_it() {
     let folder = Folder::new();
@@ -89,7 +131,7 @@ fn others_run_beside_it() {
     );
     std::fs::create_dir_all(folder.join("tests/peers")).unwrap();
     std::fs::write(folder.join("tests/peers/training.py"), PEER).unwrap();
-    std::fs::write(folder.join("tests/peers/hessian.py"), "print('[]')").unwrap();
+    std::fs::write(folder.join("tests/peers/hessian.py"), HESSIAN_PEER).unwrap();
     let made = report("--only 0.02");
     assert!(made.status.success(), "{}", text(&made.stderr));
     let page = text(&made.stdout);
@@ -106,6 +148,8 @@ fn others_run_beside_it() {
         "{page}"
     );
     assert_eq!(page.matches("\n## ").count(), 1);
+    let hessian = text(&report("--only hessian.py --data pictures --weights w.pth").stdout);
+    assert!(hessian.contains("## Of pictures at w.pth"), "{hessian}");
     let all: serde_json::Value = serde_json::from_slice(&report("--json").stdout).unwrap();
     assert!(all.as_array().unwrap().len() >= 4);
     assert!(report("").status.success());

@@ -1,7 +1,7 @@
 //! The folder that is carried to a machine with a GPU.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The symbols that `nm` lists for a library: those it has, or those it lacks.
@@ -23,26 +23,165 @@ fn symbols(library: &Path, which: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// No GPU is here, so that the library of CUDA graphs cannot be loaded: that libtorch has what it needs can be seen all the same.
-#[test]
-fn the_kit_is_whole_and_its_library_fits_libtorch() {
-    let folder = tempfile::tempdir().unwrap();
-    let kit = folder.path().join("kit");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The kit, made with these words more: how that ended, and what was said. None without a network.
+fn made(kit: &Path, words: &[&str]) -> Option<(bool, String)> {
     let made = Command::new(env!("CARGO"))
         .args(["xtask", "gpu-kit"])
-        .arg(&kit)
+        .arg(kit)
+        .args(words)
         // The program under test: another would be built over it, while other tests run it.
         .args(["--binary", env!("CARGO_BIN_EXE_sculpt")])
-        .current_dir(&root)
+        .current_dir(root())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&made.stderr);
+    let said = String::from_utf8_lossy(&made.stderr).into_owned();
     if said.contains("pip could not install") {
         eprintln!("skipped: no network, from which CUDA's headers and PyHessian come");
-        return;
+        return None;
     }
-    assert!(made.status.success(), "{said}");
+    Some((made.status.success(), said))
+}
+
+/// All that run.py asks PyTorch for where nothing of PyTorch's own is timed: its version, and where its libraries are.
+fn stand_in_for_torch(folder: &Path) {
+    let torch = folder.join("torch");
+    std::fs::create_dir_all(&torch).unwrap();
+    let words = "__version__ = '2.11.0'\nclass cuda:\n    is_available = staticmethod(lambda: False)\n";
+    std::fs::write(torch.join("__init__.py"), words).unwrap();
+    let libraries = std::env::var_os("LIBTORCH").map_or(root().join(".libtorch/torch"), PathBuf::from);
+    std::os::unix::fs::symlink(libraries.join("lib"), torch.join("lib")).unwrap();
+}
+
+/// Steps that need no PyTorch, from first to last: graphs are none here, what is compared is equal, epochs are timed alone and side by
+/// side, and what was trained until the time was over is packed, within the limits of what comes back from such a machine.
+fn the_kit_runs(kit: &Path, folder: &Path) {
+    stand_in_for_torch(folder);
+    let out = folder.join("results");
+    let run = |words: &[&str]| {
+        let ran = Command::new("python3")
+            .arg(kit.join("run.py"))
+            .args(["--device", "cpu", "--out"])
+            .arg(&out)
+            .args(words)
+            .env("PYTHONPATH", folder)
+            .output()
+            .unwrap();
+        let report = std::fs::read(out.join("kit.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        (
+            ran.status.success(),
+            report,
+            String::from_utf8_lossy(&ran.stderr).into_owned(),
+        )
+    };
+    let (good, report, said) = run(&["--only", "card,graphs,parity,epochs,sharing"]);
+    assert!(good, "{said}");
+    let found = |step: &str| &report["steps"][step]["found"];
+    assert_eq!(found("graphs")["launched"], "one by one");
+    assert_eq!(found("parity")["all good"], true, "{report}");
+    assert_eq!(found("epochs")["losses off by"], 0.0);
+    assert!(found("epochs")["seconds an epoch"].as_f64().unwrap() > 0.0);
+    assert!(
+        found("sharing")["by turns"]["2"].as_f64().unwrap() > 0.0,
+        "{report}"
+    );
+
+    let words = "figure 10 --preset demo --suite kit --cycles 1 --cycle-epochs 1 --densities 0.1 --seeds 1 --train-images 256";
+    let (good, report, said) = run(&["--only", "train", "--train", words]);
+    assert!(good, "{said}");
+    let found = &report["steps"]["train"]["found"];
+    assert_eq!(found["ended"], "ended by itself with 0", "{report}");
+    assert_eq!(found["files that no call has brought"], 0, "{report}");
+    assert!(report["steps"]["parity"].is_object(), "the steps of both calls");
+    let files: Vec<_> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(files.len() <= 8, "{files:?}");
+    for file in &files {
+        assert!(file.metadata().unwrap().len() <= 16 << 20, "{}", file.display());
+    }
+    let unpacked = Command::new("tar")
+        .arg("-xJf")
+        .arg(out.join("published.0.tar.xz"))
+        .current_dir(folder)
+        .status();
+    assert!(unpacked.unwrap().success());
+    let verified = Command::new(env!("CARGO_BIN_EXE_sculpt"))
+        .arg("verify")
+        .arg(folder.join("kit"))
+        .output()
+        .unwrap();
+    assert!(
+        verified.status.success(),
+        "{}",
+        String::from_utf8_lossy(&verified.stderr)
+    );
+}
+
+/// What is too large for six archives of 16 MiB stays, the last first; a log keeps its ends.
+#[test]
+fn what_comes_back_keeps_within_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    stand_in_for_torch(folder.path());
+    let script = r#"
+import sys
+sys.path.insert(0, sys.argv[1])
+import gpu_kit
+sizes = {f"{i:02}": 5 << 20 for i in range(25)} | {"large": 17 << 20}
+parts, left = gpu_kit.fill(list(sizes), sizes.get)
+assert [len(part) for part in parts] == [3] * 6, parts
+assert left == [f"{i:02}" for i in range(18, 25)] + ["large"], left
+assert gpu_kit.fill([], None) == ([], [])
+
+class Args:
+    out, device, seconds, only = sys.argv[2], "cpu", 1, None
+kit = gpu_kit.Kit(Args)
+for letter in "abcd":
+    kit.log.write(letter * (4 << 20))
+kit.shorten_log()
+kit.say("more")
+content = (kit.out / "kit.log").read_text()
+assert len(content) < 13 << 20 and content.startswith("a" * (4 << 20) + "
+...") and content.endswith("d
+more
+"), content[-20:]
+assert "b" * 1000 not in content and content.count("c") >= 4 << 20
+"#;
+    let ran = Command::new("python3")
+        .args(["-B", "-c", script])
+        .arg(root().join("python"))
+        .arg(folder.path().join("out"))
+        .env("PYTHONPATH", folder.path())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// No GPU is here, so that the library of CUDA graphs cannot be loaded: that libtorch has what it needs can be seen all the same.
+#[test]
+fn the_kit_is_whole_and_runs_and_its_library_fits_libtorch() {
+    let folder = tempfile::tempdir().unwrap();
+    let kit = folder.path().join("kit");
+    let root = root();
+    let large = folder.path().join("large");
+    std::fs::File::create(&large).unwrap().set_len(65 << 20).unwrap();
+    let Some((good, said)) = made(&kit, &["--with", large.to_str().unwrap()]) else {
+        return;
+    };
+    assert!(
+        !good && said.contains("carry what --with names by itself"),
+        "{said}"
+    );
+    assert!(!kit.exists(), "nothing is left of what is too large");
+    let Some((good, said)) = made(&kit, &[]) else {
+        return;
+    };
+    assert!(good, "{said}");
     for file in [
         "sculpt",
         "libsculpt_graphs.so",
@@ -53,6 +192,7 @@ fn the_kit_is_whole_and_its_library_fits_libtorch() {
     ] {
         assert!(kit.join(file).is_file(), "{file}");
     }
+    the_kit_runs(&kit, folder.path());
     let needed = symbols(&kit.join("libsculpt_graphs.so"), "--undefined-only");
     let is_torchs = |name: &&String| {
         name.starts_with("_ZN2at") || name.starts_with("_ZN3c10") || name.starts_with("_ZNK3c10")

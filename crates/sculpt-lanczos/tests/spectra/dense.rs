@@ -235,6 +235,42 @@ fn residuals_know_the_errors_of_the_products() {
     }
 }
 
+/// Products of another symmetric matrix, which repeats its errors: no basis sees them. Told how large they may be, the residuals hold
+/// them, the tolerance is kept where it can be, and where it cannot the search ends when little else is left.
+#[test]
+fn residuals_hold_what_products_hide() {
+    let values: Vec<f64> = evenly(-1.0, 1.0, 98).into_iter().chain([3.0, 2.5]).collect();
+    let a = symmetric(&values, 3);
+    let products = &a + 1e-4 * symmetric(&evenly(-1.0, 1.0, 100), 5);
+    let run = |tolerance, share| {
+        let params = Eigen::new(2, Which::LargestAlgebraic, tolerance, 300, 60, Seed(1)).unwrap();
+        let product = |x: &Array1<f64>| products.dot(x);
+        let pairs = eigenpairs(&NdarraySpace::new(100), product, &params.hiding(share)).unwrap();
+        assert!(pairs.converged);
+        pairs
+    };
+    let claims_too_little = |pairs: &Eigenpairs<Array1<f64>>| {
+        (0..2).any(|i| {
+            let v = &pairs.vectors[i];
+            let r = a.dot(v) - pairs.values[i] * v;
+            r.dot(&r).sqrt() > pairs.residuals[i] || (pairs.values[i] - [3.0, 2.5][i]).abs() > pairs.errors[i]
+        })
+    };
+    let unaware = run(1e-8, 0.0);
+    assert!(claims_too_little(&unaware));
+    let share = 1e-4 / 3.0;
+    for tolerance in [1e-3, 5e-5, 1e-8] {
+        let pairs = run(tolerance, share);
+        assert!(!claims_too_little(&pairs));
+        for (value, residual) in pairs.values.iter().zip(&pairs.residuals) {
+            let most = (tolerance * value).max(1.1 * share * pairs.values[0] + 1e-12);
+            assert!(*residual <= most, "{residual} {most}");
+        }
+    }
+    let aware = run(1e-8, share);
+    assert!(aware.products < unaware.products, "{}", aware.products);
+}
+
 /// A whole basis of copies, each found by another start: what deflation leaves does not add up to a failure.
 #[test]
 fn many_copies_among_many() {

@@ -1,10 +1,15 @@
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
 
-/// As many threads as libtorch has been told to use.
+/// As many threads as libtorch has been told to use, and there are processors for.
 pub(super) struct Threads(Option<Arc<ThreadPool>>);
+
+/// To ask takes reading files.
+static PROCESSORS: LazyLock<usize> = LazyLock::new(|| available_parallelism().map_or(1, NonZero::get));
 
 thread_local! {
     /// The threads that this one used last, kept for when it wants as many: who measures beside others has its own.
@@ -13,7 +18,9 @@ thread_local! {
 
 impl Threads {
     pub(super) fn of_libtorch() -> Self {
-        let n = usize::try_from(tch::get_num_threads()).unwrap_or(1);
+        let n = usize::try_from(tch::get_num_threads())
+            .unwrap_or(1)
+            .min(*PROCESSORS);
         if n < 2 {
             return Self(None);
         }
@@ -24,6 +31,10 @@ impl Threads {
             }
             Self(last.clone())
         })
+    }
+
+    pub(super) fn n(&self) -> usize {
+        self.0.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
     /// The calling one alone.

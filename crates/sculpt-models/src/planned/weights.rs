@@ -2,6 +2,7 @@
 
 use super::threads::Threads;
 use super::{PlannedNetwork, most_work};
+use crate::Precision;
 use crate::plan::Plan;
 use sculpt_layout::Layout;
 use sculpt_sparse::{Convolution, LANES, Planes, Storage, Way, Weight};
@@ -18,7 +19,8 @@ pub struct ConvolutionWork {
     pub share_kept: f64,
     /// How long they take, 1 being what multiplying by all weights one by one would, were kernels 3 × 3. libtorch's take [`most_work`].
     pub work: f64,
-    /// Multiplications of all weights were channels filled up to whole vectors, as libtorch's kernels fill them up, over those of all weights: at least 1.
+    /// Multiplications of all weights were channels filled up to sixteens, over those of all weights: at least 1. So much, or its root, libtorch's kernels take
+    /// longer at few channels: with AVX-512 they fill them up, and with AVX2 they are as slow.
     pub filled_up: f64,
     /// Convolutions.
     pub n_layers: usize,
@@ -28,9 +30,23 @@ pub struct ConvolutionWork {
     pub n_by_winograd: usize,
 }
 
-/// What derivatives of a network in evaluation may take of what libtorch's take; above it those are faster. ResNet-20, ResNet-18 and a VGG
-/// at shares of 0.39 and 0.45 were 0.7 to 0.9 × as fast as libtorch, at 0.27 to 0.2 1.2 to 1.6 ×, at 0.06 2 ×.
-const MOST_OF_DERIVATIVES: f64 = 0.3;
+/// What derivatives of a network in evaluation may take of what libtorch's take; above it those are faster. With AVX-512 ResNet-20, ResNet-18 and a VGG
+/// at shares of 0.39 and 0.45 were 0.7 to 0.9 × as fast as libtorch, at 0.27 to 0.2 1.2 to 1.6 ×, at 0.06 2 ×. With AVX2 at 0.47 to 0.5 0.83 to
+/// 1.15 ×, at 0.44 1.2 to 1.3 ×, at 0.36 1.5 ×.
+fn most_of_derivatives() -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512f") {
+        return 0.3;
+    }
+    0.45
+}
+
+impl ConvolutionWork {
+    /// What `work` may be in training: above it libtorch's convolutions are faster. [`most_work`], and more at few channels.
+    pub fn most(&self, precision: Precision) -> f64 {
+        most_work(precision) * self.filled_up.sqrt()
+    }
+}
 
 /// A convolution, what it reads, and where its weight stands among the parameters.
 pub(super) struct Placed {
@@ -42,16 +58,24 @@ pub(super) struct Placed {
 impl PlannedNetwork {
     /// Whether a batch `[n, c, h, w]` is so large, and the convolutions take so little, that libtorch is slower.
     pub(super) fn is_worth_it(&self, kept: &[f32], size: &[i64]) -> bool {
-        self.takes_little(kept, size, |work| work.work <= most_work(self.precision))
+        self.takes_little(kept, size, |work| work.work <= work.most(self.precision))
     }
 
-    /// The same of derivatives in evaluation, for each of so many threads.
-    pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], n_threads: usize) -> bool {
-        let has_blocks = (size[0] as usize).div_ceil(LANES) >= n_threads;
-        has_blocks
-            && self.takes_little(kept, size, |work| {
-                work.work <= MOST_OF_DERIVATIVES * work.filled_up
-            })
+    /// The same of derivatives in evaluation, by so many threads, which libtorch keeps busy, and ours with a block each. Where images are
+    /// small libtorch's take all the time that channels filled up would take.
+    pub(super) fn derivatives_are_worth_it(
+        &self,
+        kept: &[f32],
+        size: &[i64],
+        are_small: bool,
+        n_threads: usize,
+    ) -> bool {
+        let n_blocks = (size[0] as usize).div_ceil(LANES);
+        let busy = n_blocks.min(n_threads) as f64 / n_threads as f64;
+        self.takes_little(kept, size, |work| {
+            let power = if are_small { 1.0 } else { 0.5 };
+            work.work <= most_of_derivatives() * work.filled_up.powf(power) * busy
+        })
     }
 
     fn takes_little(
@@ -133,20 +157,12 @@ pub(crate) fn convolution_work(
     })
 }
 
-/// Channels with those that fill up a vector of libtorch's, over them. Images, of three, have kernels of their own.
+/// Channels with those that fill them up to sixteens, over them. Images, of three, have kernels of their own.
 fn filled(channels: usize) -> f64 {
-    #[cfg(target_arch = "x86_64")]
-    let vector = if is_x86_feature_detected!("avx512f") {
-        16
-    } else {
-        8
-    };
-    #[cfg(not(target_arch = "x86_64"))]
-    let vector = 4;
     if channels < 4 {
         return 1.0;
     }
-    channels.next_multiple_of(vector) as f64 / channels as f64
+    channels.next_multiple_of(16) as f64 / channels as f64
 }
 
 /// By [`crate::plan::ConvNorm::number`]. None: nothing is left of such images on the way.

@@ -25,6 +25,8 @@ pub(super) struct Blocks<'a> {
     kept: Arc<Vec<f32>>,
     /// By [`ConvNorm::number`].
     placed: Vec<Placed>,
+    /// Whether passes are shorter than other threads take to wake.
+    are_small: bool,
     room: Room,
     /// Images.
     n: usize,
@@ -101,7 +103,7 @@ impl Recent {
     }
 }
 
-/// Pixels of all channels of a block of which each pass takes less than other threads take to wake.
+/// Pixels of all channels of a block of which each pass takes less than other threads take to wake, ours as libtorch's.
 const FEW_PIXELS: usize = 4096;
 
 thread_local! {
@@ -123,10 +125,11 @@ impl<'a> Blocks<'a> {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Self> {
-        Self::can(network, [theta, kept, buffers, images]).then_some(())?;
-        let n_threads = usize::try_from(tch::get_num_threads()).unwrap_or(1);
-        let is_worth_it = network.derivatives_are_worth_it(&numbers(kept), &images.size(), n_threads);
-        is_worth_it.then(|| Self::new(network, theta, kept, buffers, images))?
+        let blocks = Self::new(network, theta, kept, buffers, images)?;
+        let n_threads = blocks.threads.n();
+        let is_worth_it =
+            network.derivatives_are_worth_it(&blocks.kept, &images.size(), blocks.are_small, n_threads);
+        is_worth_it.then_some(blocks)
     }
 
     /// None: not in these numbers, not here, or not of these images.
@@ -142,17 +145,18 @@ impl<'a> Blocks<'a> {
         let sides = [size[2], size[3]].map(|side| side as u32);
         let placed = convolutions(&network.layout, &network.plan, sides)?;
         let output = placed[0].convolution.output(placed[0].input)?;
-        let is_small = output.len() < FEW_PIXELS;
+        let are_small = output.len() < FEW_PIXELS;
         (placed[0].input.channels == size[1] as usize).then(|| Self {
             network,
             inputs: [theta, buffers, images].map(Tensor::detach),
-            threads: match is_small {
+            threads: match are_small {
                 true => Threads::one(),
                 false => Threads::of_libtorch(),
             },
             kept: network.recent.keep(numbers(kept)),
             room: network.recent.room.enter(),
             placed,
+            are_small,
             n: size[0] as usize,
         })
     }

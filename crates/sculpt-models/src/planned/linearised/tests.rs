@@ -274,7 +274,16 @@ fn what_libtorch_does_faster_is_left_to_it() {
     let sparse = Case::new("resnet20", 16, None, [64, 8, 8], 0.1);
     assert!(is_ours(&sparse, 64, 2) && is_ours(&sparse, 49, 4));
     assert!(!is_ours(&sparse, 31, 1), "two blocks would not be full");
-    assert!(!is_ours(&sparse, 48, 4), "a thread has no block");
+    let by = |n_threads| {
+        let kept = Vec::<f32>::try_from(&sparse.kept).unwrap();
+        sparse
+            .network
+            .derivatives_are_worth_it(&kept, &[48, 3, 8, 8], false, n_threads)
+    };
+    assert!(
+        by(1) && by(3) && !by(32),
+        "of 32 threads 29 have no block, where libtorch has work for all"
+    );
     let dense = Case::new("resnet20", 16, None, [64, 8, 8], 1.0);
     assert!(!is_ours(&dense, 64, 1), "all weights");
     let double = sparse.theta.to_kind(Kind::Double);
