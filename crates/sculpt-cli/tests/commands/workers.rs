@@ -1,8 +1,10 @@
 //! What a supervisor and its workers say to each other.
 
 use crate::store::Example;
+use crate::{Folder, text};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 struct Worker {
@@ -178,4 +180,54 @@ data = { train_images = 64 }
     let (least, most) = (peaks.iter().min().unwrap(), peaks.iter().max().unwrap());
     assert_eq!(peaks.len(), 2);
     assert!(2 * least < *most, "{peaks:?}");
+}
+
+/// What stands for NVIDIA's control program: notes its words, where its pipes are, which cards it is shown, and what it is told.
+const MPS_CONTROL: &str = "#!/bin/sh\necho \"$*|$CUDA_MPS_PIPE_DIRECTORY|${CUDA_VISIBLE_DEVICES-all}|$(cat)\" >> \"$NOTES\"\nexit $STATUS\n";
+
+/// No card is here, so that the jobs fail; the service that they would share is started before them and told to quit after them.
+#[test]
+fn jobs_on_a_card_have_a_service() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let control = folder.join("nvidia-cuda-mps-control");
+    std::fs::write(&control, MPS_CONTROL).unwrap();
+    std::fs::set_permissions(&control, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let recipe = "like = \"demo/a\"\nseeds = [1, 2]\n[[node]]\nname = \"dense\"\nkind = \"init\"\n";
+    std::fs::write(folder.join("two.toml"), recipe).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let run = |jobs: &str, environment: &[(&str, &str)]| {
+        let notes = folder.join("notes");
+        let _ = std::fs::remove_file(&notes);
+        let ran = Command::new(env!("CARGO_BIN_EXE_sculpt"))
+            .args(["run", "two.toml", "--runs", "runs", "--device", "cuda:0", "--jobs", jobs])
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .env("NOTES", &notes)
+            .env("STATUS", "0")
+            .env("CUDA_VISIBLE_DEVICES", "0")
+            .env_remove("CUDA_MPS_PIPE_DIRECTORY")
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        let notes = std::fs::read_to_string(&notes).unwrap_or_default();
+        (notes, text(&ran.stderr))
+    };
+    let (notes, said) = run("2", &[]);
+    let calls: Vec<Vec<&str>> = notes.lines().map(|line| line.split('|').collect()).collect();
+    assert_eq!(calls.len(), 2, "{notes}{said}");
+    let pipes = calls[0][1];
+    assert!(pipes.contains("sculpt-mps-") && !Path::new(pipes).exists(), "{notes}");
+    assert_eq!(calls, [["-d", pipes, "all", ""], ["", pipes, "all", "quit"]]);
+    assert!(!said.contains("MPS"), "{said}");
+
+    for (jobs, environment) in [
+        ("1", [("A", "1")]),
+        ("2", [("SCULPT_CUDA_MPS", "0")]),
+        ("2", [("CUDA_MPS_PIPE_DIRECTORY", "/tmp/one-of-their-own")]),
+    ] {
+        assert_eq!(run(jobs, &environment).0, "", "{environment:?}");
+    }
+    let (_, said) = run("2", &[("STATUS", "1")]);
+    assert!(said.contains("take turns on cuda:0") && said.contains("SCULPT_CUDA_MPS=0"), "{said}");
 }
