@@ -59,7 +59,7 @@ impl Jobs<'_> {
         if board.n_open_at_start() > 0 {
             let n = jobs_that_fit(self.n, self.global, self.recipe, self.store)?;
             let mut display = Display::new(&board);
-            // It outlives the children.
+            // Dropped after the children.
             let service = Mps::of(n, &self.global.device);
             let mut children = Children::new(Jobs { n, ..*self }, service.as_ref());
             let mut show = |board: &Board<'_>, what: Happening<'_>| display.show(board, what);

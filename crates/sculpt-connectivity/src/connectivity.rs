@@ -330,7 +330,7 @@ pub struct Worth {
     pub error: f64,
 }
 
-/// The least and the largest label of a set, where the labels are: a GPU is waited for once a set, not at each batch.
+/// The least and the largest label of a set, where the labels are: a GPU is waited for when all batches are through, not at each.
 #[derive(Default)]
 struct SeenLabels {
     ends: Option<[Tensor; 2]>,

@@ -331,6 +331,26 @@ fn unfit_sets_are_refused() {
             &format!("evaluation set 0 has label {label}, the network's classes are 0 to 1"),
         );
     }
+    // The labels of all batches count, whichever batch has a wrong one, and whatever stands beside it.
+    for (place, label) in [(0, 2i64), (1, -100), (2, 7)] {
+        let batches: Vec<(Tensor, Tensor)> = (0..3)
+            .map(|batch| {
+                let second = if batch == place { label } else { 1 };
+                (
+                    Tensor::zeros([2, 1], (Kind::Float, Device::Cpu)),
+                    Tensor::from_slice(&[0, second]),
+                )
+            })
+            .collect();
+        check(
+            ExampleSet::new(|| {
+                batches
+                    .iter()
+                    .map(|(x, y)| (x.shallow_clone(), y.shallow_clone()))
+            }),
+            &format!("evaluation set 0 has label {label}, the network's classes are 0 to 1"),
+        );
+    }
     let images = Tensor::zeros([2, 1], (Kind::Float, Device::Cpu));
     let labelled = |labels: Tensor| {
         let images = &images;

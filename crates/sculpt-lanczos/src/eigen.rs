@@ -141,7 +141,10 @@ impl<'a, S: Space, F: FnMut(&S::Vector) -> S::Vector> Search<'a, S, F> {
                     return Ok(self.finish(pairs, confirmed));
                 }
                 let vectors = pairs.vectors.iter().map(|v| self.space.copy(v)).collect();
-                self.projection.deflate(vectors, &pairs.values, &pairs.residuals);
+                // What is hidden stays so, and is added again.
+                let hidden = self.hidden();
+                let seen: Vec<f64> = pairs.residuals.iter().map(|residual| residual - hidden).collect();
+                self.projection.deflate(vectors, &pairs.values, &seen);
                 candidate = Some(Candidate { pairs, steps });
             } else if over || self.is_stuck(&ritz) {
                 return Ok(self.finish(self.answer(&ritz), false));
@@ -199,10 +202,16 @@ impl<'a, S: Space, F: FnMut(&S::Vector) -> S::Vector> Search<'a, S, F> {
         // Vectors of a start show little of ‖A‖.
         let values = ritz.values.iter().map(|value| value.abs());
         self.operator.norm = values.fold(self.operator.norm, f64::max);
+        let hidden = self.hidden();
         for error in &mut ritz.errors {
-            *error += self.params.hidden * self.operator.norm;
+            *error += hidden;
         }
         ritz
+    }
+
+    /// What the products err by unseen.
+    fn hidden(&self) -> f64 {
+        self.params.hidden * self.operator.norm
     }
 
     /// Whether the best Ritz pairs keep their limits, with only this share of it missing in the basis.
@@ -225,7 +234,8 @@ impl<'a, S: Space, F: FnMut(&S::Vector) -> S::Vector> Search<'a, S, F> {
         let before = self.projection.ritz_before(|value| which.score(value));
         let settled = |i: usize| {
             // Of a pair that is two eigenvalues in one the estimate is small, but the residual does not fall.
-            let next = ritz.residual(i) * (ritz.residual(i) / before.residual(i));
+            let seen = ritz.residual(i) - self.hidden();
+            let next = seen * (seen / before.residual(i)) + self.hidden();
             (ritz.values[i] - before.values[i]).abs() <= limit(i) && next <= limit(i)
         };
         before.values.len() >= top && (0..top).all(settled)

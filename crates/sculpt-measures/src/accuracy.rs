@@ -197,7 +197,7 @@ impl Session {
     ) -> Result<Key, MeasureError> {
         Ok(Key::of(&Inputs {
             measure,
-            v: 2,
+            v: 3,
             checkpoint: &self.sha256(state)?,
             data: data.loaded_as(),
             batch: data.batch(),

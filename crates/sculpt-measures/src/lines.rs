@@ -86,7 +86,7 @@ impl Session {
         let key = |(a, b): &(StateRef, StateRef), environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "line",
-                v: 3,
+                v: 4,
                 a: &self.sha256(a)?,
                 b: &self.sha256(b)?,
                 data: data.loaded_as(),

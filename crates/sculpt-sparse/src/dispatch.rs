@@ -24,14 +24,6 @@ impl Level {
         Self::found()
     }
 
-    /// Whether sixteen sums and what they are made of stay in registers.
-    pub(crate) fn has_many_registers() -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return Self::of_this_processor() == Self::Avx512;
-        #[cfg(not(target_arch = "x86_64"))]
-        false
-    }
-
     fn found() -> Self {
         // The macros remember what they found.
         #[cfg(target_arch = "x86_64")]
@@ -51,6 +43,14 @@ impl Level {
         }
         Self::Any
     }
+}
+
+/// Whether sixteen sums and what they are made of stay in this processor's registers: with AVX-512.
+pub fn has_many_registers() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return Level::of_this_processor() == Level::Avx512;
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// Whether this processor multiplies and adds in one instruction. One that does not still computes the same bits, by a

@@ -1,5 +1,5 @@
 use crate::Lanes;
-use crate::dispatch::Level;
+use crate::dispatch::has_many_registers;
 use crate::winograd::Winograd;
 use std::ops::Range;
 
@@ -88,11 +88,7 @@ impl Convolution {
     fn work_in_fours(&self, input: Planes) -> f64 {
         let has_pixels = self.output(input).is_some_and(|output| output.area() >= 16);
         let fits = has_pixels && self.n_out > 0 && self.n_out.is_multiple_of(4) && self.stride <= 2;
-        if fits && Level::has_many_registers() {
-            0.5
-        } else {
-            1.0
-        }
+        if fits && has_many_registers() { 0.5 } else { 1.0 }
     }
 
     /// What a tile takes to be transformed weighs less the more channels it is multiplied for: with AVX-512 and with AVX2 within a tenth of each other. Tiles are

@@ -17,7 +17,7 @@ mod weight;
 mod winograd;
 
 pub use block::{Input, InputGradient, OutputGradient, Scratch, block_of, room};
-pub use dispatch::is_fast_here;
+pub use dispatch::{has_many_registers, is_fast_here};
 pub use geometry::{Convolution, Planes, Way};
 pub use lanes::{LANES, Lanes, Storage};
 pub use norm::{

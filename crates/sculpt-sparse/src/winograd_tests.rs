@@ -296,7 +296,7 @@ fn work_is_what_the_faster_way_takes() {
     ] {
         let slower = if other.kernel == 1 { 2.0 } else { 1.0 };
         crate::dispatch::tests::at_each_level(|| {
-            let limit = if crate::dispatch::Level::has_many_registers() {
+            let limit = if crate::dispatch::has_many_registers() {
                 limit
             } else {
                 1.0

@@ -327,9 +327,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             found.products
         ));
     } else if !report.converged || reached > tolerance {
-        // Residuals hold what rounding hides: a search ends where further products would make them no smaller.
+        // Residuals hold what rounding hides: a search ends where further products would make them hardly smaller.
         printing::warning(&format!(
-            "{what} are up to {reached:.1e} of the eigenvalues, above {tolerance:e}: less is hidden by the rounding of products in f32, and more products would not help"
+            "{what} are up to {reached:.1e} of the eigenvalues, above {tolerance:e}: less is hidden by the rounding of products in f32, and more products would hardly help"
         ));
     }
     if words.json {

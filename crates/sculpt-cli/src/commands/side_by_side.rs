@@ -2,7 +2,7 @@
 
 use crate::commands::bench::median;
 use crate::commands::scale;
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, value_parser};
@@ -145,6 +145,11 @@ fn scripts() -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    for (flag, path) in [("--data", &words.data), ("--weights", &words.weights)] {
+        if let Some(path) = path.as_ref().filter(|path| !path.exists()) {
+            return Err(BadUsage(format!("{flag}: {} is not there", path.display())).into());
+        }
+    }
     if words.scale {
         return scale_up(words, global);
     }

@@ -14,8 +14,8 @@ use sculpt_masks::{Density, Mask};
 use sculpt_models::{ModelSpec, Network, Precision, has_bf16};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
-    Batches, Division, EpochMetrics, Flow, Observer, Position, Recorder, Sgd, State, Step, TrainError,
-    Training,
+    Batches, Division, EpochMetrics, Flow, Observer, Outcome, Position, Recorder, Sgd, State, Step,
+    TrainError, Training,
 };
 use serde::Serialize;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -77,6 +77,9 @@ const STEPS: Limit = Limit::from_1(100_000, "the median of six is steady to some
 
 /// Images of an epoch.
 const IMAGES: Limit = Limit::from_1(10_000_000, "all of them lie on the device, 3 bytes a pixel");
+
+/// Bytes of an epoch's images: they lie in memory twice for a moment.
+const MOST_BYTES: u64 = 4 << 30;
 
 /// Epochs that are timed.
 const EPOCHS: Limit = Limit::from_1(100_000, "the median of three is steady to some percent");
@@ -211,6 +214,18 @@ pub(super) fn train(words: &TrainWords, global: &Global) -> anyhow::Result<()> {
 pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
     let model = words.network.model.spec()?;
     let trained = words.network.trained(&model, global)?;
+    let bytes = 3 * u64::from(words.images) * u64::from(trained.side).pow(2);
+    if bytes > MOST_BYTES {
+        return Err(BadUsage(format!(
+            "--images: {} images of {} x {} pixels take {:.1} GB, and at most {:.1} GB are made here",
+            words.images,
+            trained.side,
+            trained.side,
+            bytes as f64 / 1e9,
+            MOST_BYTES as f64 / 1e9
+        ))
+        .into());
+    }
     let threads = device::set_threads(global);
     let loading = Loading {
         mean: [0.5; 3],
@@ -223,7 +238,8 @@ pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
     let pictures = pictures_of_noise(words.images, trained.side, model.classes())?;
     let loader = Loader::new(&pictures, loading, trained.device)?;
     let mut clock = EpochClock::new(words.epochs + 1);
-    let how = trained.train(&loader, words.epochs + 1, &loader.batch(0, 0).0, &mut clock)?;
+    let (outcome, how) = trained.train(&loader, words.epochs + 1, &loader.batch(0, 0).0, &mut clock)?;
+    assert_eq!(outcome, Outcome::Finished, "nobody stops it");
     let seconds = clock.seconds.split_off(1);
     let median_seconds = median(&seconds);
     let report = EpochReport {
@@ -321,7 +337,11 @@ impl Trained<'_> {
     fn time_steps(&self, warm_up: u32, steps: u32) -> anyhow::Result<(Clock, How)> {
         let resident = ResidentBatch::new(self.model, self.side, self.batch, warm_up + steps, self.device);
         let mut clock = Clock::new(warm_up + steps);
-        let how = self.train(&resident, 1, &resident.images(), &mut clock)?;
+        let (outcome, how) = self.train(&resident, 1, &resident.images(), &mut clock)?;
+        assert!(
+            matches!(outcome, Outcome::Stopped(_)),
+            "the clock stops training before the epoch ends"
+        );
         clock.seconds.drain(..warm_up as usize);
         for loss in &mut clock.losses {
             *loss /= f64::from(self.batch);
@@ -342,14 +362,14 @@ impl Trained<'_> {
         epochs: u32,
         images: &Tensor,
         observer: &mut dyn Observer<TrainError>,
-    ) -> anyhow::Result<How> {
+    ) -> anyhow::Result<(Outcome, How)> {
         let layout = self.model.layout();
         let (mask, theta, buffers) = of_noise(self.model, self.density)?;
         let mut state = State::new(&layout, &theta, &buffers, &mask, self.device)?;
         let network = self.model.network(self.precision)?;
         let (kernels, why) = self.kernels(&*network, &state, images, &mask);
         let graphs = Graphs::of(self.device);
-        Training {
+        let outcome = Training {
             network: &*network,
             batches,
             schedule: &Schedule::new(Kind::Constant, 0.1, epochs, batches.steps_per_epoch() as u32)?,
@@ -362,13 +382,14 @@ impl Trained<'_> {
         .run::<TrainError>(&mut state, Position::default(), &mut [observer])?;
         let ended = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let has_replayed = graphs.as_ref().is_some_and(Graphs::has_replayed);
-        Ok(How {
+        let how = How {
             density: mask.density(),
             kernels,
             why,
             launched: if has_replayed { "graph" } else { "one by one" },
             ended: ended.as_secs_f64(),
-        })
+        };
+        Ok((outcome, how))
     }
 
     /// With what a network's convolutions are computed in training, and why.

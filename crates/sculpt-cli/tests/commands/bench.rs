@@ -57,6 +57,8 @@ fn epochs_are_timed() {
         2,
         &["--images"],
     );
+    let too_many = format!("bench epoch {TINY} --images 10000000 --size 64");
+    refused(&folder, &too_many, 2, &["--images", "122.9 GB", "4.3 GB"]);
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn the_kit_runs(kit: &Path, folder: &Path) {
     );
 }
 
-/// What is too large for six archives of 16 MiB stays, the last first; a log keeps its ends.
+/// What has no place stays, until what was packed is taken away; files larger than an archive come in pieces; a log keeps its ends.
 #[test]
 fn what_comes_back_keeps_within_limits() {
     let folder = tempfile::tempdir().unwrap();
@@ -134,12 +134,6 @@ fn what_comes_back_keeps_within_limits() {
 import sys
 sys.path.insert(0, sys.argv[1])
 import gpu_kit
-sizes = {f"{i:02}": 5 << 20 for i in range(25)} | {"large": 17 << 20}
-parts, left = gpu_kit.fill(list(sizes), sizes.get)
-assert [len(part) for part in parts] == [3] * 6, parts
-assert left == [f"{i:02}" for i in range(18, 25)] + ["large"], left
-assert gpu_kit.fill([], None) == ([], [])
-
 class Args:
     out, device, seconds, only = sys.argv[2], "cpu", 1, None
 kit = gpu_kit.Kit(Args)
@@ -151,6 +145,37 @@ content = (kit.out / "kit.log").read_text()
 end = chr(10)
 assert len(content) < 13 << 20 and content.startswith("a" * (4 << 20) + end + "...") and content.endswith("dmore" + end), content[-20:]
 assert "b" * 1000 not in content and content.count("c") >= 4 << 20
+
+# Archives of 300 kB, two at a time: of ten files of 100 kB and one of 500 kB, which is three pieces.
+import random, subprocess
+gpu_kit.PART, gpu_kit.PARTS = 300 << 10, 2
+suite, back = kit.work / "suite", kit.out.parent / "back"
+for folder in (suite / "deep", back):
+    folder.mkdir(parents=True)
+for i in range(10):
+    (suite / "deep" / f"{i}").write_bytes(random.randbytes(100 << 10))
+(suite / "large").write_bytes(random.randbytes(500 << 10))
+def taken_away():
+    for archive in sorted(kit.out.glob("published.*")):
+        assert archive.stat().st_size <= gpu_kit.PART, archive
+        subprocess.run(["tar", "-xJf", archive], cwd=back, check=True)
+        archive.unlink()
+counts = []
+for call in range(6):
+    found = kit.pack(suite)
+    # A call after which nothing is taken away brings nothing more, and loses nothing.
+    before = sorted(kit.out.glob("published.*"))
+    if len(before) == gpu_kit.PARTS:
+        assert kit.pack(suite)["new archives"] == 0 and sorted(kit.out.glob("published.*")) == before
+    taken_away()
+    counts.append((found["new archives"], found["files that no call has brought"]))
+    if call == 3:
+        (suite / "deep" / "3").write_bytes(b"another")
+assert counts[0] == (2, 7) and counts[3] == (2, 0) and counts[4] == (1, 0) and counts[5] == (0, 0), counts
+pieces = sorted((back / "suite").glob("large.piece-*"))
+assert b"".join(piece.read_bytes() for piece in pieces) == (suite / "large").read_bytes()
+for i in range(10):
+    assert (back / "suite/deep" / f"{i}").read_bytes() == (suite / "deep" / f"{i}").read_bytes(), i
 "#;
     let ran = Command::new("python3")
         .args(["-B", "-c", script])

@@ -185,49 +185,107 @@ data = { train_images = 64 }
 /// What stands for NVIDIA's control program: notes its words, where its pipes are, which cards it is shown, and what it is told.
 const MPS_CONTROL: &str = "#!/bin/sh\necho \"$*|$CUDA_MPS_PIPE_DIRECTORY|${CUDA_VISIBLE_DEVICES-all}|$(cat)\" >> \"$NOTES\"\nexit $STATUS\n";
 
-/// No card is here, so that the jobs fail; the service that they would share is started before them and told to quit after them.
+/// What stands for libtorch's CUDA half, which a job loads first: notes the same of the job.
+const CUDA_HALF: &str = r#"
+    #include <stdio.h>
+    #include <stdlib.h>
+    __attribute__((constructor)) static void loaded(void) {
+        const char *pipes = getenv("CUDA_MPS_PIPE_DIRECTORY"), *shown = getenv("CUDA_VISIBLE_DEVICES");
+        FILE *notes = fopen(getenv("NOTES"), "a");
+        fprintf(notes, "job|%s|%s|\n", pipes ? pipes : "none", shown ? shown : "all");
+        fclose(notes);
+    }
+"#;
+
+/// No card is here, so that the jobs fail; the service that they share is started before them, and told to quit after them.
 #[test]
-fn jobs_on_a_card_have_a_service() {
+fn jobs_on_a_card_have_a_service_where_one_is_asked_for() {
     use std::os::unix::fs::PermissionsExt;
     let folder = Folder::new();
-    let control = folder.join("nvidia-cuda-mps-control");
+    let programs = folder.join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    let control = programs.join("nvidia-cuda-mps-control");
     std::fs::write(&control, MPS_CONTROL).unwrap();
     std::fs::set_permissions(&control, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(folder.join("cuda.c"), CUDA_HALF).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", "programs/libtorch_cuda.so", "cuda.c"])
+        .current_dir(folder.path())
+        .status();
+    assert!(compiled.unwrap().success());
     let recipe = "like = \"demo/a\"\nseeds = [1, 2]\n[[node]]\nname = \"dense\"\nkind = \"init\"\n";
     std::fs::write(folder.join("two.toml"), recipe).unwrap();
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let path = std::env::var("PATH").unwrap();
+    let with_control = format!("{}:{path}", programs.display());
     let run = |jobs: &str, environment: &[(&str, &str)]| {
         let notes = folder.join("notes");
         let _ = std::fs::remove_file(&notes);
         let ran = Command::new(env!("CARGO_BIN_EXE_sculpt"))
-            .args(["run", "two.toml", "--runs", "runs", "--device", "cuda:0", "--jobs", jobs])
+            .args([
+                "run", "two.toml", "--runs", "runs", "--device", "cuda:0", "--jobs", jobs,
+            ])
             .current_dir(folder.path())
-            .env("PATH", &path)
+            .env("PATH", &with_control)
+            .env("LD_LIBRARY_PATH", &programs)
             .env("NOTES", &notes)
             .env("STATUS", "0")
-            .env("CUDA_VISIBLE_DEVICES", "0")
+            .env("SCULPT_CUDA_MPS", "1")
+            .env("CUDA_VISIBLE_DEVICES", "3")
             .env_remove("CUDA_MPS_PIPE_DIRECTORY")
             .envs(environment.iter().copied())
             .output()
             .unwrap();
         let notes = std::fs::read_to_string(&notes).unwrap_or_default();
-        (notes, text(&ran.stderr))
+        let calls: Vec<Vec<String>> = notes
+            .lines()
+            .map(|line| line.split('|').map(str::to_owned).collect())
+            .collect();
+        (calls, text(&ran.stderr))
     };
-    let (notes, said) = run("2", &[]);
-    let calls: Vec<Vec<&str>> = notes.lines().map(|line| line.split('|').collect()).collect();
-    assert_eq!(calls.len(), 2, "{notes}{said}");
-    let pipes = calls[0][1];
-    assert!(pipes.contains("sculpt-mps-") && !Path::new(pipes).exists(), "{notes}");
-    assert_eq!(calls, [["-d", pipes, "all", ""], ["", pipes, "all", "quit"]]);
-    assert!(!said.contains("MPS"), "{said}");
-
-    for (jobs, environment) in [
-        ("1", [("A", "1")]),
-        ("2", [("SCULPT_CUDA_MPS", "0")]),
-        ("2", [("CUDA_MPS_PIPE_DIRECTORY", "/tmp/one-of-their-own")]),
-    ] {
-        assert_eq!(run(jobs, &environment).0, "", "{environment:?}");
+    let (calls, said) = run("2", &[]);
+    let [first, jobs @ .., last] = &calls[..] else {
+        panic!("{calls:?} {said}");
+    };
+    let pipes = first[1].as_str();
+    assert!(
+        pipes.contains("sculpt-mps-") && !Path::new(pipes).exists(),
+        "{calls:?}"
+    );
+    assert_eq!(first[..], ["-d", pipes, "3", ""]);
+    assert_eq!(last[..], ["", pipes, "3", "quit"]);
+    assert!(!jobs.is_empty(), "{said}");
+    for job in jobs {
+        assert_eq!(job[..], ["job", pipes, "0", ""]);
     }
-    let (_, said) = run("2", &[("STATUS", "1")]);
-    assert!(said.contains("take turns on cuda:0") && said.contains("SCULPT_CUDA_MPS=0"), "{said}");
+    assert!(!said.contains("multi-process"), "{said}");
+
+    for (jobs, environment, pipes) in [
+        ("1", [("A", "1")], "none"),
+        ("2", [("SCULPT_CUDA_MPS", "")], "none"),
+        ("2", [("CUDA_MPS_PIPE_DIRECTORY", "theirs")], "theirs"),
+    ] {
+        let (calls, said) = run(jobs, &environment);
+        assert!(!calls.is_empty(), "{said}");
+        for call in calls {
+            assert_eq!(call[..], ["job", pipes, "3", ""], "{environment:?}");
+        }
+    }
+    for (environment, why) in [
+        (("STATUS", "1"), "ended with"),
+        (("PATH", path.as_str()), "cannot be run"),
+    ] {
+        let (calls, said) = run("2", &[environment]);
+        assert!(
+            said.contains("take turns on cuda:0") && said.contains(why),
+            "{said}"
+        );
+        assert!(!said.contains("quit"), "{said}");
+        assert!(
+            calls
+                .iter()
+                .filter(|call| call[0] == "job")
+                .all(|call| call[1] == "none")
+        );
+        assert!(calls.iter().all(|call| call[3] != "quit"), "{calls:?}");
+    }
 }

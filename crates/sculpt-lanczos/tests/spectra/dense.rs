@@ -271,6 +271,26 @@ fn residuals_hold_what_products_hide() {
     assert!(aware.products < unaware.products, "{}", aware.products);
 }
 
+/// A fresh start finds the second copy of 3: what is hidden is in each pair's residual once, found before or after.
+#[test]
+fn what_is_hidden_counts_once_after_a_confirmation() {
+    let values: Vec<f64> = evenly(-1.0, 1.0, 98).into_iter().chain([3.0, 3.0]).collect();
+    let a = symmetric(&values, 3);
+    let share = 1e-4;
+    for tolerance in [1.5e-4, 1e-8] {
+        let params = Eigen::new(2, Which::LargestAlgebraic, tolerance, 500, 60, Seed(1)).unwrap();
+        let pairs = solve(&a, &params.hiding(share).confirmed_by(20).unwrap());
+        assert!(pairs.converged, "{pairs:?}");
+        for (value, residual) in pairs.values.iter().zip(&pairs.residuals) {
+            assert!((value - 3.0).abs() < 1e-6, "{value}");
+            assert!(
+                (share * 3.0..1.51 * share * 3.0).contains(&(residual + 1e-9)),
+                "{residual}"
+            );
+        }
+    }
+}
+
 /// A whole basis of copies, each found by another start: what deflation leaves does not add up to a failure.
 #[test]
 fn many_copies_among_many() {

@@ -1,17 +1,15 @@
 //! A network on a CPU by our own convolutions: layer by layer by the weights that a mask keeps, or by all. In training; in evaluation of networks that analyses look at.
 
 mod backward;
+mod evaluation;
 mod memory;
 
 use super::threads::Threads;
-use super::weights::FEWEST_IMAGES;
 use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
-use memory::{Block, Layer, Made, Side, Source, Stream};
+use memory::{Block, Deed, Layer, Made, Side, Source, Stream};
 use sculpt_network::{Differentiated, Mode};
-use sculpt_sparse::{
-    Affine, LANES, MaxPool, Moments, Planes, Storage, Weight, block_of, is_fast_here, means_of_pixels,
-};
+use sculpt_sparse::{Affine, LANES, MaxPool, Moments, Planes, Storage, Weight, block_of, is_fast_here};
 use std::sync::{Arc, Mutex};
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -32,8 +30,10 @@ pub(super) struct MaskedNetwork<'a> {
     /// By [`ConvNorm::number`].
     layers: Vec<Layer>,
     streams: Vec<Stream>,
-    /// What was done, in order.
+    /// What was done, in order, for who goes back.
     tape: Vec<Taped>,
+    /// What is done with each block, in order.
+    deeds: Vec<Deed>,
     pooled: Tensor,
     logits: Tensor,
 }
@@ -86,26 +86,8 @@ impl<'a> MaskedNetwork<'a> {
         }
         let theta = Arc::new(numbers(theta));
         let kept: Vec<f32> = theta.iter().map(|w| f32::from(u8::from(*w != 0.0))).collect();
-        let n = images.size()[0];
-        if mode != Mode::Eval {
-            let pass = Self::of_kept(network, theta, &kept, buffers, images, mode)?;
-            return Some(pass.logits.shallow_clone());
-        }
-        if !network.is_worth_it(&kept, &images.size()) {
-            return None;
-        }
-        // Images know nothing of one another here, and all that their layers put out is kept: of some at a time.
-        let piece = FEWEST_IMAGES * i64::from(tch::get_num_threads().max(2));
-        let mut weights = None;
-        let pieces = (0..n).step_by(piece as usize).map(|first| {
-            let images = images.narrow(0, first, piece.min(n - first));
-            let made = weights.take();
-            let mut pass =
-                no_grad(|| Self::forward(network, Arc::clone(&theta), &kept, buffers, &images, mode, made));
-            weights = Some(std::mem::take(&mut pass.weights));
-            pass.logits.shallow_clone()
-        });
-        Some(Tensor::cat(&pieces.collect::<Vec<_>>(), 0))
+        let pass = Self::of_kept(network, theta, &kept, buffers, images, mode)?;
+        Some(pass.logits.shallow_clone())
     }
 
     fn of_kept(
@@ -117,10 +99,9 @@ impl<'a> MaskedNetwork<'a> {
         mode: Mode,
     ) -> Option<Self> {
         let is_worth_it = network.is_worth_it(kept, &images.size());
-        is_worth_it.then(|| no_grad(|| Self::forward(network, theta, kept, buffers, images, mode, None)))
+        is_worth_it.then(|| no_grad(|| Self::forward(network, theta, kept, buffers, images, mode)))
     }
 
-    /// `weights`: those of `theta` and `kept` for images of this size, where somebody has them.
     fn forward(
         network: &'a PlannedNetwork,
         theta: Arc<Vec<f32>>,
@@ -128,7 +109,6 @@ impl<'a> MaskedNetwork<'a> {
         buffers: &Tensor,
         images: &Tensor,
         mode: Mode,
-        weights: Option<Vec<Arc<Weight>>>,
     ) -> Self {
         let size = images.size();
         let planes = Planes {
@@ -136,14 +116,12 @@ impl<'a> MaskedNetwork<'a> {
             height: size[2] as usize,
             width: size[3] as usize,
         };
-        let mut blocks = std::mem::take(&mut *network.memory.0.lock().expect("nobody panics with it"));
-        blocks.resize_with((size[0] as usize).div_ceil(LANES), Block::default);
         let threads = Threads::of_libtorch();
         let storage = match network.precision {
             Precision::F32 => Storage::F32,
             Precision::Bf16 => Storage::Bf16,
         };
-        let weights = weights.unwrap_or_else(|| network.weights(&threads, &theta, kept, planes, storage));
+        let weights = network.weights(&threads, &theta, kept, planes, storage);
         let mut pass = Self {
             network,
             mode,
@@ -151,22 +129,21 @@ impl<'a> MaskedNetwork<'a> {
             theta,
             storage,
             weights,
-            blocks,
+            blocks: Vec::new(),
             layers: Vec::new(),
             streams: Vec::new(),
             tape: Vec::new(),
+            deeds: Vec::new(),
             pooled: Tensor::new(),
             logits: Tensor::new(),
         };
-        let batch = numbers(&pass.stored(&images.detach()));
         pass.streams.push(Stream {
             planes,
             made: Made::Batch,
         });
-        pass.threads.each(&mut pass.blocks, |number, block| {
-            block.n = block_of(&batch, planes, number * LANES, block.stream(0, planes));
-        });
-
+        if mode != Mode::Eval {
+            pass.lay(images);
+        }
         let mut running = numbers(buffers);
         let mut now = Source::Stream(0);
         for step in &network.plan.steps {
@@ -214,40 +191,57 @@ impl<'a> MaskedNetwork<'a> {
             };
         }
         let last = pass.stream(now);
-        pass.classify(last);
-        if mode != Mode::Eval {
+        if mode == Mode::Eval {
+            pass.evaluate(images, last);
+        } else {
+            pass.means_of_pixels(last);
             buffers.detach().copy_(&Tensor::from_slice(&running));
         }
         pass
     }
 
-    /// Computes a convolution, and what its BatchNorm makes of it: by the statistics of the batch, towards which `running` ones move, or
-    /// by these.
+    /// Lays the images of a batch into blocks, all of which are kept.
+    fn lay(&mut self, images: &Tensor) {
+        let planes = self.streams[0].planes;
+        let batch = numbers(&self.stored(&images.detach()));
+        self.blocks = std::mem::take(&mut *self.network.memory.0.lock().expect("nobody panics with it"));
+        self.blocks
+            .resize_with((images.size()[0] as usize).div_ceil(LANES), Block::default);
+        self.threads.each(&mut self.blocks, |number, block| {
+            block.n = block_of(&batch, planes, number * LANES, block.stream(0, planes));
+        });
+    }
+
+    /// Computes a convolution, and what its BatchNorm makes of it, by the statistics of the batch, towards which `running` ones move. In
+    /// evaluation, by these: what is left to do with each block.
     fn convolve(&mut self, conv: &ConvNorm, source: Source, running: &mut [f32]) -> usize {
         let number = self.layers.len();
-        let weight = Arc::clone(&self.weights[number]);
-        let (layers, weight_ref) = (&self.layers, &*weight);
-        let of_batch = self.mode != Mode::Eval;
-        self.threads.each(&mut self.blocks, |_, block| {
-            block.convolve(number, source, weight_ref, layers, of_batch);
-        });
-        let (moments, affine) = if of_batch {
-            self.norm_of_batch(conv, weight.output().channels, running)
-        } else {
-            (Vec::new(), self.norm_of(conv, running))
-        };
         assert_eq!(number, conv.number, "layers are passed in order");
+        let weight = Arc::clone(&self.weights[number]);
+        let n_out = weight.output().channels;
+        self.deeds.push(Deed::Convolve(number));
         self.layers.push(Layer {
             conv: conv.clone(),
             weight,
             source,
-            means: moments.iter().map(|moments| moments.mean as f32).collect(),
-            moments,
-            affine,
+            means: Vec::new(),
+            moments: Vec::new(),
+            affine: Vec::new(),
             sums: Vec::new(),
             slopes: Vec::new(),
             at_weight: Vec::new(),
         });
+        if self.mode == Mode::Eval {
+            self.layers[number].affine = self.norm_of(conv, running);
+            return number;
+        }
+        let layers = &self.layers;
+        self.threads
+            .each(&mut self.blocks, |_, block| block.convolve(number, layers, true));
+        let (moments, affine) = self.norm_of_batch(conv, n_out, running);
+        let layer = &mut self.layers[number];
+        layer.means = moments.iter().map(|moments| moments.mean as f32).collect();
+        (layer.moments, layer.affine) = (moments, affine);
         number
     }
 
@@ -336,20 +330,30 @@ impl<'a> MaskedNetwork<'a> {
     fn make(&mut self, planes: Planes, made: Made) -> usize {
         let place = self.streams.len();
         self.streams.push(Stream { planes, made });
-        let (streams, layers) = (&self.streams, &self.layers);
-        self.threads
-            .each(&mut self.blocks, |_, block| block.make(place, streams, layers));
+        self.deeds.push(Deed::Make(place));
+        if self.mode != Mode::Eval {
+            let (streams, layers) = (&self.streams, &self.layers);
+            self.threads
+                .each(&mut self.blocks, |_, block| block.make(place, streams, layers));
+        }
         place
     }
 
-    fn classify(&mut self, last: usize) {
+    /// Of the last stream, of all blocks, and what the classifier makes of them.
+    fn means_of_pixels(&mut self, last: usize) {
         let planes = self.streams[last].planes;
         let mut pooled = Vec::new();
         for block in &self.blocks {
-            let means = means_of_pixels(&block.streams[last][..planes.len()], planes.area());
-            pooled.extend((0..block.n).flat_map(|lane| means.iter().map(move |channel| channel.0[lane])));
+            let first = pooled.len();
+            pooled.resize(first + block.n * planes.channels, 0.0);
+            block.means_of_pixels(planes, last, &mut pooled[first..]);
         }
-        self.pooled = self.stored(&Tensor::from_slice(&pooled).view([-1, planes.channels as i64]));
+        self.classify(&pooled, planes.channels);
+    }
+
+    /// `[n, channels]`.
+    fn classify(&mut self, pooled: &[f32], channels: usize) {
+        self.pooled = self.stored(&Tensor::from_slice(pooled).view([-1, channels as i64]));
         let classifier = self.network.plan.classifier;
         let bias = Tensor::from_slice(&self.theta[self.network.layout.params()[classifier + 1].range()]);
         self.logits = self.stored(&self.pooled.linear(&self.classifier(), Some(&self.stored(&bias))));
@@ -373,7 +377,9 @@ impl<'a> MaskedNetwork<'a> {
 
 impl Drop for MaskedNetwork<'_> {
     fn drop(&mut self) {
-        if let Ok(mut memory) = self.network.memory.0.lock() {
+        if self.mode != Mode::Eval
+            && let Ok(mut memory) = self.network.memory.0.lock()
+        {
             *memory = std::mem::take(&mut self.blocks);
         }
     }

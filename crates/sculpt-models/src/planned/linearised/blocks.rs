@@ -25,8 +25,6 @@ pub(super) struct Blocks<'a> {
     kept: Arc<Vec<f32>>,
     /// By [`ConvNorm::number`].
     placed: Vec<Placed>,
-    /// Whether passes are shorter than other threads take to wake.
-    are_small: bool,
     room: Room,
     /// Images.
     n: usize,
@@ -106,6 +104,12 @@ impl Recent {
 /// Pixels of all channels of a block of which each pass takes less than other threads take to wake, ours as libtorch's.
 const FEW_PIXELS: usize = 4096;
 
+fn are_small(placed: &[Placed]) -> bool {
+    let first = &placed[0];
+    let output = first.convolution.output(first.input);
+    output.is_some_and(|output| output.len() < FEW_PIXELS)
+}
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
@@ -125,11 +129,12 @@ impl<'a> Blocks<'a> {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Self> {
-        let blocks = Self::new(network, theta, kept, buffers, images)?;
-        let n_threads = blocks.threads.n();
+        let placed = Self::placed(network, [theta, kept, buffers, images])?;
+        let are_small = are_small(&placed);
+        let n_threads = if are_small { 1 } else { Threads::of_libtorch().n() };
         let is_worth_it =
-            network.derivatives_are_worth_it(&blocks.kept, &images.size(), blocks.are_small, n_threads);
-        is_worth_it.then_some(blocks)
+            network.derivatives_are_worth_it(&numbers(kept), &images.size(), are_small, n_threads);
+        is_worth_it.then(|| Self::new(network, theta, kept, buffers, images))?
     }
 
     /// None: not in these numbers, not here, or not of these images.
@@ -140,29 +145,30 @@ impl<'a> Blocks<'a> {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Self> {
-        Self::can(network, [theta, kept, buffers, images]).then_some(())?;
-        let size = images.size();
-        let sides = [size[2], size[3]].map(|side| side as u32);
-        let placed = convolutions(&network.layout, &network.plan, sides)?;
-        let output = placed[0].convolution.output(placed[0].input)?;
-        let are_small = output.len() < FEW_PIXELS;
-        (placed[0].input.channels == size[1] as usize).then(|| Self {
+        let placed = Self::placed(network, [theta, kept, buffers, images])?;
+        Some(Self {
             network,
             inputs: [theta, buffers, images].map(Tensor::detach),
-            threads: match are_small {
+            threads: match are_small(&placed) {
                 true => Threads::one(),
                 false => Threads::of_libtorch(),
             },
             kept: network.recent.keep(numbers(kept)),
             room: network.recent.room.enter(),
             placed,
-            are_small,
-            n: size[0] as usize,
+            n: images.size()[0] as usize,
         })
     }
 
-    fn can(network: &PlannedNetwork, [theta, kept, buffers, images]: [&Tensor; 4]) -> bool {
-        network.can_be_masked(&[theta, kept, buffers, images]) && images.dim() == 4
+    /// The network's convolutions of such images.
+    fn placed(network: &PlannedNetwork, inputs: [&Tensor; 4]) -> Option<Vec<Placed>> {
+        let [.., images] = inputs;
+        let [_, channels, height, width] = images.size()[..] else {
+            return None;
+        };
+        network.can_be_masked(&inputs).then_some(())?;
+        let placed = convolutions(&network.layout, &network.plan, [height as u32, width as u32])?;
+        (placed[0].input.channels == channels as usize).then_some(placed)
     }
 
     /// Images of these planes; `make` fills each block, in which there is anything.

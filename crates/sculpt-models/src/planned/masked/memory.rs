@@ -46,6 +46,15 @@ pub(super) struct Stream {
     pub(super) made: Made,
 }
 
+/// What is done with a block.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Deed {
+    /// A convolution is computed, by its number.
+    Convolve(usize),
+    /// A stream is made, by its place.
+    Make(usize),
+}
+
 /// Of what a stream is made.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Made {
@@ -162,23 +171,27 @@ impl Block {
     }
 
     /// Computes a convolution, and the moments of its channels where they are wanted.
-    pub(super) fn convolve(
-        &mut self,
-        number: usize,
-        source: Source,
-        weight: &Weight,
-        layers: &[Layer],
-        with_moments: bool,
-    ) {
+    pub(super) fn convolve(&mut self, number: usize, layers: &[Layer], with_moments: bool) {
+        let Layer { weight, source, .. } = &layers[number];
         let planes = weight.output();
         let mut memory = std::mem::take(at(&mut self.ys, number));
         let y = room(&mut memory, planes.len());
-        let x = self.input(source, layers, weight.input());
+        let x = self.input(*source, layers, weight.input());
         SCRATCH.with_borrow_mut(|scratch| weight.convolve(x, scratch, y));
         if with_moments {
             self.moments = sculpt_sparse::moments(y, planes, self.n);
         }
         self.ys[number] = memory;
+    }
+
+    /// The means over the pixels of a stream: of each image `[channels]`, one after the other.
+    pub(super) fn means_of_pixels(&self, planes: Planes, place: usize, means: &mut [f32]) {
+        let of_channels = sculpt_sparse::means_of_pixels(&self.streams[place][..planes.len()], planes.area());
+        for (lane, of_image) in means.chunks_exact_mut(planes.channels).enumerate() {
+            for (mean, lanes) in of_image.iter_mut().zip(&of_channels) {
+                *mean = lanes.0[lane];
+            }
+        }
     }
 
     /// Goes back through a convolution: from the gradient behind its BatchNorm, in slot `from`, to those at its weights and at its
