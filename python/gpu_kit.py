@@ -7,15 +7,15 @@ PyHessian, and needs a Python that has torch 2.11.0 (with CUDA), whose libraries
 of those before; --only names some of them, with commas between:
 
  1. `card`: what nvidia-smi, torch and sculpt see.
- 2. `graphs`: 20 steps launched as CUDA graphs and one by one: the same losses, within the tolerance below, and how fast. Where graphs fail,
+ 2. `graphs`: 20 steps launched as CUDA graphs and one by one: the same losses, within a tolerance (TOLERANCES in this file), and how fast. Where graphs fail,
     all later steps go without.
- 3. `parity`: the same on the CPU and on the card, with tolerances below: losses of 20 steps, a mask by SNIP, evaluation, the largest
+ 3. `parity`: the same on the CPU and on the card, with tolerances (TOLERANCES): losses of 20 steps, a mask by SNIP, evaluation, the largest
     eigenvalue, the line between two states.
  4. `speed`: `sculpt bench train` beside PyTorch plain, channels last, torch.compile and its mode reduce-overhead: ResNet-20 and ResNet-18
     for CIFAR, bfloat16 and f32.
  5. `hessian`: the largest eigenvalue beside PyHessian, whole processes.
  6. `epochs`: whole epochs of ResNet-20 in bfloat16 and batches of 512, of 50,000 images with crops and mirrorings, as graphs and one by
-    one: the same losses, within the tolerance below, and seconds an epoch beside the goal of 0.25. Where they are not, later steps go without graphs.
+    one: the same losses, within a tolerance (TOLERANCES in this file), and seconds an epoch beside the goal of 0.25 on an H100 or H200. Where they are not, later steps go without graphs.
  7. `sharing`: 1, 2, 4 and 8 processes at such epochs at once on the one card, by turns and under NVIDIA's multi-process service (MPS): epochs a
     second beside the goal of 10.
  8. `train`, where --train says what: `sculpt reproduce WORDS` until --seconds have passed since the start, a clean stop, and the published
@@ -51,7 +51,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
+try:
+    import torch
+except ImportError:
+    torch = None
 
 HERE = Path(__file__).resolve().parent
 PART = 16 << 20
@@ -503,11 +506,13 @@ def main():
     parser.add_argument("--out", required=True, help="folder that the results go into")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--only", help="steps to take, with commas between; all where none is named")
-    parser.add_argument("--seconds", type=float, default=570.0, help="after which training is stopped, from the start")
-    parser.add_argument("--data", help="folder that DATA stands for in --train")
+    parser.add_argument("--seconds", type=float, default=570.0, help="after which training is stopped, from the start of this call; other steps share them (default 570: less than a call of ten minutes)")
+    parser.add_argument("--data", help="folder that the word DATA in --train stands for")
     parser.add_argument("--unpack", help="command, run in the kit's folder, that makes the data")
     parser.add_argument("--train", help="words for `sculpt reproduce`, --suite among them")
     args = parser.parse_args()
+    if torch is None:
+        sys.exit(f"{sys.executable} has no torch: run this with a Python that has torch 2.11.0, with CUDA, whose libraries sculpt uses")
     kit = Kit(args)
     kit.step("card", kit.card)
     kit.step("graphs", kit.graphs)

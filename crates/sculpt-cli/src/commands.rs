@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod all;
 pub(crate) mod bench;
 pub(crate) mod claims;
+mod clocks;
 pub(crate) mod compare;
 pub(crate) mod connect;
 pub(crate) mod contrasts;

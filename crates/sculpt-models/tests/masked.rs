@@ -130,7 +130,10 @@ fn gradients_are_those_of_libtorch() {
     ];
     // Where these are many, libtorch is faster elsewhere.
     if has_many_registers() {
-        cases.extend([("resnet20", 16, [37, 12, 20], 0.5), ("resnet18-cifar", 16, [34, 8, 8], 0.7)]);
+        cases.extend([
+            ("resnet20", 16, [37, 12, 20], 0.5),
+            ("resnet18-cifar", 16, [34, 8, 8], 0.7),
+        ]);
     }
     for (name, width, size, density) in cases {
         let projected = (name == "resnet20").then_some(Shortcut::Projection);

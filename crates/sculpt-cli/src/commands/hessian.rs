@@ -64,8 +64,8 @@ pub(crate) struct Words {
     /// Write the spectral density as CSV: eigenvalue,density
     #[arg(long, value_name = "FILE")]
     density_out: Option<PathBuf>,
-    /// The search ends when the residual of each eigenvalue is at most this part of it, between 0 and 1. Its error is as a rule far smaller,
-    /// about residual^2 / gap, and shown
+    /// The search ends when the residual of each eigenvalue is at most this part of it, strictly between 0 and 1, or what the rounding of f32 hides (8e-6 of
+    /// the largest). Its error is as a rule far smaller, about residual^2 / gap, and shown; while residuals are large, an eigenvalue between may be missing
     #[arg(long, value_name = "T", default_value_t = 1e-3, value_parser = tolerance)]
     tolerance: f64,
     /// Stop as soon as the eigenvalues are known to the tolerance, estimated as residual^2 / gap, though their vectors are further off:
@@ -296,37 +296,37 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             second_moment_standard_error,
         });
     }
+    let tolerance = words.tolerance;
+    let (what, sizes) = if words.values_only {
+        ("errors", &found.errors)
+    } else {
+        ("residuals", &found.residuals)
+    };
+    let pairs = sizes.iter().zip(&found.values);
+    let parts = pairs
+        .filter(|(_, value)| **value != 0.0)
+        .map(|(size, value)| size / value.abs());
+    let reached = parts.fold(0.0, f64::max);
     let report = Report {
+        converged: found.converged && reached <= tolerance,
         eigenvalues: found.values,
         residuals: found.residuals,
         errors: found.errors,
         iterations: found.iterations,
         matvecs,
         seconds: started.elapsed().as_secs_f64(),
-        converged: found.converged,
         trace: trace.as_ref().map(OfTrace::estimate),
         trace_standard_error: trace.as_ref().and_then(OfTrace::standard_error),
         density: of_density,
         loss: hessian.loss(),
         n_free: sculpt_hessian::Space::dimension(hessian.space()),
     };
-    let tolerance = words.tolerance;
-    let (what, sizes) = if words.values_only {
-        ("errors", &report.errors)
-    } else {
-        ("residuals", &report.residuals)
-    };
-    let pairs = sizes.iter().zip(&report.eigenvalues);
-    let parts = pairs
-        .filter(|(_, value)| **value != 0.0)
-        .map(|(size, value)| size / value.abs());
-    let reached = parts.fold(0.0, f64::max);
     if !report.converged && found.products >= max_products {
         printing::warning(&format!(
             "{} products were not enough for {what} below {tolerance} of the eigenvalues; --steps allows more",
             found.products
         ));
-    } else if !report.converged || reached > tolerance {
+    } else if !report.converged {
         // Residuals hold what rounding hides: a search ends where further products would make them hardly smaller.
         printing::warning(&format!(
             "{what} are up to {reached:.1e} of the eigenvalues, above {tolerance:e}: less is hidden by the rounding of products in f32, and more products would hardly help"

@@ -230,9 +230,14 @@ impl Words {
     }
 
     fn nothing_is_called_so(&self) -> anyhow::Error {
+        let all: Vec<String> = scripts()
+            .into_iter()
+            .map(|(script, own)| format!("  {script} {}", own.join(" ")))
+            .collect();
         anyhow!(
-            "no comparison is called {:?}",
-            self.only.as_deref().unwrap_or_default()
+            "no comparison is called {:?}; they are\n{}",
+            self.only.as_deref().unwrap_or_default(),
+            all.join("\n")
         )
     }
 }

@@ -1,6 +1,7 @@
 //! `bench train` and `bench epoch`: what training takes, step by step on a resident batch, and in whole epochs.
 
 use super::bench::{SEED, median, of_noise};
+use super::clocks::{Clock, EpochClock};
 use super::model::ModelWords;
 use super::resident::{ResidentBatch, pictures_of_noise};
 use crate::cuda::Graphs;
@@ -9,16 +10,15 @@ use crate::{device, printing};
 use anyhow::bail;
 use clap::{Args, ValueEnum, value_parser};
 use sculpt_datasets::{Augmentation, Loader, Loading};
-use sculpt_experiments::{Limit, check_memory, limits};
+use sculpt_experiments::{Limit, check_memory, counted, limits};
 use sculpt_masks::{Density, Mask};
 use sculpt_models::{ModelSpec, Network, Precision, has_bf16};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
-    Batches, Division, EpochMetrics, Flow, Observer, Outcome, Position, Recorder, Sgd, State, Step,
-    TrainError, Training,
+    Batches, Division, Observer, Outcome, Position, Recorder, Sgd, State, TrainError, Training,
 };
 use serde::Serialize;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tch::{Device, Tensor};
 
 /// What is trained.
@@ -213,7 +213,8 @@ pub(super) fn train(words: &TrainWords, global: &Global) -> anyhow::Result<()> {
 
 pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
     let model = words.network.model.spec()?;
-    let trained = words.network.trained(&model, global)?;
+    let mut trained = words.network.trained(&model, global)?;
+    trained.batch = trained.batch.min(words.images);
     let bytes = 3 * u64::from(words.images) * u64::from(trained.side).pow(2);
     if bytes > MOST_BYTES {
         return Err(BadUsage(format!(
@@ -231,7 +232,7 @@ pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
         mean: [0.5; 3],
         std: [0.25; 3],
         augmentation: Augmentation::CropFlip,
-        batch: words.network.batch.min(words.images) as usize,
+        batch: trained.batch as usize,
         drop_last: false,
         seed: SEED,
     };
@@ -256,10 +257,11 @@ pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
     }
     report.of.print();
     printing::line(&format!(
-        "{:.1} images/s: median of {} epochs of {} images {:.4} s; loss {:.4} to {:.4}",
+        "{:.1} images/s: {} of {} images in {} each, {:.4} s by median; mean loss {:.4} in the first, untimed, {:.4} in the last",
         report.images_per_second,
-        words.epochs,
+        counted(words.epochs, "epoch"),
         report.images,
+        counted(report.steps_per_epoch, "step"),
         median_seconds,
         report.losses[0],
         report.losses[report.losses.len() - 1]
@@ -433,80 +435,5 @@ impl Trained<'_> {
             why.push_str("; in f32 on rounded numbers, for want of bfloat16 units in this processor");
         }
         ("libtorch's, dense", why)
-    }
-}
-
-/// Notes the time after each step, and stops after the last one to time.
-struct Clock {
-    last: Instant,
-    seconds: Vec<f64>,
-    /// Sums over a batch.
-    losses: Vec<f64>,
-    loss_sum: f64,
-    left: u32,
-}
-
-impl Clock {
-    fn new(steps: u32) -> Self {
-        Self {
-            last: Instant::now(),
-            seconds: Vec::new(),
-            losses: Vec::new(),
-            loss_sum: 0.0,
-            left: steps,
-        }
-    }
-}
-
-impl Observer<TrainError> for Clock {
-    fn on_step<'s>(&mut self, step: &dyn Fn() -> Step<'s>) -> Result<Flow, TrainError> {
-        // Reading the sum waits for a GPU, and a read of the state for its last update.
-        let now = step();
-        let _ = now.state.theta().get(0).double_value(&[]);
-        self.seconds.push(self.last.elapsed().as_secs_f64());
-        self.losses.push(now.position.loss_sum - self.loss_sum);
-        self.loss_sum = now.position.loss_sum;
-        self.left -= 1;
-        self.last = Instant::now();
-        Ok(if self.left == 0 { Flow::Stop } else { Flow::GoOn })
-    }
-}
-
-/// Notes the time after each epoch, and between two asks for nothing.
-struct EpochClock {
-    last: Instant,
-    seconds: Vec<f64>,
-    losses: Vec<f64>,
-    epochs: u32,
-}
-
-impl EpochClock {
-    fn new(epochs: u32) -> Self {
-        Self {
-            last: Instant::now(),
-            seconds: Vec::new(),
-            losses: Vec::new(),
-            epochs,
-        }
-    }
-}
-
-/// Seconds above which an epoch is told of.
-const LONG: f64 = 2.0;
-
-impl Observer<TrainError> for EpochClock {
-    fn on_epoch(&mut self, metrics: &EpochMetrics, step: &Step<'_>) -> Result<Flow, TrainError> {
-        let _ = step.state.theta().get(0).double_value(&[]);
-        let seconds = self.last.elapsed().as_secs_f64();
-        self.seconds.push(seconds);
-        self.losses.push(metrics.train_loss);
-        if seconds > LONG {
-            printing::note(&format!(
-                "epoch {} of {}: {seconds:.1} s",
-                metrics.epoch, self.epochs
-            ));
-        }
-        self.last = Instant::now();
-        Ok(Flow::GoOn)
     }
 }

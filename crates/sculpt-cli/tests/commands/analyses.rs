@@ -310,6 +310,16 @@ fn sharpness_comes_with_residuals() {
     assert!(products(&rough) < products(&fine), "{rough} {fine}");
     assert!(of(&fine, "residuals") <= 1e-5 * tops[2] && of(&rough, "residuals") <= 0.2 * tops[2]);
     assert!((of(&rough, "eigenvalues") - of(&fine, "eigenvalues")).abs() <= of(&rough, "residuals"));
+    // Below what f32 tells: the search ends, and says so, with residuals that hold what it hides.
+    let hidden = json(&folder, &format!("{words} --tolerance 1e-9"));
+    assert_eq!(
+        (&fine["converged"], &hidden["converged"]),
+        (&Value::Bool(true), &Value::Bool(false))
+    );
+    assert!(
+        (7e-6..1e-4).contains(&(of(&hidden, "residuals") / tops[2])),
+        "{hidden}"
+    );
     for refusal in ["0", "1", "NaN", "x"] {
         refused(
             &folder,

@@ -150,8 +150,22 @@ fn others_run_beside_it() {
         "{page}"
     );
     assert_eq!(page.matches("\n## ").count(), 1);
-    let hessian = text(&report("--only hessian.py --data pictures --weights w.pth").stdout);
-    assert!(hessian.contains("## Of pictures at w.pth"), "{hessian}");
+    let (pictures, weights) = (folder.join("pictures"), folder.join("w.pth"));
+    std::fs::create_dir(&pictures).unwrap();
+    let words = format!(
+        "--only hessian.py --data {} --weights {}",
+        pictures.display(),
+        weights.display()
+    );
+    let missing = text(&report(&words).stderr);
+    assert!(
+        missing.contains("--weights") && missing.contains("is not there"),
+        "{missing}"
+    );
+    std::fs::write(&weights, "").unwrap();
+    let hessian = text(&report(&words).stdout);
+    let title = format!("## Of {} at {}", pictures.display(), weights.display());
+    assert!(hessian.contains(&title), "{hessian}");
     let all: serde_json::Value = serde_json::from_slice(&report("--json").stdout).unwrap();
     assert!(all.as_array().unwrap().len() >= 4);
     assert!(report("").status.success());
