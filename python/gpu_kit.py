@@ -28,7 +28,7 @@ the training.
 
 Writes into --out at most 8 files of at most 16 MiB: kit.json (what each step found and how long it took), kit.log (what was said; of much
 the beginning and the end), and the published suite as published.N.tar.xz, each of which unpacks by itself, one over the other; a file larger than an archive in pieces, which
-`cat FILE.piece-*` joins. Archives that still lie in --out stay there, and count. What does not fit stays behind: kit.json says how much, and a later
+`cat FILE.DIGEST.piece-*` joins, DIGEST being the first of its SHA-256. Archives that still lie in --out stay there, and count. What does not fit stays behind: kit.json says how much, and a later
 call of `train`, after what is there was taken away, brings what no call has brought.
 """
 
@@ -162,7 +162,7 @@ class Kit:
         self.log.flush()
         if path.stat().st_size > HEAD + TAIL:
             content = path.read_bytes()
-            path.write_bytes(content[:HEAD] + b"\n... here much was said that is left out ...\n" + content[-TAIL:])
+            path.write_bytes(whole(content[:HEAD]) + b"\n... here much was said that is left out ...\n" + whole(content[-TAIL:]))
 
     def card(self):
         found = {"torch sees": torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"}
@@ -419,9 +419,11 @@ class Kit:
         """Archives of what no call has brought of a folder's files, as they are now, beside those that still lie there."""
         record = self.work / "brought.json"
         brought = json.loads(record.read_text()) if record.exists() else {}
+        if not folder.is_dir():
+            raise RuntimeError(f"{folder} is not there: nothing was published")
         files = {str(path.relative_to(folder.parent)): path for path in sorted(folder.rglob("*")) if path.is_file()}
         digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-        pieces = [piece for name, path in files.items() for piece in cut(name, path.stat().st_size)]
+        pieces = [piece for name, path in files.items() for piece in cut(name, digests[name], path.stat().st_size)]
         key = lambda piece: f"{piece[0]} {piece[2]}"
         new = [piece for piece in pieces if brought.get(key(piece)) != digests[piece[0]]]
         there = {path.name for path in self.out.glob("published.*.tar.xz")}
@@ -448,12 +450,12 @@ class Kit:
 HEADER, ENDS = 4096, 64 << 10
 
 
-def cut(name, bytes):
-    """A file as (file, name in the archive, first byte, bytes), or as pieces of it that an archive holds."""
+def cut(name, digest, bytes):
+    """A file as (file, name in the archive, first byte, bytes), or as pieces of it that an archive holds, called by its content: of another they are others."""
     most = PART - ENDS - HEADER
     if bytes <= most:
         return [(name, name, 0, bytes)]
-    return [(name, f"{name}.piece-{begin // most:03}", begin, min(most, bytes - begin)) for begin in range(0, bytes, most)]
+    return [(name, f"{name}.{digest[:8]}.piece-{begin // most:03}", begin, min(most, bytes - begin)) for begin in range(0, bytes, most)]
 
 
 def fill(pieces, most):
@@ -470,6 +472,11 @@ def fill(pieces, most):
         parts[-1].append(piece)
         room -= bytes
     return parts, left
+
+
+def whole(text):
+    """Bytes of UTF-8 without a letter that was cut."""
+    return text.decode(errors="ignore").encode()
 
 
 def write_probe(path, n, side):

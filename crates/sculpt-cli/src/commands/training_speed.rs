@@ -187,7 +187,7 @@ pub(super) fn throughput(
 
 pub(super) fn train(words: &TrainWords, global: &Global) -> anyhow::Result<()> {
     let model = words.network.model.spec()?;
-    let trained = words.network.trained(&model, global)?;
+    let trained = words.network.trained(&model, words.network.batch, global)?;
     let threads = device::set_threads(global);
     let (clock, how) = trained.time_steps(warm_up(trained.device), words.steps)?;
     let median_seconds = median(&clock.seconds);
@@ -213,12 +213,12 @@ pub(super) fn train(words: &TrainWords, global: &Global) -> anyhow::Result<()> {
 
 pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
     let model = words.network.model.spec()?;
-    let mut trained = words.network.trained(&model, global)?;
-    trained.batch = trained.batch.min(words.images);
+    let batch = words.network.batch.min(words.images);
+    let trained = words.network.trained(&model, batch, global)?;
     let bytes = 3 * u64::from(words.images) * u64::from(trained.side).pow(2);
     if bytes > MOST_BYTES {
         return Err(BadUsage(format!(
-            "--images: {} images of {} x {} pixels take {:.1} GB, and at most {:.1} GB are made here",
+            "--images: {} images of {} x {} pixels take {:.2} GB, and at most {:.2} GB are made here",
             words.images,
             trained.side,
             trained.side,
@@ -270,7 +270,7 @@ pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
 }
 
 impl NetworkWords {
-    fn trained<'a>(&self, model: &'a ModelSpec, global: &Global) -> anyhow::Result<Trained<'a>> {
+    fn trained<'a>(&self, model: &'a ModelSpec, batch: u32, global: &Global) -> anyhow::Result<Trained<'a>> {
         let side = self.size.unwrap_or(model.usual_image()[1]);
         model
             .check_image([3, side, side])
@@ -280,11 +280,11 @@ impl NetworkWords {
             PrecisionWord::Bf16 => Precision::Bf16,
         };
         let device = device::of(global)?;
-        check_memory(model, [3, side, side], self.batch, precision, device)?;
+        check_memory(model, [3, side, side], batch, precision, device)?;
         Ok(Trained {
             model,
             side,
-            batch: self.batch,
+            batch,
             precision,
             density: self.density,
             device,

@@ -3,13 +3,13 @@
 //! Where it is asked for: nobody has measured yet what it is worth here, and a service that starts but cannot serve fails all that use it.
 
 use crate::printing;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use std::env;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -23,8 +23,9 @@ const PIPES: &str = "CUDA_MPS_PIPE_DIRECTORY";
 /// Which cards the service is shown, by number or name. Its programs count those alone.
 const VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
 
-/// How long it may take to end: it waits for its programs.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take to start, for which everything waits, and to end, for which it waits for its programs.
+const TO_START: Duration = Duration::from_secs(10);
+const TO_END: Duration = Duration::from_secs(60);
 
 const CONTROL: &str = "nvidia-cuda-mps-control";
 
@@ -56,14 +57,12 @@ impl Mps {
             .prefix("sculpt-mps-")
             .tempdir()
             .context("a folder for its pipes cannot be made")?;
-        let status = control(folder.path())
+        let child = control(folder.path())
             .arg("-d")
             .stdin(Stdio::null())
-            .status()
+            .spawn()
             .with_context(|| format!("{CONTROL} cannot be run"))?;
-        if !status.success() {
-            bail!("{CONTROL} -d ended with {status}");
-        }
+        ended_well(child, TO_START).with_context(|| format!("{CONTROL} -d"))?;
         Ok(Self { folder })
     }
 
@@ -80,16 +79,25 @@ impl Mps {
             Some(mut stdin) => stdin.write_all(b"quit\n"),
             None => Ok(()),
         };
-        let begun = Instant::now();
-        while child.try_wait()?.is_none() {
-            if begun.elapsed() > PATIENCE {
-                child.kill()?;
-                child.wait()?;
-                bail!("it did not end within {} s", PATIENCE.as_secs());
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        ended_well(child, TO_END)?;
         Ok(written?)
+    }
+}
+
+/// Waits for a process, but not for longer than that.
+fn ended_well(mut child: Child, patience: Duration) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            ensure!(status.success(), "it ended with {status}");
+            return Ok(());
+        }
+        if begun.elapsed() > patience {
+            child.kill()?;
+            child.wait()?;
+            bail!("it did not end within {} s", patience.as_secs());
+        }
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

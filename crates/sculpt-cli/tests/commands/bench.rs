@@ -58,7 +58,7 @@ fn epochs_are_timed() {
         &["--images"],
     );
     let too_many = format!("bench epoch {TINY} --images 10000000 --size 64");
-    refused(&folder, &too_many, 2, &["--images", "122.9 GB", "4.3 GB"]);
+    refused(&folder, &too_many, 2, &["--images", "122.88 GB", "4.29 GB"]);
 }
 
 #[test]

@@ -172,7 +172,7 @@ for call in range(6):
     if call == 3:
         (suite / "deep" / "3").write_bytes(b"another")
 assert counts[0] == (2, 7) and counts[3] == (2, 0) and counts[4] == (1, 0) and counts[5] == (0, 0), counts
-pieces = sorted((back / "suite").glob("large.piece-*"))
+pieces = sorted((back / "suite").glob("large.*.piece-*"))
 assert b"".join(piece.read_bytes() for piece in pieces) == (suite / "large").read_bytes()
 for i in range(10):
     assert (back / "suite/deep" / f"{i}").read_bytes() == (suite / "deep" / f"{i}").read_bytes(), i

@@ -270,9 +270,16 @@ fn jobs_on_a_card_have_a_service_where_one_is_asked_for() {
             assert_eq!(call[..], ["job", pipes, "3", ""], "{environment:?}");
         }
     }
+    let slow = folder.join("slow");
+    std::fs::create_dir(&slow).unwrap();
+    let control = slow.join("nvidia-cuda-mps-control");
+    std::fs::write(&control, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    std::fs::set_permissions(&control, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let slow = format!("{}:{path}", slow.display());
     for (environment, why) in [
         (("STATUS", "1"), "ended with"),
         (("PATH", path.as_str()), "cannot be run"),
+        (("PATH", slow.as_str()), "did not end within 10 s"),
     ] {
         let (calls, said) = run("2", &[environment]);
         assert!(
