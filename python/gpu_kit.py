@@ -177,25 +177,23 @@ class Kit:
         words = "bench train --model resnet20 --batch 512 --steps 18 --density 0.1 --precision bf16 --json"
         if self.args.device != "cuda":
             words = "bench train --model resnet8 --batch 8 --steps 18 --density 0.1 --json"
-        good = False
         self.environment.pop("SCULPT_CUDA_GRAPHS", None)
+        alone, graphs, found = self.beside_one_by_one("losses with and without graphs", words, words)
+        return found | {"images/s one by one": alone["images_per_second"], "images/s": graphs["images_per_second"]}
+
+    def beside_one_by_one(self, tolerance, words_alone, words):
+        """What is found without graphs and with them, and how far losses differ; where that is too far, what follows goes without."""
+        good, without = False, self.environment.get("SCULPT_CUDA_GRAPHS") == "0"
         try:
             # What two runs differ by that are asked for the same in the same way, such as sums in another order.
-            alone, again = (self.sculpt(words, SCULPT_CUDA_GRAPHS="0") for _ in range(2))
+            alone, again = (self.sculpt(words_alone, SCULPT_CUDA_GRAPHS="0") for _ in range(2))
             graphs = self.sculpt(words)
-            off = lambda one: max(abs(a / b - 1) for a, b in zip(one["losses"], alone["losses"], strict=True))
-            tolerance = max(TOLERANCES["losses with and without graphs"], 4 * off(again))
+            off = lambda one: max(abs(a / b - 1) for a, b in zip(one["losses"], alone["losses"]))
+            most = max(TOLERANCES[tolerance], min(0.1, 4 * off(again)))
             launched = graphs["launched"]
-            good = off(graphs) <= tolerance and (launched == "graph" or self.args.device != "cuda")
-            return {
-                "launched": launched,
-                "losses off by": off(graphs),
-                "two runs one by one off by": off(again),
-                "tolerance": tolerance,
-                "good": good,
-                "images/s one by one": alone["images_per_second"],
-                "images/s": graphs["images_per_second"],
-            }
+            good = off(graphs) <= most and (launched == "graph" or without or self.args.device != "cuda")
+            found = {"launched": launched, "losses off by": off(graphs), "two runs one by one off by": off(again), "tolerance": most, "good": good}
+            return alone, graphs, found
         finally:
             if not good:
                 self.say("graphs: NOT GOOD; what follows goes without")
@@ -277,29 +275,13 @@ class Kit:
         return f"bench epoch --model resnet8 --width 4 --batch 64 --images 1000 --size 8 --epochs {epochs} --density 0.1 --threads 1 --json"
 
     def epochs(self):
-        good, without = False, self.environment.get("SCULPT_CUDA_GRAPHS") == "0"
-        try:
-            alone, again = (self.sculpt(self.epoch_words(2), SCULPT_CUDA_GRAPHS="0") for _ in range(2))
-            graphs = self.sculpt(self.epoch_words(5))
-            off = lambda one: max(abs(a / b - 1) for a, b in zip(one["losses"], alone["losses"]))
-            tolerance = max(TOLERANCES["losses of epochs with and without graphs"], min(0.1, 4 * off(again)))
-            launched = graphs["launched"]
-            good = off(graphs) <= tolerance and (launched == "graph" or without or self.args.device != "cuda")
-            return {
-                "launched": launched,
-                "losses off by": off(graphs),
-                "two runs one by one off by": off(again),
-                "tolerance": tolerance,
-                "good": good,
-                "seconds an epoch one by one": alone["median_seconds"],
-                "seconds an epoch": graphs["median_seconds"],
-                "seconds of each": graphs["seconds"],
-                "goal": GOALS["seconds an epoch"],
-            }
-        finally:
-            if not good:
-                self.say("epochs: NOT GOOD; what follows goes without graphs")
-                self.environment["SCULPT_CUDA_GRAPHS"] = "0"
+        alone, graphs, found = self.beside_one_by_one("losses of epochs with and without graphs", self.epoch_words(2), self.epoch_words(5))
+        return found | {
+            "seconds an epoch one by one": alone["median_seconds"],
+            "seconds an epoch": graphs["median_seconds"],
+            "seconds of each": graphs["seconds"],
+            "goal": GOALS["seconds an epoch"],
+        }
 
     def sharing(self):
         """Epochs a second of so many processes together, while all of them are at work."""
