@@ -63,6 +63,7 @@ pub(crate) fn run(out: &Path, with: &[PathBuf], binary: Option<PathBuf>) -> Resu
     };
     let bytes: u64 = all.iter().map(size).sum::<Result<u64>>()?;
     if bytes > MOST {
+        fs::remove_dir_all(&partial).with_context(|| partial.display().to_string())?;
         bail!("the kit would have {bytes} bytes, more than {MOST}: carry what --with names by itself");
     }
     fs::create_dir_all(out.join("pyhessian")).with_context(|| format!("cannot make {}", out.display()))?;

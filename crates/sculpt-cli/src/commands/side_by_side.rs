@@ -232,12 +232,12 @@ impl Words {
     fn nothing_is_called_so(&self) -> anyhow::Error {
         let all: Vec<String> = scripts()
             .into_iter()
-            .map(|(script, own)| format!("  {script} {}", own.join(" ")))
+            .map(|(script, own)| format!("{script} {}", own.join(" ")).trim_end().to_owned())
             .collect();
         anyhow!(
-            "no comparison is called {:?}; they are\n{}",
+            "no comparison's words hold {:?}; they are: {}",
             self.only.as_deref().unwrap_or_default(),
-            all.join("\n")
+            all.join("; ")
         )
     }
 }

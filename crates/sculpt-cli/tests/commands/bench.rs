@@ -180,5 +180,8 @@ fn others_run_beside_it() {
         said.contains("needs torch 2.11.0") && said.contains("--python"),
         "{said}"
     );
-    assert!(text(&report("--only nothing").stderr).contains("no comparison is called"));
+    assert!(
+        text(&report("--only nothing").stderr)
+            .contains("they are: training.py --precision f32 --density 0.1; ")
+    );
 }

@@ -17,7 +17,7 @@ pub(super) const FEWEST_IMAGES: i64 = 2 * LANES as i64;
 pub struct ConvolutionWork {
     /// Multiplications by kept weights among all, 0 to 1.
     pub share_kept: f64,
-    /// How long they take, 1 being what multiplying by all weights one by one would, were kernels 3 × 3. libtorch's take [`most_work`].
+    /// How long they take, 1 being what multiplying by all weights one by one would, were kernels 3 × 3. libtorch's take [`ConvolutionWork::most`].
     pub work: f64,
     /// Multiplications of all weights were channels filled up to sixteens, over those of all weights: at least 1. libtorch's kernels fill up vectors
     /// so with AVX-512; with AVX2 they take its root longer at few channels.
