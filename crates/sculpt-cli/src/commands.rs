@@ -51,6 +51,7 @@ mod speed;
 pub(crate) mod status;
 pub(crate) mod suites;
 pub(crate) mod table;
+mod tables;
 mod training_speed;
 pub(crate) mod verify;
 pub(crate) mod weights;

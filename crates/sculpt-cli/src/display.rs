@@ -17,9 +17,16 @@ pub(crate) const LINE_EVERY: Duration = Duration::from_secs(15);
 pub(crate) fn tell_of_measuring(session: &Session) {
     let (counts, begun) = (session.counts(), Instant::now());
     std::thread::spawn(move || {
+        let mut warned = false;
         loop {
             std::thread::sleep(LINE_EVERY);
             let Some(counts) = counts.upgrade() else { return };
+            if counts.lost() > 0 && !warned {
+                warned = true;
+                printing::warning(
+                    "measures cannot be kept, since the folder of runs cannot be written to: they are taken anew next time",
+                );
+            }
             // What comes after measuring has words of its own.
             if counts.taken() >= counts.wanted() {
                 continue;
@@ -54,8 +61,12 @@ pub(crate) fn tell_of_products(done: Weak<AtomicUsize>, at_most: usize) {
 }
 
 fn products_line(done: usize, at_most: usize, since: Duration) -> String {
-    let to_go = to_go(since.as_secs_f64(), done as f64, at_most as u64);
-    format!("{done} of at most {at_most} products{to_go}")
+    // How many a search takes, nobody knows before: the most of them as a rule says nothing of the time to go.
+    let each = match done {
+        0 => String::new(),
+        done => format!(", {:.1} s each", since.as_secs_f64() / done as f64),
+    };
+    format!("{done} of at most {at_most} products{each}; a search ends as soon as it has what is wanted")
 }
 
 /// Bars on a terminal, plain lines otherwise; always on stderr.
@@ -228,8 +239,13 @@ mod tests {
         assert_eq!(to_go(60.0, 0.0, 120), "");
         assert_eq!(to_go(60.0, 120.0, 120), ", about 0 s to go");
         // 30 of 120 products in 60 s.
-        let line = products_line(30, 120, Duration::from_secs(60));
-        assert_eq!(line, "30 of at most 120 products, about 3 min to go");
+        let line = |done| products_line(done, 120, Duration::from_secs(60));
+        assert!(
+            line(30).starts_with("30 of at most 120 products, 2.0 s each;"),
+            "{}",
+            line(30)
+        );
+        assert!(line(0).starts_with("0 of at most 120 products;"), "{}", line(0));
         assert_eq!([99.0, 100.0, 7200.0].map(duration), ["99 s", "2 min", "2.0 h"]);
     }
 }

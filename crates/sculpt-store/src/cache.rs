@@ -24,6 +24,7 @@ pub struct Counts {
     found: AtomicU64,
     taken: AtomicU64,
     wanted: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Counts {
@@ -40,6 +41,11 @@ impl Counts {
     /// Measures that are to be taken anew, those that were taken among them, as far as is known: the next figure may want more.
     pub fn wanted(&self) -> u64 {
         self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// Of those taken, how many could not be kept, where nothing may be written.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 }
 
@@ -108,7 +114,7 @@ impl Cache {
         self.counts.wanted.fetch_add(n, Ordering::Relaxed);
     }
 
-    /// Keeps what was measured; a cache that cannot be written to keeps nothing.
+    /// Keeps what was measured; a cache that cannot be written to keeps nothing, and counts it ([`Counts::lost`]).
     ///
     /// # Errors
     /// What the file system refuses, but for a place that is read only.
@@ -127,6 +133,7 @@ impl Cache {
                 if [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied]
                     .contains(&error.refused.kind()) =>
             {
+                self.counts.lost.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
             written => written,
@@ -222,5 +229,17 @@ mod tests {
         assert_eq!(so_far, Some((1, 1, 2)));
         drop((cache, clone));
         assert!(counts.upgrade().is_none());
+    }
+
+    /// Nobody makes folders among the kernel's.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_nothing_keeps_is_counted() {
+        let cache = Cache::new(Path::new("/sys"));
+        let (counts, key) = (cache.counts(), Key::of(&1));
+        cache.put(&key, &1.5).unwrap();
+        assert_eq!(cache.get::<f64>(&key), None);
+        let so_far = counts.upgrade().map(|counts| (counts.taken(), counts.lost()));
+        assert_eq!(so_far, Some((1, 1)));
     }
 }

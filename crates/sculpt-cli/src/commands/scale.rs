@@ -1,6 +1,7 @@
 //! Where `sculpt bench report --scale` looks, and the picture of what it finds.
 
-use crate::commands::side_by_side::{Comparison, spread};
+use crate::commands::side_by_side::Comparison;
+use crate::commands::tables::spread;
 use sculpt_figures::{
     Caption, Curve, Interval, Panel, Point, Reference, Series, XAxis, YAxis, letter, png, svg,
 };
@@ -50,13 +51,16 @@ pub(super) fn places(threads: Option<u32>, on_cpu: bool) -> Vec<Place> {
 
 impl Place {
     /// For `training.py`.
-    pub(super) fn words(self) -> Vec<String> {
-        let sizes = format!(
-            "--batch {} --width {} --threads {}",
-            self.batch, self.width, self.threads
-        );
-        let words = format!("--precision f32 --density 0.1 {sizes} --peers {PEER}");
-        words.split(' ').map(str::to_owned).collect()
+    pub(super) fn words(self) -> String {
+        let Self {
+            batch,
+            width,
+            threads,
+            ..
+        } = self;
+        format!(
+            "--precision f32 --density 0.1 --batch {batch} --width {width} --threads {threads} --peers {PEER}"
+        )
     }
 
     fn x(self) -> u32 {

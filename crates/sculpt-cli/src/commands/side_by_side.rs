@@ -1,16 +1,16 @@
 //! `sculpt bench report`: this product beside others, by the scripts of tests/peers.
 
-use crate::commands::bench::median;
 use crate::commands::scale;
+use crate::commands::tables::{merged, page, spread};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::{Args, value_parser};
 use sculpt_models::has_bf16;
 use sculpt_store::atomic;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,8 +27,8 @@ pub(crate) struct Words {
     /// Steps timed in a round
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1000))]
     steps: u32,
-    /// Only comparisons whose words hold this one, printed, and nothing written
-    #[arg(long, value_name = "WORD")]
+    /// Only comparisons whose words hold this one: other tables of the page stay as they are
+    #[arg(long, value_name = "WORD", conflicts_with = "scale")]
     only: Option<String>,
     /// Folder of CIFAR-10 (DIR/cifar-10-batches-bin), of whose images Hessians are; of noise where it is left out
     #[arg(long, value_name = "DIR", conflicts_with = "scale")]
@@ -56,13 +56,13 @@ enum Printed {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Comparison {
-    what: String,
-    unit: String,
+    pub(super) what: String,
+    pub(super) unit: String,
     /// Of each round, by who made them; this product is `sculpt`. More is better.
-    speeds: BTreeMap<String, Vec<f64>>,
+    pub(super) speeds: BTreeMap<String, Vec<f64>>,
     /// How this product did it.
-    ours: String,
-    versions: String,
+    pub(super) ours: String,
+    pub(super) versions: String,
     pub(super) machine: String,
     pub(super) date: String,
 }
@@ -77,7 +77,7 @@ impl Comparison {
     }
 
     /// How many times as fast this product is as each of the others, round by round.
-    fn ratios(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
+    pub(super) fn ratios(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
         let own = &self.speeds[OURS];
         let others = self.speeds.iter().filter(|(name, _)| *name != OURS);
         others.map(|(name, theirs)| {
@@ -105,41 +105,40 @@ impl Comparison {
 }
 
 /// This product, in `speeds`.
-const OURS: &str = "sculpt";
+pub(super) const OURS: &str = "sculpt";
 
 /// What makes which page.
 const REPORT: &str = "bench report";
 const SCALE: &str = "bench report --scale";
 
-/// The comparisons: a script, and its words.
-fn scripts() -> Vec<(&'static str, Vec<&'static str>)> {
+/// The comparisons: scripts with their words.
+fn comparisons() -> Vec<String> {
+    let training = |words: &str| format!("training.py {words}");
     let mut all = vec![
-        ("training.py", vec!["--precision", "f32", "--density", "0.1"]),
-        ("training.py", vec!["--precision", "f32", "--density", "0.02"]),
-        ("training.py", vec!["--precision", "f32", "--density", "1"]),
+        training("--precision f32 --density 0.1"),
+        training("--precision f32 --density 0.02"),
+        training("--precision f32 --density 1"),
     ];
-    for density in ["0.1", "1"] {
-        let words = [
-            "--model",
-            "resnet18-cifar",
-            "--batch",
-            "128",
-            "--precision",
-            "f32",
-            "--density",
-            density,
-        ];
-        all.push(("training.py", words.to_vec()));
+    // A step of 512 images takes PyTorch twenty seconds on two cores: its fastest form alone, and one step a round.
+    let wide = [
+        "--model resnet18-cifar --batch 128",
+        "--model resnet18-cifar --steps 1 --peers torch.compile",
+    ];
+    for words in wide {
+        for density in ["0.1", "1"] {
+            all.push(training(&format!("{words} --precision f32 --density {density}")));
+        }
     }
-    all.push(("hessian.py", Vec::new()));
+    all.push("hessian.py".to_owned());
     // A hundred products at each network, of which one of 512 images takes PyHessian seconds.
     for what in ["trace", "density"] {
-        all.push(("hessian.py", vec!["--what", what, "--images", "32"]));
+        all.push(format!("hessian.py --what {what} --images 32"));
     }
     // Elsewhere PyTorch's steps in bfloat16 take twenty seconds each.
     if has_bf16() {
-        all.push(("training.py", vec!["--precision", "bf16", "--density", "0.1"]));
-        all.push(("training.py", vec!["--precision", "bf16", "--density", "1"]));
+        all.push(training("--precision bf16 --density 0.1"));
+        all.push(training("--precision bf16 --density 1"));
+        all.push(training(&format!("{} --precision bf16 --density 0.1", wide[1])));
     }
     all
 }
@@ -153,48 +152,52 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.scale {
         return scale_up(words, global);
     }
-    let mut found = Vec::new();
-    for (script, own) in scripts() {
-        let own: Vec<_> = own.into_iter().map(str::to_owned).collect();
-        found.extend(words.compare(global, script, &own)?.into_iter().flatten());
-    }
-    if found.is_empty() {
-        return Err(words.nothing_is_called_so());
-    }
-    if words.json {
-        return printing::json(&found);
-    }
-    if words.only.is_some() {
-        printing::line(page(REPORT, &found).trim_end());
-        return Ok(());
+    let wanted = |line: &String| words.only.as_ref().is_none_or(|word| line.contains(word));
+    let lines: Vec<_> = comparisons().into_iter().filter(wanted).collect();
+    if lines.is_empty() {
+        bail!(
+            "no comparison's words hold {:?}; they are: {}",
+            words.only.as_deref().unwrap_or_default(),
+            comparisons().join("; ")
+        );
     }
     let path = places::reports().join("benchmarks.md");
-    atomic::write(&path, page(REPORT, &found).as_bytes())?;
+    let mut all = Vec::new();
+    for line in lines {
+        let found = words.compare(global, &line)?;
+        // What was measured is kept, whatever becomes of the rest.
+        if !words.json {
+            write_page(&path, &found)?;
+        }
+        all.extend(found);
+    }
+    if words.json {
+        return printing::json(&all);
+    }
     printing::line(&format!("{}", path.display()));
     Ok(())
+}
+
+/// Writes these into the page, of which others stay.
+fn write_page(path: &Path, found: &[Comparison]) -> anyhow::Result<()> {
+    let before = match std::fs::read_to_string(path) {
+        Ok(page) => Some(page),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| path.display().to_string()),
+    };
+    let page = merged(before.as_deref(), REPORT, found);
+    Ok(atomic::write(path, page.as_bytes())?)
 }
 
 fn scale_up(words: &Words, global: &Global) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for place in scale::places(global.threads, global.device == "cpu") {
-        for comparison in words
-            .compare(global, "training.py", &place.words())?
-            .into_iter()
-            .flatten()
-        {
-            found.push((place, comparison));
-        }
-    }
-    if found.is_empty() {
-        return Err(words.nothing_is_called_so());
+        let comparisons = words.compare(global, &format!("training.py {}", place.words()))?;
+        found.extend(comparisons.into_iter().map(|comparison| (place, comparison)));
     }
     let comparisons: Vec<_> = found.iter().map(|(_, comparison)| comparison).collect();
     if words.json {
         return printing::json(&comparisons);
-    }
-    if words.only.is_some() {
-        printing::line(page(SCALE, comparisons).trim_end());
-        return Ok(());
     }
     let (svg, png) = scale::picture(&found)?;
     for (ending, bytes) in [
@@ -210,44 +213,23 @@ fn scale_up(words: &Words, global: &Global) -> anyhow::Result<()> {
 }
 
 impl Words {
-    /// Runs a script of tests/peers with these words; None where only others were asked for.
-    fn compare(
-        &self,
-        global: &Global,
-        script: &str,
-        own: &[String],
-    ) -> anyhow::Result<Option<Vec<Comparison>>> {
-        let line = format!("{script} {}", own.join(" "));
-        if self
-            .only
-            .as_ref()
-            .is_some_and(|word| !line.contains(word.as_str()))
-        {
-            return Ok(None);
-        }
+    /// Runs a script of tests/peers, with its words.
+    fn compare(&self, global: &Global, line: &str) -> anyhow::Result<Vec<Comparison>> {
         printing::note(&format!("{line}: some minutes"));
-        compare(self, global, &places::peers()?.join(script), own).map(Some)
-    }
-
-    fn nothing_is_called_so(&self) -> anyhow::Error {
-        let all: Vec<String> = scripts()
-            .into_iter()
-            .map(|(script, own)| format!("{script} {}", own.join(" ")).trim_end().to_owned())
-            .collect();
-        anyhow!(
-            "no comparison's words hold {:?}; they are: {}",
-            self.only.as_deref().unwrap_or_default(),
-            all.join("; ")
-        )
+        let mut own = line.split(' ');
+        let script = places::peers()?.join(own.next().unwrap_or_default());
+        compare(self, global, &script, &own.collect::<Vec<_>>())
     }
 }
 
-fn compare(words: &Words, global: &Global, script: &Path, own: &[String]) -> anyhow::Result<Vec<Comparison>> {
+fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyhow::Result<Vec<Comparison>> {
     let this = std::env::current_exe().context("the path of this program")?;
     let mut command = Command::new(&words.python);
     command.arg(script).arg(this).args(own);
     command.args(["--rounds", &words.rounds.to_string()]);
-    if script.ends_with("training.py") {
+    // Of what a comparison says itself there is one way.
+    let is_free = |flag| !own.contains(&flag);
+    if script.ends_with("training.py") && is_free("--steps") {
         command.args(["--steps", &words.steps.to_string()]);
     }
     if script.ends_with("hessian.py") {
@@ -263,10 +245,7 @@ fn compare(words: &Words, global: &Global, script: &Path, own: &[String]) -> any
         "cpu"
     };
     command.args(["--device", device]);
-    if let Some(threads) = global
-        .threads
-        .filter(|_| !own.iter().any(|word| word == "--threads"))
-    {
+    if let Some(threads) = global.threads.filter(|_| is_free("--threads")) {
         command.args(["--threads", &threads.to_string()]);
     }
     let python = words.python.display();
@@ -290,94 +269,4 @@ fn compare(words: &Words, global: &Global, script: &Path, own: &[String]) -> any
         Printed::One(comparison) => vec![comparison],
         Printed::Several(comparisons) => comparisons,
     })
-}
-
-/// Median and both ends.
-pub(super) fn spread(values: &[f64]) -> [f64; 3] {
-    let ends = values
-        .iter()
-        .fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], &v| {
-            [low.min(v), high.max(v)]
-        });
-    [median(values), ends[0], ends[1]]
-}
-
-/// Whole, or where little is left of that with a few digits.
-fn speed(value: f64) -> String {
-    match value {
-        10.0.. => format!("{value:.0}"),
-        0.1.. => format!("{value:.2}"),
-        _ => format!("{value:.1e}"),
-    }
-}
-
-fn page<'a>(command: &str, found: impl IntoIterator<Item = &'a Comparison>) -> String {
-    let mut text = format!(
-        "# Benchmarks\n\nGenerated by `cargo xtask {command}`, do not edit. Each table is one run, in which all took turns on one machine: the \
-         median of the rounds, and in brackets their range. A ratio is that of the same round.\n"
-    );
-    for comparison in found {
-        let Comparison {
-            what,
-            unit,
-            speeds,
-            ours,
-            versions,
-            machine,
-            date,
-        } = comparison;
-        let own = &speeds[OURS];
-        write!(
-            text,
-            "\n## {what}\n\n{date}, {machine}; {versions}. Sculpt's convolutions: {ours}.\n\n| | {unit} | sculpt is |\n| --- | ---: | ---: |\n"
-        )
-        .expect("a string takes all");
-        let [median, low, high] = spread(own);
-        let [median, low, high] = [median, low, high].map(speed);
-        writeln!(text, "| **sculpt** | **{median}** ({low} to {high}) | |").expect("likewise");
-        let ratios: BTreeMap<_, _> = comparison.ratios().collect();
-        let mut others: Vec<_> = speeds.iter().filter(|(name, _)| *name != OURS).collect();
-        others.sort_by(|a, b| spread(b.1)[0].total_cmp(&spread(a.1)[0]));
-        for (name, theirs) in others {
-            let ([median, low, high], [ratio, least, most]) =
-                (spread(theirs).map(speed), spread(&ratios[name.as_str()]));
-            writeln!(
-                text,
-                "| {name} | {median} ({low} to {high}) | {ratio:.2} × ({least:.2} to {most:.2}) |"
-            )
-            .expect("likewise");
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// 200, 100, 300 against 100, 100, 100: the median 200, 2 times as fast, from 1 to 3.
-    #[test]
-    fn pages_give_medians_and_ranges() {
-        let speeds = [
-            (OURS, [200.0, 100.0, 300.0]),
-            ("another", [100.0; 3]),
-            ("a third", [400.0; 3]),
-        ];
-        let comparison = Comparison::of_speeds(speeds.map(|(name, values)| (name, values.to_vec())));
-        let page = page(REPORT, &[comparison]);
-        let table: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
-        assert_eq!(
-            table[2..],
-            [
-                "| **sculpt** | **200** (100 to 300) | |",
-                "| a third | 400 (400 to 400) | 0.50 × (0.25 to 0.75) |",
-                "| another | 100 (100 to 100) | 2.00 × (1.00 to 3.00) |",
-            ]
-        );
-        assert_eq!(spread(&[1.0, 4.0, 2.0, 3.0]), [2.5, 1.0, 4.0]);
-        assert_eq!(
-            [1234.5, 10.0, 9.876, 0.1, 0.0123].map(speed),
-            ["1234", "10", "9.88", "0.10", "1.2e-2"]
-        );
-    }
 }

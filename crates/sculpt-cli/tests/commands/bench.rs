@@ -136,20 +136,17 @@ fn others_run_beside_it() {
     std::fs::write(folder.join("tests/peers/hessian.py"), HESSIAN_PEER).unwrap();
     let made = report("--only 0.02");
     assert!(made.status.success(), "{}", text(&made.stderr));
-    let page = text(&made.stdout);
+    let page = || std::fs::read_to_string(folder.join("reports/benchmarks.md")).unwrap();
+    let first = page();
     assert!(
-        !folder.join("reports").exists(),
-        "a part does not replace the whole"
+        first.contains("## Training at 0.02: 1 threads\n\n2026-01-02; none."),
+        "{first}"
     );
     assert!(
-        page.contains("## Training at 0.02\n\n2026-01-02, 1 threads; none."),
-        "{page}"
+        first.contains("| another | 100 (100 to 100) | 3.00 × (3.00 to 3.00) |"),
+        "{first}"
     );
-    assert!(
-        page.contains("| another | 100 (100 to 100) | 3.00 × (3.00 to 3.00) |"),
-        "{page}"
-    );
-    assert_eq!(page.matches("\n## ").count(), 1);
+    assert_eq!(first.matches("\n## ").count(), 1);
     let (pictures, weights) = (folder.join("pictures"), folder.join("w.pth"));
     std::fs::create_dir(&pictures).unwrap();
     let words = format!(
@@ -163,17 +160,31 @@ fn others_run_beside_it() {
         "{missing}"
     );
     std::fs::write(&weights, "").unwrap();
-    let hessian = text(&report(&words).stdout);
-    let title = format!("## Of {} at {}", pictures.display(), weights.display());
-    assert!(hessian.contains(&title), "{hessian}");
+    assert!(report(&words).status.success());
+    let title = format!("## Of {} at {}: one\n", pictures.display(), weights.display());
+    assert!(
+        page().starts_with(&first) && page().contains(&title),
+        "{}",
+        page()
+    );
+    // As many tables as comparisons of different words, and the one of before.
+    let before = page();
     let all: serde_json::Value = serde_json::from_slice(&report("--json").stdout).unwrap();
     assert!(all.as_array().unwrap().len() >= 4);
+    assert_eq!(page(), before, "JSON writes nothing");
     assert!(report("").status.success());
-    let written = std::fs::read_to_string(folder.join("reports/benchmarks.md")).unwrap();
-    assert_eq!(written.matches("\n## ").count(), all.as_array().unwrap().len());
+    let titles: std::collections::BTreeSet<_> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["what"].to_string())
+        .collect();
+    assert_eq!(page().matches("\n## ").count(), titles.len() + 1);
 
     std::fs::write(folder.join("tests/peers/training.py"), "import no_such_module").unwrap();
+    let before = page();
     let failed = report("--only 0.02");
+    assert_eq!(page(), before);
     let said = text(&failed.stderr);
     assert_eq!(failed.status.code(), Some(1));
     assert!(
