@@ -270,6 +270,39 @@ fn architecture_names_the_crates_that_exist() {
     }
 }
 
+#[test]
+fn links_of_pages_lead_somewhere() {
+    let mut pages: Vec<PathBuf> = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+        .collect();
+    pages.extend(
+        crate_folders()
+            .iter()
+            .map(|name| root().join("crates").join(name).join("README.md")),
+    );
+    let mut n_links = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        // Outside of code.
+        let prose: String = text.split("```").step_by(2).collect();
+        for (_, rest) in prose
+            .match_indices("](")
+            .map(|(at, sign)| prose.split_at(at + sign.len()))
+        {
+            let target = rest.split([')', '#', ' ']).next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            n_links += 1;
+            let place = page.parent().unwrap().join(target);
+            assert!(place.exists(), "{}: {target} is not there", page.display());
+        }
+    }
+    assert!(n_links > 10, "only {n_links} links were seen");
+}
+
 /// The root of the workspace: the package that this is compiled for lies directly in it.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

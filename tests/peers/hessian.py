@@ -1,11 +1,12 @@
 """A Hessian's largest eigenvalue, trace or spectral density: `sculpt hessian` beside PyHessian, whole processes, alternating, on one machine in
 one run.
 
-    python hessian.py SCULPT [--what eigenvalue|trace|density] [--weights FILE.pth] [--data DIR] [--images 512] [--rounds 3] [--threads 2] [--device cpu|cuda]
+    python hessian.py SCULPT [--what eigenvalue|trace|density] [--weights FILE.pth [--name S]] [--data DIR] [--images 512] [--rounds 3] [--threads 2] [--device cpu|cuda]
 
 SCULPT is the binary. Run with torch 2.11.0 and PyHessian 0.1 (pip install pyhessian). Both get the same ResNet-20 and the same images as
 files, and both are timed from the start of their process to its end. The networks: untrained; trained for a minute; and --weights, where it
-is given, a state_dict as `sculpt export --torch` writes it (trained_resnet20.toml makes one). Images are CIFAR-10's of DIR/cifar-10-batches-bin, or noise.
+is given, a state_dict as `sculpt export --torch` writes it (trained_resnet20.toml names a published one), called --name. Images are CIFAR-10's of
+DIR/cifar-10-batches-bin, or noise.
 
 - eigenvalue: PyHessian's eigenvalues(maxIter=100, tol=1e-3), power iteration until the value changes by less than 1e-3; ours, Lanczos until
   the residual is below 1 % (--tolerance 0.01), which has to leave the value within 1e-3 of a third run's, ours until 1e-4, not timed.
@@ -51,6 +52,20 @@ def pictures(folder, n):
     records = records.view(-1, 3073)[:n]
     images = records[:, 1:].reshape(-1, 3, 32, 32) / 255.0
     return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1), records[:, 0].long()
+
+
+def trained(args):
+    """What the network of --weights is called."""
+    name = args.name or Path(args.weights).stem
+    if not args.data:
+        return name
+    model = ResNet20()
+    model.load_state_dict(tensors(args.weights))
+    model.eval()
+    images, labels = pictures(args.data, 10_000)
+    with torch.no_grad():
+        right = sum((model(x).argmax(1) == y).sum().item() for x, y in zip(images.split(500), labels.split(500)))
+    return f"{name} (right on {100 * right / len(labels):.0f} % of {len(labels):,} training images)"
 
 
 def train(model, images, labels, seconds):
@@ -175,6 +190,7 @@ def main():
     parser.add_argument("sculpt")
     parser.add_argument("--what", choices=WHATS, default="eigenvalue")
     parser.add_argument("--weights")
+    parser.add_argument("--name", help="of the network of --weights [default: its file's]")
     parser.add_argument("--data")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
@@ -188,6 +204,7 @@ def main():
         torch.manual_seed(args.seed)
         return pyhessian(args.what, *args.as_peer, args.threads, args.device)
 
+    card = torch.cuda.get_device_name() if args.device == "cuda" else None
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         images, labels = pictures(args.data, max(args.images, 2000))
@@ -201,7 +218,7 @@ def main():
         torch.save({"images": images[: args.images].clone(), "labels": labels[: args.images].clone()}, probe)
         networks = {name: folder / f"{name}.pth" for name in ("untrained", "of a minute")}
         if args.weights:
-            networks[f"of {Path(args.weights).stem}"] = Path(args.weights)
+            networks[trained(args)] = Path(args.weights)
         all = []
         for name, weights in networks.items():
             speeds, found = {"sculpt": [], "PyHessian": []}, {}
@@ -226,7 +243,7 @@ def main():
                     speeds[who].append(3600 / seconds)
                 print(f"{name}, round {round + 1} of {args.rounds}: " + ", ".join(f"{who} {t:.1f} s" for who, t in took.items()), file=sys.stderr, flush=True)
             all.append({
-                "what": f"{WHATS[args.what]}, ResNet-20 {name}, {args.images} images of {'CIFAR-10' if args.data else 'noise'}, {args.threads} threads, {args.device}, whole process",
+                "what": f"{WHATS[args.what]}, ResNet-20 {name}, {args.images} images of {'CIFAR-10' if args.data else 'noise'}, {args.threads} threads, {card or 'cpu'}, whole process",
                 "unit": "results an hour",
                 "speeds": speeds,
                 "ours": "libtorch's; " + said(args.what, found["sculpt"], found["PyHessian"]),

@@ -17,26 +17,20 @@ pub(crate) const LINE_EVERY: Duration = Duration::from_secs(15);
 pub(crate) fn tell_of_measuring(session: &Session) {
     let (counts, begun) = (session.counts(), Instant::now());
     std::thread::spawn(move || {
-        let mut warned = false;
         loop {
             std::thread::sleep(LINE_EVERY);
             let Some(counts) = counts.upgrade() else { return };
-            if counts.lost() > 0 && !warned {
-                warned = true;
-                printing::warning(
-                    "measures cannot be kept, since the folder of runs cannot be written to: they are taken anew next time",
-                );
-            }
             // What comes after measuring has words of its own.
             if counts.taken() >= counts.wanted() {
                 continue;
             }
             let seconds = begun.elapsed().as_secs_f64();
             printing::note(&format!(
-                "measuring for {}: {} of {} measures taken and kept, {} were known{}",
+                "measuring for {}: {} of {} measures taken and {}, {} were known{}",
                 duration(seconds),
                 counts.taken(),
                 counts.wanted(),
+                kept(counts.lost()),
                 counts.found(),
                 to_go(seconds, counts.taken() as f64, counts.wanted())
             ));
@@ -61,12 +55,21 @@ pub(crate) fn tell_of_products(done: Weak<AtomicUsize>, at_most: usize) {
 }
 
 fn products_line(done: usize, at_most: usize, since: Duration) -> String {
-    // How many a search takes, nobody knows before: the most of them as a rule says nothing of the time to go.
-    let each = match done {
-        0 => String::new(),
-        done => format!(", {:.1} s each", since.as_secs_f64() / done as f64),
-    };
-    format!("{done} of at most {at_most} products{each}; a search ends as soon as it has what is wanted")
+    // How many a search takes, nobody knows before: the most of them says nothing of the time to go.
+    format!(
+        "{done} products in {}, at most {at_most}, as a search ends once it has what is wanted",
+        duration(since.as_secs_f64())
+    )
+}
+
+/// What became of measures, of which so many could not be written.
+fn kept(n_lost: u64) -> String {
+    match n_lost {
+        0 => "kept".to_owned(),
+        n => format!(
+            "kept but for {n}, to be taken anew next time, since the folder of runs cannot be written to"
+        ),
+    }
 }
 
 /// Bars on a terminal, plain lines otherwise; always on stderr.
@@ -239,13 +242,13 @@ mod tests {
         assert_eq!(to_go(60.0, 0.0, 120), "");
         assert_eq!(to_go(60.0, 120.0, 120), ", about 0 s to go");
         // 30 of 120 products in 60 s.
-        let line = |done| products_line(done, 120, Duration::from_secs(60));
-        assert!(
-            line(30).starts_with("30 of at most 120 products, 2.0 s each;"),
-            "{}",
-            line(30)
+        let line = products_line(30, 120, Duration::from_secs(60));
+        assert_eq!(
+            line,
+            "30 products in 60 s, at most 120, as a search ends once it has what is wanted"
         );
-        assert!(line(0).starts_with("0 of at most 120 products;"), "{}", line(0));
+        assert_eq!(kept(0), "kept");
+        assert!(kept(3).starts_with("kept but for 3,"));
         assert_eq!([99.0, 100.0, 7200.0].map(duration), ["99 s", "2 min", "2.0 h"]);
     }
 }

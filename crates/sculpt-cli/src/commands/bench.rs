@@ -34,7 +34,7 @@ enum What {
     Load(load::Words),
     /// Packing pictures, beside decoding and encoding them alone
     Pack(packing::Words),
-    /// This product beside others, in one run, written to reports/benchmarks.md
+    /// This product beside others, taking turns: tables of reports/benchmarks.md
     Report(side_by_side::Words),
 }
 

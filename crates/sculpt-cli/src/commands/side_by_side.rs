@@ -1,18 +1,20 @@
 //! `sculpt bench report`: this product beside others, by the scripts of tests/peers.
 
-use crate::commands::scale;
-use crate::commands::tables::{merged, page, spread};
+use crate::commands::tables::{merged, page, spread, without_others};
+use crate::commands::{scale, weights};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::{Args, value_parser};
-use sculpt_models::has_bf16;
+use sculpt_checkpoints::{DIALECTS, write_state_dict_as};
+use sculpt_models::{ModelSpec, has_bf16};
 use sculpt_store::atomic;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
 /// Runs the scripts of tests/peers one after the other, each of which alternates this binary with what it is held against, and writes
 /// what they found. Nothing else should run on the machine meanwhile.
@@ -24,7 +26,7 @@ pub(crate) struct Words {
     /// Rounds of each comparison
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Steps timed in a round
+    /// Training steps timed in a round; of 512 images through a ResNet-18 on a CPU, one
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1000))]
     steps: u32,
     /// Only comparisons whose words hold this one: other tables of the page stay as they are
@@ -33,8 +35,9 @@ pub(crate) struct Words {
     /// Folder of CIFAR-10 (DIR/cifar-10-batches-bin), of whose images Hessians are; of noise where it is left out
     #[arg(long, value_name = "DIR", conflicts_with = "scale")]
     data: Option<PathBuf>,
-    /// A trained ResNet-20 (tests/peers/trained_resnet20.toml, `export --torch`), whose Hessian is measured beside others'
-    #[arg(long, value_name = "FILE.pth", conflicts_with = "scale")]
+    /// A trained ResNet-20 of 10 classes, whose Hessian is measured beside others': weights, or the id of a state
+    /// (tests/peers/trained_resnet20.toml names a published one)
+    #[arg(long, value_name = "FILE|ID", conflicts_with = "scale")]
     weights: Option<PathBuf>,
     /// How training beside torch.compile depends on batch, width and threads, as tables and a picture of their own
     #[arg(long)]
@@ -104,6 +107,9 @@ impl Comparison {
     }
 }
 
+/// Characters of a network's name.
+const MOST_OF_NAME: usize = 40;
+
 /// This product, in `speeds`.
 pub(super) const OURS: &str = "sculpt";
 
@@ -112,18 +118,20 @@ const REPORT: &str = "bench report";
 const SCALE: &str = "bench report --scale";
 
 /// The comparisons: scripts with their words.
-fn comparisons() -> Vec<String> {
+fn comparisons(on_cpu: bool) -> Vec<String> {
     let training = |words: &str| format!("training.py {words}");
     let mut all = vec![
         training("--precision f32 --density 0.1"),
         training("--precision f32 --density 0.02"),
         training("--precision f32 --density 1"),
     ];
-    // A step of 512 images takes PyTorch twenty seconds on two cores: its fastest form alone, and one step a round.
-    let wide = [
-        "--model resnet18-cifar --batch 128",
-        "--model resnet18-cifar --steps 1 --peers torch.compile",
-    ];
+    // A step of 512 images takes PyTorch twenty seconds on two cores: there its fastest form alone, and one step a round.
+    let whole_batch = if on_cpu {
+        "--model resnet18-cifar --steps 1 --peers torch.compile"
+    } else {
+        "--model resnet18-cifar"
+    };
+    let wide = ["--model resnet18-cifar --batch 128", whole_batch];
     for words in wide {
         for density in ["0.1", "1"] {
             all.push(training(&format!("{words} --precision f32 --density {density}")));
@@ -138,61 +146,65 @@ fn comparisons() -> Vec<String> {
     if has_bf16() {
         all.push(training("--precision bf16 --density 0.1"));
         all.push(training("--precision bf16 --density 1"));
-        all.push(training(&format!("{} --precision bf16 --density 0.1", wide[1])));
+        all.push(training(&format!("{whole_batch} --precision bf16 --density 0.1")));
     }
     all
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    for (flag, path) in [("--data", &words.data), ("--weights", &words.weights)] {
-        if let Some(path) = path.as_ref().filter(|path| !path.exists()) {
-            return Err(BadUsage(format!("{flag}: {} is not there", path.display())).into());
-        }
+    if let Some(folder) = words.data.as_ref().filter(|folder| !folder.exists()) {
+        return Err(BadUsage(format!("--data: {} is not there", folder.display())).into());
     }
     if words.scale {
         return scale_up(words, global);
     }
+    let on_cpu = global.device == "cpu";
     let wanted = |line: &String| words.only.as_ref().is_none_or(|word| line.contains(word));
-    let lines: Vec<_> = comparisons().into_iter().filter(wanted).collect();
+    let lines: Vec<_> = comparisons(on_cpu).into_iter().filter(wanted).collect();
     if lines.is_empty() {
         bail!(
             "no comparison's words hold {:?}; they are: {}",
             words.only.as_deref().unwrap_or_default(),
-            comparisons().join("; ")
+            comparisons(on_cpu).join("; ")
         );
     }
     let path = places::reports().join("benchmarks.md");
+    // Whatever is wrong with the page or the weights, is said before the first hour.
+    read_page(&path)?;
+    let weights = words.state_dict(global)?;
     let mut all = Vec::new();
     for line in lines {
-        let found = words.compare(global, &line)?;
+        let found = words.compare(global, &line, weights.as_ref())?;
         // What was measured is kept, whatever becomes of the rest.
         if !words.json {
-            write_page(&path, &found)?;
+            let page = merged(read_page(&path)?.as_deref(), REPORT, &found);
+            atomic::write(&path, page.as_bytes())?;
         }
         all.extend(found);
     }
     if words.json {
         return printing::json(&all);
     }
+    if let (None, Some(page)) = (&words.only, read_page(&path)?) {
+        atomic::write(&path, without_others(&page, REPORT, &all).as_bytes())?;
+    }
     printing::line(&format!("{}", path.display()));
     Ok(())
 }
 
-/// Writes these into the page, of which others stay.
-fn write_page(path: &Path, found: &[Comparison]) -> anyhow::Result<()> {
-    let before = match std::fs::read_to_string(path) {
-        Ok(page) => Some(page),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error).with_context(|| path.display().to_string()),
-    };
-    let page = merged(before.as_deref(), REPORT, found);
-    Ok(atomic::write(path, page.as_bytes())?)
+/// The page as it is; none before the first.
+fn read_page(path: &Path) -> anyhow::Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(page) => Ok(Some(page)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
 }
 
 fn scale_up(words: &Words, global: &Global) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for place in scale::places(global.threads, global.device == "cpu") {
-        let comparisons = words.compare(global, &format!("training.py {}", place.words()))?;
+        let comparisons = words.compare(global, &format!("training.py {}", place.words()), None)?;
         found.extend(comparisons.into_iter().map(|comparison| (place, comparison)));
     }
     let comparisons: Vec<_> = found.iter().map(|(_, comparison)| comparison).collect();
@@ -212,31 +224,71 @@ fn scale_up(words: &Words, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `--weights` as the scripts read them, for as long as they run.
+struct StateDict {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
 impl Words {
+    fn state_dict(&self, global: &Global) -> anyhow::Result<Option<StateDict>> {
+        let Some(word) = &self.weights else {
+            return Ok(None);
+        };
+        let model = ModelSpec::named("resnet20", 10, None, None)?;
+        let layout = model.layout();
+        let of = weights::read(word, &model, global).with_context(|| "--weights")?;
+        let folder = TempDir::new()?;
+        let path = folder.path().join("weights.pth");
+        write_state_dict_as(&path, &layout, &of.theta, &of.buffers, &DIALECTS[0])?;
+        Ok(Some(StateDict {
+            _folder: folder,
+            path,
+        }))
+    }
+
+    /// What the network of `--weights` is called: a file by its name, a state by its short id.
+    fn network_name(&self) -> Option<String> {
+        let word = self.weights.as_ref()?;
+        let stem = word.file_stem()?.to_string_lossy();
+        Some(stem.chars().take(MOST_OF_NAME).collect())
+    }
+
     /// Runs a script of tests/peers, with its words.
-    fn compare(&self, global: &Global, line: &str) -> anyhow::Result<Vec<Comparison>> {
+    fn compare(
+        &self,
+        global: &Global,
+        line: &str,
+        weights: Option<&StateDict>,
+    ) -> anyhow::Result<Vec<Comparison>> {
         printing::note(&format!("{line}: some minutes"));
         let mut own = line.split(' ');
         let script = places::peers()?.join(own.next().unwrap_or_default());
-        compare(self, global, &script, &own.collect::<Vec<_>>())
+        compare(self, global, &script, &own.collect::<Vec<_>>(), weights)
     }
 }
 
-fn compare(words: &Words, global: &Global, script: &Path, own: &[&str]) -> anyhow::Result<Vec<Comparison>> {
+fn compare(
+    words: &Words,
+    global: &Global,
+    script: &Path,
+    own: &[&str],
+    weights: Option<&StateDict>,
+) -> anyhow::Result<Vec<Comparison>> {
     let this = std::env::current_exe().context("the path of this program")?;
     let mut command = Command::new(&words.python);
     command.arg(script).arg(this).args(own);
     command.args(["--rounds", &words.rounds.to_string()]);
-    // Of what a comparison says itself there is one way.
+    // What a comparison says itself, it knows better.
     let is_free = |flag| !own.contains(&flag);
     if script.ends_with("training.py") && is_free("--steps") {
         command.args(["--steps", &words.steps.to_string()]);
     }
     if script.ends_with("hessian.py") {
-        for (name, path) in [("--data", &words.data), ("--weights", &words.weights)] {
-            if let Some(path) = path {
-                command.arg(name).arg(path);
-            }
+        command.args(words.data.iter().flat_map(|folder| [Path::new("--data"), folder]));
+        if let (Some(weights), Some(name)) = (weights, words.network_name()) {
+            command.arg("--weights").arg(&weights.path);
+            command.args(["--name", &name]);
         }
     }
     let device = if global.device.starts_with("cuda") {

@@ -87,6 +87,9 @@ fn evaluations_and_products_are_timed() {
     refused(&folder, &format!("bench eval {TINY} --size 0"), 2, &["--size"]);
 }
 
+/// A published ResNet-20 before its training.
+const RESNET20: &str = "7506d4ac8c84";
+
 /// A script that stands for tests/peers/training.py: this product at 300, another at 100.
 const PEER: &str = r#"
 import json, sys
@@ -104,11 +107,12 @@ print(json.dumps({
 const HESSIAN_PEER: &str = r#"
 import json, sys
 words = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+assert "--weights" not in words or open(words["--weights"], "rb").read(2) == b"PK", words
 if "--what" in words:
     print("[]")
 else:
     print(json.dumps([{
-        "what": f"Of {words.get('--data')} at {words.get('--weights')}", "unit": "results an hour", "ours": "by hand", "versions": "none",
+        "what": f"Of {words.get('--data')} at {words.get('--name')}", "unit": "results an hour", "ours": "by hand", "versions": "none",
         "machine": "one", "date": "2026-01-02", "speeds": {"sculpt": [2.0], "PyHessian": [1.0]},
     }]))
 "#;
@@ -139,7 +143,7 @@ fn others_run_beside_it() {
     let page = || std::fs::read_to_string(folder.join("reports/benchmarks.md")).unwrap();
     let first = page();
     assert!(
-        first.contains("## Training at 0.02: 1 threads\n\n2026-01-02; none."),
+        first.contains("## Training at 0.02: 1 threads\n\n2026-01-02, 2 rounds; none."),
         "{first}"
     );
     assert!(
@@ -156,18 +160,32 @@ fn others_run_beside_it() {
     );
     let missing = text(&report(&words).stderr);
     assert!(
-        missing.contains("--weights") && missing.contains("is not there"),
+        missing.contains("--weights: ") && missing.contains("w.pth: there is no such file"),
         "{missing}"
     );
     std::fs::write(&weights, "").unwrap();
+    let refused = report(&words);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        text(&refused.stderr).contains("w.pth"),
+        "{}",
+        text(&refused.stderr)
+    );
+    assert_eq!(page(), first);
+    let made = Command::new(env!("CARGO_BIN_EXE_sculpt"))
+        .args(["export", "--torch", weights.to_str().unwrap(), RESNET20])
+        .env("SCULPT_ROOT", concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", text(&made.stderr));
     assert!(report(&words).status.success());
-    let title = format!("## Of {} at {}: one\n", pictures.display(), weights.display());
+    let title = format!("## Of {} at w: one\n", pictures.display());
     assert!(
         page().starts_with(&first) && page().contains(&title),
         "{}",
         page()
     );
-    // As many tables as comparisons of different words, and the one of before.
+    // As many tables as comparisons of different words: those of this machine that no comparison made are gone.
     let before = page();
     let all: serde_json::Value = serde_json::from_slice(&report("--json").stdout).unwrap();
     assert!(all.as_array().unwrap().len() >= 4);
@@ -179,7 +197,13 @@ fn others_run_beside_it() {
         .iter()
         .map(|one| one["what"].to_string())
         .collect();
-    assert_eq!(page().matches("\n## ").count(), titles.len() + 1);
+    assert_eq!(page().matches("\n## ").count(), titles.len());
+
+    // What was measured before another failed stays.
+    std::fs::remove_file(folder.join("reports/benchmarks.md")).unwrap();
+    std::fs::write(folder.join("tests/peers/hessian.py"), "import no_such_module").unwrap();
+    assert_eq!(report("").status.code(), Some(1));
+    assert!(page().contains("## Training at 0.02: 1 threads\n"), "{}", page());
 
     std::fs::write(folder.join("tests/peers/training.py"), "import no_such_module").unwrap();
     let before = page();
