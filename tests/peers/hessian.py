@@ -56,7 +56,7 @@ def pictures(folder, n):
 
 def trained(args):
     """What the network of --weights is called."""
-    name = args.name or Path(args.weights).stem
+    name = args.name or f"of {Path(args.weights).stem}"
     if not args.data:
         return name
     model = ResNet20()
@@ -190,7 +190,7 @@ def main():
     parser.add_argument("sculpt")
     parser.add_argument("--what", choices=WHATS, default="eigenvalue")
     parser.add_argument("--weights")
-    parser.add_argument("--name", help="of the network of --weights [default: its file's]")
+    parser.add_argument("--name", help="what the network of --weights is called [default: of, and its file's name]")
     parser.add_argument("--data")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)

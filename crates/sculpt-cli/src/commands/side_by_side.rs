@@ -1,6 +1,6 @@
 //! `sculpt bench report`: this product beside others, by the scripts of tests/peers.
 
-use crate::commands::tables::{merged, page, spread, without_others};
+use crate::commands::tables::{merged, page, spread};
 use crate::commands::{scale, weights};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Args, value_parser};
 use sculpt_checkpoints::{DIALECTS, write_state_dict_as};
 use sculpt_models::{ModelSpec, has_bf16};
-use sculpt_store::atomic;
+use sculpt_store::{Lock, LockError, atomic};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -42,7 +42,7 @@ pub(crate) struct Words {
     /// How training beside torch.compile depends on batch, width and threads, as tables and a picture of their own
     #[arg(long)]
     scale: bool,
-    /// Print one JSON object, and write nothing
+    /// Print one JSON list, and write nothing
     #[arg(long)]
     json: bool,
 }
@@ -71,6 +71,28 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
+    /// Why it is none: a script's fault must not become a number of a page.
+    fn fault(&self) -> Option<String> {
+        let Some(own) = self.speeds.get(OURS) else {
+            return Some(format!("no speeds of {OURS:?}"));
+        };
+        let uneven = |values: &Vec<f64>| values.is_empty() || values.len() != own.len();
+        if let Some((name, _)) = self.speeds.iter().find(|(_, values)| uneven(values)) {
+            return Some(format!("not as many rounds of {name:?} as of {OURS:?}, or none"));
+        }
+        let is_speed = |speed: &f64| speed.is_finite() && *speed > 0.0;
+        if let Some((name, _)) = self
+            .speeds
+            .iter()
+            .find(|(_, values)| !values.iter().all(is_speed))
+        {
+            return Some(format!("a speed of {name:?} that is not above zero"));
+        }
+        let has_line = |text: &String| !text.trim().is_empty() && !text.contains(['\n', '\r']);
+        let lines = [&self.what, &self.machine].into_iter().all(has_line);
+        (!lines).then(|| "what is compared, and the machine, are not a line each".to_owned())
+    }
+
     /// How many times as fast this product is as the fastest of the others, round by round; None without others.
     pub(super) fn to_fastest(&self) -> Option<Vec<f64>> {
         let others = self.speeds.iter().filter(|(name, _)| *name != OURS);
@@ -106,6 +128,12 @@ impl Comparison {
         }
     }
 }
+
+/// What the scripts know.
+const DEVICES: [&str; 2] = ["cpu", "cuda:0"];
+
+/// Of CIFAR-10, in its folder: those that Hessians are of.
+const FIRST_IMAGES: &str = "cifar-10-batches-bin/data_batch_1.bin";
 
 /// Characters of a network's name.
 const MOST_OF_NAME: usize = 40;
@@ -152,9 +180,20 @@ fn comparisons(on_cpu: bool) -> Vec<String> {
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
-    if let Some(folder) = words.data.as_ref().filter(|folder| !folder.exists()) {
-        return Err(BadUsage(format!("--data: {} is not there", folder.display())).into());
+    let first = words.data.as_ref().map(|folder| folder.join(FIRST_IMAGES));
+    if let Some(file) = first.filter(|file| !file.is_file()) {
+        return Err(BadUsage(format!("--data: {} is not there", file.display())).into());
     }
+    if !DEVICES.contains(&global.device.as_str()) {
+        let problem = format!(
+            "device {:?} is none that others are measured on: {}",
+            global.device,
+            DEVICES.join(", ")
+        );
+        return Err(BadUsage(problem).into());
+    }
+    // Whatever is wrong with the folder, the page or the weights, is said before the first hour.
+    let _own = (!words.json).then(own_page).transpose()?;
     if words.scale {
         return scale_up(words, global);
     }
@@ -169,8 +208,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         );
     }
     let path = places::reports().join("benchmarks.md");
-    // Whatever is wrong with the page or the weights, is said before the first hour.
-    read_page(&path)?;
+    if !words.json {
+        read_page(&path)?;
+    }
     let weights = words.state_dict(global)?;
     let mut all = Vec::new();
     for line in lines {
@@ -185,11 +225,22 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.json {
         return printing::json(&all);
     }
-    if let (None, Some(page)) = (&words.only, read_page(&path)?) {
-        atomic::write(&path, without_others(&page, REPORT, &all).as_bytes())?;
-    }
     printing::line(&format!("{}", path.display()));
     Ok(())
+}
+
+/// For us alone: another's measuring would be in our numbers, and its writing in our page.
+fn own_page() -> anyhow::Result<Lock> {
+    let path = places::reports().join(".benchmarks.lock");
+    match Lock::exclusive(&path) {
+        Err(LockError::Held { .. }) => {
+            bail!(
+                "another `bench report` is at work in {}",
+                places::reports().display()
+            )
+        }
+        lock => Ok(lock?),
+    }
 }
 
 /// The page as it is; none before the first.
@@ -247,11 +298,11 @@ impl Words {
         }))
     }
 
-    /// What the network of `--weights` is called: a file by its name, a state by its short id.
+    /// What the network of `--weights` is called: a file by its name, a state by what names it.
     fn network_name(&self) -> Option<String> {
-        let word = self.weights.as_ref()?;
-        let stem = word.file_stem()?.to_string_lossy();
-        Some(stem.chars().take(MOST_OF_NAME).collect())
+        let stem = self.weights.as_ref()?.file_stem()?.to_string_lossy();
+        let stem = stem.replace(char::is_control, " ");
+        Some(stem.trim().chars().take(MOST_OF_NAME).collect())
     }
 
     /// Runs a script of tests/peers, with its words.
@@ -288,7 +339,7 @@ fn compare(
         command.args(words.data.iter().flat_map(|folder| [Path::new("--data"), folder]));
         if let (Some(weights), Some(name)) = (weights, words.network_name()) {
             command.arg("--weights").arg(&weights.path);
-            command.args(["--name", &name]);
+            command.args(["--name", &format!("of {name}")]);
         }
     }
     let device = if global.device.starts_with("cuda") {
@@ -316,9 +367,14 @@ fn compare(
         );
     }
     let printed = serde_json::from_slice(&made.stdout);
-    let printed: Printed = printed.with_context(|| format!("{} printed no comparison", script.display()))?;
-    Ok(match printed {
+    let no_comparison = || format!("{} printed no comparison", script.display());
+    let printed: Printed = printed.with_context(no_comparison)?;
+    let found = match printed {
         Printed::One(comparison) => vec![comparison],
         Printed::Several(comparisons) => comparisons,
-    })
+    };
+    if let Some(fault) = found.iter().find_map(Comparison::fault) {
+        bail!("{}: {fault}", no_comparison());
+    }
+    Ok(found)
 }

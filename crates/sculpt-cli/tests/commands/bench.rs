@@ -87,8 +87,8 @@ fn evaluations_and_products_are_timed() {
     refused(&folder, &format!("bench eval {TINY} --size 0"), 2, &["--size"]);
 }
 
-/// A published ResNet-20 before its training.
-const RESNET20: &str = "7506d4ac8c84";
+/// A published ResNet-20 of ten classes.
+const RESNET20: &str = "bf3f1a91edb1";
 
 /// A script that stands for tests/peers/training.py: this product at 300, another at 100.
 const PEER: &str = r#"
@@ -152,7 +152,8 @@ fn others_run_beside_it() {
     );
     assert_eq!(first.matches("\n## ").count(), 1);
     let (pictures, weights) = (folder.join("pictures"), folder.join("w.pth"));
-    std::fs::create_dir(&pictures).unwrap();
+    std::fs::create_dir_all(pictures.join("cifar-10-batches-bin")).unwrap();
+    std::fs::write(pictures.join("cifar-10-batches-bin/data_batch_1.bin"), "").unwrap();
     let words = format!(
         "--only hessian.py --data {} --weights {}",
         pictures.display(),
@@ -179,13 +180,13 @@ fn others_run_beside_it() {
         .unwrap();
     assert!(made.status.success(), "{}", text(&made.stderr));
     assert!(report(&words).status.success());
-    let title = format!("## Of {} at w: one\n", pictures.display());
+    let title = format!("## Of {} at of w: one\n", pictures.display());
     assert!(
         page().starts_with(&first) && page().contains(&title),
         "{}",
         page()
     );
-    // As many tables as comparisons of different words: those of this machine that no comparison made are gone.
+    // As many tables as comparisons of different words, and the one of before.
     let before = page();
     let all: serde_json::Value = serde_json::from_slice(&report("--json").stdout).unwrap();
     assert!(all.as_array().unwrap().len() >= 4);
@@ -197,7 +198,36 @@ fn others_run_beside_it() {
         .iter()
         .map(|one| one["what"].to_string())
         .collect();
-    assert_eq!(page().matches("\n## ").count(), titles.len());
+    assert_eq!(page().matches("\n## ").count(), titles.len() + 1);
+
+    // A script's fault is no number, and no bug of this product.
+    for (speeds, says) in [
+        ("{}", "no speeds of \"sculpt\""),
+        ("{'sculpt': []}", "or none"),
+        (
+            "{'sculpt': [1.0, 2.0], 'another': [1.0]}",
+            "not as many rounds of \"another\"",
+        ),
+        ("{'sculpt': [1.0, 0.0]}", "not above zero"),
+    ] {
+        let script = PEER.replace(
+            "{\"sculpt\": [300.0] * rounds, \"another\": [100.0] * rounds}",
+            speeds,
+        );
+        assert_ne!(script, PEER);
+        std::fs::write(folder.join("tests/peers/training.py"), script).unwrap();
+        let before = page();
+        let said = text(&report("--only 0.02").stderr);
+        assert!(
+            said.contains("printed no comparison: ") && said.contains(says),
+            "{said}"
+        );
+        assert_eq!(page(), before);
+    }
+    std::fs::write(folder.join("tests/peers/training.py"), PEER).unwrap();
+    for words in ["--device cuda:1", "--device gpu", "--data nowhere"] {
+        assert_eq!(report(words).status.code(), Some(2), "{words}");
+    }
 
     // What was measured before another failed stays.
     std::fs::remove_file(folder.join("reports/benchmarks.md")).unwrap();
