@@ -57,7 +57,7 @@ pub(crate) fn tell_of_products(done: Weak<AtomicUsize>, at_most: usize) {
 fn products_line(done: usize, at_most: usize, since: Duration) -> String {
     // How many a search takes, nobody knows before: the most of them says nothing of the time to go.
     format!(
-        "{done} products in {}, at most {at_most}, as a search ends once it has what is wanted",
+        "{done} products in {}; at most {at_most}, fewer where a search converges before",
         duration(since.as_secs_f64())
     )
 }
@@ -245,7 +245,7 @@ mod tests {
         let line = products_line(30, 120, Duration::from_secs(60));
         assert_eq!(
             line,
-            "30 products in 60 s, at most 120, as a search ends once it has what is wanted"
+            "30 products in 60 s; at most 120, fewer where a search converges before"
         );
         assert_eq!(kept(0), "kept");
         assert!(kept(3).starts_with("kept but for 3,"));

@@ -65,7 +65,8 @@ pub(crate) struct Words {
     #[arg(long, value_name = "FILE")]
     density_out: Option<PathBuf>,
     /// The search ends when the residual of each eigenvalue is at most this part of it, strictly between 0 and 1, or what the rounding of f32 hides (8e-6 of
-    /// the largest). Its error is as a rule far smaller, about residual^2 / gap, and shown; while residuals are large, an eigenvalue between may be missing
+    /// the largest). An eigenvalue's error is estimated from it, as residual^2 / gap where that is less (both are shown as absolute numbers); while residuals are
+    /// large, an eigenvalue between may be missing
     #[arg(long, value_name = "T", default_value_t = 1e-3, value_parser = tolerance)]
     tolerance: f64,
     /// Stop as soon as the eigenvalues are known to the tolerance, estimated as residual^2 / gap, though their vectors are further off:

@@ -29,7 +29,8 @@ pub(crate) struct Words {
     /// Training steps timed in a round; of 512 images through a ResNet-18 on a CPU, one
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1000))]
     steps: u32,
-    /// Only comparisons whose words hold this one: other tables of the page stay as they are
+    /// Only comparisons whose script and words hold this, such as hessian.py, "--what trace" or "--density 0.02"; a word that none holds has all of
+    /// them listed. Other tables of the page stay as they are
     #[arg(long, value_name = "WORD", conflicts_with = "scale")]
     only: Option<String>,
     /// Folder of CIFAR-10 (DIR/cifar-10-batches-bin), of whose images Hessians are; of noise where it is left out
