@@ -1,12 +1,12 @@
 """A Hessian's largest eigenvalue, trace or spectral density: `sculpt hessian` beside PyHessian, whole processes, alternating, on one machine in
 one run.
 
-    python hessian.py SCULPT [--what eigenvalue|trace|density] [--weights FILE.pth [--name S]] [--data DIR] [--images 512] [--rounds 3] [--threads 2] [--device cpu|cuda]
+    python hessian.py SCULPT [--what eigenvalue|trace|density] [--weights FILE.pth [--name S]] [--network untrained|minute|weights] [--data DIR] [--images 512] [--rounds 3] [--threads 2] [--device cpu|cuda]
 
 SCULPT is the binary. Run with torch 2.11.0 and PyHessian 0.1 (pip install pyhessian). Both get the same ResNet-20 and the same images as
 files, and both are timed from the start of their process to its end. The networks: untrained; trained for a minute; and --weights, where it
-is given, a state_dict as `sculpt export --torch` writes it (trained_resnet20.toml names a published one), called --name. Images are CIFAR-10's of
-DIR/cifar-10-batches-bin, or noise.
+is given, a state_dict as `sculpt export --torch` writes it (trained_resnet20.toml names a published one), called --name. All of them, or the
+--network. Images are CIFAR-10's of DIR/cifar-10-batches-bin, or noise.
 
 - eigenvalue: PyHessian's eigenvalues(maxIter=100, tol=1e-3), power iteration until the value changes by less than 1e-3; ours, Lanczos until
   the residual is below 1 % (--tolerance 0.01), which has to leave the value within 1e-3 of a third run's, ours until 1e-4, not timed.
@@ -190,6 +190,7 @@ def main():
     parser.add_argument("sculpt")
     parser.add_argument("--what", choices=WHATS, default="eigenvalue")
     parser.add_argument("--weights")
+    parser.add_argument("--network", choices=["untrained", "minute", "weights"], help="only this [default: all]")
     parser.add_argument("--name", help="what the network of --weights is called [default: of, and its file's name]")
     parser.add_argument("--data")
     parser.add_argument("--images", type=int, default=512)
@@ -211,13 +212,15 @@ def main():
         torch.manual_seed(1)
         model = ResNet20()
         torch.save(model.state_dict(), folder / "untrained.pth")
-        print(f"training for {args.seconds:g} seconds", file=sys.stderr, flush=True)
-        train(model, images, labels, args.seconds)
-        torch.save(model.state_dict(), folder / "of a minute.pth")
+        if args.network in (None, "minute"):
+            print(f"training for {args.seconds:g} seconds", file=sys.stderr, flush=True)
+            train(model, images, labels, args.seconds)
+            torch.save(model.state_dict(), folder / "of a minute.pth")
         probe = folder / "probe.pth"
         torch.save({"images": images[: args.images].clone(), "labels": labels[: args.images].clone()}, probe)
-        networks = {name: folder / f"{name}.pth" for name in ("untrained", "of a minute")}
-        if args.weights:
+        names = {"untrained": "untrained", "minute": "of a minute"}
+        networks = {name: folder / f"{name}.pth" for which, name in names.items() if args.network in (None, which)}
+        if args.weights and args.network in (None, "weights"):
             networks[trained(args)] = Path(args.weights)
         all = []
         for name, weights in networks.items():

@@ -29,7 +29,7 @@ pub(crate) struct Words {
     /// Training steps timed in a round; of 512 images through a ResNet-18 on a CPU, one
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = value_parser!(u32).range(1..=1000))]
     steps: u32,
-    /// Only comparisons whose script and words hold this, such as hessian.py, "--what trace" or "--density 0.02"; a word that none holds has all of
+    /// Only comparisons whose script and words hold this, such as hessian.py, "--network weights" or "--density 0.02"; a word that none holds has all of
     /// them listed. Other tables of the page stay as they are
     #[arg(long, value_name = "WORD", conflicts_with = "scale")]
     only: Option<String>,
@@ -147,7 +147,7 @@ const REPORT: &str = "bench report";
 const SCALE: &str = "bench report --scale";
 
 /// The comparisons: scripts with their words.
-fn comparisons(on_cpu: bool) -> Vec<String> {
+fn comparisons(on_cpu: bool, has_weights: bool) -> Vec<String> {
     let training = |words: &str| format!("training.py {words}");
     let mut all = vec![
         training("--precision f32 --density 0.1"),
@@ -166,10 +166,13 @@ fn comparisons(on_cpu: bool) -> Vec<String> {
             all.push(training(&format!("{words} --precision f32 --density {density}")));
         }
     }
-    all.push("hessian.py".to_owned());
+    let networks = ["untrained", "minute", "weights"];
+    let networks = &networks[..if has_weights { 3 } else { 2 }];
     // A hundred products at each network, of which one of 512 images takes PyHessian seconds.
-    for what in ["trace", "density"] {
-        all.push(format!("hessian.py --what {what} --images 32"));
+    for what in ["eigenvalue", "trace --images 32", "density --images 32"] {
+        for network in networks {
+            all.push(format!("hessian.py --what {what} --network {network}"));
+        }
     }
     // Elsewhere PyTorch's steps in bfloat16 take twenty seconds each.
     if has_bf16() {
@@ -198,14 +201,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.scale {
         return scale_up(words, global);
     }
-    let on_cpu = global.device == "cpu";
+    let all_lines = comparisons(global.device == "cpu", words.weights.is_some());
     let wanted = |line: &String| words.only.as_ref().is_none_or(|word| line.contains(word));
-    let lines: Vec<_> = comparisons(on_cpu).into_iter().filter(wanted).collect();
+    let lines: Vec<_> = all_lines.iter().filter(|line| wanted(line)).collect();
     if lines.is_empty() {
         bail!(
             "no comparison's words hold {:?}; they are: {}",
             words.only.as_deref().unwrap_or_default(),
-            comparisons(on_cpu).join("; ")
+            all_lines.join("; ")
         );
     }
     let path = places::reports().join("benchmarks.md");
@@ -215,7 +218,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let weights = words.state_dict(global)?;
     let mut all = Vec::new();
     for line in lines {
-        let found = words.compare(global, &line, weights.as_ref())?;
+        let found = words.compare(global, line, weights.as_ref())?;
         // What was measured is kept, whatever becomes of the rest.
         if !words.json {
             let page = merged(read_page(&path)?.as_deref(), REPORT, &found);
