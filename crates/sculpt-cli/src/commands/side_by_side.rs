@@ -31,7 +31,12 @@ pub(crate) struct Words {
     steps: u32,
     /// Only comparisons whose script and words hold this, such as hessian.py, "--network weights" or "--density 0.02"; a word that none holds has all of
     /// them listed. Other tables of the page stay as they are
-    #[arg(long, value_name = "WORD", conflicts_with = "scale")]
+    #[arg(
+        long,
+        value_name = "WORD",
+        allow_hyphen_values = true,
+        conflicts_with = "scale"
+    )]
     only: Option<String>,
     /// Folder of CIFAR-10 (DIR/cifar-10-batches-bin), of whose images Hessians are; of noise where it is left out
     #[arg(long, value_name = "DIR", conflicts_with = "scale")]

@@ -225,6 +225,9 @@ fn others_run_beside_it() {
         assert_eq!(page(), before);
     }
     std::fs::write(folder.join("tests/peers/training.py"), PEER).unwrap();
+    // A comparison's own words begin with hyphens.
+    let listed = text(&report("--only --network=none").stderr);
+    assert!(listed.contains("; hessian.py --what trace"), "{listed}");
     for words in ["--device cuda:1", "--device gpu", "--data nowhere"] {
         assert_eq!(report(words).status.code(), Some(2), "{words}");
     }
