@@ -1,7 +1,6 @@
 //! Where `sculpt bench report --scale` looks, and the picture of what it finds.
 
-use crate::commands::side_by_side::Comparison;
-use crate::commands::tables::spread;
+use crate::commands::tables::{Comparison, spread};
 use sculpt_figures::{
     Caption, Curve, Interval, Panel, Point, Reference, Series, XAxis, YAxis, letter, png, svg,
 };

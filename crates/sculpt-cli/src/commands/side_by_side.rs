@@ -1,6 +1,6 @@
 //! `sculpt bench report`: this product beside others, by the scripts of tests/peers.
 
-use crate::commands::tables::{merged, page, spread};
+use crate::commands::tables::{Comparison, merged, page};
 use crate::commands::{scale, weights};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
@@ -9,8 +9,7 @@ use clap::{Args, value_parser};
 use sculpt_checkpoints::{DIALECTS, write_state_dict_as};
 use sculpt_models::{ModelSpec, has_bf16};
 use sculpt_store::{Lock, LockError, atomic};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -61,80 +60,6 @@ enum Printed {
     Several(Vec<Comparison>),
 }
 
-/// This product beside others.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Comparison {
-    pub(super) what: String,
-    pub(super) unit: String,
-    /// Of each round, by who made them; this product is `sculpt`. More is better.
-    pub(super) speeds: BTreeMap<String, Vec<f64>>,
-    /// How this product did it.
-    pub(super) ours: String,
-    pub(super) versions: String,
-    pub(super) machine: String,
-    pub(super) date: String,
-}
-
-impl Comparison {
-    /// Why it is none: a script's fault must not become a number of a page.
-    fn fault(&self) -> Option<String> {
-        let Some(own) = self.speeds.get(OURS) else {
-            return Some(format!("no speeds of {OURS:?}"));
-        };
-        let uneven = |values: &Vec<f64>| values.is_empty() || values.len() != own.len();
-        if let Some((name, _)) = self.speeds.iter().find(|(_, values)| uneven(values)) {
-            return Some(format!("not as many rounds of {name:?} as of {OURS:?}, or none"));
-        }
-        let is_speed = |speed: &f64| speed.is_finite() && *speed > 0.0;
-        if let Some((name, _)) = self
-            .speeds
-            .iter()
-            .find(|(_, values)| !values.iter().all(is_speed))
-        {
-            return Some(format!("a speed of {name:?} that is not above zero"));
-        }
-        let has_line = |text: &String| !text.trim().is_empty() && !text.contains(['\n', '\r']);
-        let lines = [&self.what, &self.machine].into_iter().all(has_line);
-        (!lines).then(|| "what is compared, and the machine, are not a line each".to_owned())
-    }
-
-    /// How many times as fast this product is as the fastest of the others, round by round; None without others.
-    pub(super) fn to_fastest(&self) -> Option<Vec<f64>> {
-        let others = self.speeds.iter().filter(|(name, _)| *name != OURS);
-        let (fastest, _) = others.max_by(|a, b| spread(a.1)[0].total_cmp(&spread(b.1)[0]))?;
-        let mut ratios = self.ratios();
-        ratios.find_map(|(name, ratios)| (name == fastest).then_some(ratios))
-    }
-
-    /// How many times as fast this product is as each of the others, round by round.
-    pub(super) fn ratios(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
-        let own = &self.speeds[OURS];
-        let others = self.speeds.iter().filter(|(name, _)| *name != OURS);
-        others.map(|(name, theirs)| {
-            (
-                name.as_str(),
-                own.iter().zip(theirs).map(|(own, theirs)| own / theirs).collect(),
-            )
-        })
-    }
-}
-
-#[cfg(test)]
-impl Comparison {
-    pub(super) fn of_speeds<const N: usize>(speeds: [(&str, Vec<f64>); N]) -> Self {
-        Self {
-            what: "Training".to_owned(),
-            unit: "images/s".to_owned(),
-            speeds: speeds.map(|(name, values)| (name.to_owned(), values)).into(),
-            ours: "dense".to_owned(),
-            versions: "torch".to_owned(),
-            machine: "a processor".to_owned(),
-            date: "2026-01-02".to_owned(),
-        }
-    }
-}
-
 /// What the scripts know.
 const DEVICES: [&str; 2] = ["cpu", "cuda:0"];
 
@@ -143,9 +68,6 @@ const FIRST_IMAGES: &str = "cifar-10-batches-bin/data_batch_1.bin";
 
 /// Characters of a network's name.
 const MOST_OF_NAME: usize = 40;
-
-/// This product, in `speeds`.
-pub(super) const OURS: &str = "sculpt";
 
 /// What makes which page.
 const REPORT: &str = "bench report";

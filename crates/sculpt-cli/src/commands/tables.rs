@@ -1,9 +1,86 @@
-//! The page of `bench report`: a table a comparison and machine. Those that are not measured now stay as they were.
+//! What `bench report` found, and its page: a table a comparison and machine. Those that are not measured now stay as they were.
 
 use crate::commands::bench::median;
-use crate::commands::side_by_side::{Comparison, OURS};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+
+/// This product, in `speeds`.
+const OURS: &str = "sculpt";
+
+/// This product beside others.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Comparison {
+    what: String,
+    unit: String,
+    /// Of each round, by who made them; this product is `sculpt`. More is better.
+    speeds: BTreeMap<String, Vec<f64>>,
+    /// How this product did it.
+    ours: String,
+    versions: String,
+    pub(super) machine: String,
+    pub(super) date: String,
+}
+
+impl Comparison {
+    /// Why it is none: a script's fault must not become a number of a page.
+    pub(super) fn fault(&self) -> Option<String> {
+        let Some(own) = self.speeds.get(OURS) else {
+            return Some(format!("no speeds of {OURS:?}"));
+        };
+        let uneven = |values: &Vec<f64>| values.is_empty() || values.len() != own.len();
+        if let Some((name, _)) = self.speeds.iter().find(|(_, values)| uneven(values)) {
+            return Some(format!("not as many rounds of {name:?} as of {OURS:?}, or none"));
+        }
+        let is_speed = |speed: &f64| speed.is_finite() && *speed > 0.0;
+        if let Some((name, _)) = self
+            .speeds
+            .iter()
+            .find(|(_, values)| !values.iter().all(is_speed))
+        {
+            return Some(format!("a speed of {name:?} that is not above zero"));
+        }
+        let has_line = |text: &String| !text.trim().is_empty() && !text.contains(['\n', '\r']);
+        let lines = [&self.what, &self.machine].into_iter().all(has_line);
+        (!lines).then(|| "what is compared, and the machine, are not a line each".to_owned())
+    }
+
+    /// How many times as fast this product is as the fastest of the others, round by round; None without others.
+    pub(super) fn to_fastest(&self) -> Option<Vec<f64>> {
+        let others = self.speeds.iter().filter(|(name, _)| *name != OURS);
+        let (fastest, _) = others.max_by(|a, b| spread(a.1)[0].total_cmp(&spread(b.1)[0]))?;
+        let mut ratios = self.ratios();
+        ratios.find_map(|(name, ratios)| (name == fastest).then_some(ratios))
+    }
+
+    /// How many times as fast this product is as each of the others, round by round.
+    fn ratios(&self) -> impl Iterator<Item = (&str, Vec<f64>)> {
+        let own = &self.speeds[OURS];
+        let others = self.speeds.iter().filter(|(name, _)| *name != OURS);
+        others.map(|(name, theirs)| {
+            (
+                name.as_str(),
+                own.iter().zip(theirs).map(|(own, theirs)| own / theirs).collect(),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+impl Comparison {
+    pub(super) fn of_speeds<const N: usize>(speeds: [(&str, Vec<f64>); N]) -> Self {
+        Self {
+            what: "Training".to_owned(),
+            unit: "images/s".to_owned(),
+            speeds: speeds.map(|(name, values)| (name.to_owned(), values)).into(),
+            ours: "dense".to_owned(),
+            versions: "torch".to_owned(),
+            machine: "a processor".to_owned(),
+            date: "2026-01-02".to_owned(),
+        }
+    }
+}
 
 /// What stands before what a table is of.
 const HEADING: &str = "## ";
