@@ -50,7 +50,7 @@ const EXTENSIONS: [&str; 5] = [".safetensors\"", ".parquet\"", ".json\"", ".sha2
 
 /// Where else a file's name may stand, and why.
 const NAMING: [(&str, &str); 3] = [
-    ("crates/sculpt-store/src/paths.rs", "the one place that has them"),
+    ("crates/sculpt-store/src/paths", "the one place that has them"),
     (
         "crates/sculpt-datasets/",
         "names that the publishers of data gave to their files",

@@ -3,7 +3,14 @@
 //! Functions of a node take its folder, those of a store `runs` (default `runs/`), those of the published
 //! suites `data`, those of the reports `reports`. Nothing here touches the disk.
 
+mod reports;
+
 use std::path::{Path, PathBuf};
+
+pub use reports::{
+    ReportFile, benchmarks, benchmarks_lock, benchmarks_scale, findings, node_picture,
+    published_report_folder, report, report_folder, report_page,
+};
 
 /// Name of [`node_json`].
 pub const NODE_JSON: &str = "node.json";
@@ -331,89 +338,6 @@ pub fn published_checkpoint_file(id: &str, epoch: u32) -> String {
 /// A published checkpoint.
 pub fn published_checkpoint(suite_folder: &Path, id: &str, epoch: u32) -> PathBuf {
     suite_folder.join(published_checkpoint_file(id, epoch))
-}
-
-/// Folder of a suite's generated reports, which git ignores.
-pub fn report_folder(reports: &Path, suite: &str) -> PathBuf {
-    reports.join(suite)
-}
-
-/// Folder of a suite's published reports, which are committed.
-pub fn published_report_folder(reports: &Path, suite: &str) -> PathBuf {
-    reports.join("published").join(suite)
-}
-
-/// The page that shows all of a suite's report folder.
-pub fn report_page(report_folder: &Path) -> PathBuf {
-    report_folder.join("index.html")
-}
-
-/// The verdicts of a suite's report folder as text.
-pub fn findings(report_folder: &Path) -> PathBuf {
-    report_folder.join("FINDINGS.md")
-}
-
-/// What stands beside each other under an artefact's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReportFile {
-    /// The frame, types kept.
-    Parquet,
-    /// The frame, for everybody.
-    Csv,
-    /// The picture.
-    Svg,
-    /// The picture as pixels.
-    Png,
-    /// The picture for a paper.
-    Pdf,
-    /// Where it comes from.
-    Provenance,
-    /// What the columns of frame and summary say: name, unit, meaning.
-    Columns,
-    /// What the picture shows as numbers, types kept: mean, interval and seeds by point.
-    SummaryParquet,
-    /// The same for everybody.
-    SummaryCsv,
-}
-
-impl ReportFile {
-    /// All of them.
-    pub const ALL: [ReportFile; 9] = [
-        ReportFile::Parquet,
-        ReportFile::Csv,
-        ReportFile::Svg,
-        ReportFile::Png,
-        ReportFile::Pdf,
-        ReportFile::Provenance,
-        ReportFile::Columns,
-        ReportFile::SummaryParquet,
-        ReportFile::SummaryCsv,
-    ];
-
-    /// End of the file name, without the dot.
-    pub fn extension(self) -> &'static str {
-        match self {
-            ReportFile::Parquet => "parquet",
-            ReportFile::Csv => "csv",
-            ReportFile::Svg => "svg",
-            ReportFile::Png => "png",
-            ReportFile::Pdf => "pdf",
-            ReportFile::Provenance => "json",
-            ReportFile::Columns => "columns.json",
-            ReportFile::SummaryParquet => "summary.parquet",
-            ReportFile::SummaryCsv => "summary.csv",
-        }
-    }
-}
-
-/// A file of an artefact such as `figure-5`, in a suite's report folder.
-pub fn report(report_folder: &Path, artefact: &str, file: ReportFile) -> PathBuf {
-    report_folder.join(format!("{artefact}.{}", file.extension()))
-}
-
-/// The picture of a node's training; no suite's name begins with a dot.
-pub fn node_picture(reports: &Path, id: &str) -> PathBuf {
-    reports.join(".nodes").join(format!("{id}.svg"))
 }
 
 /// Whether `id` is a SHA-256 as this project writes it: 64 of `0-9a-f`.

@@ -33,6 +33,8 @@ fn names_are_the_contract() {
         report(&reports, "figure-5", ReportFile::Provenance),
         Path::new("reports/demo/figure-5.json")
     );
+    let lock = benchmarks_lock(Path::new("reports"));
+    assert_eq!(lock, Path::new("reports/.benchmarks.md.lock"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::{Args, value_parser};
 use sculpt_checkpoints::{DIALECTS, write_state_dict_as};
 use sculpt_models::{ModelSpec, has_bf16};
-use sculpt_store::{Lock, LockError, atomic};
+use sculpt_store::{Lock, LockError, atomic, paths};
 use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -138,7 +138,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             all_lines.join("; ")
         );
     }
-    let path = places::reports().join("benchmarks.md");
+    let path = paths::benchmarks(&places::reports());
     if !words.json {
         read_page(&path)?;
     }
@@ -162,7 +162,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
 
 /// For us alone: another's measuring would be in our numbers, and its writing in our page.
 fn own_page() -> anyhow::Result<Lock> {
-    let path = places::reports().join(".benchmarks.lock");
+    let path = paths::benchmarks_lock(&places::reports());
     match Lock::exclusive(&path) {
         Err(LockError::Held { .. }) => {
             bail!(
@@ -199,7 +199,7 @@ fn scale_up(words: &Words, global: &Global) -> anyhow::Result<()> {
         ("png", &png),
         ("md", page(SCALE, comparisons).as_bytes()),
     ] {
-        let path = places::reports().join(format!("benchmarks-scale.{ending}"));
+        let path = paths::benchmarks_scale(&places::reports(), ending);
         atomic::write(&path, bytes)?;
         printing::line(&format!("{}", path.display()));
     }
