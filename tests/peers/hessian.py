@@ -24,7 +24,6 @@ Prints one JSON object for each network: seconds of each round, by who took them
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,7 +32,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from training import ResNet20, machine, today
+from training import ResNet20, end_with_parent, machine, printed, started, today
 
 WHATS = {
     "eigenvalue": "Largest Hessian eigenvalue",
@@ -95,8 +94,8 @@ def eig(matrix, eigenvectors):
 def result(command):
     """What a process says, and the seconds from its start to its end."""
     begun = time.perf_counter()
-    made = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
-    return json.loads(made.stdout), time.perf_counter() - begun
+    said = printed(command)
+    return json.loads(said), time.perf_counter() - begun
 
 
 def pyhessian(what, weights, probe, threads, device):
@@ -201,6 +200,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of a peer's vectors")
     parser.add_argument("--as-peer", nargs=2)
     args = parser.parse_args()
+    end_with_parent()
     if args.as_peer:
         torch.manual_seed(args.seed)
         return pyhessian(args.what, *args.as_peer, args.threads, args.device)
@@ -226,7 +226,7 @@ def main():
         for name, weights in networks.items():
             speeds, found = {"sculpt": [], "PyHessian": []}, {}
             for round in range(args.rounds):
-                own = [args.sculpt, "hessian", "--model", "resnet20", "--weights", weights, "--probe", probe, "--json"]
+                own = [*started(args.sculpt), "hessian", "--model", "resnet20", "--weights", weights, "--probe", probe, "--json"]
                 own += ["--device", "cuda:0" if args.device == "cuda" else args.device]
                 tolerance = ["--tolerance", 0.01] if args.what == "eigenvalue" else ["--values-only"]
                 peer = [sys.executable, __file__, args.sculpt, "--as-peer", weights, probe, "--device", args.device, "--what"]

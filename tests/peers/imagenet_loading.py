@@ -19,7 +19,6 @@ import json
 import multiprocessing
 import random
 import statistics
-import subprocess
 import time
 from pathlib import Path
 
@@ -28,6 +27,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 from torchvision.io import ImageReadMode, decode_image, read_file
 from torchvision.transforms import v2
+
+from training import printed
 
 
 def usual(folder):
@@ -97,8 +98,7 @@ def ffcv_speed(files, args):
 def sculpt_speed(path, args):
     words = [args.sculpt, "bench", "load", "--data", f"imagenet:{path}", "--batch", str(args.batch)]
     words += ["--epochs", str(args.epochs), "--decoders", str(args.workers), "--json"]
-    out = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    report = json.loads(out)
+    report = json.loads(printed(words))
     return report["images_per_second"], report["peak_bytes"], report["decodes_fast"]
 
 

@@ -8,12 +8,13 @@ are the command that times ours; it runs between runs of this loop, since other 
 """
 import re
 import statistics
-import subprocess
 import sys
 import time
 
 import torch
 import torchvision
+
+from training import printed
 
 N_ITERATIONS, DENSITY = 5, 0.1
 
@@ -51,7 +52,7 @@ def seconds():
 
 def ours(command):
     """The median that criterion prints: `time: [low median high]`."""
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    text = printed(command)
     value, unit = re.search(r"time:\s+\[\S+ \S+ (\S+) (s|ms) ", text).groups()
     return float(value) / (1 if unit == "s" else 1000)
 

@@ -12,8 +12,11 @@ Prints one JSON object: images a second of each round, by who made them.
 """
 
 import argparse
+import ctypes
 import datetime
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -105,6 +108,27 @@ class Peer:
         return len(self.labels) / statistics.median(seconds[2:])
 
 
+def end_with_parent():
+    """Whoever began this may be killed alone: nobody would read what goes on."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def started(sculpt):
+    """How the binary is started: with the libraries that whoever began this has for it, and keeps from Python, whose own are the peer's."""
+    libraries = os.environ.get("SCULPT_LIBRARIES")
+    return ["env", f"LD_LIBRARY_PATH={libraries}", sculpt] if libraries else [sculpt]
+
+
+def printed(command):
+    """What a process prints; where it fails, what it says of that."""
+    command = [*map(str, command)]
+    made = subprocess.run(command, capture_output=True, text=True)
+    if made.returncode:
+        sys.exit(f"{made.stderr}`{' '.join(command)}` ended with {made.returncode}")
+    return made.stdout
+
+
 def today():
     return datetime.date.today().isoformat()
 
@@ -130,6 +154,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", nargs="*", help="some of those below; all where none is named")
     args = parser.parse_args()
+    end_with_parent()
     torch.set_num_threads(args.threads)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     args.sizes = {} if args.width is None else {"width": args.width}
@@ -147,14 +172,13 @@ def main():
         peers[name].speed(1)
 
     device = "cuda:0" if args.device == "cuda" else args.device
-    command = [args.sculpt, "bench", "train", "--json", "--steps", str(args.steps), "--batch", str(args.batch)]
+    command = [*started(args.sculpt), "bench", "train", "--json", "--steps", str(args.steps), "--batch", str(args.batch)]
     command += ["--model", args.model, "--classes", "10", "--precision", args.precision, "--density", str(args.density)]
     command += ["--threads", str(args.threads), "--device", device]
     command += [word for name, size in args.sizes.items() for word in (f"--{name}", str(size))]
     speeds = {"sculpt": []} | {name: [] for name in peers}
     for round in range(args.rounds):
-        made = subprocess.run(command, check=True, capture_output=True, text=True)
-        report = json.loads(made.stdout)
+        report = json.loads(printed(command))
         speeds["sculpt"].append(report["images_per_second"])
         for name, peer in peers.items():
             speeds[name].append(peer.speed(args.steps))

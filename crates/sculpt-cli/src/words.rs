@@ -81,7 +81,7 @@ pub(crate) enum Command {
     Node(commands::node::Words),
     /// Show a node: description, parents, metrics
     Show(commands::show::Words),
-    /// List the nodes of the store
+    /// List the nodes of the store, or of a published suite
     Ls(commands::ls::Words),
     /// Write a node's state as a plain torchvision state_dict
     Export(commands::export::Words),

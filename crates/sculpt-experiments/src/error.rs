@@ -28,7 +28,8 @@ pub enum ExperimentError {
     },
     /// No node, or several, whose id begins so.
     #[error(
-        "{n} nodes of {store} and of the published suites have an id that begins with {prefix:?}; `sculpt ls` lists the store's"
+        "{n} nodes of {store} and of the published suites have an id that begins with {prefix:?}; `sculpt ls` lists the store's, \
+         `sculpt ls SUITE` a published suite's"
     )]
     Prefix {
         /// What was given.

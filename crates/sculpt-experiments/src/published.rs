@@ -142,6 +142,12 @@ impl PublishedSuite {
         Some(&entry.description)
     }
 
+    /// The size of a node's states.
+    pub fn bytes(&self, id: &NodeId) -> u64 {
+        let range = (id.clone(), 0)..=(id.clone(), u32::MAX);
+        self.states.range(range).map(|(_, entry)| entry.bytes).sum()
+    }
+
     /// Pictures that a node and the states that it rests on were made without, each with the reason.
     pub fn left_out(&self, id: &NodeId) -> BTreeSet<String> {
         let range = (id.clone(), 0)..=(id.clone(), u32::MAX);
@@ -151,16 +157,22 @@ impl PublishedSuite {
             .map_or_else(BTreeSet::new, |(_, entry)| entry.left_out.clone())
     }
 
+    /// What a node's states must be of.
+    pub fn expected(&self, id: &NodeId) -> Expected {
+        let describe = |id: &NodeId| self.node(id).cloned();
+        self.node(id)
+            .map_or_else(Expected::default, |node| Expected::of(node, &describe))
+    }
+
     /// Where a state lies.
     pub fn place(&self, state: &StateRef) -> Option<Place> {
         let entry = self.states.get(&(state.id.clone(), state.epoch))?;
-        let describe = |id: &NodeId| self.node(id).cloned();
         Some(Place {
             address: state.clone(),
             path: self.folder.join(&entry.file),
             form: Form::Published,
             recorded: Some(entry.digest()),
-            expected: Expected::of(&entry.description, &describe),
+            expected: self.expected(&state.id),
             // The manifest's ids are hashes of its descriptions.
             fault: None,
             absent: None,

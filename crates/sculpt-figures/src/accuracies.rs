@@ -191,7 +191,7 @@ impl Plot<'_> {
                     methods => format!("cycles trained ({methods}: level + 1)"),
                 },
             },
-            Over::Epochs => XAxis::Linear {
+            Over::Epochs => XAxis::Count {
                 label: "epochs trained".to_owned(),
             },
         };

@@ -336,7 +336,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.json {
         return printing::json(&report);
     }
-    printing::line("  eigenvalue     residual        error");
+    // Absolute numbers, all three.
+    printing::line("  eigenvalue    |Hv - λv|      ± about");
     let bounds = report.residuals.iter().zip(&report.errors);
     for (value, (residual, error)) in report.eigenvalues.iter().zip(bounds) {
         printing::line(&format!(

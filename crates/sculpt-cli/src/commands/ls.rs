@@ -1,18 +1,23 @@
-//! `sculpt ls`: the nodes of the store, one a line.
+//! `sculpt ls`: the nodes of the store or of a published suite, one a line.
 
+use crate::commands::suites;
 use crate::words::Global;
 use crate::{places, printing};
+use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, MetricsRow, NodeId, Store};
+use sculpt_experiments::{AnySuite, MetricsRow, NodeId, PublishedSuite, Store};
 use sculpt_store::paths;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
 #[derive(Args)]
 pub(crate) struct Words {
-    /// Print one JSON object: store, nodes
+    /// A published or fetched suite, whose nodes are listed in the place of the store's
+    #[arg(value_name = "SUITE")]
+    suite: Option<String>,
+    /// Print one JSON object: store, suite, nodes
     #[arg(long)]
     json: bool,
 }
@@ -43,19 +48,48 @@ struct Row {
     epochs: u32,
     /// Of those, how many an unfinished one has behind it.
     epochs_done: Option<u32>,
+    /// After which epochs there is a state.
+    states: Vec<u32>,
     bytes: u64,
 }
 
 #[derive(Serialize)]
 struct Report {
     store: String,
+    /// The one that the nodes are of, if not of the store.
+    suite: Option<String>,
     nodes: Vec<Row>,
 }
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let store = places::store(global);
     store.bring_suites()?;
-    let named = Named::of(&store);
+    let nodes = match &words.suite {
+        Some(name) => of_suite(name, &store, global)?,
+        None => of_store(&store)?,
+    };
+    if words.json {
+        return printing::json(&Report {
+            store: store.runs().display().to_string(),
+            suite: words.suite.clone(),
+            nodes,
+        });
+    }
+    if nodes.is_empty() {
+        printing::note(&format!(
+            "{} holds no nodes; `sculpt reproduce` makes some",
+            store.runs().display()
+        ));
+    }
+    for row in nodes {
+        print(&row);
+    }
+    Ok(())
+}
+
+/// Those that are in the store itself.
+fn of_store(store: &Store) -> anyhow::Result<Vec<Row>> {
+    let named = Named::of(store);
     let mut nodes = Vec::new();
     for id in store.all_ids()? {
         store.node(&id);
@@ -68,13 +102,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         };
         let expected = store.expected(&id);
         let keep = file.environment.keep.iter().copied();
-        let status = status(&store, &id, file.node.last_epoch(), keep);
+        let status = status(store, &id, file.node.last_epoch(), keep);
         let is_begun = status == Status::Unfinished && !store.has_end(&id);
         nodes.push(Row {
             names: named.names(&id),
             kind: file.node.kind(),
             status,
-            epochs_done: is_begun.then(|| live_metrics(&store, &id).len() as u32),
+            epochs_done: is_begun.then(|| live_metrics(store, &id).len() as u32),
+            states: store.epochs(&id).into_iter().collect(),
             model: expected.model.map(|model| model.to_string()),
             density: expected.density,
             epochs: file.node.last_epoch(),
@@ -82,43 +117,59 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             id,
         });
     }
-    if words.json {
-        return printing::json(&Report {
-            store: store.runs().display().to_string(),
-            nodes,
-        });
-    }
-    if nodes.is_empty() {
-        printing::note(&format!(
-            "{} holds no nodes; `sculpt reproduce` makes some",
-            store.runs().display()
-        ));
-    }
-    for row in nodes {
-        let status = match row.status {
-            Status::Done => "done",
-            Status::Unfinished => "unfinished",
-            Status::Described => "described",
-        };
-        let density = row
-            .density
-            .map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));
-        let epochs = match (row.epochs, row.epochs_done) {
-            (0, _) => String::new(),
-            (all, Some(done)) => format!("{done}/{all} epochs"),
-            (all, None) => format!("{all} epochs"),
-        };
-        let line = format!(
-            "{} {:8} {status:10} {:10} {density:>8} {epochs:>10} {:>10} bytes  {}",
-            row.id.short(),
-            row.kind,
-            row.model.as_deref().unwrap_or("?"),
-            row.bytes,
-            row.names.join(", ")
-        );
-        printing::line(line.trim_end());
-    }
-    Ok(())
+    Ok(nodes)
+}
+
+/// Those that a published suite has states of.
+fn of_suite(name: &str, store: &Store, global: &Global) -> anyhow::Result<Vec<Row>> {
+    let (_, Some(folder)) = suites::find_any(Some(name), global)? else {
+        bail!("suite {name:?} is not published or fetched here; `sculpt ls` lists the nodes of the store");
+    };
+    let suite = PublishedSuite::open(&folder)?;
+    let named = Named::of(store);
+    let ids: BTreeSet<&NodeId> = suite.ids().collect();
+    let row = |id: &NodeId| {
+        let node = suite.node(id)?;
+        let expected = suite.expected(id);
+        Some(Row {
+            names: named.names(id),
+            kind: node.kind(),
+            status: Status::Done,
+            model: expected.model.map(|model| model.to_string()),
+            density: expected.density,
+            epochs: node.last_epoch(),
+            epochs_done: None,
+            states: suite.epochs(id).collect(),
+            bytes: suite.bytes(id),
+            id: id.clone(),
+        })
+    };
+    Ok(ids.into_iter().filter_map(row).collect())
+}
+
+fn print(row: &Row) {
+    let status = match row.status {
+        Status::Done => "done",
+        Status::Unfinished => "unfinished",
+        Status::Described => "described",
+    };
+    let density = row
+        .density
+        .map_or("?".to_owned(), |d| format!("{:.2} %", 100.0 * d));
+    let epochs = match (row.epochs, row.epochs_done) {
+        (0, _) => String::new(),
+        (all, Some(done)) => format!("{done}/{all} epochs"),
+        (all, None) => format!("{all} epochs"),
+    };
+    let line = format!(
+        "{} {:8} {status:10} {:10} {density:>8} {epochs:>10} {:>10} bytes  {}",
+        row.id.short(),
+        row.kind,
+        row.model.as_deref().unwrap_or("?"),
+        row.bytes,
+        row.names.join(", ")
+    );
+    printing::line(line.trim_end());
 }
 
 /// What recipes call the nodes of a store.

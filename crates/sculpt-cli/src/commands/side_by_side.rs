@@ -283,16 +283,17 @@ fn compare(
         command.args(["--threads", &threads.to_string()]);
     }
     let python = words.python.display();
-    // Its own libtorch is the peer's.
-    let made = command
-        .env_remove("LD_LIBRARY_PATH")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .output();
+    // Its own libtorch is the peer's; the script gives this program ours back.
+    if let Some(libraries) = std::env::var_os("LD_LIBRARY_PATH") {
+        command
+            .env_remove("LD_LIBRARY_PATH")
+            .env("SCULPT_LIBRARIES", libraries);
+    }
+    let made = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).output();
     let made = made.with_context(|| format!("cannot start {python}"))?;
     if !made.status.success() {
         bail!(
-            "{} ended with {}: see above; it needs torch 2.11.0, torchvision 0.26.0 and pyhessian in {python} (--python)",
+            "{} ended with {}: see above; of {python} (--python) it needs torch 2.11.0, torchvision 0.26.0 and pyhessian",
             script.display(),
             made.status
         );
