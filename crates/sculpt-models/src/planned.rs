@@ -1,5 +1,7 @@
 mod linearised;
 mod masked;
+mod norm;
+mod rows;
 mod threads;
 mod weights;
 
@@ -174,7 +176,8 @@ impl Network<Tensor> for PlannedNetwork {
         self.plan.forward(&mut pass, channels_last(&images))
     }
 
-    /// On a CPU, from an f32 `θ`, where our own convolutions take little enough ([`most_work`]); None elsewhere.
+    /// On a CPU, from an f32 `θ`: by our own convolutions where these take little enough ([`most_work`]), else by libtorch's with our own
+    /// passes between them; None elsewhere.
     fn differentiate<'a>(
         &'a self,
         theta: &Tensor,
@@ -182,8 +185,10 @@ impl Network<Tensor> for PlannedNetwork {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Box<dyn Differentiated<Tensor> + 'a>> {
-        let masked = MaskedNetwork::new(self, theta, kept, buffers, images)?;
-        Some(Box::new(masked))
+        match MaskedNetwork::new(self, theta, kept, buffers, images) {
+            Some(masked) => Some(Box::new(masked)),
+            None => rows::differentiate(self, theta, buffers, images),
+        }
     }
 
     /// Of a folded network in full precision; None of any other. By libtorch: the masks of nodes rest on it.
@@ -344,4 +349,10 @@ impl Folding {
     fn weight(&self, weight: &Tensor) -> Tensor {
         weight * self.factor.view([-1, 1, 1, 1])
     }
+}
+
+/// A tensor's numbers, in order.
+fn numbers(x: &Tensor) -> Vec<f32> {
+    let flat = x.detach().contiguous().view(-1);
+    Vec::try_from(&flat).expect("an f32 tensor of one dimension")
 }

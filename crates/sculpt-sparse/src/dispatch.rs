@@ -60,7 +60,7 @@ pub fn is_fast_here() -> bool {
 }
 
 /// Defines a function of one body. In it `TILE` is how many [`Lanes`](crate::Lanes) a loop should hold in registers, and the name in
-/// brackets, where there is one, the [`Registers`].
+/// brackets, where there is one, the [`Registers`]; it may be generic over one type.
 ///
 /// The bits do not depend on the processor: products are `mul_add`, rounded once, everywhere, and sums are taken in the order
 /// of the body, which must not depend on `TILE`.
@@ -70,12 +70,17 @@ macro_rules! for_this_processor {
             $(#[$attribute])* $visibility fn $name[_registers]($($argument: $type),*) $(-> $output)? $body
         }
     };
-    ($(#[$attribute:meta])* $visibility:vis fn $name:ident[$registers:ident]($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$number:ident: $bound:path>($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+        $crate::dispatch::for_this_processor! {
+            $(#[$attribute])* $visibility fn $name[_registers <$number: $bound>]($($argument: $type),*) $(-> $output)? $body
+        }
+    };
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident[$registers:ident $(<$number:ident: $bound:path>)?]($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
         $(#[$attribute])*
-        $visibility fn $name($($argument: $type),*) $(-> $output)? {
+        $visibility fn $name$(<$number: $bound>)?($($argument: $type),*) $(-> $output)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-            fn body<const TILE: usize>($registers: impl $crate::registers::Registers, $($argument: $type),*) $(-> $output)? $body
+            fn body<const TILE: usize, $($number: $bound)?>($registers: impl $crate::registers::Registers, $($argument: $type),*) $(-> $output)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
@@ -84,14 +89,14 @@ macro_rules! for_this_processor {
 
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-                fn avx512(registers: Avx512, $($argument: $type),*) $(-> $output)? {
-                    body::<16>(registers, $($argument),*)
+                fn avx512$(<$number: $bound>)?(registers: Avx512, $($argument: $type),*) $(-> $output)? {
+                    body::<16, $($number)?>(registers, $($argument),*)
                 }
 
                 #[target_feature(enable = "avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-                fn avx2(registers: Avx2, $($argument: $type),*) $(-> $output)? {
-                    body::<4>(registers, $($argument),*)
+                fn avx2$(<$number: $bound>)?(registers: Avx2, $($argument: $type),*) $(-> $output)? {
+                    body::<4, $($number)?>(registers, $($argument),*)
                 }
 
                 #[expect(unsafe_code, reason = "the processor was asked for the instructions")]
@@ -103,7 +108,7 @@ macro_rules! for_this_processor {
                     Level::Any => {}
                 }
             }
-            body::<4>($crate::registers::Plain, $($argument),*)
+            body::<4, $($number)?>($crate::registers::Plain, $($argument),*)
         }
     };
 }

@@ -32,7 +32,7 @@ impl Storage {
 
 /// What is no number stays so: its highest bit of fraction is kept.
 #[inline(always)]
-fn to_bf16(x: f32) -> f32 {
+pub(crate) fn to_bf16(x: f32) -> f32 {
     let bits = x.to_bits();
     f32::from_bits(bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
 }

@@ -9,6 +9,7 @@ mod plain;
 mod pool;
 mod products;
 mod registers;
+mod rows;
 mod taps;
 #[cfg(test)]
 mod tests;
@@ -26,4 +27,8 @@ pub use norm::{
 };
 pub use plain::{add, add_subsampled, gate, rectify, shift, sums_of_channels};
 pub use pool::{MaxPool, max_pool, max_pool_along, max_pool_transposed};
+pub use rows::{
+    BesideRows, Bf16, Gate, Number, before_norm_of_rows, before_relu_of_rows, join_rows, moments_of_rows,
+    sums_of_rows,
+};
 pub use weight::Weight;

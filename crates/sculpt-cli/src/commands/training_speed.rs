@@ -11,8 +11,9 @@ use anyhow::bail;
 use clap::{Args, ValueEnum, value_parser};
 use sculpt_datasets::{Augmentation, Loader, Loading};
 use sculpt_experiments::{Limit, check_memory, counted, limits};
+use sculpt_layout::Layout;
 use sculpt_masks::{Density, Mask};
-use sculpt_models::{ModelSpec, Network, Precision, has_bf16};
+use sculpt_models::{ModelSpec, Precision, has_bf16};
 use sculpt_schedules::{Kind, Schedule};
 use sculpt_trainers::{
     Batches, Division, Observer, Outcome, Position, Recorder, Sgd, State, TrainError, Training,
@@ -369,7 +370,7 @@ impl Trained<'_> {
         let (mask, theta, buffers) = of_noise(self.model, self.density)?;
         let mut state = State::new(&layout, &theta, &buffers, &mask, self.device)?;
         let network = self.model.network(self.precision)?;
-        let (kernels, why) = self.kernels(&*network, &state, images, &mask);
+        let (kernels, why) = self.kernels(&layout, images.size()[0] as usize, &mask);
         let graphs = Graphs::of(self.device);
         let outcome = Training {
             network: &*network,
@@ -395,21 +396,11 @@ impl Trained<'_> {
     }
 
     /// With what a network's convolutions are computed in training, and why.
-    fn kernels(
-        &self,
-        network: &dyn Network<Tensor>,
-        state: &State,
-        images: &Tensor,
-        mask: &Mask,
-    ) -> (&'static str, String) {
-        let theta = state.theta();
-        if theta.device().is_cuda() {
+    fn kernels(&self, layout: &Layout, n_images: usize, mask: &Mask) -> (&'static str, String) {
+        if self.device.is_cuda() {
             return ("libtorch's", "on a GPU".to_owned());
         }
-        let kept = mask.expand(network.layout());
-        let is_own = network
-            .differentiate(theta, &Tensor::from_slice(&kept), &state.buffers().copy(), images)
-            .is_some();
+        let kept = mask.expand(layout);
         let Some(work) = self.model.convolution_work(&kept, [3, self.side, self.side]) else {
             return ("libtorch's", "of a network that was exported".to_owned());
         };
@@ -418,7 +409,7 @@ impl Trained<'_> {
         let all = format!(
             "{share:.0} % of the multiplications are by kept weights, the work {taken:.0} % of what 3 x 3 kernels would take one by one"
         );
-        if is_own {
+        if work.is_ours(self.precision, n_images) {
             let layers = format!(
                 "of {} layers {} by Winograd's algorithm, {} in fours of channels",
                 work.n_layers, work.n_by_winograd, work.n_in_fours

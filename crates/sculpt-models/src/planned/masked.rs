@@ -4,8 +4,9 @@ mod backward;
 mod evaluation;
 mod memory;
 
+use super::norm::norm_of_batch;
 use super::threads::Threads;
-use super::{BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, PlannedNetwork, Precision, through_bf16};
+use super::{BATCH_NORM_EPS, PlannedNetwork, Precision, numbers, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Deed, Layer, Made, Side, Source, Stream};
 use sculpt_network::{Differentiated, Mode};
@@ -238,60 +239,19 @@ impl<'a> MaskedNetwork<'a> {
         let layers = &self.layers;
         self.threads
             .each(&mut self.blocks, |_, block| block.convolve(number, layers, true));
-        let (moments, affine) = self.norm_of_batch(conv, n_out, running);
-        let layer = &mut self.layers[number];
-        layer.means = moments.iter().map(|moments| moments.mean as f32).collect();
-        (layer.moments, layer.affine) = (moments, affine);
-        number
-    }
-
-    /// BatchNorm by the batch's own statistics, which those in `running` are told.
-    fn norm_of_batch(
-        &self,
-        conv: &ConvNorm,
-        n_out: usize,
-        running: &mut [f32],
-    ) -> (Vec<Moments>, Vec<Affine>) {
-        let layout = &self.network.layout;
-        let momentum = match self.mode {
-            Mode::Train | Mode::Eval => BATCH_NORM_MOMENTUM,
-            Mode::Calibrate => 1.0,
-        };
         let mut moments = vec![Moments::default(); n_out];
         for block in &self.blocks {
             for (all, own) in moments.iter_mut().zip(&block.moments) {
                 *all = all.and(*own);
             }
         }
-        let param = |place: usize| &self.theta[layout.params()[place].range()];
-        let (scales, shifts) = (param(conv.scale()), param(conv.scale() + 1));
-        let affine = moments
-            .iter()
-            .zip(scales.iter().zip(shifts))
-            .map(|(moments, (scale, shift))| {
-                let scale = f64::from(*scale) * inverse_deviation(moments);
-                Affine {
-                    scale: scale as f32,
-                    shift: (f64::from(*shift) - moments.mean * scale) as f32,
-                }
-            });
-        let affine = affine.collect();
-        // A bias in front of BatchNorm changes nothing but the mean.
-        let bias = conv.bias().map(param);
-        let [mean_range, variance_range] = [0, 1].map(|i| layout.buffers()[conv.buffer + i].range());
-        for (channel, moments) in moments.iter().enumerate() {
-            let bias = bias.map_or(0.0, |bias| f64::from(bias[channel]));
-            let mut towards = |place: usize, value: f64| {
-                let before = f64::from(running[place]);
-                running[place] = (before + momentum * (value - before)) as f32;
-            };
-            towards(mean_range.start + channel, moments.mean + bias);
-            towards(
-                variance_range.start + channel,
-                moments.squares / (moments.n - 1.0),
-            );
-        }
-        (moments, affine)
+        let params = self.network.layout.params();
+        let param = |place: usize| &self.theta[params[place].range()];
+        let affine = norm_of_batch(&self.network.layout, param, conv, &moments, self.mode, running);
+        let layer = &mut self.layers[number];
+        layer.means = moments.iter().map(|moments| moments.mean as f32).collect();
+        (layer.moments, layer.affine) = (moments, affine);
+        number
     }
 
     /// BatchNorm by running statistics.
@@ -401,15 +361,4 @@ impl PlannedNetwork {
         let on_cpu = |x: &&Tensor| x.device() == Device::Cpu && x.kind() == Kind::Float;
         tensors.iter().all(on_cpu) && self.norm.is_none() && is_fast_here()
     }
-}
-
-/// `1/√(σ² + ε)`.
-fn inverse_deviation(moments: &Moments) -> f64 {
-    1.0 / (moments.squares / moments.n + BATCH_NORM_EPS).sqrt()
-}
-
-/// A tensor's numbers, in order.
-pub(super) fn numbers(x: &Tensor) -> Vec<f32> {
-    let flat = x.detach().contiguous().view(-1);
-    Vec::try_from(&flat).expect("an f32 tensor of one dimension")
 }

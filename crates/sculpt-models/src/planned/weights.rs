@@ -5,12 +5,12 @@ use super::{PlannedNetwork, most_work};
 use crate::Precision;
 use crate::plan::Plan;
 use sculpt_layout::Layout;
-use sculpt_sparse::{Convolution, LANES, Planes, Storage, Way, Weight, has_many_registers};
+use sculpt_sparse::{Convolution, LANES, Planes, Storage, Way, Weight, has_many_registers, is_fast_here};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Images of a batch below which threads would have nothing to share.
-pub(super) const FEWEST_IMAGES: i64 = 2 * LANES as i64;
+const FEWEST_IMAGES: usize = 2 * LANES;
 
 /// What a network's convolutions take of a mask's weights ([`Convolution::fastest`]), forward as for gradients.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,6 +52,11 @@ impl ConvolutionWork {
         };
         most_work(precision) * at_few_channels
     }
+
+    /// Whether training on a CPU, of an f32 `θ` and so many images, has the convolutions computed by our own kernels.
+    pub fn is_ours(&self, precision: Precision, n_images: usize) -> bool {
+        is_fast_here() && n_images >= FEWEST_IMAGES && self.work <= self.most(precision)
+    }
 }
 
 /// A convolution, what it reads, and where its weight stands among the parameters.
@@ -64,7 +69,7 @@ pub(super) struct Placed {
 impl PlannedNetwork {
     /// Whether a batch `[n, c, h, w]` is so large, and the convolutions take so little, that libtorch is slower.
     pub(super) fn is_worth_it(&self, kept: &[f32], size: &[i64]) -> bool {
-        self.takes_little(kept, size, |work| work.work <= work.most(self.precision))
+        self.takes_little(kept, size, |work| work.is_ours(self.precision, size[0] as usize))
     }
 
     /// The same of derivatives in evaluation, by so many threads, which libtorch keeps busy, and ours with a block each. Where images are
@@ -91,7 +96,7 @@ impl PlannedNetwork {
     ) -> bool {
         let size_of_images = [size[2], size[3]].map(|n| n as u32);
         let work = || convolution_work(&self.layout, &self.plan, kept, size_of_images);
-        size[0] >= FEWEST_IMAGES && work().is_some_and(is_little)
+        size[0] as usize >= FEWEST_IMAGES && work().is_some_and(is_little)
     }
 
     /// All weights, by [`crate::plan::ConvNorm::number`].

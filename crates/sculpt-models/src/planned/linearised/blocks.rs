@@ -3,7 +3,7 @@ use super::kernels::{Kernels, PulledBack, Term};
 use super::room::Room;
 use crate::plan::{ConvNorm, MaxPool};
 use crate::planned::PlannedNetwork;
-use crate::planned::masked::numbers;
+use crate::planned::numbers;
 use crate::planned::threads::Threads;
 use crate::planned::weights::{Placed, convolutions};
 use sculpt_sparse::{

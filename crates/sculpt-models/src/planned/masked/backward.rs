@@ -1,6 +1,7 @@
 use super::memory::{Side, Source, Target};
-use super::{MaskedNetwork, Taped, inverse_deviation};
-use sculpt_sparse::{LANES, Lanes, Slope, Sums};
+use super::{MaskedNetwork, Taped};
+use crate::planned::{norm, numbers};
+use sculpt_sparse::{LANES, Lanes, Sums};
 use tch::{Kind, Tensor};
 
 /// Weights of which a thread adds up the gradients at once.
@@ -14,11 +15,11 @@ impl MaskedNetwork<'_> {
         let fc = self.network.plan.classifier;
         let mut put = |place: usize, values: &Tensor| {
             let range = self.network.layout.params()[place].range();
-            gradient[range].copy_from_slice(&super::numbers(values));
+            gradient[range].copy_from_slice(&numbers(values));
         };
         put(fc, &u.tr().matmul(&self.pooled));
         put(fc + 1, &u.sum_dim_intlist([0i64].as_slice(), false, None::<Kind>));
-        let at_pooled = super::numbers(&self.stored(&u.matmul(&self.classifier())));
+        let at_pooled = numbers(&self.stored(&u.matmul(&self.classifier())));
 
         // The gradient stands in slot 0 or 1; a block's shortcut may need the other, and its inside the rest.
         let last = self.streams.len() - 1;
@@ -163,22 +164,7 @@ impl MaskedNetwork<'_> {
                     *all = all.and(*own);
                 }
             }
-            let slopes =
-                layer
-                    .moments
-                    .iter()
-                    .zip(&sums)
-                    .zip(&layer.affine)
-                    .map(|((moments, sums), affine)| {
-                        let variance = inverse_deviation(moments).powi(2);
-                        Slope {
-                            scale: affine.scale,
-                            mean: moments.mean as f32,
-                            mean_g: (sums.g / moments.n) as f32,
-                            slope: (sums.products / moments.n * variance) as f32,
-                        }
-                    });
-            layer.slopes = slopes.collect();
+            layer.slopes = norm::slopes(&layer.moments, &sums, &layer.affine);
             layer.sums = sums;
         }
     }
@@ -192,10 +178,9 @@ impl MaskedNetwork<'_> {
             for (&place, &value) in layer.weight.places().iter().zip(&layer.at_weight) {
                 gradient[weight + place as usize] = value;
             }
-            let (scale, shift) = (start(layer.conv.scale()), start(layer.conv.scale() + 1));
-            for (channel, (sums, moments)) in layer.sums.iter().zip(&layer.moments).enumerate() {
-                gradient[scale + channel] = (sums.products * inverse_deviation(moments)) as f32;
-                gradient[shift + channel] = sums.g as f32;
+            let of_norm = norm::gradients(&layer.moments, &layer.sums);
+            for (place, values) in (layer.conv.scale()..).zip(of_norm) {
+                gradient[start(place)..][..values.len()].copy_from_slice(&values);
             }
         }
     }

@@ -1,5 +1,6 @@
 use super::memory::Deed;
-use super::{MaskedNetwork, Memory, numbers};
+use super::{MaskedNetwork, Memory};
+use crate::planned::numbers;
 use sculpt_network::Mode;
 use sculpt_sparse::{LANES, block_of};
 use tch::Tensor;
