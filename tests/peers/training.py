@@ -108,10 +108,13 @@ class Peer:
         return len(self.labels) / statistics.median(seconds[2:])
 
 
+LIBC = ctypes.CDLL(None)
+
+
 def end_with_parent():
     """Whoever began this may be killed alone: nobody would read what goes on."""
     PR_SET_PDEATHSIG = 1
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def started(sculpt):
@@ -123,7 +126,7 @@ def started(sculpt):
 def printed(command):
     """What a process prints; where it fails, what it says of that."""
     command = [*map(str, command)]
-    made = subprocess.run(command, capture_output=True, text=True)
+    made = subprocess.run(command, capture_output=True, text=True, preexec_fn=end_with_parent)
     if made.returncode:
         sys.exit(f"{made.stderr}`{' '.join(command)}` ended with {made.returncode}")
     return made.stdout

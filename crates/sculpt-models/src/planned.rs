@@ -177,7 +177,7 @@ impl Network<Tensor> for PlannedNetwork {
     }
 
     /// On a CPU, from an f32 `θ`: by our own convolutions where these take little enough ([`most_work`]), else by libtorch's with our own
-    /// passes between them; None elsewhere.
+    /// passes between them. None elsewhere, with a [`JointNorm`], and in bfloat16 without units for it where our convolutions take too much.
     fn differentiate<'a>(
         &'a self,
         theta: &Tensor,

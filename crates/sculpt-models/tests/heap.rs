@@ -1,4 +1,4 @@
-//! No memory is corrupted: gradients and Hessian products of narrow networks on images of many sizes, each case in a
+//! No memory is corrupted: gradients, those of training too, and Hessian products of narrow networks on images of many sizes, each case in a
 //! process of its own, with glibc's checks of the heap on.
 //!
 //! libtorch 2.11's oneDNN writes outside its memory in the backward pass of a strided 1 × 1 convolution with few channels;
@@ -145,6 +145,13 @@ fn derive(case: &Case) {
         if i64::from(case.width) * case.size <= TWICE_UP_TO {
             let product = Tensor::run_backward(&[&slope], &[&theta], false, false).swap_remove(0);
             assert_eq!(product.size(), theta.size());
+        }
+    }
+    let kept = theta.ones_like();
+    if let Some(mut trained) = plain.differentiate(&theta.detach(), &kept, &buffers.copy(), &images) {
+        for _ in 0..2 {
+            let pulled = trained.pull_back(&trained.logits().copy());
+            assert_eq!(pulled.size(), theta.size());
         }
     }
     if let Some(mut linearised) = folded.linearise(&theta, &buffers, &images) {

@@ -77,7 +77,19 @@ impl Case {
         let mut here = network.differentiate(&self.theta, &self.kept, &buffers, &self.images)?;
         let logits = here.logits().detach().set_requires_grad(true);
         let u = Tensor::run_backward(&[self.loss(&logits)], &[&logits], false, false).swap_remove(0);
-        let gradient = here.pull_back(&u) * &self.kept;
+        let gradient = here.pull_back(&u);
+        // Whoever multiplies by kept weights of convolutions alone finds nothing at the others, unlike who multiplies by all; again is the same.
+        let pruned: Tensor = 1.0 - &self.kept;
+        let layout = self.model.layout();
+        let classifier = layout.params().iter().rev().nth(1).unwrap().range().start;
+        let at_pruned = (&gradient * pruned).narrow(0, 0, classifier as i64);
+        let at_pruned = at_pruned.count_nonzero(None::<i64>).int64_value(&[]);
+        if gradient.isfinite().all().int64_value(&[]) != 0 {
+            let is_masked = self.kept.min().double_value(&[]) == 0.0;
+            assert_eq!(at_pruned != 0, is_masked && !self.is_ours(precision));
+            assert_eq!(here.pull_back(&u), gradient);
+        }
+        let gradient = gradient * &self.kept;
         Some([logits.detach(), gradient, buffers].map(|x| x.to_kind(Kind::Double)))
     }
 

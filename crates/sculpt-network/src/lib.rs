@@ -15,7 +15,7 @@ pub trait Network<T> {
 
     /// The network in [`Mode::Train`] at `theta` on `images`, of a network that computes its gradient itself, faster than by
     /// differentiating [`Network::forward`]. `kept` `[n_params]` is 0 at pruned weights, which are 0, and 1 elsewhere; nobody asks for
-    /// the gradient at a pruned weight. `buffers` are updated in place. None, as by default: differentiate `forward`.
+    /// the gradient at a pruned weight. `buffers` are updated in place. `images` must stay what they are until the last [`Differentiated::pull_back`]. None, as by default: differentiate `forward`.
     fn differentiate<'a>(
         &'a self,
         theta: &T,
@@ -54,7 +54,7 @@ pub trait Differentiated<T> {
     /// `z`, `[n, classes]`.
     fn logits(&self) -> &T;
 
-    /// `Jᵀu`, `[n_params]`, for `u` of the shape of the logits: with `u` the gradient of a loss at `z`, its gradient at `θ`.
+    /// `Jᵀu`, `[n_params]`, for `u` of the shape of the logits: with `u` the gradient of a loss at `z`, its gradient at `θ`. As often as wanted.
     fn pull_back(&mut self, u: &T) -> T;
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             nodes,
         });
     }
-    if nodes.is_empty() {
+    if nodes.is_empty() && words.suite.is_none() {
         printing::note(&format!(
             "{} holds no nodes; `sculpt reproduce` makes some",
             store.runs().display()
@@ -131,15 +131,21 @@ fn of_suite(name: &str, store: &Store, global: &Global) -> anyhow::Result<Vec<Ro
     let row = |id: &NodeId| {
         let node = suite.node(id)?;
         let expected = suite.expected(id);
+        let states: Vec<u32> = suite.epochs(id).collect();
         Some(Row {
             names: named.names(id),
             kind: node.kind(),
-            status: Status::Done,
+            // Suites may be published of nodes that are still trained.
+            status: if states.contains(&node.last_epoch()) {
+                Status::Done
+            } else {
+                Status::Unfinished
+            },
             model: expected.model.map(|model| model.to_string()),
             density: expected.density,
             epochs: node.last_epoch(),
             epochs_done: None,
-            states: suite.epochs(id).collect(),
+            states,
             bytes: suite.bytes(id),
             id: id.clone(),
         })

@@ -60,14 +60,12 @@ impl<'a> MaskedNetwork<'a> {
         if !network.can_be_masked(&[theta, kept, buffers, images]) {
             return None;
         }
-        Self::of_kept(
-            network,
-            Arc::new(numbers(theta)),
-            &numbers(kept),
-            buffers,
-            images,
-            Mode::Train,
-        )
+        let kept = numbers(kept);
+        let is_worth_it = network.is_worth_it(&kept, &images.size());
+        is_worth_it.then(|| {
+            let theta = Arc::new(numbers(theta));
+            no_grad(|| Self::forward(network, theta, &kept, buffers, images, Mode::Train))
+        })
     }
 
     /// The logits at `theta`, whose zeros are pruned weights. None where [`MaskedNetwork::new`] has none, and where somebody wants to
@@ -87,20 +85,11 @@ impl<'a> MaskedNetwork<'a> {
         }
         let theta = Arc::new(numbers(theta));
         let kept: Vec<f32> = theta.iter().map(|w| f32::from(u8::from(*w != 0.0))).collect();
-        let pass = Self::of_kept(network, theta, &kept, buffers, images, mode)?;
-        Some(pass.logits.shallow_clone())
-    }
-
-    fn of_kept(
-        network: &'a PlannedNetwork,
-        theta: Arc<Vec<f32>>,
-        kept: &[f32],
-        buffers: &Tensor,
-        images: &Tensor,
-        mode: Mode,
-    ) -> Option<Self> {
-        let is_worth_it = network.is_worth_it(kept, &images.size());
-        is_worth_it.then(|| no_grad(|| Self::forward(network, theta, kept, buffers, images, mode)))
+        let is_worth_it = network.is_worth_it(&kept, &images.size());
+        is_worth_it.then(|| {
+            let pass = no_grad(|| Self::forward(network, theta, &kept, buffers, images, mode));
+            pass.logits.shallow_clone()
+        })
     }
 
     fn forward(

@@ -74,7 +74,8 @@ enum Side {
     Subsampled,
 }
 
-/// None: of a GPU, of numbers that this does not know, or a processor that has no vectors for it.
+/// None: of a GPU, of an f64 `θ`, in bfloat16 without units for it, with a [`super::JointNorm`], on a processor that has no vectors for it; and of what libtorch refuses,
+/// a BatchNorm of one value.
 pub(super) fn differentiate<'a>(
     network: &'a PlannedNetwork,
     theta: &Tensor,
@@ -83,6 +84,11 @@ pub(super) fn differentiate<'a>(
 ) -> Option<Box<dyn Differentiated<Tensor> + 'a>> {
     let is_ours = |x: &&Tensor| x.device() == Device::Cpu && x.kind() == Kind::Float;
     if network.norm.is_some() || !is_fast_here() || ![theta, buffers, images].iter().all(is_ours) {
+        return None;
+    }
+    let size = images.size();
+    let sizes = network.plan.sizes(size[2] as u32, size[3] as u32)?;
+    if sizes.iter().any(|sizes| size[0] as u64 * sizes.pixels() < 2) {
         return None;
     }
     no_grad(|| -> Option<Box<dyn Differentiated<Tensor> + 'a>> {
@@ -215,6 +221,11 @@ impl<'a, T: OfLibtorch> RowsNetwork<'a, T> {
         let Layer { y, affine, .. } = &self.layers[number];
         let mut out = y.like();
         let size = part(affine.len());
+        match beside {
+            Beside::Nothing => {}
+            Beside::Images(x) => x.assert_like(y),
+            Beside::Layer(other) => self.layers[other].y.assert_like(y),
+        }
         let parts = out.rows_mut().chunks_mut(size).zip(y.rows().chunks(size));
         let mut parts: Vec<_> = match beside {
             Beside::Nothing => parts.map(|(out, y)| (out, y, BesideRows::Nothing)).collect(),

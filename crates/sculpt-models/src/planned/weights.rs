@@ -53,7 +53,8 @@ impl ConvolutionWork {
         most_work(precision) * at_few_channels
     }
 
-    /// Whether training on a CPU, of an f32 `θ` and so many images, has the convolutions computed by our own kernels.
+    /// Whether training on a CPU, of an f32 `θ` and so many images, has the convolutions computed by our own kernels; not with a
+    /// [`crate::JointNorm`].
     pub fn is_ours(&self, precision: Precision, n_images: usize) -> bool {
         is_fast_here() && n_images >= FEWEST_IMAGES && self.work <= self.most(precision)
     }

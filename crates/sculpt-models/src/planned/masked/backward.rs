@@ -42,7 +42,8 @@ impl MaskedNetwork<'_> {
         self.note_sums(Source::Stream(last));
 
         let mut slot = 0;
-        for done in std::mem::take(&mut self.tape).iter().rev() {
+        let tape = std::mem::take(&mut self.tape);
+        for done in tape.iter().rev() {
             match done {
                 Taped::Conv(number) => {
                     let to = Target {
@@ -67,6 +68,7 @@ impl MaskedNetwork<'_> {
                 Taped::Block(convs, side) => slot = self.pull_back_block(convs, *side, slot),
             }
         }
+        self.tape = tape;
         self.collect(&mut gradient);
         Tensor::from_slice(&gradient)
     }

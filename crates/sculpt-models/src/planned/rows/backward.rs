@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor};
 
 impl<T: OfLibtorch> RowsNetwork<'_, T> {
     /// `Jᵀu`.
-    pub(super) fn gradient(&mut self, u: &Tensor) -> Tensor {
+    pub(super) fn gradient(&self, u: &Tensor) -> Tensor {
         let u = u.to_kind(T::KIND);
         let n = self.network.layout.n_params() as i64;
         let gradient = Tensor::zeros(n, (Kind::Float, Device::Cpu));
@@ -21,13 +21,16 @@ impl<T: OfLibtorch> RowsNetwork<'_, T> {
         let [n, c, h, w] = self.features;
         let at_pooled = u.matmul(&self.weights[fc]) / (h * w) as f64;
         let at_features = at_pooled.view([n, c, 1, 1]).expand([n, c, h, w], false);
-        let mut g = Images::of(at_features);
-        // What goes back in the end is the images' own gradient, which nobody asks for.
-        for done in std::mem::take(&mut self.tape).into_iter().rev() {
+        let mut g = Some(Images::of(at_features));
+        for done in self.tape.iter().rev() {
+            // The images' own gradient, which nobody asks for.
+            let Some(behind) = g else { break };
             g = match done {
-                Taped::Conv(number) => self.through_relu(number, g, &gradient),
-                Taped::Pool { pool, x, indices } => pull_back_pooled::<T>(&pool, &x, &indices, &g),
-                Taped::Block { convs, side, out } => self.pull_back_block(&convs, side, &out, g, &gradient),
+                Taped::Conv(number) => self.through_relu(*number, &behind, &gradient),
+                Taped::Pool { pool, x, indices } => Some(pull_back_pooled(pool, x, indices, &behind)),
+                Taped::Block { convs, side, out } => {
+                    self.pull_back_block(convs, *side, out, behind, &gradient)
+                }
             };
         }
         gradient
@@ -40,7 +43,7 @@ impl<T: OfLibtorch> RowsNetwork<'_, T> {
         place.view(&self.network.param_shapes[param][..]).copy_(values);
     }
 
-    /// From the gradient behind a block to that at its input.
+    /// From the gradient behind a block to that at its input, where this is wanted.
     fn pull_back_block(
         &self,
         convs: &[usize],
@@ -48,41 +51,42 @@ impl<T: OfLibtorch> RowsNetwork<'_, T> {
         out: &Images<T>,
         mut g: Images<T>,
         gradient: &Tensor,
-    ) -> Images<T> {
+    ) -> Option<Images<T>> {
         let (&last, first) = convs.split_last().expect("a block has convolutions");
         let sums = self.before_relu(&mut g, out, last);
         let mut inside = self.through_norm(last, Gate::Open, &g, &sums, gradient);
         for &number in first.iter().rev() {
-            inside = self.through_relu(number, inside, gradient);
+            inside = self.through_relu(number, &inside?, gradient);
         }
         let beside = match side {
-            Side::Same => g.tensor(),
+            Side::Same | Side::Subsampled => Some(g),
             Side::Projected(number) => {
                 let sums = self.sums(number, Gate::Open, &g);
                 self.through_norm(number, Gate::Open, &g, &sums, gradient)
-                    .tensor()
-            }
-            Side::Subsampled => {
-                let x = inside.tensor();
-                let (new, n) = (g.channels() as i64 - x.size()[1], x.size()[1]);
-                let mut picked = x.slice(2, None, None, 2).slice(3, None, None, 2);
-                picked += g.tensor().narrow(1, new / 2, n);
-                return inside;
             }
         };
-        let mut sum = inside.tensor();
-        sum += beside;
-        inside
+        let (mut inside, beside) = (inside?, beside?.tensor());
+        let mut sum = inside.tensor_mut();
+        if matches!(side, Side::Subsampled) {
+            let n = sum.size()[1];
+            let new = beside.size()[1] - n;
+            let mut picked = sum.slice(2, None, None, 2).slice(3, None, None, 2);
+            picked += beside.narrow(1, new / 2, n);
+        } else {
+            sum += beside;
+        }
+        Some(inside)
     }
 
-    /// From the gradient behind the ReLU of a convolution to that at its input.
-    fn through_relu(&self, number: usize, g: Images<T>, gradient: &Tensor) -> Images<T> {
+    /// From the gradient behind the ReLU of a convolution to that at its input, where this is wanted.
+    fn through_relu(&self, number: usize, g: &Images<T>, gradient: &Tensor) -> Option<Images<T>> {
         let gate = Gate::Normalised(&self.layers[number].affine);
-        let sums = self.sums(number, gate, &g);
-        self.through_norm(number, gate, &g, &sums, gradient)
+        let sums = self.sums(number, gate, g);
+        self.through_norm(number, gate, g, &sums, gradient)
     }
 
-    /// From the gradient behind the BatchNorm of a convolution and a gate, whose sums are known, to that at its input.
+    /// From the gradient behind the BatchNorm of a convolution and a gate, whose sums are known, to that at its input. None: nothing
+    /// of parameters stands before the first convolution.
     fn through_norm(
         &self,
         number: usize,
@@ -90,7 +94,7 @@ impl<T: OfLibtorch> RowsNetwork<'_, T> {
         g: &Images<T>,
         sums: &[Sums],
         gradient: &Tensor,
-    ) -> Images<T> {
+    ) -> Option<Images<T>> {
         let Layer {
             conv,
             x,
@@ -101,6 +105,7 @@ impl<T: OfLibtorch> RowsNetwork<'_, T> {
         } = &self.layers[number];
         let slopes = norm::slopes(moments, sums, affine);
         let size = part(affine.len());
+        g.assert_like(y);
         let mut at_y = y.like();
         let parts = at_y.rows_mut().chunks_mut(size);
         let mut parts: Vec<_> = parts
@@ -114,8 +119,7 @@ impl<T: OfLibtorch> RowsNetwork<'_, T> {
         for (place, values) in (conv.scale()..).zip(norm::gradients(moments, sums)) {
             self.put(place, &Tensor::from_slice(&values), gradient);
         }
-        // The images have no gradient: nobody asks for it.
-        let wants_input = number > 0;
+        let wants_input = !Rc::ptr_eq(x, &self.layers[0].x);
         let [at_x, at_weight, _] = convolution::backward(
             &at_y.tensor(),
             &x.tensor(),
@@ -125,13 +129,14 @@ impl<T: OfLibtorch> RowsNetwork<'_, T> {
             [wants_input, true, false],
         );
         self.put(conv.weight, &at_weight, gradient);
-        if wants_input { Images::of(at_x) } else { at_y }
+        wants_input.then(|| Images::of(at_x))
     }
 
     /// Of a gradient behind a gate with the convolution before it.
     fn sums(&self, number: usize, gate: Gate<'_>, g: &Images<T>) -> Vec<Sums> {
         let Layer { y, means, .. } = &self.layers[number];
         let size = part(means.len());
+        g.assert_like(y);
         let parts = g.rows().chunks(size).zip(y.rows().chunks(size));
         let mut parts: Vec<_> = parts.map(|rows| (rows, Vec::new())).collect();
         self.threads.each(&mut parts, |_, ((g, y), sums)| {
@@ -144,6 +149,8 @@ impl<T: OfLibtorch> RowsNetwork<'_, T> {
     fn before_relu(&self, g: &mut Images<T>, x: &Images<T>, number: usize) -> Vec<Sums> {
         let Layer { y, means, .. } = &self.layers[number];
         let size = part(means.len());
+        g.assert_like(x);
+        g.assert_like(y);
         let parts = g
             .rows_mut()
             .chunks_mut(size)

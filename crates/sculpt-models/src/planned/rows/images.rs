@@ -20,7 +20,7 @@ impl OfLibtorch for Bf16 {
     const KIND: Kind = Kind::BFloat16;
 }
 
-/// Images on the CPU that nobody else changes.
+/// Images on the CPU. What [`Images::of`] was given may be somebody's who must leave it as it is; what it is changed through is its own.
 #[derive(Debug)]
 pub(super) struct Images<T> {
     /// `[n, height, width, channels]`, contiguous.
@@ -29,7 +29,7 @@ pub(super) struct Images<T> {
 }
 
 impl<T: OfLibtorch> Images<T> {
-    /// Of `[n, channels, height, width]` with whatever strides, which is given away: copied where the channel is not the last in memory.
+    /// Of `[n, channels, height, width]` with whatever strides: copied where the channel is not the last in memory, else the same memory.
     pub(super) fn of(images: Tensor) -> Self {
         let rows = images.permute([0, 2, 3, 1]).contiguous();
         assert!(
@@ -51,9 +51,20 @@ impl<T: OfLibtorch> Images<T> {
         }
     }
 
-    /// `[n, channels, height, width]`, the same memory.
+    /// `[n, channels, height, width]`, the same memory, to be read.
     pub(super) fn tensor(&self) -> Tensor {
         self.rows.permute([0, 3, 1, 2])
+    }
+
+    /// The same, to be changed: images that were made here.
+    pub(super) fn tensor_mut(&mut self) -> Tensor {
+        self.rows.permute([0, 3, 1, 2])
+    }
+
+    /// # Panics
+    /// When there are not as many images, of the same size.
+    pub(super) fn assert_like(&self, other: &Self) {
+        assert_eq!(self.rows.size(), other.rows.size(), "images that go together");
     }
 
     pub(super) fn channels(&self) -> usize {
@@ -67,7 +78,8 @@ impl<T: OfLibtorch> Images<T> {
             return &[];
         }
         // SAFETY: the tensor is contiguous, on the CPU, of `n` numbers of this kind, which have no bits that mean nothing, and stays as long
-        // as `self`. Other tensors of its memory are views of `Images::tensor`, which are read.
+        // as `self`. While the slice is borrowed, so is `self`: nobody has a `tensor_mut` or `rows_mut` meanwhile, but for views of the former, which do
+        // not outlive the statements that they are made for. Of images that were handed in, slices are never taken but to read.
         unsafe { slice::from_raw_parts(self.rows.data_ptr().cast::<T>(), n) }
     }
 
@@ -77,8 +89,8 @@ impl<T: OfLibtorch> Images<T> {
         if n == 0 {
             return &mut [];
         }
-        // SAFETY: as above; and whoever has `self` for itself alone has its memory: the tensor was given away to it, or made for it, and
-        // views of it do not outlive the call of libtorch that they are made for.
+        // SAFETY: as above; and these are images that were made here (`like`, or by an operation of libtorch), so that whoever has `self` for itself alone
+        // has their memory: other views of it do not outlive the statements that they are made for.
         unsafe { slice::from_raw_parts_mut(self.rows.data_ptr().cast::<T>(), n) }
     }
 }

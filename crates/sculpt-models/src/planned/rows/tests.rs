@@ -58,6 +58,13 @@ impl Case {
         PlannedNetwork::new(self.layout.clone(), self.plan.clone(), precision, false)
     }
 
+    fn has_pool(&self) -> bool {
+        self.plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::MaxPool(_)))
+    }
+
     fn loss(&self, logits: &Tensor) -> Tensor {
         logits.cross_entropy_loss(&self.labels, None::<Tensor>, Reduction::Mean, -100, 0.0)
     }
@@ -92,8 +99,14 @@ impl Case {
         for (what, ((ours, theirs), truth)) in ["logits", "gradient", "buffers"].iter().zip(all) {
             let far = |x: &Tensor| (x - truth).norm().double_value(&[]) / truth.norm().double_value(&[]);
             let (ours, theirs) = (far(ours), far(theirs));
+            // Which pixel of a pooling is the largest may be rounding's choice: the gradient then jumps.
+            let jump = if self.has_pool() && *what == "gradient" {
+                0.02
+            } else {
+                1e-6
+            };
             assert!(
-                ours <= 3.0 * theirs + 1e-6,
+                ours <= 3.0 * theirs + jump,
                 "{} {precision:?} {:?}: {what} off by {ours:e}, libtorch's by {theirs:e}",
                 self.name,
                 self.images.size()
@@ -107,7 +120,7 @@ impl Case {
 fn gradients_are_those_of_libtorch() {
     for case in [
         Case::new("resnet20", 16, Some(Shortcut::Projection), [19, 16, 16]),
-        Case::new("resnet20", 4, Some(Shortcut::Identity), [5, 9, 13]),
+        Case::new("resnet20", 4, Some(Shortcut::Identity), [1, 9, 13]),
         Case::new("resnet18-cifar", 8, None, [6, 8, 8]),
         Case::new("resnet50", 8, None, [4, 45, 61]),
         Case::new("vgg16", 8, None, [7, 32, 32]),
@@ -115,6 +128,32 @@ fn gradients_are_those_of_libtorch() {
         case.check::<f32>(Precision::F32);
         case.check::<Bf16>(Precision::Bf16);
     }
+}
+
+/// The last is what the first was.
+#[test]
+fn gradients_may_be_had_again() {
+    let case = Case::new("resnet20", 8, Some(Shortcut::Projection), [9, 8, 8]);
+    let (network, buffers) = (case.network(Precision::F32), case.buffers.copy());
+    let mut here = differentiate(&network, &case.theta, &buffers, &case.images).unwrap();
+    let u = here.logits().copy();
+    let first = here.pull_back(&u);
+    assert_ne!(here.pull_back(&u.tanh()), first);
+    assert_eq!(here.pull_back(&u), first);
+}
+
+/// libtorch's words, as before.
+#[test]
+fn what_libtorch_refuses_is_left_to_it() {
+    for size in [[1, 4, 4], [0, 8, 8]] {
+        let case = Case::new("resnet20", 4, Some(Shortcut::Identity), size);
+        let network = case.network(Precision::F32);
+        let here = differentiate(&network, &case.theta, &case.buffers, &case.images);
+        assert!(here.is_none(), "{size:?}");
+    }
+    let case = Case::new("resnet20", 4, Some(Shortcut::Identity), [2, 4, 4]);
+    let network = case.network(Precision::F32);
+    assert!(differentiate(&network, &case.theta, &case.buffers, &case.images).is_some());
 }
 
 /// A network that diverged must be seen to.
