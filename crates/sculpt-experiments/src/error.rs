@@ -28,8 +28,7 @@ pub enum ExperimentError {
     },
     /// No node, or several, whose id begins so.
     #[error(
-        "{n} nodes of {store} and of the published suites have an id that begins with {prefix:?}; `sculpt ls` lists the store's, \
-         `sculpt ls SUITE` a published suite's"
+        "{n} nodes of {store} and of the published suites have an id that begins with {prefix:?}; `sculpt ls [SUITE]` lists them"
     )]
     Prefix {
         /// What was given.

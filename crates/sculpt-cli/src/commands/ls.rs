@@ -5,7 +5,8 @@ use crate::words::Global;
 use crate::{places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_experiments::{AnySuite, MetricsRow, NodeId, PublishedSuite, Store};
+use sculpt_checkpoints::read_meta;
+use sculpt_experiments::{AnySuite, Expected, MetricsRow, NodeId, PublishedSuite, StateRef, Store, model_of};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
@@ -130,8 +131,8 @@ fn of_suite(name: &str, store: &Store, global: &Global) -> anyhow::Result<Vec<Ro
     let ids: BTreeSet<&NodeId> = suite.ids().collect();
     let row = |id: &NodeId| {
         let node = suite.node(id)?;
-        let expected = suite.expected(id);
         let states: Vec<u32> = suite.epochs(id).collect();
+        let expected = of_description_or_state(&suite, id, *states.last()?);
         Some(Row {
             names: named.names(id),
             kind: node.kind(),
@@ -151,6 +152,23 @@ fn of_suite(name: &str, store: &Store, global: &Global) -> anyhow::Result<Vec<Ro
         })
     };
     Ok(ids.into_iter().filter_map(row).collect())
+}
+
+/// What is said of a node's network by the descriptions of its ancestors, or where the suite has none of them by its own state.
+fn of_description_or_state(suite: &PublishedSuite, id: &NodeId, epoch: u32) -> Expected {
+    let described = suite.expected(id);
+    let id = id.clone();
+    let (None, Some(place)) = (&described.model, suite.place(&StateRef { id, epoch })) else {
+        return described;
+    };
+    let Ok(meta) = read_meta(&place.path) else {
+        return described;
+    };
+    Expected {
+        density: Some(meta.density_target.unwrap_or(1.0)),
+        model: model_of(&place.path, &meta).ok(),
+        ..described
+    }
 }
 
 fn print(row: &Row) {

@@ -356,32 +356,6 @@ fn a_recipe_is_published_and_fetched() {
     // Every node has its name, and is garbage to nobody.
     let nodes = json(&folder, "ls");
     let nodes = nodes["nodes"].as_array().unwrap();
-    let published = json(&folder, "ls mine");
-    assert_eq!(published["suite"], "mine");
-    let published = published["nodes"].as_array().unwrap();
-    let states = |nodes: &[Value]| -> Vec<_> {
-        let all = nodes.iter();
-        all.map(|node| {
-            (
-                node["id"].clone(),
-                node["names"].clone(),
-                node["epochs"].clone(),
-                node["density"].clone(),
-            )
-        })
-        .collect()
-    };
-    let of_store = states(nodes);
-    assert!(!published.is_empty());
-    for state in states(published) {
-        assert!(of_store.contains(&state), "{state:?}");
-    }
-    refused(
-        &folder,
-        "ls nobodys",
-        1,
-        &["neither in data/published nor in", "sculpt list"],
-    );
     let named = |title: &str| nodes.iter().find(|node| node["names"][0] == title);
     let node = named("mine: cyclic[criterion=random,density=0.5,seed=1]").unwrap();
     let id = node["id"].as_str().unwrap();

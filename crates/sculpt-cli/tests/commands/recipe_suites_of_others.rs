@@ -65,6 +65,26 @@ from = \"mask\"
         "{found:?}"
     );
     ok(&folder, "publish --suite mine");
+
+    // What it has states of is called as in the store.
+    let listed = [json(&folder, "ls mine"), json(&folder, "ls")];
+    assert_eq!(listed[0]["suite"], "mine");
+    let [published, here] = listed.map(|listed| -> Vec<_> {
+        let nodes = listed["nodes"].as_array().unwrap().clone();
+        let said = |node: Value| ["id", "names", "kind", "status", "density"].map(|what| node[what].clone());
+        nodes.into_iter().map(said).collect()
+    });
+    assert!(!published.is_empty());
+    for node in &published {
+        assert!(here.contains(node), "{node:?} of {here:?}");
+    }
+    refused(
+        &folder,
+        "ls nobodys",
+        1,
+        &["neither in data/published nor in", "sculpt list"],
+    );
+
     let again = json(&folder, "verify data/published/mine --retrain 6");
     assert_eq!(again["violations"].as_array().unwrap().len(), 0, "{again}");
 }
