@@ -4,7 +4,7 @@ use crate::places;
 use crate::words::{BadUsage, Global};
 use anyhow::bail;
 use sculpt_checkpoints::read_meta;
-use sculpt_experiments::{NodeId, Place, StateRef, Store, model_of};
+use sculpt_experiments::{Expected, NodeId, Place, StateRef, Store, model_of};
 use sculpt_models::ModelSpec;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,24 @@ pub(crate) fn epochs(store: &Store, id: &NodeId) -> Vec<u32> {
     let mut there = store.epochs(id);
     there.extend(store.suite_of(id).into_iter().flat_map(|suite| suite.epochs(id)));
     there.into_iter().collect()
+}
+
+/// What is said of a node's network: by the descriptions of its ancestors, or where a suite without them was published by its own
+/// state, of which `epoch` epochs are the node's.
+pub(crate) fn described_or_read(described: Expected, state: Option<Place>, epoch: u32) -> Expected {
+    if described.model.is_some() {
+        return described;
+    }
+    let read = state.and_then(|place| {
+        let meta = read_meta(&place.path).ok()?;
+        let model = model_of(&place.path, &meta).ok()?;
+        Some(Expected {
+            density: Some(meta.density_target.unwrap_or(1.0)),
+            epochs_before: Some(meta.epochs_trained.saturating_sub(epoch)),
+            model: Some(model),
+        })
+    });
+    read.unwrap_or(described)
 }
 
 fn split(text: &str) -> (&str, Option<&str>) {

@@ -1,12 +1,11 @@
 //! `sculpt ls`: the nodes of the store or of a published suite, one a line.
 
-use crate::commands::suites;
+use crate::commands::{address, suites};
 use crate::words::Global;
 use crate::{places, printing};
 use anyhow::bail;
 use clap::Args;
-use sculpt_checkpoints::read_meta;
-use sculpt_experiments::{AnySuite, Expected, MetricsRow, NodeId, PublishedSuite, StateRef, Store, model_of};
+use sculpt_experiments::{AnySuite, MetricsRow, NodeId, PublishedSuite, StateRef, Store};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
@@ -132,7 +131,11 @@ fn of_suite(name: &str, store: &Store, global: &Global) -> anyhow::Result<Vec<Ro
     let row = |id: &NodeId| {
         let node = suite.node(id)?;
         let states: Vec<u32> = suite.epochs(id).collect();
-        let expected = of_description_or_state(&suite, id, *states.last()?);
+        let state = StateRef {
+            id: id.clone(),
+            epoch: *states.last()?,
+        };
+        let expected = address::described_or_read(suite.expected(id), suite.place(&state), state.epoch);
         Some(Row {
             names: named.names(id),
             kind: node.kind(),
@@ -152,23 +155,6 @@ fn of_suite(name: &str, store: &Store, global: &Global) -> anyhow::Result<Vec<Ro
         })
     };
     Ok(ids.into_iter().filter_map(row).collect())
-}
-
-/// What is said of a node's network by the descriptions of its ancestors, or where the suite has none of them by its own state.
-fn of_description_or_state(suite: &PublishedSuite, id: &NodeId, epoch: u32) -> Expected {
-    let described = suite.expected(id);
-    let id = id.clone();
-    let (None, Some(place)) = (&described.model, suite.place(&StateRef { id, epoch })) else {
-        return described;
-    };
-    let Ok(meta) = read_meta(&place.path) else {
-        return described;
-    };
-    Expected {
-        density: Some(meta.density_target.unwrap_or(1.0)),
-        model: model_of(&place.path, &meta).ok(),
-        ..described
-    }
 }
 
 fn print(row: &Row) {

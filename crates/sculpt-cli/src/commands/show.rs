@@ -7,8 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use sculpt_checkpoints::read_tensors;
 use sculpt_experiments::{
-    Done, Expected, Failure, MetricsRow, Node, NodeEnvironment, NodeId, PostMortem, ReadState, StateRef,
-    Store,
+    Done, Failure, MetricsRow, Node, NodeEnvironment, NodeId, PostMortem, ReadState, StateRef,
 };
 use sculpt_report::training_curves;
 use sculpt_store::{atomic, paths};
@@ -102,7 +101,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         ls::Status::Unfinished if is_train && !store.has_end(&id) => ls::live_metrics(&store, &id),
         ls::Status::Done | ls::Status::Unfinished | ls::Status::Described => Vec::new(),
     };
-    let expected = expected(&store, &id, last);
+    let expected =
+        address::described_or_read(store.expected(&id), address::place(&store, &id, None).ok(), last);
     let report = Report {
         names: ls::Named::of(&store).names(&id),
         kind: node.kind(),
@@ -190,23 +190,6 @@ fn plot(report: &Report, rows: &[MetricsRow]) -> anyhow::Result<()> {
     atomic::write(&path, picture.as_bytes())?;
     printing::line(&path.display().to_string());
     Ok(())
-}
-
-/// What is said of a node's network: by the descriptions of its ancestors, or where a suite without them was published by its
-/// own last state.
-fn expected(store: &Store, id: &NodeId, last: u32) -> Expected {
-    let described = store.expected(id);
-    if described.model.is_some() {
-        return described;
-    }
-    let Some(Ok(loaded)) = address::place(store, id, None).ok().map(|place| place.load()) else {
-        return described;
-    };
-    Expected {
-        density: Some(loaded.meta.density_target.unwrap_or(1.0)),
-        epochs_before: Some(loaded.meta.epochs_trained.saturating_sub(last)),
-        model: Some(loaded.model),
-    }
 }
 
 fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
