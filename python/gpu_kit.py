@@ -3,7 +3,7 @@
     python3 run.py --out FOLDER [--device cuda|cpu] [--only STEPS] [--seconds 570] [--data DIR] [--unpack COMMAND] [--train "WORDS"]
 
 It lies in the folder that `cargo xtask gpu-kit` made, with the binary `sculpt`, its library of CUDA graphs, the scripts of tests/peers and
-PyHessian, and needs a Python that has torch 2.11.0 (with CUDA), whose libraries the binary uses. Steps, each timed, each tried whatever became
+PyHessian, and needs a Python that has torch 2.11.0 (with CUDA), whose libraries the binary uses, and for the ResNet-18 of `speed` torchvision. Steps, each timed, each tried whatever became
 of those before; --only names some of them, with commas between:
 
  1. `card`: what nvidia-smi, torch and sculpt see.
@@ -12,21 +12,25 @@ of those before; --only names some of them, with commas between:
  3. `parity`: the same on the CPU and on the card, with tolerances (TOLERANCES): losses of 20 steps, a mask by SNIP, evaluation, the largest
     eigenvalue, the line between two states.
  4. `speed`: `sculpt bench train` beside PyTorch plain, channels last, torch.compile and its mode reduce-overhead: ResNet-20 and ResNet-18
-    for CIFAR, bfloat16 and f32.
+    for CIFAR, bfloat16 and f32; how many times as fast as reduce-overhead, beside the goal of 1.3.
  5. `hessian`: the largest eigenvalue beside PyHessian, whole processes.
  6. `epochs`: whole epochs of ResNet-20 in bfloat16 and batches of 512, of 50,000 images with crops and mirrorings, as graphs and one by
     one: the same losses, within a tolerance (TOLERANCES in this file), and seconds an epoch beside the goal of 0.25 on an H100 or H200. Where they are not, later steps go without graphs.
  7. `sharing`: 1, 2, 4 and 8 processes at such epochs at once on the one card, by turns and under NVIDIA's multi-process service (MPS): epochs a
     second beside the goal of 10.
  8. `train`, where --train says what: `sculpt reproduce WORDS` until --seconds have passed since the start, a clean stop, and the published
-    form of what there is. DATA in WORDS stands for --data. --unpack is run first, in the kit's folder. Without --jobs in WORDS as many as
-    `sharing` found best, under MPS if that was best.
+    form of what there is. The word DATA in WORDS stands for --data. Without --jobs in WORDS as many as `sharing` found best, under MPS if
+    that was best.
+
+--unpack is run before the first step that needs --data (`hessian`, `train`), in the kit's folder; a relative --data is then a folder in it,
+and without --unpack one of where this is called.
 
 Where a call may take ten minutes, name the steps of each: `--only card,graphs,parity,epochs`, then `--only speed`, and so on. Called again
 with the same --out it goes on beside what it made; kit.json then has the steps of all calls. A later call of `train` goes on with
-the training.
+the training; on another machine, or where the folder beside --out is gone, with the published.*.tar.xz of before that lie in the kit's folder.
+`cargo xtask bench report --from kit.json` puts what `speed`, `hessian`, `epochs` and `sharing` found into reports/benchmarks.md.
 
-Writes into --out at most 8 files of at most 16 MiB: kit.json (what each step found and how long it took), kit.log (what was said; of much
+Writes into --out at most 8 files of at most 16 MiB, 64 MiB together: kit.json (what each step found and how long it took), kit.log (what was said; of much
 the beginning and the end), and the published suite as published.N.tar.xz, each of which unpacks by itself, one over the other; a file larger than an archive in pieces, which
 `cat FILE.DIGEST.piece-*` joins, DIGEST being the first of its SHA-256. Archives that still lie in --out stay there, and count. What does not fit stays behind: kit.json says how much, and a later
 call of `train`, after what is there was taken away, brings what no call has brought.
@@ -35,6 +39,7 @@ call of `train`, after what is there was taken away, brings what no call has bro
 import argparse
 import array
 import contextlib
+import glob
 import hashlib
 import json
 import lzma
@@ -44,6 +49,7 @@ import random
 import shlex
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -57,12 +63,12 @@ except ImportError:
     torch = None
 
 HERE = Path(__file__).resolve().parent
-PART = 16 << 20
-PARTS = 6
+# Bytes of an archive, and archives: with the log and kit.json less than 64 MiB.
+PART, PARTS = 15 << 20, 4
 # Of a log that becomes too long, what is kept: its beginning and its end.
-HEAD, TAIL = 4 << 20, 8 << 20
-# On an H100 or H200: seconds of an epoch alone, and epochs a second of several processes.
-GOALS = {"seconds an epoch": 0.25, "epochs a second": 10.0}
+HEAD, TAIL = 1 << 20, 2 << 20
+# On an H100 or H200: seconds of an epoch alone, epochs a second of several processes, and how many times as fast as PyTorch's fastest form.
+GOALS = {"seconds an epoch": 0.25, "epochs a second": 10.0, "times reduce-overhead": 1.3}
 # What may differ, and by how much; see `parity`. Relative, but for accuracies, masks and barriers.
 TOLERANCES = {
     "losses with and without graphs": 1e-3,
@@ -113,6 +119,14 @@ class Kit:
         if any(step in self.report["steps"] and self.found(step).get("good") is not True for step in ("graphs", "epochs")):
             self.environment["SCULPT_CUDA_GRAPHS"] = "0"
         self.device = "cuda:0" if args.device == "cuda" else args.device
+        self.data = args.data and str(((HERE if args.unpack else Path.cwd()) / args.data).resolve())
+        self.unpacked = False
+
+    def unpack(self):
+        """Makes the data, once a call; where that fails the step does that needs them."""
+        if self.args.unpack and not self.unpacked:
+            self.call(["sh", "-c", f"cd {shlex.quote(str(HERE))} && {self.args.unpack}"])
+            self.unpacked = True
 
     def say(self, text):
         for stream in (self.log, sys.stderr):
@@ -247,27 +261,35 @@ class Kit:
         return states
 
     def speed(self):
-        found = []
+        found, beside = [], []
         models = [("resnet20", 512, precision) for precision in ("bf16", "f32")] + [("resnet18-cifar", 512, "bf16")]
         for model, batch, precision in models:
             command = [sys.executable, HERE / "training.py", HERE / "sculpt", "--model", model, "--precision", precision]
             command += ["--device", self.args.device, "--batch", str(batch if self.args.device == "cuda" else 32)]
             command += ["--steps", "30" if self.args.device == "cuda" else "2", "--rounds", "3" if self.args.device == "cuda" else "1"]
             try:
-                found.append(json.loads(self.call(command, limit=max(60, self.left() / 2))))
+                one = json.loads(self.call(command, limit=max(60, self.left() / 2)))
+                found.append(one)
             except Exception as error:
                 found.append({"what": f"{model} {precision}", "error": f"{type(error).__name__}: {error}"})
+                continue
+            for name, theirs in one["speeds"].items():
+                if "reduce-overhead" in name:
+                    times = statistics.median(own / its for own, its in zip(one["speeds"]["sculpt"], theirs))
+                    self.say(f"{one['what']}: {times:.2f} times {name}, goal {GOALS['times reduce-overhead']}")
+                    beside.append({"what": one["what"], "times reduce-overhead": times, "goal": GOALS["times reduce-overhead"]})
             if self.args.device != "cuda":
                 break
-        return found
+        return {"comparisons": found, "goals": beside}
 
     def hessian(self):
         on_card = self.args.device == "cuda"
         command = [sys.executable, HERE / "hessian.py", HERE / "sculpt", "--device", self.args.device]
         command += ["--images", "512" if on_card else "8", "--rounds", "3" if on_card else "1", "--seconds", "60" if on_card else "1"]
-        if self.args.data:
-            command += ["--data", self.args.data]
-        return json.loads(self.call(command, limit=max(60, self.left() / 2)))
+        if self.data:
+            self.unpack()
+            command += ["--data", self.data]
+        return {"comparisons": json.loads(self.call(command, limit=max(60, self.left() / 2)))}
 
     def epoch_words(self, epochs):
         if self.args.device == "cuda":
@@ -276,11 +298,30 @@ class Kit:
 
     def epochs(self):
         alone, graphs, found = self.beside_one_by_one("losses of epochs with and without graphs", self.epoch_words(2), self.epoch_words(5))
+        launched = "as graphs" if graphs["launched"] == "graph" else "one by one"
+        how = f"{graphs['kernels']}, operations launched {launched}"
         return found | {
             "seconds an epoch one by one": alone["median_seconds"],
             "seconds an epoch": graphs["median_seconds"],
             "seconds of each": graphs["seconds"],
             "goal": GOALS["seconds an epoch"],
+            "comparisons": [self.alone(graphs, "", [1 / seconds for seconds in graphs["seconds"]], how)],
+        }
+
+    def alone(self, report, together, speeds, how):
+        """What `bench epoch` found, in the form of a comparison, with nobody."""
+        from machine import machine, today
+
+        where = torch.cuda.get_device_name() if self.args.device == "cuda" else "cpu, 1 thread"
+        of = f"{report['model']}, {report['images']:,} images with crops and mirrorings, batch {report['batch']}, {report['precision']}, density 0.1"
+        return {
+            "what": f"Epochs of {of}{together}, {where}",
+            "unit": "epochs/s",
+            "speeds": {"sculpt": speeds},
+            "ours": how,
+            "versions": f"torch {torch.__version__}",
+            "machine": machine(),
+            "date": today(),
         }
 
     def sharing(self):
@@ -288,6 +329,7 @@ class Kit:
         on_card = self.args.device == "cuda"
         words = self.epoch_words(40 if on_card else 20)
         command = [str(HERE / "sculpt"), *shlex.split(words), "--device", self.device]
+        reports = []
 
         def together(n):
             running = [subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=subprocess.PIPE, stderr=self.log) for _ in range(n)]
@@ -298,7 +340,7 @@ class Kit:
                     one.kill()
             if any(one.returncode != 0 for one in running):
                 raise RuntimeError(f"of {n} processes some failed: see kit.log")
-            reports = [json.loads(text) for text in said]
+            reports[:] = [json.loads(text) for text in said]
             spans = [(one["ended"] - sum(one["seconds"]), one["ended"]) for one in reports]
             begin, end = max(begun for begun, _ in spans), min(ended for _, ended in spans)
             if end - begin < (3 if on_card else 0.05):
@@ -330,8 +372,10 @@ class Kit:
         if not ways:
             raise RuntimeError(f"no number of processes could be measured: {found}")
         best = max(ways)
+        together = f", {best[2]} processes together ({best[1]})" if best[2] > 1 else ", by one process"
+        comparison = self.alone(reports[0], together, [best[0]], reports[0]["kernels"])
         best = {"way": best[1], "processes": best[2], "epochs a second": best[0], "goal": GOALS["epochs a second"]}
-        return found | {"best": best}
+        return found | {"best": best, "comparisons": [comparison]}
 
     @contextlib.contextmanager
     def mps(self):
@@ -362,14 +406,18 @@ class Kit:
             return self.reproduce(best.get("processes"))
 
     def reproduce(self, jobs):
-        if self.args.unpack:
-            self.call(["sh", "-c", f"cd {shlex.quote(str(HERE))} && {self.args.unpack}"])
-        words = shlex.split(self.args.train.replace("DATA", self.args.data or "."))
+        self.unpack()
+        # Of `--flag=value` two words, as of `--flag value`.
+        words = [part for word in shlex.split(self.args.train) for part in (word.split("=", 1) if word.startswith("--") else [word])]
+        if "DATA" in words and not self.data:
+            raise RuntimeError("DATA in --train stands for --data, which is not there")
+        words = [self.data if word == "DATA" else word for word in words]
         if "--jobs" not in words and jobs is not None:
             words += ["--jobs", str(jobs)]
-        suite = words[words.index("--suite") + 1] if "--suite" in words else None
+        suite = dict(zip(words, words[1:])).get("--suite")
         if suite is None:
             raise RuntimeError("--train names its suite: --suite NAME")
+        self.take_up()
         command = [str(HERE / "sculpt"), "reproduce", *words, "--runs", "suite-runs", "--device", self.device]
         self.say("$ " + shlex.join(command))
         # To stop, to look at the test images of every state, and to pack.
@@ -396,6 +444,28 @@ class Kit:
         publish = [HERE / "sculpt", "publish", "--suite", suite, "--unfinished", "--runs", "suite-runs", "--device", self.device, *of_data]
         said = self.call(publish)
         return {"ended": ended, "published": said.strip()[-600:]} | self.pack(self.work / "data" / "published" / suite)
+
+    def take_up(self):
+        """What earlier calls brought away, on another machine perhaps, and what lies in the kit's folder: published states are not trained anew."""
+        record, published = self.work / "brought.json", self.work / "data" / "published"
+        archives = sorted(HERE.glob("published.*.tar.xz"), key=lambda path: int(path.name.split(".")[1]))
+        if record.exists() or not archives:
+            return
+        published.mkdir(parents=True, exist_ok=True)
+        for archive in archives:
+            with tarfile.open(archive) as tar:
+                tar.extractall(published, filter="data")
+        for first in published.rglob("*.piece-000"):
+            whole_name, digest, _ = first.name.rsplit(".", 2)
+            whole_file = first.with_name(whole_name)
+            content = b"".join(piece.read_bytes() for piece in sorted(first.parent.glob(f"{glob.escape(whole_name)}.{digest}.piece-*")))
+            # Of a file that grew since, the pieces of before are no file.
+            if hashlib.sha256(content).hexdigest().startswith(digest):
+                whole_file.write_bytes(content)
+        for piece in published.rglob("*.piece-*"):
+            piece.unlink()
+        self.say(f"taken up: {', '.join(path.name for path in archives)}")
+        record.write_text(json.dumps({"archives": 1 + int(archives[-1].name.split(".")[1])}))
 
     def pack(self, folder):
         """Archives of what no call has brought of a folder's files, as they are now, beside those that still lie there."""
@@ -513,7 +583,8 @@ def main():
     if args.train:
         kit.step("train", kit.train)
     steps = kit.report["steps"]
-    bad = [name for name, step in steps.items() if "error" in step["found"]]
+    failed = lambda found: "error" in found or any("error" in one for one in found.get("comparisons", []))
+    bad = [name for name, step in steps.items() if failed(step["found"])]
     bad += [name for name, word in (("graphs", "good"), ("parity", "all good"), ("epochs", "good")) if kit.found(name).get(word) is False]
     kit.say(f"done: {kit.out / 'kit.json'}" + (f"; NOT GOOD: {', '.join(bad)}" if bad else ""))
     sys.exit(1 if bad else 0)

@@ -32,7 +32,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from training import ResNet20, end_with_parent, machine, printed, started, today
+from machine import machine, today
+from training import ResNet20, end_with_parent, in_f32, printed, started
 
 WHATS = {
     "eigenvalue": "Largest Hessian eigenvalue",
@@ -201,6 +202,7 @@ def main():
     parser.add_argument("--as-peer", nargs=2)
     args = parser.parse_args()
     end_with_parent()
+    in_f32()
     if args.as_peer:
         torch.manual_seed(args.seed)
         return pyhessian(args.what, *args.as_peer, args.threads, args.device)

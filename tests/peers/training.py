@@ -3,7 +3,7 @@
     python training.py SCULPT [--model resnet20] [--width 16] [--batch 512] [--precision f32] [--density 0.1] [--threads 2]
         [--device cpu] [--steps 4] [--rounds 3]
 
-SCULPT is the binary. Run with torch 2.11.0 and torchvision 0.26.0. Everybody takes the same step: forward, cross entropy, backward, the
+SCULPT is the binary. Run with torch 2.11.0 and, for ResNet-18, torchvision 0.26.0. Everybody takes the same step: forward, cross entropy, backward, the
 gradient times a 0/1 mask of the given density, SGD with momentum 0.9 and weight decay 1e-4, on one resident batch of noise, augmentation
 left out. PyTorch's side is its usual forms: plain; channels last (with bfloat16: under autocast); the same through torch.compile (on a GPU
 also with mode="reduce-overhead"). Its foreach SGD is used. f32 is f32 on a GPU too: without TF32, which this product does not use. Compiling is not timed, nor are the first two steps of each round.
@@ -13,7 +13,6 @@ Prints one JSON object: images a second of each round, by who made them.
 
 import argparse
 import ctypes
-import datetime
 import json
 import os
 import signal
@@ -21,12 +20,17 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import nn
+
+from machine import machine, today
+
+try:
+    import torchvision
+except ImportError:
+    torchvision = None
 
 
 class Block(nn.Module):
@@ -64,6 +68,8 @@ class ResNet20(nn.Module):
 
 
 def resnet18_cifar():
+    if torchvision is None:
+        sys.exit(f"{sys.executable} has no torchvision, whose ResNet-18 it is")
     model = torchvision.models.resnet18(num_classes=10)
     model.conv1, model.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
     return model
@@ -132,15 +138,13 @@ def printed(command):
     return made.stdout
 
 
-def today():
-    return datetime.date.today().isoformat()
+def in_f32():
+    """Of f32, all of it: on a GPU PyTorch would round what convolutions multiply to TF32, which this product does not."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def machine():
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    of = lambda key: next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), "unknown")
-    units = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in of("flags").split()]
-    return f"{of('model name')}, {', '.join(units) or 'no vector units that matter'}"
+def versions():
+    return f"torch {torch.__version__}" + (f", torchvision {torchvision.__version__}" if torchvision else "")
 
 
 def main():
@@ -159,7 +163,7 @@ def main():
     args = parser.parse_args()
     end_with_parent()
     torch.set_num_threads(args.threads)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    in_f32()
     args.sizes = {} if args.width is None else {"width": args.width}
 
     fast = "channels last, bf16 autocast" if args.precision == "bf16" else "channels last"
@@ -196,7 +200,7 @@ def main():
         "unit": "images/s",
         "speeds": speeds,
         "ours": f"{report['kernels']} ({report['why']})",
-        "versions": f"torch {torch.__version__}, torchvision {torchvision.__version__}",
+        "versions": versions(),
         "machine": machine(),
         "date": today(),
     }))

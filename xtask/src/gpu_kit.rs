@@ -12,10 +12,11 @@ use crate::{graphs, sculpt, setup};
 const MOST: u64 = 64 << 20;
 
 /// Files of the checkout, and what they are called in the kit.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("python/gpu_kit.py", "run.py"),
     ("tests/peers/training.py", "training.py"),
     ("tests/peers/hessian.py", "hessian.py"),
+    ("tests/peers/machine.py", "machine.py"),
 ];
 
 /// The peer of the Hessian's eigenvalues, pinned by hash: Python alone.

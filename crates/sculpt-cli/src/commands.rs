@@ -19,6 +19,7 @@ pub(crate) mod figure;
 mod further;
 pub(crate) mod gc;
 pub(crate) mod hessian;
+mod kit;
 pub(crate) mod list;
 pub(crate) mod load;
 pub(crate) mod ls;

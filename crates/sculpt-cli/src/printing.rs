@@ -1,9 +1,13 @@
 //! What people read: results on stdout, everything else on stderr.
 
+use crate::process;
 use anyhow::Context;
 use sculpt_models::ModelError;
 use serde::Serialize;
+use std::any::Any;
+use std::cell::Cell;
 use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 /// What became of stdout: the first refusal to take a result.
@@ -80,25 +84,54 @@ pub(crate) fn failure(error: &anyhow::Error) {
     note(&format!("error: {}", plain(&sentence)));
 }
 
-/// A panic is a bug of ours: it says so in one sentence, and exits with 1 rather than 101. But for a program of a user's that fails
-/// while it computes, where no error can be handed back.
+thread_local! {
+    /// Whether a panic of this thread is an answer that somebody waits for.
+    static AWAITED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work`, whose panic is an answer: libtorch refuses operations in no other way.
+///
+/// # Errors
+/// The first line of what it panicked with.
+pub(crate) fn unless_refused(work: impl FnOnce()) -> Result<(), String> {
+    let before = AWAITED.replace(true);
+    let worked = catch_unwind(AssertUnwindSafe(work));
+    AWAITED.set(before);
+    worked.map_err(|payload| first_line(&*payload))
+}
+
+fn first_line(payload: &(dyn Any + Send)) -> String {
+    if let Some(error) = payload.downcast_ref::<ModelError>() {
+        return error.to_string();
+    }
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+    let first = text.and_then(|text| text.lines().next());
+    first.unwrap_or("a panic without a message").to_owned()
+}
+
+/// A panic that nobody waits for ([`unless_refused`]) is a bug of ours: it says so in one sentence, and exits with 1 rather than 101. But for a
+/// program of a user's that fails while it computes, where no error can be handed back.
 pub(crate) fn one_sentence_panics() {
     std::panic::set_hook(Box::new(|info| {
-        if let Some(error) = info.payload().downcast_ref::<ModelError>() {
-            note(&format!("error: {}", plain(&error.to_string())));
-            std::process::exit(1);
+        // Of a thread that is ending, nobody waits for more.
+        if AWAITED.try_with(Cell::get).unwrap_or(false) {
+            return;
         }
-        let message = info.payload_as_str().unwrap_or("a panic without a message");
-        let first = message.lines().next().unwrap_or_default();
+        let first = first_line(info.payload());
+        if info.payload().is::<ModelError>() {
+            note(&format!("error: {}", plain(&first)));
+            process::end(1);
+        }
         let place = info
             .location()
             .map(|l| format!(" ({}:{})", l.file(), l.line()))
             .unwrap_or_default();
         note(&format!(
             "error: internal: {}{place}; this is a bug of sculpt, please report it",
-            plain(first)
+            plain(&first)
         ));
-        std::process::exit(1);
+        process::end(1);
     }));
 }
 
@@ -123,7 +156,16 @@ pub(crate) fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{plain, unless_refused};
+
+    #[test]
+    fn a_refusal_is_its_first_line() {
+        assert_eq!(unless_refused(|| {}), Ok(()));
+        let said = unless_refused(|| panic!("operation {} not permitted\nframe #0", 3));
+        assert_eq!(said, Err("operation 3 not permitted".to_owned()));
+        let said = unless_refused(|| std::panic::panic_any(7));
+        assert_eq!(said, Err("a panic without a message".to_owned()));
+    }
 
     #[test]
     fn names_from_files_leave_the_terminal_alone() {

@@ -58,8 +58,8 @@ const CONTEXT: u64 = 3 << 29;
 
 /// Bytes that a process takes of a card to train a node in so many processes together, estimated, and measured by nobody yet: the outputs of
 /// convolutions, three times, for themselves, for what BatchNorm and ReLU keep or copy in other precisions, and for gradients and pieces
-/// that the allocator cannot use; parameters with gradient, momentum and sums; the images, four bytes a pixel; and what every process has
-/// there. None of a node that does not train.
+/// that the allocator cannot use, of a batch, which stays with its graph, and of the smaller one at an epoch's end; parameters with
+/// gradient, momentum and sums; the images, four bytes a pixel; and what every process has there. None of a node that does not train.
 ///
 /// # Errors
 /// Data that the registry does not know; images that the network is too deep for.
@@ -70,9 +70,10 @@ pub fn card_bytes(entry: &Entry, ranks: u32) -> Result<Option<u64>, ExperimentEr
     let image = [3, work.side, work.side];
     let batch = u64::from(work.batch.div_ceil(ranks.max(1)));
     let outputs = work.model.activations(image)?.saturating_mul(3 * 4);
-    let step = outputs.saturating_mul(batch);
-    let parameters = 4 * 4 * work.model.layout().n_params() as u64;
     let (n_train, _) = train.data.shape()?;
+    let rest = n_train % u64::from(work.batch) / u64::from(ranks.max(1));
+    let step = outputs.saturating_mul(batch + rest);
+    let parameters = 4 * 4 * work.model.layout().n_params() as u64;
     let a_picture = 4 * u64::from(work.side).pow(2);
     // Those of folders and packs stay where they are.
     let pictures = if work.decodes {
@@ -143,8 +144,8 @@ mod tests {
         check(batch, Device::Cuda(0)).unwrap();
     }
 
-    /// ResNet-20, batch 512: 1.2 GB of outputs and what goes with them, 0.25 GB of images, 1.6 GB before it trains. A card of 80 GB holds 25
-    /// of them.
+    /// ResNet-20, batch 512, and 336 at the end: 2 GB of outputs and what goes with them, 0.25 GB of images, 1.6 GB before it trains. A card
+    /// of 80 GB holds 20 of them.
     #[test]
     fn what_a_node_takes_of_a_card() {
         let paper = Preset::new(PresetName::Paper, Overrides::default(), &DataFolder::default()).unwrap();
@@ -159,6 +160,6 @@ mod tests {
         let [None, Some(bytes)] = taken[..] else {
             panic!("one kind of training, and nodes that take nothing: {taken:?}");
         };
-        assert!((28..35).contains(&(bytes / 100_000_000)), "{bytes}");
+        assert!((36..43).contains(&(bytes / 100_000_000)), "{bytes}");
     }
 }

@@ -9,6 +9,7 @@ use sculpt_masks::{Density, Mask, magnitude, random, random_subset};
 use sculpt_models::{ModelSpec, Precision};
 use sculpt_random::{Purpose, Seed, Stream};
 use sculpt_scores::{Criterion as Score, Images, Point, Probe};
+use std::rc::Rc;
 use tch::{Device, Tensor};
 
 /// Training images that a score is computed on.
@@ -21,7 +22,7 @@ pub(crate) fn mask(
     state: &State,
     model: &ModelSpec,
     device: Device,
-    load: impl FnOnce(&Scoring) -> Result<Dataset, ExperimentError>,
+    load: impl FnOnce(&Scoring) -> Result<Rc<Dataset>, ExperimentError>,
 ) -> Result<Mask, ExperimentError> {
     let (layout, density) = (model.layout(), prune.density);
     match &prune.criterion {
@@ -41,7 +42,7 @@ pub(crate) fn mask(
             let probe;
             let shown = match scored.on() {
                 ScoredOn::Images(scoring) => {
-                    probe = images(work, scoring, model, &load(scoring)?, device)?;
+                    probe = images(work, scoring, model, &*load(scoring)?, device)?;
                     Images::Probe(&probe)
                 }
                 ScoredOn::Size { side } => {

@@ -5,8 +5,8 @@ use crate::post_mortem::{Failure, PostMortem};
 use crate::read::{Loaded, MADE_AGAIN};
 use crate::together::Together;
 use crate::{
-    Combine, DataFolder, Environment, ExperimentError, Init, Node, NodeId, Perturb, Prune, Scoring, StateRef,
-    Store, prune,
+    Combine, DataFolder, DataRef, Environment, ExperimentError, Init, Node, NodeId, Perturb, Prune, Scoring,
+    StateRef, Store, prune,
 };
 use sculpt_checkpoints::{Meta, State, write_checkpoint};
 use sculpt_datasets::Dataset;
@@ -21,6 +21,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    rc::Rc,
     sync::atomic::{AtomicBool, Ordering},
 };
 use tch::Device;
@@ -38,7 +39,7 @@ pub struct Runner<'a> {
     /// Told of every step.
     pub report: &'a mut dyn FnMut(Progress),
     /// The data read last, and what they are known as.
-    pub(crate) loaded: Option<(String, Dataset)>,
+    pub(crate) loaded: Option<(String, Rc<Dataset>)>,
     pub(crate) warnings: Vec<String>,
     pub(crate) together: Option<Together>,
     pub(crate) step_recorder: Option<&'a dyn sculpt_trainers::Recorder>,
@@ -114,6 +115,19 @@ impl<'a> Runner<'a> {
     /// What the runs so far found that their user should know, each sentence once.
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
+    }
+
+    /// Data, which stay until others are asked for: a process that goes from panel to panel holds those of one.
+    pub(crate) fn dataset(&mut self, data: &DataRef) -> Result<Rc<Dataset>, ExperimentError> {
+        let name = data.loaded_as();
+        if let Some((known, dataset)) = &self.loaded
+            && *known == name
+        {
+            return Ok(Rc::clone(dataset));
+        }
+        self.loaded = None;
+        let (_, dataset) = self.loaded.insert((name, Rc::new(self.data.load(data)?)));
+        Ok(Rc::clone(dataset))
     }
 
     /// Runs the node that the store describes, from where it stands. A finished node of which an epoch more is asked is
@@ -277,8 +291,9 @@ impl<'a> Runner<'a> {
         } = self.read_parent(work, &prune.from)?;
         let layout = model.layout();
         let model = self.store.with_network(model)?;
-        let load = |scoring: &Scoring| self.data.load(&scoring.data);
-        let mask = prune::mask(work, prune, &state, &model, self.device, load)?;
+        let device = self.device;
+        let load = |scoring: &Scoring| self.dataset(&scoring.data);
+        let mask = prune::mask(work, prune, &state, &model, device, load)?;
         let mut theta = state.theta;
         mask.apply(&layout, &mut theta);
         let pruned = State {

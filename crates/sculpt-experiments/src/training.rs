@@ -43,13 +43,7 @@ impl Runner<'_> {
             model,
             ..
         } = self.read_parent(work, &train.from)?;
-        let name = train.data.loaded_as();
-        if self.loaded.as_ref().is_none_or(|(known, _)| *known != name) {
-            // A process that goes from panel to panel holds the data of one.
-            self.loaded = None;
-            self.loaded = Some((name, self.data.load(&train.data)?));
-        }
-        let (_, dataset) = self.loaded.as_ref().expect("read above");
+        let dataset = &*self.dataset(&train.data)?;
         let examples = match train.data.train_images {
             None => dataset.train.clone(),
             Some(n) => dataset.train.cut(n as usize)?,

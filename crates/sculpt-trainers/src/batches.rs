@@ -40,8 +40,8 @@ pub trait Batches {
 
 /// Batches of examples that all lie on the training device: what of an epoch is drawn goes there at once.
 pub trait Resident {
-    /// What makes an epoch's images: i64 `[n, k]` on the device, a row an image, in the epoch's order. It is asked for at each step of the
-    /// epoch: what was drawn and brought there once is given again.
+    /// What makes an epoch's images: i64 `[n, k]` on the device, a row an image, in the epoch's order, and as many in every epoch. It is asked
+    /// for at each step of the epoch: what was drawn and brought there once is given again.
     fn rows(&self, epoch: u64) -> Tensor;
 
     /// Rows of a step, at least 1: an epoch's steps have so many each, one behind the other, but for a last one that may have fewer.

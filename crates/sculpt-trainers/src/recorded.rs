@@ -29,12 +29,20 @@ pub trait Recorded {
     fn run(&mut self) -> Result<(), RecordError>;
 }
 
-/// The full steps of a training whose examples lie on the device.
+/// The steps of a training whose examples lie on the device.
 pub(crate) struct RecordedSteps<'a> {
     resident: &'a dyn Resident,
-    /// What the step reads: its rows, `[batch, k]`, and its learning rate, `[]` f32.
-    of_step: Tensor,
+    /// What every step reads: `[]` f32.
     learning_rate: Tensor,
+    full: RecordedStep<'a>,
+    /// The last of an epoch, where it has fewer images.
+    last: Option<RecordedStep<'a>>,
+}
+
+/// A step of so many images.
+struct RecordedStep<'a> {
+    /// What it reads: its rows, `[images, k]`.
+    rows: Tensor,
     work: Box<dyn Recorded + 'a>,
 }
 
@@ -52,44 +60,50 @@ impl Training<'_> {
         if !self.division.is_whole() {
             return Ok(None);
         }
-        let rows = resident.rows(self.epochs_before + epoch);
-        let n = rows.size()[0].min(resident.rows_per_step() as i64);
-        let of_step = rows.narrow(0, 0, n).copy();
         let learning_rate = Tensor::from(0_f32).to_device(state.theta.device());
-        let (mut state, mut sums) = (state.shallow_clone(), sums.shallow_clone());
-        let (step_rows, rate) = (of_step.shallow_clone(), learning_rate.shallow_clone());
-        let work = move || {
-            let (images, labels) = resident.at(&step_rows);
-            self.whole_step(&mut state, &mut sums, &images, &labels, Rate::OnDevice(&rate));
+        let rows = resident.rows(self.epochs_before + epoch);
+        let per_step = rows.size()[0].min(resident.rows_per_step() as i64);
+        let steps = self.batches.steps_per_epoch() as i64;
+        let n_last = (rows.size()[0] - (steps - 1) * per_step).min(per_step);
+        let step_of = |n: i64| {
+            let of_step = rows.narrow(0, 0, n).copy();
+            let (mut state, mut sums) = (state.shallow_clone(), sums.shallow_clone());
+            let (step_rows, rate) = (of_step.shallow_clone(), learning_rate.shallow_clone());
+            let work = move || {
+                let (images, labels) = resident.at(&step_rows);
+                self.whole_step(&mut state, &mut sums, &images, &labels, Rate::OnDevice(&rate));
+            };
+            let work = recorder.start(Box::new(work)).map_err(TrainError::record)?;
+            Ok(RecordedStep { rows: of_step, work })
         };
-        let work = recorder.start(Box::new(work)).map_err(TrainError::record)?;
         Ok(Some(RecordedSteps {
             resident,
-            of_step,
+            full: step_of(per_step)?,
+            last: (n_last < per_step).then(|| step_of(n_last)).transpose()?,
             learning_rate,
-            work,
         }))
     }
 }
 
 impl RecordedSteps<'_> {
-    /// Takes a step, and tells of how many images it was; None: the step is not a full one, and was not taken. `epoch` counts from
-    /// initialisation.
-    pub(crate) fn run(
-        &mut self,
-        epoch: u64,
-        step: u32,
-        learning_rate: f64,
-    ) -> Result<Option<usize>, TrainError> {
+    /// Takes a step, and tells of how many images it was. `epoch` counts from initialisation.
+    pub(crate) fn run(&mut self, epoch: u64, step: u32, learning_rate: f64) -> Result<usize, TrainError> {
         let rows = self.resident.rows(epoch);
-        let n = self.of_step.size()[0];
-        let start = i64::from(step) * n;
-        if start + n > rows.size()[0] {
-            return Ok(None);
-        }
-        self.of_step.copy_(&rows.narrow(0, start, n));
+        let start = i64::from(step) * self.full.rows.size()[0];
+        let left = rows.size()[0] - start;
+        let step = match &mut self.last {
+            Some(last) if left == last.rows.size()[0] => last,
+            _ => &mut self.full,
+        };
+        let n = step.rows.size()[0];
+        step.rows.copy_(&rows.narrow(0, start, n));
         let _ = self.learning_rate.fill_(learning_rate);
-        self.work.run().map_err(TrainError::record)?;
-        Ok(Some(n as usize))
+        step.work.run().map_err(TrainError::record)?;
+        Ok(n as usize)
+    }
+
+    /// Draws an epoch that comes next, while the device is still at work.
+    pub(crate) fn expect(&self, epoch: u64) {
+        let _ = self.resident.rows(epoch);
     }
 }

@@ -4,7 +4,7 @@ use crate::{Batches, Division, Recorder, Sgd, State, TrainError};
 use sculpt_network::{Mode, Network};
 use sculpt_schedules::Schedule;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Reduction, Tensor, no_grad};
+use tch::{Device, Kind, Reduction, Tensor, no_grad};
 
 /// A cycle of training: what stays fixed while it runs.
 pub struct Training<'a> {
@@ -169,6 +169,9 @@ impl Training<'_> {
                 }
             }
             self.division.settle()?;
+            if let Some(recorded) = recorded.as_ref().filter(|_| epoch + 1 < self.epochs) {
+                recorded.expect(self.epochs_before + u64::from(epoch) + 1);
+            }
             let metrics = sums.finish(epoch, learning_rate)?;
             self.division.unite(state, epoch + 1)?;
             // The last gradients of an epoch can overflow after losses that did not.
@@ -211,10 +214,8 @@ impl Training<'_> {
         learning_rate: f64,
     ) -> Result<(), TrainError> {
         let epoch = self.epochs_before + epoch;
-        if let Some(recorded) = recorded
-            && let Some(n) = recorded.run(epoch, step, learning_rate)?
-        {
-            sums.n_seen += n as u64;
+        if let Some(recorded) = recorded {
+            sums.n_seen += recorded.run(epoch, step, learning_rate)? as u64;
             return Ok(());
         }
         let rate = Rate::Number(learning_rate);
@@ -362,11 +363,14 @@ impl Sums {
     }
 
     fn position(&self, epoch: u32, step: u32) -> Position {
+        let DeviceSums { loss, n_correct, .. } = &self.on_device;
+        // A device is waited for once; counts are far below 2^53.
+        let both = Tensor::stack(&[loss, &n_correct.to_kind(Kind::Double)], 0).to_device(Device::Cpu);
         Position {
             epoch,
             step,
-            loss_sum: self.on_device.loss.double_value(&[]),
-            n_correct: self.on_device.n_correct.int64_value(&[]) as u64,
+            loss_sum: both.double_value(&[0]),
+            n_correct: both.double_value(&[1]) as u64,
             n_seen: self.n_seen,
         }
     }

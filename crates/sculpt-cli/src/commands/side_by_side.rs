@@ -1,7 +1,7 @@
 //! `sculpt bench report`: this product beside others, by the scripts of tests/peers.
 
 use crate::commands::tables::{Comparison, merged, page};
-use crate::commands::{scale, weights};
+use crate::commands::{kit, scale, weights};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, bail};
@@ -47,6 +47,9 @@ pub(crate) struct Words {
     /// How training beside torch.compile depends on batch, width and threads, as tables and a picture of their own
     #[arg(long)]
     scale: bool,
+    /// Measure nothing, and take what another machine's `run.py` of `cargo xtask gpu-kit` brought: kit.json
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "data", "weights", "scale"])]
+    from: Option<PathBuf>,
     /// Print one JSON list, and write nothing
     #[arg(long)]
     json: bool,
@@ -101,8 +104,8 @@ fn comparisons(on_cpu: bool, has_weights: bool) -> Vec<String> {
             all.push(format!("hessian.py --what {what} --network {network}"));
         }
     }
-    // Elsewhere PyTorch's steps in bfloat16 take twenty seconds each.
-    if has_bf16() {
+    // On other processors PyTorch's steps in bfloat16 take twenty seconds each.
+    if !on_cpu || has_bf16() {
         all.push(training("--precision bf16 --density 0.1"));
         all.push(training("--precision bf16 --density 1"));
         all.push(training(&format!("{whole_batch} --precision bf16 --density 0.1")));
@@ -128,6 +131,16 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.scale {
         return scale_up(words, global);
     }
+    let path = paths::benchmarks(&places::reports());
+    if let Some(kit) = &words.from {
+        let found = kit::comparisons(kit)?;
+        if words.json {
+            return printing::json(&found);
+        }
+        keep(&path, &found)?;
+        printing::line(&format!("{}", path.display()));
+        return Ok(());
+    }
     let all_lines = comparisons(global.device == "cpu", words.weights.is_some());
     let wanted = |line: &String| words.only.as_ref().is_none_or(|word| line.contains(word));
     let lines: Vec<_> = all_lines.iter().filter(|line| wanted(line)).collect();
@@ -138,18 +151,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             all_lines.join("; ")
         );
     }
-    let path = paths::benchmarks(&places::reports());
     if !words.json {
         read_page(&path)?;
     }
     let weights = words.state_dict(global)?;
     let mut all = Vec::new();
-    for line in lines {
+    for (i, line) in lines.iter().enumerate() {
+        tell_of(line, i, lines.len());
         let found = words.compare(global, line, weights.as_ref())?;
         // What was measured is kept, whatever becomes of the rest.
         if !words.json {
-            let page = merged(read_page(&path)?.as_deref(), REPORT, &found);
-            atomic::write(&path, page.as_bytes())?;
+            keep(&path, &found)?;
         }
         all.extend(found);
     }
@@ -158,6 +170,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     printing::line(&format!("{}", path.display()));
     Ok(())
+}
+
+/// The page with these too.
+fn keep(path: &Path, found: &[Comparison]) -> anyhow::Result<()> {
+    let page = merged(read_page(path)?.as_deref(), REPORT, found);
+    Ok(atomic::write(path, page.as_bytes())?)
 }
 
 /// For us alone: another's measuring would be in our numbers, and its writing in our page.
@@ -174,6 +192,11 @@ fn own_page() -> anyhow::Result<Lock> {
     }
 }
 
+/// Of the comparison that begins, of several.
+fn tell_of(line: &str, i: usize, n: usize) {
+    printing::note(&format!("{} of {n}: {line}, some minutes", i + 1));
+}
+
 /// The page as it is; none before the first.
 fn read_page(path: &Path) -> anyhow::Result<Option<String>> {
     match std::fs::read_to_string(path) {
@@ -185,8 +208,11 @@ fn read_page(path: &Path) -> anyhow::Result<Option<String>> {
 
 fn scale_up(words: &Words, global: &Global) -> anyhow::Result<()> {
     let mut found = Vec::new();
-    for place in scale::places(global.threads, global.device == "cpu") {
-        let comparisons = words.compare(global, &format!("training.py {}", place.words()), None)?;
+    let places = scale::places(global.threads, global.device == "cpu");
+    for (i, place) in places.iter().copied().enumerate() {
+        let line = format!("training.py {}", place.words());
+        tell_of(&line, i, places.len());
+        let comparisons = words.compare(global, &line, None)?;
         found.extend(comparisons.into_iter().map(|comparison| (place, comparison)));
     }
     let comparisons: Vec<_> = found.iter().map(|(_, comparison)| comparison).collect();
@@ -243,7 +269,6 @@ impl Words {
         line: &str,
         weights: Option<&StateDict>,
     ) -> anyhow::Result<Vec<Comparison>> {
-        printing::note(&format!("{line}: some minutes"));
         let mut own = line.split(' ');
         let script = places::peers()?.join(own.next().unwrap_or_default());
         compare(self, global, &script, &own.collect::<Vec<_>>(), weights)

@@ -42,8 +42,16 @@ impl Comparison {
             return Some(format!("a speed of {name:?} that is not above zero"));
         }
         let has_line = |text: &String| !text.trim().is_empty() && !text.contains(['\n', '\r']);
-        let lines = [&self.what, &self.machine].into_iter().all(has_line);
-        (!lines).then(|| "what is compared, and the machine, are not a line each".to_owned())
+        let words = [
+            &self.what,
+            &self.unit,
+            &self.ours,
+            &self.versions,
+            &self.machine,
+            &self.date,
+        ];
+        let lines = words.into_iter().chain(self.speeds.keys()).all(has_line);
+        (!lines).then(|| "what is compared, how and where, are not a line each".to_owned())
     }
 
     /// How many times as fast this product is as the fastest of the others, round by round; None without others.

@@ -10,7 +10,6 @@ use sculpt_trainers::{RecordError, Recorded, Recorder};
 use std::cell::Cell;
 use std::env;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::ptr;
 use std::rc::Rc;
@@ -169,10 +168,13 @@ impl Graph<'_> {
     /// Nothing of what is recorded is done, so that nothing is lost where it fails.
     fn record(&mut self) -> Result<(), RecordError> {
         self.call(self.begin)?;
-        // What cannot be recorded, libtorch refuses in its own way; the recording has an end all the same.
-        let worked = panic::catch_unwind(AssertUnwindSafe(|| (self.work)()));
+        // What cannot be recorded is refused in the middle of the work; the recording has an end all the same, and gradients are then
+        // kept or not as before.
+        let mode = tch::no_grad_guard();
+        let worked = printing::unless_refused(|| tch::with_grad(|| (self.work)()));
+        drop(mode);
         let ended = self.call(self.end);
-        worked.map_err(|_| "libtorch's own words are above")?;
+        worked?;
         ended
     }
 }
@@ -290,16 +292,51 @@ mod tests {
         assert_eq!((n.get(), calls(&library).as_str()), (6, "nf"));
         assert!(!graphs.has_replayed());
         let graphs = Graphs::load(&library, 0).unwrap();
+        assert_eq!((refused_within(&graphs), calls(&library).as_str()), (6, "nfnbef"));
+    }
+
+    /// How often work is done in six runs, of which libtorch refuses the fourth: in the middle of it, gradients not kept.
+    fn refused_within(graphs: &Graphs) -> u32 {
         let (n, n_done) = (Cell::new(0), Cell::new(0));
         let work = || {
             n.set(n.get() + 1);
-            assert!(n.get() != 4, "not permitted when a stream is capturing");
+            let x = tch::Tensor::from(2_f32).set_requires_grad(true);
+            (&x * &x).backward();
+            tch::no_grad(|| assert!(n.get() != 4, "not permitted when a stream is capturing"));
             n_done.set(n_done.get() + 1);
         };
         let mut recorded = graphs.start(Box::new(work)).unwrap();
         (0..6).for_each(|_| recorded.run().unwrap());
-        drop(recorded);
-        assert_eq!((n_done.get(), calls(&library).as_str()), (6, "nfnbef"));
+        n_done.get()
+    }
+
+    /// As in the program, whose hook ends the process at every other panic: in a process of its own.
+    #[test]
+    fn a_refusal_does_not_end_the_program() {
+        const CHILD: &str = "SCULPT_TEST_OF_REFUSALS";
+        const NAME: &str = "cuda::graphs::tests::a_refusal_does_not_end_the_program";
+        if env::var_os(CHILD).is_some() {
+            printing::one_sentence_panics();
+            let folder = tempfile::tempdir().unwrap();
+            let graphs = Graphs::load(&stand_in(folder.path()), 0).unwrap();
+            println!("done {} times", refused_within(&graphs));
+            return;
+        }
+        let child = Command::new(env::current_exe().unwrap())
+            .args([NAME, "--exact", "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let [said, noted] = [child.stdout, child.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(
+            child.status.success() && said.contains("done 6 times"),
+            "{said}{noted}"
+        );
+        assert!(
+            noted.contains("they cannot be recorded: not permitted when a stream is capturing"),
+            "{noted}"
+        );
+        assert!(!noted.contains("panicked"), "{noted}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The folder that is carried to a machine with a GPU.
 
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,23 +61,7 @@ fn stand_in_for_torch(folder: &Path) {
 fn the_kit_runs(kit: &Path, folder: &Path) {
     stand_in_for_torch(folder);
     let out = folder.join("results");
-    let run = |words: &[&str]| {
-        let ran = Command::new("python3")
-            .arg(kit.join("run.py"))
-            .args(["--device", "cpu", "--out"])
-            .arg(&out)
-            .args(words)
-            .env("PYTHONPATH", folder)
-            .output()
-            .unwrap();
-        let report = std::fs::read(out.join("kit.json")).unwrap();
-        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
-        (
-            ran.status.success(),
-            report,
-            String::from_utf8_lossy(&ran.stderr).into_owned(),
-        )
-    };
+    let run = |words: &[&str]| run(kit, folder, &out, words);
     let (good, report, said) = run(&["--only", "card,graphs,parity,epochs,sharing"]);
     assert!(good, "{said}");
     let found = |step: &str| &report["steps"][step]["found"];
@@ -87,6 +72,20 @@ fn the_kit_runs(kit: &Path, folder: &Path) {
     assert!(
         found("sharing")["by turns"]["2"].as_f64().unwrap() > 0.0,
         "{report}"
+    );
+
+    let kit_json = out.join("kit.json");
+    let tables = sculpt(&["bench", "report", "--json", "--from", kit_json.to_str().unwrap()]);
+    let tables: Value = serde_json::from_slice(&tables).unwrap();
+    let what: Vec<_> = tables
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["what"].as_str().unwrap())
+        .collect();
+    assert!(
+        what.len() == 2 && what.iter().all(|what| what.starts_with("Epochs of ResNet-8")),
+        "{what:?}"
     );
 
     let words = "figure 10 --preset demo --suite kit --cycles 1 --cycle-epochs 1 --densities 0.1 --seeds 1 --train-images 256";
@@ -112,16 +111,89 @@ fn the_kit_runs(kit: &Path, folder: &Path) {
         .current_dir(&back)
         .status();
     assert!(unpacked.unwrap().success());
-    let verified = Command::new(env!("CARGO_BIN_EXE_sculpt"))
-        .arg("verify")
-        .arg(back.join("kit"))
+    sculpt(&["verify", back.join("kit").to_str().unwrap()]);
+}
+
+/// The kit's script, with a stand-in for torch in `folder`: whether it found all good, kit.json, and what it said.
+fn run(kit: &Path, folder: &Path, out: &Path, words: &[&str]) -> (bool, Value, String) {
+    let ran = Command::new("python3")
+        .arg(kit.join("run.py"))
+        .args(["--device", "cpu", "--out"])
+        .arg(out)
+        .args(words)
+        .env("PYTHONPATH", folder)
+        .output()
+        .unwrap();
+    let report = std::fs::read(out.join("kit.json")).unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    (
+        ran.status.success(),
+        serde_json::from_slice(&report).unwrap(),
+        said,
+    )
+}
+
+/// Training for which there is no time left is stopped, and what there is brought; a machine that has nothing but that goes on from it.
+fn the_clock_stops_and_another_machine_goes_on(kit: &Path, folder: &Path) {
+    let words = "figure 10 --preset demo --suite=long --cycles 30 --cycle-epochs 2 --densities 0.1 --seeds 1 --train-images 256";
+    // The nodes that a machine has finished states of, of its own making.
+    let made = |machine: &str| -> BTreeSet<String> {
+        let runs = folder.join(machine).join("suite-runs");
+        let listed = sculpt(&["ls", "--json", "--runs", runs.to_str().unwrap()]);
+        let listed: Value = serde_json::from_slice(&listed).unwrap();
+        let nodes = listed["nodes"].as_array().unwrap().iter();
+        let done = nodes.filter(|node| node["states"] != serde_json::json!([]));
+        done.map(|node| node["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (here, there) = (folder.join("here"), folder.join("there"));
+    let (good, report, said) = run(
+        kit,
+        folder,
+        &here,
+        &["--only", "train", "--seconds", "9", "--train", words],
+    );
+    assert!(good, "{said}");
+    assert_eq!(
+        report["steps"]["train"]["found"]["ended"], "stopped for want of time",
+        "{report}"
+    );
+    for entry in std::fs::read_dir(&here).unwrap() {
+        let archive = entry.unwrap();
+        if archive.file_name().to_string_lossy().starts_with("published.") {
+            std::fs::copy(archive.path(), kit.join(archive.file_name())).unwrap();
+        }
+    }
+    let (good, report, said) = run(kit, folder, &there, &["--only", "train", "--train", words]);
+    assert!(good && said.contains("taken up: published.0.tar.xz"), "{said}");
+    assert_eq!(
+        report["steps"]["train"]["found"]["ended"], "ended by itself with 0",
+        "{report}"
+    );
+    assert!(there.join("published.1.tar.xz").is_file(), "numbers go on");
+    let (before, after) = (made("here.work"), made("there.work"));
+    assert!(
+        before.len() > 4 && before.is_disjoint(&after),
+        "{before:?}, {after:?}"
+    );
+    assert_eq!(before.len() + after.len(), 69, "what `plan` counts");
+    sculpt(&[
+        "verify",
+        folder.join("there.work/data/published/long").to_str().unwrap(),
+    ]);
+}
+
+/// What the program under test prints, where it succeeds.
+fn sculpt(words: &[&str]) -> Vec<u8> {
+    let ran = Command::new(env!("CARGO_BIN_EXE_sculpt"))
+        .args(words)
         .output()
         .unwrap();
     assert!(
-        verified.status.success(),
-        "{}",
-        String::from_utf8_lossy(&verified.stderr)
+        ran.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&ran.stderr)
     );
+    ran.stdout
 }
 
 /// What has no place stays, until what was packed is taken away; files larger than an archive come in pieces; a log keeps its ends.
@@ -134,7 +206,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import gpu_kit
 class Args:
-    out, device, seconds, only = sys.argv[2], "cpu", 1, None
+    out, device, seconds, only, data, unpack = sys.argv[2], "cpu", 1, None, None, None
 kit = gpu_kit.Kit(Args)
 for letter in "abcd":
     kit.log.write(letter * (4 << 20))
@@ -142,8 +214,8 @@ kit.shorten_log()
 kit.say("more")
 content = (kit.out / "kit.log").read_text()
 end = chr(10)
-assert len(content) < 13 << 20 and content.startswith("a" * (4 << 20) + end + "...") and content.endswith("dmore" + end), content[-20:]
-assert "b" * 1000 not in content and content.count("c") >= 4 << 20
+assert len(content) < 4 << 20 and content.startswith("a" * (1 << 20) + end + "...") and content.endswith("dmore" + end), content[-20:]
+assert "b" * 1000 not in content and content.count("d") >= (2 << 20) - 10
 
 # Archives of 300 kB, two at a time: of ten files of 100 kB and one of 500 kB, which is three pieces.
 import random, subprocess
@@ -211,11 +283,13 @@ fn the_kit_is_whole_and_runs_and_its_library_fits_libtorch() {
         "run.py",
         "training.py",
         "hessian.py",
+        "machine.py",
         "pyhessian/hessian.py",
     ] {
         assert!(kit.join(file).is_file(), "{file}");
     }
     the_kit_runs(&kit, folder.path());
+    the_clock_stops_and_another_machine_goes_on(&kit, folder.path());
     let needed = symbols(&kit.join("libsculpt_graphs.so"), "--undefined-only");
     let is_torchs = |name: &&String| {
         name.starts_with("_ZN2at") || name.starts_with("_ZN3c10") || name.starts_with("_ZNK3c10")
@@ -242,7 +316,14 @@ fn the_kit_is_whole_and_runs_and_its_library_fits_libtorch() {
         .collect();
     assert!(lacking.is_empty(), "{lacking:?}");
     let of_kit = symbols(&kit.join("libsculpt_graphs.so"), "--defined-only");
-    for function in ["new", "begin", "end", "replay", "free"] {
-        assert!(of_kit.contains(&format!("sculpt_graph_{function}")), "{function}");
+    for function in [
+        "graph_new",
+        "graph_begin",
+        "graph_end",
+        "graph_replay",
+        "graph_free",
+        "give_back",
+    ] {
+        assert!(of_kit.contains(&format!("sculpt_{function}")), "{function}");
     }
 }
