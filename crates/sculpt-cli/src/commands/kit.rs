@@ -46,9 +46,14 @@ pub(super) fn comparisons(path: &Path) -> anyhow::Result<Vec<Comparison>> {
     let mut file = File::open(path).with_context(place)?.take(MOST + 1);
     file.read_to_string(&mut content).with_context(place)?;
     if content.len() as u64 > MOST {
-        bail!("{} has more than {} MiB, and is no kit.json", place(), MOST >> 20);
+        bail!(
+            "{} has more than {} MiB, and is no report of the GPU kit's",
+            place(),
+            MOST >> 20
+        );
     }
-    let kit: Kit = serde_json::from_str(&content).with_context(|| format!("{} is no kit.json", place()))?;
+    let kit: Kit = serde_json::from_str(&content)
+        .with_context(|| format!("{} is no report of the GPU kit's", place()))?;
     let mut all = Vec::new();
     for (name, step) in kit.steps {
         for found in step.found.comparisons {
