@@ -39,10 +39,8 @@ call of `train`, after what is there was taken away, brings what no call has bro
 import argparse
 import array
 import contextlib
-import glob
-import hashlib
+import fcntl
 import json
-import lzma
 import math
 import os
 import random
@@ -52,10 +50,11 @@ import signal
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
+
+import gpu_kit_archives as archives
 
 try:
     import torch
@@ -63,8 +62,7 @@ except ImportError:
     torch = None
 
 HERE = Path(__file__).resolve().parent
-# Bytes of an archive, and archives: with the log and kit.json less than 64 MiB.
-PART, PARTS = 15 << 20, 4
+STEPS = ["card", "graphs", "parity", "speed", "hessian", "epochs", "sharing", "train"]
 # Of a log that becomes too long, what is kept: its beginning and its end.
 HEAD, TAIL = 1 << 20, 2 << 20
 # On an H100 or H200: seconds of an epoch alone, epochs a second of several processes, and how many times as fast as PyTorch's fastest form.
@@ -104,23 +102,41 @@ class Kit:
     def __init__(self, args):
         self.args, self.begun = args, time.monotonic()
         self.out = Path(args.out).resolve()
-        self.out.mkdir(parents=True, exist_ok=True)
-        self.log = open(self.out / "kit.log", "a", encoding="utf-8")
         self.work = self.out.parent / (self.out.name + ".work")
-        self.work.mkdir(exist_ok=True)
-        self.report = {"device": args.device, "torch": torch.__version__, "steps": {}}
-        # Also where --out is emptied between two calls.
-        before = self.work / "kit.json"
-        if before.exists() and (known := json.loads(before.read_text()))["device"] == args.device:
-            self.report["steps"] = known["steps"]
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            self.log = open(self.out / "kit.log", "a", encoding="utf-8")
+            self.work.mkdir(exist_ok=True)
+            self.lock = open(self.work / "lock", "w")
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"--out: another run.py is at work in {self.out}")
+        except OSError as error:
+            sys.exit(f"--out: {error}")
+        self.report = {"device": args.device, "torch": torch.__version__, "steps": self.before()}
         libraries = str(Path(torch.__file__).parent / "lib")
         own = {"LD_LIBRARY_PATH": libraries, "SCULPT_ROOT": str(self.work), "PYTHONPATH": str(HERE)}
         self.environment = os.environ | own
-        if any(step in self.report["steps"] and self.found(step).get("good") is not True for step in ("graphs", "epochs")):
+        if any("error" in self.found(step) or self.found(step).get("good") is False for step in ("graphs", "epochs")):
             self.environment["SCULPT_CUDA_GRAPHS"] = "0"
         self.device = "cuda:0" if args.device == "cuda" else args.device
         self.data = args.data and str(((HERE if args.unpack else Path.cwd()) / args.data).resolve())
         self.unpacked = False
+
+    def before(self):
+        """The steps of earlier calls, also where --out is emptied between two."""
+        path = self.work / "kit.json"
+        try:
+            known = json.loads(path.read_text())
+            device, steps = known["device"], known["steps"]
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, TypeError) as error:
+            print(f"{path} is damaged and left out: {error}", file=sys.stderr)
+            return {}
+        if device != self.args.device:
+            sys.exit(f"--out: {self.out} has what was found on {device}: another folder is needed for {self.args.device}")
+        return steps
 
     def unpack(self):
         """Makes the data, once a call; where that fails the step does that needs them."""
@@ -142,7 +158,13 @@ class Kit:
         """Standard output of a command that succeeds."""
         self.say("$ " + shlex.join(map(str, command)))
         made = subprocess.run(
-            list(map(str, command)), cwd=self.work, env=environment or self.environment, capture_output=True, text=True, timeout=limit
+            list(map(str, command)),
+            cwd=self.work,
+            env=environment or self.environment,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            preexec_fn=end_with_parent(),
         )
         self.log.write(made.stdout[-20000:] + made.stderr[-20000:])
         self.log.flush()
@@ -156,7 +178,7 @@ class Kit:
         return json.loads(text) if "--json" in words else text
 
     def step(self, name, work):
-        if self.args.only and name not in self.args.only.split(","):
+        if name not in self.args.only:
             return
         begun = time.monotonic()
         self.say(f"== {name}")
@@ -167,7 +189,7 @@ class Kit:
             self.say(f"{name}: {found['error']}")
         self.report["steps"][name] = {"seconds": round(time.monotonic() - begun, 2), "found": found}
         for folder in (self.out, self.work):
-            (folder / "kit.json").write_text(json.dumps(self.report, indent=1))
+            archives.write(folder / "kit.json", json.dumps(self.report, indent=1))
         self.say(f"{name}: {time.monotonic() - begun:.1f} s, {self.left():.0f} s left")
         self.shorten_log()
 
@@ -182,7 +204,7 @@ class Kit:
         found = {"torch sees": torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"}
         try:
             found["nvidia-smi"] = self.call(["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv"])
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             found["nvidia-smi"] = str(error)
         found["sculpt"] = self.sculpt("bench train --model resnet20 --batch 64 --steps 2 --json")
         return found
@@ -192,10 +214,10 @@ class Kit:
         if self.args.device != "cuda":
             words = "bench train --model resnet8 --batch 8 --steps 18 --density 0.1 --json"
         self.environment.pop("SCULPT_CUDA_GRAPHS", None)
-        alone, graphs, found = self.beside_one_by_one("losses with and without graphs", words, words)
+        alone, graphs, found = self.beside_one_by_one("graphs", "losses with and without graphs", words, words)
         return found | {"images/s one by one": alone["images_per_second"], "images/s": graphs["images_per_second"]}
 
-    def beside_one_by_one(self, tolerance, words_alone, words):
+    def beside_one_by_one(self, step, tolerance, words_alone, words):
         """What is found without graphs and with them, and how far losses differ; where that is too far, what follows goes without."""
         good, without = False, self.environment.get("SCULPT_CUDA_GRAPHS") == "0"
         try:
@@ -206,10 +228,13 @@ class Kit:
             most = max(TOLERANCES[tolerance], min(0.1, 4 * off(again)))
             launched = graphs["launched"]
             good = off(graphs) <= most and (launched == "graph" or without or self.args.device != "cuda")
+            if good and without and self.args.device == "cuda":
+                # Nothing was compared: what an earlier call found stays.
+                good = self.found(step).get("good")
             found = {"launched": launched, "losses off by": off(graphs), "two runs one by one off by": off(again), "tolerance": most, "good": good}
             return alone, graphs, found
         finally:
-            if not good:
+            if not good and not without:
                 self.say("graphs: NOT GOOD; what follows goes without")
                 self.environment["SCULPT_CUDA_GRAPHS"] = "0"
 
@@ -297,7 +322,7 @@ class Kit:
         return f"bench epoch --model resnet8 --width 4 --batch 64 --images 1000 --size 8 --epochs {epochs} --density 0.1 --threads 1 --json"
 
     def epochs(self):
-        alone, graphs, found = self.beside_one_by_one("losses of epochs with and without graphs", self.epoch_words(2), self.epoch_words(5))
+        alone, graphs, found = self.beside_one_by_one("epochs", "losses of epochs with and without graphs", self.epoch_words(2), self.epoch_words(5))
         launched = "as graphs" if graphs["launched"] == "graph" else "one by one"
         how = f"{graphs['kernels']}, operations launched {launched}"
         return found | {
@@ -332,7 +357,8 @@ class Kit:
         reports = []
 
         def together(n):
-            running = [subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=subprocess.PIPE, stderr=self.log) for _ in range(n)]
+            started = {"cwd": self.work, "env": self.environment, "stdout": subprocess.PIPE, "stderr": self.log, "preexec_fn": end_with_parent()}
+            running = [subprocess.Popen(command, **started) for _ in range(n)]
             try:
                 said = [one.communicate(timeout=max(60, self.left() / 2))[0] for one in running]
             finally:
@@ -418,112 +444,76 @@ class Kit:
         if suite is None:
             raise RuntimeError("--train names its suite: --suite NAME")
         self.take_up()
+        published = self.work / "data" / "published" / suite
         command = [str(HERE / "sculpt"), "reproduce", *words, "--runs", "suite-runs", "--device", self.device]
         self.say("$ " + shlex.join(command))
         # To stop, to look at the test images of every state, and to pack.
-        keep = max(60, self.left() / 4) if self.left() > 300 else 5
+        keep = min(max(60, self.left() / 4), self.left() / 2)
         # Of its own file: what is said in hours is no part of what comes back, its end is.
         said_in_training = self.work / "training.log"
+        found = {}
         with open(said_in_training, "wb") as log:
-            training = subprocess.Popen(command, cwd=self.work, env=self.environment, stdout=log, stderr=log)
+            training = subprocess.Popen(
+                command, cwd=self.work, env=self.environment, stdout=log, stderr=log, preexec_fn=end_with_parent(), start_new_session=True
+            )
             try:
-                training.wait(timeout=max(1, self.left() - keep))
-                ended = f"ended by itself with {training.returncode}"
-            except subprocess.TimeoutExpired:
+                code = training.wait(timeout=max(1, self.left() - keep))
+                ended = f"ended by itself with {code}"
+                if code != 0:
+                    words_of = said_in_training.read_bytes().decode(errors="replace").strip().splitlines()
+                    found["error"] = f"sculpt reproduce ended with {code}: {words_of[-1] if words_of else 'nothing was said'}"
+            except (subprocess.TimeoutExpired, KeyboardInterrupt) as why:
                 training.send_signal(signal.SIGINT)
                 try:
                     training.wait(timeout=max(30, self.left() - 30))
-                    ended = "stopped for want of time"
+                    ended = "stopped by a signal" if isinstance(why, KeyboardInterrupt) else "stopped for want of time"
                 except subprocess.TimeoutExpired:
                     ended = "killed, since it did not stop in time"
             finally:
                 training.kill()
                 training.wait()
         self.log.write(said_in_training.read_bytes()[-(1 << 20) :].decode(errors="replace"))
-        of_data = [word for i, word in enumerate(words) if word in ("--data", "--data-name") or words[i - 1] in ("--data", "--data-name")]
+        flags = ("--data", "--data-name", "--leave-out")
+        of_data = [word for i, word in enumerate(words) if word in flags or words[i - 1] in flags]
         publish = [HERE / "sculpt", "publish", "--suite", suite, "--unfinished", "--runs", "suite-runs", "--device", self.device, *of_data]
-        said = self.call(publish)
-        return {"ended": ended, "published": said.strip()[-600:]} | self.pack(self.work / "data" / "published" / suite)
+        found = {"ended": ended} | found
+        try:
+            found["published"] = self.call(publish).strip()[-600:]
+            found |= archives.pack(published, self.out, HERE, self.work / "brought.json")
+        except RuntimeError as error:
+            found["error"] = "; ".join([*([found["error"]] if "error" in found else []), str(error)])
+        return found
 
     def take_up(self):
-        """What earlier calls brought away, on another machine perhaps, and what lies in the kit's folder: published states are not trained anew."""
+        """Published states of before, from archives that lie in the kit's folder or in --out, are not trained anew."""
         record, published = self.work / "brought.json", self.work / "data" / "published"
-        archives = sorted(HERE.glob("published.*.tar.xz"), key=lambda path: int(path.name.split(".")[1]))
-        if record.exists() or not archives:
+        lying = archives.numbered(HERE, self.out)
+        if record.exists() or published.exists() or not lying:
             return
-        published.mkdir(parents=True, exist_ok=True)
-        for archive in archives:
-            with tarfile.open(archive) as tar:
-                tar.extractall(published, filter="data")
-        for first in published.rglob("*.piece-000"):
-            whole_name, digest, _ = first.name.rsplit(".", 2)
-            whole_file = first.with_name(whole_name)
-            content = b"".join(piece.read_bytes() for piece in sorted(first.parent.glob(f"{glob.escape(whole_name)}.{digest}.piece-*")))
-            # Of a file that grew since, the pieces of before are no file.
-            if hashlib.sha256(content).hexdigest().startswith(digest):
-                whole_file.write_bytes(content)
-        for piece in published.rglob("*.piece-*"):
-            piece.unlink()
-        self.say(f"taken up: {', '.join(path.name for path in archives)}")
-        record.write_text(json.dumps({"archives": 1 + int(archives[-1].name.split(".")[1])}))
-
-    def pack(self, folder):
-        """Archives of what no call has brought of a folder's files, as they are now, beside those that still lie there."""
-        record = self.work / "brought.json"
-        brought = json.loads(record.read_text()) if record.exists() else {}
-        if not folder.is_dir():
-            raise RuntimeError(f"{folder} is not there: nothing was published")
-        files = {str(path.relative_to(folder.parent)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-        digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-        pieces = [piece for name, path in files.items() for piece in cut(name, digests[name], path.stat().st_size)]
-        key = lambda piece: f"{piece[0]} {piece[2]}"
-        new = [piece for piece in pieces if brought.get(key(piece)) != digests[piece[0]]]
-        there = {path.name for path in self.out.glob("published.*.tar.xz")}
-        parts, left = fill(new, PARTS - len(there))
-        # Numbers go on, so that archives of two calls do not take each other's place where they are gathered.
-        first = brought.get("archives", 0)
-        for number, part in enumerate(parts, first):
-            # Weights hardly shrink, and there is no time.
-            archive = self.out / f"published.{number}.tar.xz"
-            with lzma.open(archive, "wb", preset=1) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
-                for name, as_named, begin, length in part:
-                    about = tarfile.TarInfo(as_named)
-                    about.size = length
-                    with open(files[name], "rb") as content:
-                        content.seek(begin)
-                        tar.addfile(about, content)
-            brought |= {key(piece): digests[piece[0]] for piece in part} | {"archives": number + 1}
-        record.write_text(json.dumps(brought))
-        names = sorted({piece[0] for piece in left})
-        return {"files": len(files), "new archives": len(parts), "files that no call has brought": len(names), "such as": names[:3]}
+        archives.take_up(lying, published, record)
+        self.say(f"taken up: {', '.join(path.name for _, path in lying)}")
 
 
-# Of a tar: a header, perhaps with a long name, and what fills up its last block; of an archive, its end and what xz adds to what does not shrink.
-HEADER, ENDS = 4096, 64 << 10
+def end_with_parent():
+    """Run in a child as it starts, it has it end with this process, whatever ends that: nobody would read what goes on, or free the card."""
+    from machine import end_with_parent
+
+    return end_with_parent
 
 
-def cut(name, digest, bytes):
-    """A file as (file, name in the archive, first byte, bytes), or as pieces of it that an archive holds, called by its content: of another they are others."""
-    most = PART - ENDS - HEADER
-    if bytes <= most:
-        return [(name, name, 0, bytes)]
-    return [(name, f"{name}.{digest[:8]}.piece-{begin // most:03}", begin, min(most, bytes - begin)) for begin in range(0, bytes, most)]
+def time_limit(word):
+    seconds = float(word)
+    if not 1 <= seconds <= 1e6:
+        raise argparse.ArgumentTypeError(f"{word} is not within 1 and 1,000,000 seconds")
+    return seconds
 
 
-def fill(pieces, most):
-    """Pieces in so many lists at most, each less than PART together as they are; and those that have no place."""
-    parts, room, left = [], 0, []
-    for piece in pieces:
-        bytes = piece[3] + HEADER
-        if bytes > room:
-            if len(parts) >= most:
-                left.append(piece)
-                continue
-            parts.append([])
-            room = PART - ENDS
-        parts[-1].append(piece)
-        room -= bytes
-    return parts, left
+def named_steps(words):
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    unknown = [name for name in names if name not in STEPS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'} is no step; they are {', '.join(STEPS)}")
+    return names
 
 
 def whole(text):
@@ -564,24 +554,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="folder that the results go into")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
-    parser.add_argument("--only", help="steps to take, with commas between; all where none is named")
-    parser.add_argument("--seconds", type=float, default=570.0, help="after which training is stopped, from the start of this call; other steps share them (default 570: less than a call of ten minutes)")
+    parser.add_argument("--only", type=named_steps, default=STEPS, help="steps to take, with commas between; all where none is named")
+    parser.add_argument("--seconds", type=time_limit, default=570.0, help="after which training is stopped, from the start of this call; other steps share them (default 570: less than a call of ten minutes)")
     parser.add_argument("--data", help="folder that the word DATA in --train stands for")
     parser.add_argument("--unpack", help="command, run in the kit's folder, that makes the data")
     parser.add_argument("--train", help="words for `sculpt reproduce`, --suite among them")
     args = parser.parse_args()
     if torch is None:
         sys.exit(f"{sys.executable} has no torch: run this with a Python that has torch 2.11.0, with CUDA, whose libraries sculpt uses")
+    if args.only is not STEPS and "train" in args.only and not args.train:
+        parser.error("--only train: --train says what")
+    # Whoever ends this by it wants what there is.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     kit = Kit(args)
-    kit.step("card", kit.card)
-    kit.step("graphs", kit.graphs)
-    kit.step("parity", kit.parity)
-    kit.step("speed", kit.speed)
-    kit.step("hessian", kit.hessian)
-    kit.step("epochs", kit.epochs)
-    kit.step("sharing", kit.sharing)
-    if args.train:
-        kit.step("train", kit.train)
+    try:
+        for name in STEPS:
+            if name != "train" or args.train:
+                kit.step(name, getattr(kit, name))
+    except KeyboardInterrupt:
+        kit.say("ended by a signal, in the middle of a step")
+        sys.exit(1)
     steps = kit.report["steps"]
     failed = lambda found: "error" in found or any("error" in one for one in found.get("comparisons", []))
     bad = [name for name, step in steps.items() if failed(step["found"])]

@@ -32,8 +32,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from machine import machine, today
-from training import ResNet20, end_with_parent, in_f32, printed, started
+from machine import end_with_parent, machine, today
+from training import ResNet20, in_f32, printed, started
 
 WHATS = {
     "eigenvalue": "Largest Hessian eigenvalue",

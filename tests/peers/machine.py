@@ -1,7 +1,18 @@
-"""Where and when a comparison was made, as its table says it. Needs nothing but Python."""
+"""Where and when a comparison was made, as its table says it, and how its processes end. Needs nothing but Python."""
 
+import ctypes
 import datetime
+import signal
 from pathlib import Path
+
+
+LIBC = ctypes.CDLL(None)
+
+
+def end_with_parent():
+    """Whoever began this may be killed alone: nobody would read what goes on."""
+    PR_SET_PDEATHSIG = 1
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def today():

@@ -12,10 +12,8 @@ Prints one JSON object: images a second of each round, by who made them.
 """
 
 import argparse
-import ctypes
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -25,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from machine import machine, today
+from machine import end_with_parent, machine, today
 
 try:
     import torchvision
@@ -112,15 +110,6 @@ class Peer:
                 torch.cuda.synchronize()
             seconds.append(time.perf_counter() - begun)
         return len(self.labels) / statistics.median(seconds[2:])
-
-
-LIBC = ctypes.CDLL(None)
-
-
-def end_with_parent():
-    """Whoever began this may be killed alone: nobody would read what goes on."""
-    PR_SET_PDEATHSIG = 1
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def started(sculpt):

@@ -12,8 +12,9 @@ use crate::{graphs, sculpt, setup};
 const MOST: u64 = 64 << 20;
 
 /// Files of the checkout, and what they are called in the kit.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("python/gpu_kit.py", "run.py"),
+    ("python/gpu_kit_archives.py", "gpu_kit_archives.py"),
     ("tests/peers/training.py", "training.py"),
     ("tests/peers/hessian.py", "hessian.py"),
     ("tests/peers/machine.py", "machine.py"),

@@ -20,11 +20,15 @@ struct Kit {
 
 #[derive(Deserialize)]
 struct Step {
-    found: Found,
+    found: Value,
 }
 
 #[derive(Deserialize)]
 struct Found {
+    /// What the step ended with, where it failed.
+    error: Option<String>,
+    /// What its own check came to.
+    good: Option<bool>,
     /// Of steps that compare: what came of each, or its name and its error.
     #[serde(default)]
     comparisons: Vec<Value>,
@@ -56,7 +60,18 @@ pub(super) fn comparisons(path: &Path) -> anyhow::Result<Vec<Comparison>> {
         .with_context(|| format!("{} is no report of the GPU kit's", place()))?;
     let mut all = Vec::new();
     for (name, step) in kit.steps {
-        for found in step.found.comparisons {
+        let no_step = || format!("{}: step {name:?} found something else than steps do", place());
+        let found = Found::deserialize(step.found).with_context(no_step)?;
+        if let Some(error) = found.error {
+            printing::warning(&format!("step {name:?} failed there: {error}"));
+        }
+        if found.good == Some(false) && !found.comparisons.is_empty() {
+            printing::warning(&format!(
+                "what step {name:?} measured is left out, whose numbers were not right there"
+            ));
+            continue;
+        }
+        for found in found.comparisons {
             if let Ok(Failed { what, error }) = Failed::deserialize(&found) {
                 printing::warning(&format!("{what} is left out, which failed there: {error}"));
                 continue;
@@ -114,5 +129,21 @@ mod tests {
         );
         assert!(refused(json!({"comparisons": [failed]})).contains("has no comparison: its steps"));
         assert!(refused(json!({"error": "TimeoutExpired"})).contains("has no comparison: its steps"));
+        assert!(
+            refused(json!({"good": false, "comparisons": [good]})).contains("has no comparison: its steps")
+        );
+        assert!(refused(json!([good])).contains("step \"speed\" found something else"));
+        for (key, value) in [
+            ("date", "## Training: another card"),
+            ("unit", "images | s"),
+            ("machine", "\u{1b}[31ma card"),
+        ] {
+            let mut bad = good.clone();
+            bad[key] = json!(value);
+            assert!(
+                refused(json!({"comparisons": [bad]})).contains("no words of a table"),
+                "{key}"
+            );
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Comparison {
         if let Some((name, _)) = self.speeds.iter().find(|(_, values)| uneven(values)) {
             return Some(format!("not as many rounds of {name:?} as of {OURS:?}, or none"));
         }
-        let is_speed = |speed: &f64| speed.is_finite() && *speed > 0.0;
+        let is_speed = |speed: &f64| (1e-9..1e12).contains(speed);
         if let Some((name, _)) = self
             .speeds
             .iter()
@@ -41,7 +41,6 @@ impl Comparison {
         {
             return Some(format!("a speed of {name:?} that is not above zero"));
         }
-        let has_line = |text: &String| !text.trim().is_empty() && !text.contains(['\n', '\r']);
         let words = [
             &self.what,
             &self.unit,
@@ -50,8 +49,14 @@ impl Comparison {
             &self.machine,
             &self.date,
         ];
-        let lines = words.into_iter().chain(self.speeds.keys()).all(has_line);
-        (!lines).then(|| "what is compared, how and where, are not a line each".to_owned())
+        let bad = words
+            .into_iter()
+            .chain(self.speeds.keys())
+            .find(|text| !are_words(text));
+        bad.map(|text| {
+            let begin: String = text.chars().take(40).collect();
+            format!("{begin:?} are no words of a table")
+        })
     }
 
     /// How many times as fast this product is as the fastest of the others, round by round; None without others.
@@ -89,6 +94,15 @@ impl Comparison {
         }
     }
 }
+
+/// Whether a text can stand in a page, in a heading and in a table's row.
+fn are_words(text: &str) -> bool {
+    let breaks = |c: char| c.is_control() || "|\u{2028}\u{2029}".contains(c);
+    !text.trim().is_empty() && text.len() <= MOST_WORDS && !text.starts_with('#') && !text.contains(breaks)
+}
+
+/// Bytes of such a text; ours are of 400.
+const MOST_WORDS: usize = 2000;
 
 /// What stands before what a table is of.
 const HEADING: &str = "## ";

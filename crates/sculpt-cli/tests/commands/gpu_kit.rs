@@ -204,7 +204,7 @@ fn what_comes_back_keeps_within_limits() {
     let script = r#"
 import sys
 sys.path.insert(0, sys.argv[1])
-import gpu_kit
+import gpu_kit, gpu_kit_archives
 class Args:
     out, device, seconds, only, data, unpack = sys.argv[2], "cpu", 1, None, None, None
 kit = gpu_kit.Kit(Args)
@@ -219,7 +219,7 @@ assert "b" * 1000 not in content and content.count("d") >= (2 << 20) - 10
 
 # Archives of 300 kB, two at a time: of ten files of 100 kB and one of 500 kB, which is three pieces.
 import random, subprocess
-gpu_kit.PART, gpu_kit.PARTS = 300 << 10, 2
+gpu_kit_archives.PART, gpu_kit_archives.PARTS = 300 << 10, 2
 suite, back = kit.work / "suite", kit.out.parent / "back"
 for folder in (suite / "deep", back):
     folder.mkdir(parents=True)
@@ -228,16 +228,16 @@ for i in range(10):
 (suite / "large").write_bytes(random.randbytes(500 << 10))
 def taken_away():
     for archive in sorted(kit.out.glob("published.*")):
-        assert archive.stat().st_size <= gpu_kit.PART, archive
+        assert archive.stat().st_size <= gpu_kit_archives.PART, archive
         subprocess.run(["tar", "-xJf", archive], cwd=back, check=True)
         archive.unlink()
 counts = []
 for call in range(6):
-    found = kit.pack(suite)
+    found = gpu_kit_archives.pack(suite, kit.out, kit.out, kit.work / "brought.json")
     # A call after which nothing is taken away brings nothing more, and loses nothing.
     before = sorted(kit.out.glob("published.*"))
-    if len(before) == gpu_kit.PARTS:
-        assert kit.pack(suite)["new archives"] == 0 and sorted(kit.out.glob("published.*")) == before
+    if len(before) == gpu_kit_archives.PARTS:
+        assert gpu_kit_archives.pack(suite, kit.out, kit.out, kit.work / "brought.json")["new archives"] == 0 and sorted(kit.out.glob("published.*")) == before
     taken_away()
     counts.append((found["new archives"], found["files that no call has brought"]))
     if call == 3:
@@ -284,6 +284,7 @@ fn the_kit_is_whole_and_runs_and_its_library_fits_libtorch() {
         "training.py",
         "hessian.py",
         "machine.py",
+        "gpu_kit_archives.py",
         "pyhessian/hessian.py",
     ] {
         assert!(kit.join(file).is_file(), "{file}");
