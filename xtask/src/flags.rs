@@ -17,6 +17,7 @@ Usage: cargo xtask <command>
                      damaged files (RUN_SLOW_TESTS; SCULPT_FUZZ_SECONDS a parser, else 600)
   gpu-kit OUT [--with FILE] [--binary FILE]
                      what a machine with a GPU needs that has neither Rust nor network, into the folder OUT;
+                     --with: another file to carry, such as the archive of the data;
                      --binary: a `sculpt` built before, instead of one built now
   help               this
 

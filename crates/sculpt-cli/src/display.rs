@@ -57,7 +57,8 @@ pub(crate) fn tell_of_products(done: Weak<AtomicUsize>, at_most: usize) {
 fn products_line(done: usize, at_most: usize, since: Duration) -> String {
     // How many a search takes, nobody knows before: the most of them says nothing of the time to go.
     format!(
-        "{done} products in {}; at most {at_most}, fewer where a search converges before",
+        "{} in {}; at most {at_most}, fewer where a search converges before",
+        counted(done, "product"),
         duration(since.as_secs_f64())
     )
 }

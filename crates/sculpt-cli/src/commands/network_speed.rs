@@ -7,7 +7,7 @@ use crate::commands::model::ModelWords;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use clap::{Args, value_parser};
-use sculpt_experiments::limits;
+use sculpt_experiments::{counted, limits};
 use sculpt_hessian::{Hessian, MeanLoss, Product};
 use sculpt_masks::{Density, Mask};
 use sculpt_models::{ModelSpec, Precision};
@@ -128,8 +128,12 @@ impl NetworkWords {
         }
         let size = report.size;
         printing::line(&format!(
-            "{} ({} parameters, density {:.4}), {images} images of {size} x {size} at once, {} threads on {}",
-            report.model, report.n_parameters, report.density, report.threads, report.device
+            "{} ({} parameters, density {:.4}), {images} images of {size} x {size} at once, {} on {}",
+            report.model,
+            report.n_parameters,
+            report.density,
+            counted(report.threads, "thread"),
+            report.device
         ));
         printing::line(&format!(
             "{:.1} images/s: {what} in {:.4} s, the median of {}",

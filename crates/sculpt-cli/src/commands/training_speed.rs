@@ -296,15 +296,15 @@ impl NetworkWords {
 impl Described {
     fn print(&self) {
         printing::line(&format!(
-            "{} ({} parameters, density {:.4}), {} images of {} x {} a step, {:?}, {} threads on {}",
+            "{} ({} parameters, density {:.4}), {} images of {} x {} a step, {}, {} on {}",
             self.model,
             self.n_parameters,
             self.density,
             self.batch,
             self.size,
             self.size,
-            self.precision,
-            self.threads,
+            format!("{:?}", self.precision).to_lowercase(),
+            counted(self.threads, "thread"),
             self.device
         ));
         printing::line(&format!("{}: {}", self.kernels, self.why));
@@ -407,7 +407,7 @@ impl Trained<'_> {
         let limit = work.most(self.precision);
         let [share, taken, limit] = [work.share_kept, work.work, limit].map(|share| 100.0 * share);
         let all = format!(
-            "{share:.0} % of the multiplications are by kept weights, the work {taken:.0} % of what 3 x 3 kernels would take one by one"
+            "kept weights make {share:.0} % of all multiplications, our convolutions take {taken:.0} % of the work of all one by one"
         );
         if work.is_ours(self.precision, n_images) {
             let layers = format!(
@@ -419,9 +419,12 @@ impl Trained<'_> {
                 n if n == work.n_layers => "all weights",
                 _ => "kept weights alone, or all",
             };
-            return (kernels, format!("{all}, at most {limit:.0} %; {layers}"));
+            return (
+                kernels,
+                format!("{all}, and are used up to {limit:.0} %; {layers}"),
+            );
         }
-        let mut why = format!("{all}; up to {limit:.0} %, in batches of 32 and more, they are our own");
+        let mut why = format!("{all}, and are used up to {limit:.0} %, in batches of 32 and more");
         if self.precision == Precision::Bf16 && !has_bf16() {
             why.push_str("; in f32 on rounded numbers, for want of bfloat16 units in this processor");
         }

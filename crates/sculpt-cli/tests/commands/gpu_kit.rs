@@ -248,14 +248,108 @@ assert b"".join(piece.read_bytes() for piece in pieces) == (suite / "large").rea
 for i in range(10):
     assert (back / "suite/deep" / f"{i}").read_bytes() == (suite / "deep" / f"{i}").read_bytes(), i
 "#;
+    python(script, folder.path());
+}
+
+/// A script that has the kit's modules' folder as its first word and a folder of its own as its second, and must end well.
+fn python(script: &str, folder: &Path) {
     let ran = Command::new("python3")
         .args(["-B", "-c", script])
         .arg(root().join("python"))
-        .arg(folder.path().join("out"))
-        .env("PYTHONPATH", folder.path())
+        .arg(folder.join("out"))
+        .env("PYTHONPATH", folder)
         .output()
         .unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// What several calls on several machines bring is one suite: complete or refused, the newest of each file, and nothing twice.
+#[test]
+fn archives_are_taken_up_by_another_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+import sys
+sys.path.insert(0, sys.argv[1])
+import json, pathlib, random, shutil
+import gpu_kit_archives as archives
+archives.PART, archives.PARTS = 300 << 10, 2
+home = pathlib.Path(sys.argv[2])
+class Machine:
+    def __init__(self, name):
+        self.out, self.kit, self.data = (home / name / part for part in ("out", "kit", "data"))
+        for part in (self.out, self.kit, self.data):
+            part.mkdir(parents=True)
+        self.record, self.published = home / name / "brought.json", self.data / "published"
+    def pack(self):
+        return archives.pack(self.published / "suite", self.out, self.kit, self.record)
+    def take_up(self, *others):
+        for other in others:
+            for path in other.glob("*"):
+                shutil.copy(path, self.kit)
+        archives.take_up(archives.numbered(self.kit, self.out), self.published, self.record)
+def refused(work):
+    try:
+        work()
+    except RuntimeError as error:
+        return str(error)
+    raise AssertionError("not refused")
+def content(machine):
+    files = (machine.published / "suite").rglob("*")
+    return {str(path.relative_to(machine.published)): path.read_bytes() for path in files if path.is_file()}
+
+# Seven checkpoints of 100 kB, one of 500 kB, and what says so: more than one call brings.
+first = Machine("first")
+suite = first.published / "suite"
+(suite / "checkpoints").mkdir(parents=True)
+for i in range(8):
+    (suite / "checkpoints" / f"{i}.safetensors").write_bytes(random.randbytes(500 << 10 if i == 7 else 100 << 10))
+(suite / "metrics.parquet").write_bytes(random.randbytes(400 << 10))
+manifest = {"checkpoints": [{"file": f"checkpoints/{i}.safetensors"} for i in range(8)], "files": {"metrics.parquet": {}}}
+(suite / "manifest.json").write_text(json.dumps(manifest))
+brought = home / "brought"
+brought.mkdir()
+def take_away(machine):
+    for path in machine.out.glob("*"):
+        shutil.move(path, brought)
+assert first.pack()["files that no call has brought"] > 2
+take_away(first)
+said = refused(lambda: Machine("too early").take_up(brought))
+assert "lack" in said and "suite/manifest.json" in said, said
+while first.pack()["new archives"]:
+    take_away(first)
+second = Machine("second")
+second.take_up(brought)
+assert content(second) == content(first)
+assert second.pack()["new archives"] == 0, "all of it was brought"
+
+# One more checkpoint, and a file that grew: three pieces in the place of two.
+(second.published / "suite/checkpoints/8.safetensors").write_bytes(random.randbytes(100 << 10))
+(second.published / "suite/metrics.parquet").write_bytes(random.randbytes(600 << 10))
+while second.pack()["new archives"]:
+    take_away(second)
+third = Machine("third")
+third.take_up(brought)
+assert content(third) == content(second)
+# What was known of them is lost, and archives lie there: they stay.
+lying = sorted(brought.glob("*"))
+third.record.unlink()
+shutil.copy(lying[0], third.out)
+before = (third.out / lying[0].name).read_bytes()
+assert third.pack()["new archives"] == 1 and (third.out / lying[0].name).read_bytes() == before
+
+# Names that are none of ours, a stump, and a hole.
+(brought / "published.x.tar.xz").write_bytes(b"")
+(brought / "published.0 (1).tar.xz").write_bytes(b"")
+shutil.copy(lying[1], home)
+lying[1].write_bytes(lying[1].read_bytes()[:1000])
+stump = Machine("stump")
+said = refused(lambda: stump.take_up(brought))
+assert lying[1].name in said and "cannot be unpacked" in said and not stump.published.exists(), said
+lying[1].unlink()
+said = refused(lambda: Machine("hole").take_up(brought))
+assert "lack" in said, said
+"#;
+    python(script, folder.path());
 }
 
 /// No GPU is here, so that the library of CUDA graphs cannot be loaded: that libtorch has what it needs can be seen all the same.
