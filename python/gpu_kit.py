@@ -186,10 +186,11 @@ class Kit:
             found = work()
         except Exception as error:
             found = {"error": f"{type(error).__name__}: {error}"}
-            self.say(f"{name}: {found['error']}")
         self.report["steps"][name] = {"seconds": round(time.monotonic() - begun, 2), "found": found}
         for folder in (self.out, self.work):
             archives.write(folder / "kit.json", json.dumps(self.report, indent=1))
+        if "error" in found:
+            self.say(f"{name}: {found['error']}")
         self.say(f"{name}: {in_short(found)}{time.monotonic() - begun:.1f} s, {self.left():.0f} s left")
         self.shorten_log()
 
@@ -502,7 +503,7 @@ def in_short(found):
     flat = {**found, **found.get("best", {})}
     number = lambda value: f"{value:.4g}" if isinstance(value, float) else value
     short = {name: number(value) for name, value in flat.items() if isinstance(value, (int, float, str)) and len(str(value)) < 60}
-    return "".join(f"{name} {value}, " for name, value in short.items())
+    return "".join(f"{name}: {value}; " for name, value in short.items() if name != "error")
 
 
 def furthest(here, there):

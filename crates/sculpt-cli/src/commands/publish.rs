@@ -62,10 +62,20 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     let wanted = by_names(&suite.artefacts)?;
     let runs = Source::Runs(store.clone());
-    let (recipe, curves) = needs(&wanted, &suite.preset, |needs| needs.in_source(&runs))?;
+    // Training may be on its way to panels of which nothing is there yet.
+    let (recipe, curves) = needs(&wanted, &suite.preset, |needs| match words.unfinished {
+        true => needs,
+        false => needs.in_source(&runs),
+    })?;
     let mut states: Vec<StateRef> = curves.into_iter().flatten().collect();
     if words.unfinished {
         states = there_of(&recipe, &states, &store);
+        if states.is_empty() {
+            bail!(
+                "no node of suite {:?} is trained yet: nothing is published",
+                suite.name
+            );
+        }
     }
     suite.environment = machine_of(&states, &store);
     let folder = paths::published_suite(&places::data(), &suite.name);
@@ -103,15 +113,18 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let command = |artefact: &str| format!("sculpt {artefact} --suite {}", words.suite);
     let mut outcomes = Vec::new();
     for artefact in wanted {
-        let needs = artefact
-            .needs(&session.suite().preset)?
-            .in_source(session.measures().source());
-        let missing = needs.states().iter().filter(|state| !store.has(state)).count();
+        let whole = artefact.needs(&session.suite().preset)?;
+        let n_whole = whole.states().len();
+        let states = whole.in_source(session.measures().source()).states();
+        let missing = states.iter().filter(|state| !store.has(state)).count();
+        let (missing, n) = match states.is_empty() {
+            true => (n_whole, n_whole),
+            false => (missing, states.len()),
+        };
         if words.unfinished && missing > 0 {
             printing::note(&format!(
-                "{} is not drawn: {missing} of its {} states are not trained yet",
-                artefact.name,
-                needs.states().len()
+                "{} is not drawn: {missing} of its {n} states are not trained yet",
+                artefact.name
             ));
             continue;
         }
