@@ -19,6 +19,14 @@ pub enum Split {
 }
 
 impl Split {
+    /// How many of `n` examples are trained on.
+    pub fn n_training(&self, n: u64) -> u64 {
+        match *self {
+            Split::All => n,
+            Split::HeldOut { n_validation } => n.saturating_sub(n_validation.into()),
+        }
+    }
+
     /// Places of the training and of the validation examples among `n` examples, each ascending.
     ///
     /// # Errors
@@ -60,6 +68,8 @@ mod tests {
     #[test]
     fn parts_are_disjoint_sorted_and_fixed_by_the_seed() {
         let split = Split::HeldOut { n_validation: 30 };
+        assert_eq!([Split::All, split].map(|split| split.n_training(100)), [100, 70]);
+        assert_eq!(split.n_training(20), 0);
         let (training, validation) = split.indices(100, Seed(1)).unwrap();
         assert_eq!((training.len(), validation.len()), (70, 30));
         assert!(training.is_sorted() && validation.is_sorted());

@@ -2,7 +2,6 @@
 
 use crate::limits::{self, Limit};
 use crate::{Criterion, Entry, ExperimentError, Node, NodeId, Prune, ScoredOn, Scoring, Train};
-use sculpt_datasets::Split;
 use sculpt_models::ModelSpec;
 use sculpt_scores::{BatchNorm, Criterion as Score};
 use std::collections::BTreeMap;
@@ -59,10 +58,7 @@ fn check_train(node: &Node, train: &Train, model: &ModelSpec) -> Result<(), Expe
     }
     let (n_images, side) = train.data.shape()?;
     model.check_image([3, side, side])?;
-    let n_training = match train.split {
-        Split::All => n_images,
-        Split::HeldOut { n_validation } => n_images.saturating_sub(n_validation.into()),
-    };
+    let n_training = train.split.n_training(n_images);
     in_range(
         "split",
         n_training,
@@ -104,8 +100,12 @@ fn check_groups(
     Ok(())
 }
 
-/// BatchNorm needs more than one value a channel: one image is enough where it makes several.
-pub(crate) fn check_last_batch(
+/// Whether BatchNorm has more than one value a channel in every batch of so many training images of these channels, rows and columns: one
+/// image is enough where it makes several.
+///
+/// # Errors
+/// A last batch of one image that makes one; images that the network does not take.
+pub fn check_last_batch(
     n_training: u64,
     batch: u64,
     model: &ModelSpec,
@@ -167,10 +167,7 @@ fn check_scoring(on: &Scoring, model: &ModelSpec) -> Result<(), ExperimentError>
     }
     let (n_images, side) = on.data.shape()?;
     model.check_image([3, side, side])?;
-    let available = match on.split {
-        Split::All => n_images,
-        Split::HeldOut { n_validation } => n_images.saturating_sub(n_validation.into()),
-    };
+    let available = on.split.n_training(n_images);
     if !(1..=available).contains(&u64::from(on.images)) {
         return Err(ExperimentError::ScoringImages {
             asked: on.images as usize,

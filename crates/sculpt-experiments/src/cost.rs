@@ -1,7 +1,6 @@
 //! What training costs, from descriptions alone: images, and operations layer by layer.
 
 use crate::{Entry, ExperimentError, Node, Train};
-use sculpt_datasets::Split;
 use sculpt_masks::{Density, Rule, layer_counts, layer_densities};
 use sculpt_models::training_flops;
 
@@ -53,10 +52,7 @@ impl Cost {
     /// Data that the registry does not know.
     pub fn images(train: &Train) -> Result<u64, ExperimentError> {
         let (n_train, _) = train.data.shape()?;
-        let n_train = match train.split {
-            Split::All => n_train,
-            Split::HeldOut { n_validation } => n_train.saturating_sub(u64::from(n_validation)),
-        };
+        let n_train = train.split.n_training(n_train);
         let batch = u64::from(train.batch);
         let per_epoch = if train.drop_last {
             n_train / batch * batch

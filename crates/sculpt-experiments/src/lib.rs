@@ -58,7 +58,7 @@ mod work_list;
 mod worker;
 
 pub use chain::{Expected, model_of};
-pub use check::check_one_image;
+pub use check::{check_last_batch, check_one_image};
 pub use cost::Cost;
 pub use counted::counted;
 pub use criterion::{Criterion, Scored, ScoredOn, Scoring};

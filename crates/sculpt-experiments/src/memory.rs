@@ -1,7 +1,6 @@
 //! Memory: the most that this process has held, and what it may still take, as Linux counts them; elsewhere unknown.
 
 use crate::{Entry, ExperimentError, Node, Work};
-use sculpt_datasets::Split;
 use sculpt_models::{ModelSpec, Precision, has_amx, has_bf16};
 use std::fs;
 use tch::Device;
@@ -72,14 +71,11 @@ pub fn card_bytes(entry: &Entry, ranks: u32) -> Result<Option<u64>, ExperimentEr
     let batch = u64::from(work.batch.div_ceil(ranks.max(1)));
     let outputs = work.model.activations(image)?.saturating_mul(3 * 4);
     let (n_train, _) = train.data.shape()?;
-    let n_trained = match train.split {
-        Split::All => n_train,
-        Split::HeldOut { n_validation } => n_train.saturating_sub(n_validation.into()),
-    };
     let rest = match train.drop_last {
         true => 0,
-        false => (n_trained % u64::from(work.batch)).div_ceil(ranks.max(1).into()),
+        false => train.split.n_training(n_train) % u64::from(work.batch),
     };
+    let rest = rest.div_ceil(ranks.max(1).into());
     let step = outputs.saturating_mul(batch + rest);
     let parameters = 4 * 4 * work.model.layout().n_params() as u64;
     let a_picture = 4 * u64::from(work.side).pow(2);

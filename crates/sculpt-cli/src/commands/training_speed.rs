@@ -10,7 +10,7 @@ use crate::{device, printing};
 use anyhow::bail;
 use clap::{Args, ValueEnum, value_parser};
 use sculpt_datasets::{Augmentation, Loader, Loading};
-use sculpt_experiments::{Limit, check_memory, counted, limits};
+use sculpt_experiments::{Limit, check_last_batch, check_memory, counted, limits};
 use sculpt_layout::Layout;
 use sculpt_masks::{Density, Mask};
 use sculpt_models::{ModelSpec, Precision, has_bf16};
@@ -214,8 +214,7 @@ pub(super) fn train(words: &TrainWords, global: &Global) -> anyhow::Result<()> {
 
 pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
     let model = words.network.model.spec()?;
-    let batch = words.network.batch.min(words.images);
-    let trained = words.network.trained(&model, batch, global)?;
+    let trained = words.network.trained(&model, words.images, global)?;
     let bytes = 3 * u64::from(words.images) * u64::from(trained.side).pow(2);
     if bytes > MOST_BYTES {
         return Err(BadUsage(format!(
@@ -271,7 +270,9 @@ pub(super) fn epoch(words: &EpochWords, global: &Global) -> anyhow::Result<()> {
 }
 
 impl NetworkWords {
-    fn trained<'a>(&self, model: &'a ModelSpec, batch: u32, global: &Global) -> anyhow::Result<Trained<'a>> {
+    /// Of so many images in an epoch.
+    fn trained<'a>(&self, model: &'a ModelSpec, images: u32, global: &Global) -> anyhow::Result<Trained<'a>> {
+        let batch = self.batch.min(images);
         let side = self.size.unwrap_or(model.usual_image()[1]);
         model
             .check_image([3, side, side])
@@ -281,6 +282,8 @@ impl NetworkWords {
             PrecisionWord::Bf16 => Precision::Bf16,
         };
         let device = device::of(global)?;
+        check_last_batch(images.into(), batch.into(), model, [3, side, side])
+            .map_err(|error| BadUsage(error.to_string()))?;
         check_memory(model, [3, side, side], batch, precision, device)?;
         Ok(Trained {
             model,
