@@ -206,8 +206,12 @@ pub(super) fn train(words: &TrainWords, global: &Global) -> anyhow::Result<()> {
     }
     report.of.print();
     printing::line(&format!(
-        "{:.1} images/s: median of {} steps {:.4} s; loss {:.4} to {:.4}",
-        report.images_per_second, words.steps, median_seconds, report.loss_first, report.loss_last
+        "{:.1} images/s: median of {} {:.4} s; loss {:.4} to {:.4}",
+        report.images_per_second,
+        counted(words.steps, "step"),
+        median_seconds,
+        report.loss_first,
+        report.loss_last
     ));
     Ok(())
 }
