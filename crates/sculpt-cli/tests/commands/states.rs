@@ -286,3 +286,40 @@ fn nothing_is_written_over_states() {
     }
     assert_eq!(fs::read(folder.join("link")).unwrap(), before);
 }
+
+/// Before anything of a figure is trained, what its training goes on from is published; before even that, nothing is.
+#[test]
+fn an_unfinished_suite_is_published_from_its_first_state_on() {
+    let folder = Folder::new();
+    let figure =
+        "figure 10 --preset demo --suite early --cycles 1 --cycle-epochs 1 --densities 0.1 --seeds 1";
+    ok(&folder, &format!("reproduce {figure} --train-images 256"));
+    let nodes = json(&folder, "ls");
+    let forget = |is_one: &dyn Fn(&str) -> bool| {
+        for node in nodes["nodes"].as_array().unwrap() {
+            let (kind, id) = (node["kind"].as_str().unwrap(), node["id"].as_str().unwrap());
+            let place = paths::node_folder(&folder.join("runs"), id);
+            if is_one(kind) && place.exists() {
+                fs::remove_dir_all(place).unwrap();
+            }
+        }
+    };
+    forget(&|kind| kind != "init");
+    ok(&folder, "publish --suite early --unfinished");
+    let published = json(&folder, "ls early");
+    let published = published["nodes"].as_array().unwrap();
+    assert!(
+        !published.is_empty() && published.iter().all(|node| node["kind"] == "init"),
+        "{published:?}"
+    );
+
+    forget(&|_| true);
+    fs::remove_dir_all(folder.join("data/published/early")).unwrap();
+    refused(
+        &folder,
+        "publish --suite early --unfinished",
+        1,
+        &["nothing is published"],
+    );
+    assert!(!folder.join("data/published/early").exists());
+}
