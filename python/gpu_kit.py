@@ -55,6 +55,7 @@ import time
 from pathlib import Path
 
 import gpu_kit_archives as archives
+from machine import end_with_parent, machine, today
 
 try:
     import torch
@@ -164,7 +165,7 @@ class Kit:
             capture_output=True,
             text=True,
             timeout=limit,
-            preexec_fn=end_with_parent(),
+            preexec_fn=end_with_parent,
         )
         self.log.write(made.stdout[-20000:] + made.stderr[-20000:])
         self.log.flush()
@@ -339,8 +340,6 @@ class Kit:
 
     def alone(self, report, together, speeds, how):
         """What `bench epoch` found, in the form of a comparison, with nobody."""
-        from machine import machine, today
-
         where = torch.cuda.get_device_name() if self.args.device == "cuda" else "cpu, 1 thread"
         of = f"{report['model']}, {report['images']:,} images with crops and mirrorings, batch {report['batch']}, {report['precision']}, density 0.1"
         return {
@@ -361,7 +360,7 @@ class Kit:
         reports = []
 
         def together(n):
-            started = {"cwd": self.work, "env": self.environment, "stdout": subprocess.PIPE, "stderr": self.log, "preexec_fn": end_with_parent()}
+            started = {"cwd": self.work, "env": self.environment, "stdout": subprocess.PIPE, "stderr": self.log, "preexec_fn": end_with_parent}
             running = [subprocess.Popen(command, **started) for _ in range(n)]
             try:
                 said = [one.communicate(timeout=max(60, self.left() / 2))[0] for one in running]
@@ -458,7 +457,7 @@ class Kit:
         found = {}
         with open(said_in_training, "wb") as log:
             training = subprocess.Popen(
-                command, cwd=self.work, env=self.environment, stdout=log, stderr=log, preexec_fn=end_with_parent(), start_new_session=True
+                command, cwd=self.work, env=self.environment, stdout=log, stderr=log, preexec_fn=end_with_parent, start_new_session=True
             )
             try:
                 code = training.wait(timeout=max(1, self.left() - keep))
@@ -509,13 +508,6 @@ def in_short(found):
 def furthest(here, there):
     """The pair that is furthest apart."""
     return max(zip(here, there, strict=True), key=lambda pair: abs(pair[0] / pair[1] - 1))
-
-
-def end_with_parent():
-    """Run in a child as it starts, it has it end with this process, whatever ends that: nobody would read what goes on, or free the card."""
-    from machine import end_with_parent
-
-    return end_with_parent
 
 
 def time_limit(word):

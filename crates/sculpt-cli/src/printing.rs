@@ -114,8 +114,7 @@ fn first_line(payload: &(dyn Any + Send)) -> String {
 /// program of a user's that fails while it computes, where no error can be handed back.
 pub(crate) fn one_sentence_panics() {
     std::panic::set_hook(Box::new(|info| {
-        // Of a thread that is ending, nobody waits for more.
-        if AWAITED.try_with(Cell::get).unwrap_or(false) {
+        if AWAITED.get() {
             return;
         }
         let first = first_line(info.payload());

@@ -257,7 +257,10 @@ fn python(script: &str, folder: &Path) {
         .args(["-B", "-c", script])
         .arg(root().join("python"))
         .arg(folder.join("out"))
-        .env("PYTHONPATH", folder)
+        .env(
+            "PYTHONPATH",
+            std::env::join_paths([folder, &root().join("tests/peers")]).unwrap(),
+        )
         .output()
         .unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
