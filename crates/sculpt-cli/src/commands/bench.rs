@@ -24,7 +24,7 @@ enum What {
     Train(training_speed::TrainWords),
     /// Training epochs of a masked network on noise, crops and mirrorings included, with nothing read between steps
     Epoch(training_speed::EpochWords),
-    /// Evaluating a masked network on one resident batch of noise
+    /// Evaluating a masked network, in f32 as figures do, on one resident batch of noise
     Eval(network_speed::EvalWords),
     /// Products with the Hessian of a masked network's loss on noise
     Hessian(network_speed::HessianWords),
