@@ -193,6 +193,47 @@ fn divergence_is_an_error_that_names_the_epoch() {
     );
 }
 
+/// As many steps are not the same steps: rates change at other ones.
+#[test]
+fn a_schedule_of_other_epochs_is_refused() {
+    let network = linear();
+    let schedule = Schedule::new(Kind::Constant, 0.1, 2, 3).unwrap();
+    let training = Training {
+        network: &network,
+        batches: &Points,
+        schedule: &schedule,
+        epochs: 3,
+        sgd: Sgd::new(0.9, 0.0).unwrap(),
+        epochs_before: 0,
+        division: Division::WHOLE,
+        recorder: None,
+    };
+    let (mut state, mut watch) = (start(), Watch::default());
+    let observers: &mut [&mut dyn Observer<TrainError>] = &mut [&mut watch];
+    let refused = training.run(&mut state, Position::default(), observers);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "the schedule is made for 2 epochs of 3 steps, training is of 3 epochs of 2 steps"
+    );
+}
+
+/// Three epochs of two steps.
+#[test]
+fn a_position_that_training_has_not_is_refused() {
+    let at = |epoch, step, n_seen| Position {
+        epoch,
+        step,
+        n_seen,
+        ..Position::default()
+    };
+    let go_on = |from| train_at(0.5, &mut start(), from, &mut Watch::default());
+    for from in [at(4, 0, 0), at(3, 1, 2), at(0, 2, 4), at(0, 1, 0), at(1, 0, 2)] {
+        let refused = go_on(from);
+        assert!(matches!(refused, Err(TrainError::Position { .. })), "{refused:?}");
+    }
+    assert_eq!(go_on(at(3, 0, 0)).unwrap(), Outcome::Finished);
+}
+
 /// A source that reads from a disk may fail in mid-epoch: training ends there and says where.
 #[test]
 fn a_batch_that_cannot_be_had_ends_training() {

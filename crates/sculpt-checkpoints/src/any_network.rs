@@ -4,6 +4,7 @@ use crate::archive::{self, Archive, Entry, FLOATS};
 use crate::checkpoint::{bits_name, read_bits};
 use crate::names::{containers, find_masks, is_bookkeeping};
 use crate::state::not_a_variance;
+use crate::verify::{Flavour, flavour};
 use crate::{CheckpointError, Fault, Weights, mask_file};
 use sculpt_layout::{BufferKind, Layout, LayoutError, ParamKind};
 use sculpt_masks::Mask;
@@ -19,10 +20,10 @@ use std::path::Path;
 /// ([`Layout::builder`]) and call [`read_weights`](crate::read_weights).
 ///
 /// # Errors
-/// A file that is none of tensors, or broken.
+/// A file that is none of tensors, or broken; a published checkpoint, which names none.
 pub fn read_layout(path: &Path) -> Result<Layout, CheckpointError> {
     archive::read(path, |archive, faults| {
-        Ok(layout_of(&tensors_of(archive), faults))
+        Ok(tensors_of(archive, faults).and_then(|tensors| layout_of(&tensors, faults)))
     })
 }
 
@@ -32,7 +33,9 @@ pub fn read_layout(path: &Path) -> Result<Layout, CheckpointError> {
 /// As there; numbers that are not finite or too large for `f32`, negative variances, mask values other than 0 and 1.
 pub fn read_any_weights(path: &Path) -> Result<(Layout, Weights), CheckpointError> {
     archive::read(path, |archive, faults| {
-        let tensors = tensors_of(archive);
+        let Some(tensors) = tensors_of(archive, faults) else {
+            return Ok(None);
+        };
         let Some(layout) = layout_of(&tensors, faults) else {
             return Ok(None);
         };
@@ -47,20 +50,21 @@ pub fn read_any_weights(path: &Path) -> Result<(Layout, Weights), CheckpointErro
             let tensor = by_name[param.name()];
             let numbers = &mut weights.theta[param.range()];
             numbers.copy_from_slice(&archive.floats(&tensor.entry, faults)?);
-            let kept = match (&tensor.mask, param.prunable_range()) {
-                (None, _) | (_, None) => continue,
-                (Some(Kept::Values(name)), Some(_)) => {
-                    mask_file::read_one(archive, name, &[param.shape()], faults)?
-                }
-                (Some(Kept::Bits(name)), Some(_)) => read_bits(archive, name, param.len(), faults)?,
+            let kept = match &tensor.mask {
+                None => continue,
+                Some(Kept::Values(name)) => mask_file::read_one(archive, name, &[param.shape()], faults)?,
+                Some(Kept::Bits(name)) => read_bits(archive, name, param.len(), faults)?,
             };
-            let (Some(kept), Some(range)) = (kept, param.prunable_range()) else {
+            let Some(kept) = kept else {
                 continue;
             };
             for (weight, &kept) in numbers.iter_mut().zip(&kept) {
                 *weight = if kept { *weight } else { 0.0 };
             }
-            bits[range].copy_from_slice(&kept);
+            // A bias has a mask in files of other programs, and none here: its zeros say it all.
+            if let Some(range) = param.prunable_range() {
+                bits[range].copy_from_slice(&kept);
+            }
         }
         for buffer in layout.buffers() {
             let values = archive.floats(&by_name[buffer.name()].entry, faults)?;
@@ -90,7 +94,11 @@ enum Kept {
 }
 
 /// All tensors of the network, sorted by name.
-fn tensors_of(archive: &Archive) -> Vec<Tensor> {
+fn tensors_of(archive: &Archive, faults: &mut Vec<Fault>) -> Option<Vec<Tensor>> {
+    if flavour(archive) == Flavour::Published {
+        faults.push(Fault::NoNames);
+        return None;
+    }
     let names: BTreeSet<&str> = archive
         .entries()
         .map(|entry| entry.name.as_str())
@@ -138,7 +146,7 @@ fn tensors_of(archive: &Archive) -> Vec<Tensor> {
         .filter_map(tensor)
         .collect();
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    tensors
+    Some(tensors)
 }
 
 fn layout_of(tensors: &[Tensor], faults: &mut Vec<Fault>) -> Option<Layout> {
@@ -179,7 +187,7 @@ fn layout_of(tensors: &[Tensor], faults: &mut Vec<Fault>) -> Option<Layout> {
 mod tests {
     use super::*;
     use crate::hand_made::HandMade;
-    use crate::{Meta, State, write_checkpoint};
+    use crate::{Meta, State, write_checkpoint, write_published};
     use std::path::PathBuf;
     use tempfile::TempDir;
 
@@ -253,7 +261,36 @@ mod tests {
         write_checkpoint(&path, &layout, &state, &meta).unwrap();
         let (_, weights) = read_any_weights(&path).unwrap();
         assert_eq!(weights.theta, [0.1, 0.5, 0.0, -2.0]);
-        assert_eq!(weights.mask, Some(state.mask));
+        assert_eq!(weights.mask, Some(state.mask.clone()));
+        // Published, all survivors are one tensor.
+        write_published(&path, &layout, &state, &meta).unwrap();
+        for error in [
+            read_layout(&path).unwrap_err(),
+            read_any_weights(&path).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("published checkpoint"), "{error}");
+        }
+    }
+
+    /// `torch.nn.utils.prune` prunes biases too.
+    #[test]
+    fn masks_of_what_is_not_prunable_are_read() {
+        let (_folder, path) = file();
+        let pruned = |mask: &[f32]| {
+            HandMade::default()
+                .add_f32("fc.bias_mask", &[2], mask)
+                .add_f32("fc.bias_orig", &[2], &[1.0, 2.0])
+                .add_f32("fc.weight", &[2, 1], &[3.0, 4.0])
+                .write(&path);
+        };
+        pruned(&[0.0, 1.0]);
+        let (layout, weights) = read_any_weights(&path).unwrap();
+        assert_eq!(layout.n_prunable(), 2);
+        assert_eq!(weights.theta, [0.0, 2.0, 3.0, 4.0]);
+        assert_eq!(weights.mask, Some(Mask::from_bools(vec![true, true])));
+        pruned(&[0.5, 1.0]);
+        let error = read_any_weights(&path).unwrap_err().to_string();
+        assert!(error.contains("fc.bias_mask holds 0.5"), "{error}");
     }
 
     #[test]

@@ -229,6 +229,9 @@ pub enum Fault {
     /// Names that no dialect has: what is missing and what is left over, side by side.
     #[error(transparent)]
     NoDialect(Misfit),
+    /// Weights in one tensor, where the names of tensors are asked for.
+    #[error("is a published checkpoint, which names no tensors: it is read with the layout of its network")]
+    NoNames,
     /// A prunable tensor of which a file of masks says nothing.
     #[error("there is no mask for tensor {tensor}; a mask is needed for every prunable tensor")]
     NoMask {

@@ -72,7 +72,7 @@ impl Fault {
             }
             Fault::Missing { .. } => FaultKind::MissingTensor,
             Fault::Extra { .. } => FaultKind::ExtraTensor,
-            Fault::NoDialect(_) => FaultKind::Names,
+            Fault::NoDialect(_) | Fault::NoNames => FaultKind::Names,
             Fault::NegativeVariance { .. } => FaultKind::NegativeVariance,
             Fault::UnknownType { .. } | Fault::WrongType { .. } => FaultKind::Type,
             Fault::WrongShape { .. } | Fault::WrongLength { .. } => FaultKind::Shape,
@@ -109,6 +109,7 @@ impl Fault {
             | Fault::MaskPadding { tensor, .. }
             | Fault::MaskValue { tensor, .. } => Some(tensor),
             Fault::NotAFile
+            | Fault::NoNames
             | Fault::TooMany { .. }
             | Fault::TooLong { .. }
             | Fault::Holes { .. }

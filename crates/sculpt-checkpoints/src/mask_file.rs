@@ -47,11 +47,16 @@ pub fn read_mask(path: &Path, layout: &Layout) -> Result<Mask, CheckpointError> 
             let Some((weights, _)) = foreign::inspect(archive, layout, faults)? else {
                 return Ok(None);
             };
-            let first = layout.prunable().next().map(|param| param.name().to_owned());
-            if let (None, Some(tensor)) = (&weights.mask, first) {
-                faults.push(Fault::NoMask { tensor });
-            }
-            Ok(weights.mask)
+            Ok(match (weights.mask, layout.prunable().next()) {
+                (Some(mask), _) => Some(mask),
+                // Of nothing that can be pruned.
+                (None, None) => Some(Mask::from_bools(Vec::new())),
+                (None, Some(param)) => {
+                    let tensor = param.name().to_owned();
+                    faults.push(Fault::NoMask { tensor });
+                    None
+                }
+            })
         }
         Flavour::Mask | Flavour::Tensors => inspect(archive, layout, faults),
     })

@@ -72,7 +72,7 @@ fn parts_of<'a>(tensors: &'a [(&str, TensorData)]) -> Vec<Part<'a>> {
     parts.collect()
 }
 
-/// Reads any tensors of the four types, and of the other integers as I64; BOOL as U8.
+/// Reads any tensors of the four types, and of the other integers as I64, those beyond it as its largest; BOOL as U8.
 ///
 /// # Errors
 /// A broken file, other types, numbers that are not finite, metadata that are no JSON.

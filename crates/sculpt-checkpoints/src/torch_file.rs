@@ -8,7 +8,8 @@ use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader};
 use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Seek};
+use std::io::{self, BufReader, Read as _, Seek};
+use std::ops::Range;
 use std::path::Path;
 use zip::CompressionMethod;
 use zip::ZipArchive;
@@ -28,6 +29,10 @@ const READ_IN_ALL: u64 = 1 << 36;
 /// Pickles before the numbers of a file from before 1.6: magic number, version, system, tensors, order of storages.
 const PICKLES: usize = 5;
 
+/// Where a tar archive says that it is one. The reader believes it before it believes a pickle's first bytes, and reads a tar's pickles
+/// whatever their length.
+const TAR_MARK: Range<usize> = 257..262;
+
 /// How often the numbers of a file may stand in its tensors, and how many bytes of them any file may have: a view may repeat
 /// one number without end.
 const REPEATS: u64 = 8;
@@ -44,13 +49,17 @@ pub(crate) fn entries(
     file: &mut File,
     n_file: u64,
 ) -> io::Result<Result<BTreeMap<String, Entry>, Fault>> {
-    let mut start = [0; 2];
+    let mut start = Vec::new();
     file.rewind()?;
-    let n_start = io::Read::read(file, &mut start)?;
+    io::Read::take(&mut *file, TAR_MARK.end as u64).read_to_end(&mut start)?;
     file.rewind()?;
-    let looked_at = match &start[..n_start] {
-        b"PK" => check_zip(file),
-        _ => check_pickles(file)?,
+    let looked_at = if start.starts_with(b"PK") {
+        check_zip(file)
+    } else if start.get(TAR_MARK) == Some(b"ustar") {
+        let message = "it is a tar archive that begins like a pickle".to_owned();
+        Err(Fault::TorchBroken { message })
+    } else {
+        check_pickles(file)?
     };
     if let Err(fault) = looked_at {
         return Ok(Err(fault));

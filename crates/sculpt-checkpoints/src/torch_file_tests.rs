@@ -163,6 +163,20 @@ fn what_is_refused_says_how_to_save_it_again() {
     );
 }
 
+/// The reader would take it for a tar archive, whose pickles nobody has measured.
+#[test]
+fn a_pickle_that_is_a_tar_archive_too_is_refused() {
+    let mut bytes = b"\x80\x02.".repeat(5);
+    bytes.resize(257, 0);
+    bytes.extend(b"ustar\x0000");
+    bytes.resize(1024, 0);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("both.pth");
+    std::fs::write(&path, bytes).unwrap();
+    let error = read_weights_and_form(&path, &layout()).unwrap_err().to_string();
+    assert!(error.contains("it is a tar archive"), "{error}");
+}
+
 #[test]
 fn hostile_files_cost_little() {
     use FaultKind::Torch;

@@ -202,18 +202,20 @@ fn published_alone(archive: &mut Archive, faults: &mut Vec<Fault>) -> Result<(),
 /// How many of the last eight bits mean something is not known; one number must fit the metadata.
 fn other_mask(bytes: &[u8], meta: &Meta) -> Option<Fault> {
     let n = bytes.len() * 8;
-    let lengths = (n.saturating_sub(7)..=n).rev();
-    let masks: Vec<_> = lengths.filter_map(|n| Mask::from_packed(bytes, n).ok()).collect();
-    let wrong = |mask: &Mask| {
+    let mut first = None;
+    // One at a time: unpacked, each is eight times the file.
+    for n in (n.saturating_sub(7)..=n).rev() {
+        let Ok(mask) = Mask::from_packed(bytes, n) else {
+            continue;
+        };
         let mut faults = Vec::new();
-        meta.check_mask(mask, &mut faults);
-        faults.into_iter().next()
-    };
-    if masks.iter().any(|mask| wrong(mask).is_none()) {
-        None
-    } else {
-        masks.iter().find_map(wrong)
+        meta.check_mask(&mask, &mut faults);
+        match faults.into_iter().next() {
+            None => return None,
+            Some(fault) => first = first.or(Some(fault)),
+        }
     }
+    first
 }
 
 fn mask_alone(archive: &mut Archive, faults: &mut Vec<Fault>) -> Result<(), CheckpointError> {

@@ -44,6 +44,14 @@ const EMPTY_LOOKS: u32 = 3;
 /// Lines of a log that an error shows.
 const LOG_LINES: usize = 5;
 
+/// What a command that does not wait says on standard output: for programs, that it did not.
+pub(crate) fn tell_detached(suite: &str, json: bool) -> anyhow::Result<()> {
+    if json {
+        return printing::json(&serde_json::json!({ "suite": suite, "detached": true }));
+    }
+    Ok(())
+}
+
 /// Has workers train what is missing, and waits for them.
 pub(crate) struct Cluster<'a> {
     pub(crate) store: &'a Store,

@@ -58,6 +58,9 @@ impl EvaluationSet {
         if let Self::Memory { examples, .. } = self {
             let (images, labels) = examples.whole();
             let n = labels.size()[0].min(n as i64);
+            if n == 0 {
+                return Err(DatasetError::NothingReadable);
+            }
             return Ok((images.narrow(0, 0, n), labels.narrow(0, 0, n)));
         }
         let (mut images, mut labels, mut left) = (Vec::new(), Vec::new(), n as i64);

@@ -136,6 +136,13 @@ impl DataPart {
         device: Device,
     ) -> Result<EvaluationSet, DatasetError> {
         Ok(match self {
+            Self::Memory(examples) if batch == 0 => {
+                return Err(DatasetError::NoBatch {
+                    batch,
+                    n_examples: examples.len(),
+                    drop_last: false,
+                });
+            }
             Self::Memory(examples) => EvaluationSet::Memory {
                 examples: DeviceExamples::new(examples, mean, std, device)?,
                 batch,

@@ -91,7 +91,7 @@ impl LayoutBuilder {
             prunable,
         } in self.params
         {
-            let n = element_count(&name, &shape)?;
+            let n = element_count(&name, &shape, n_params)?;
             if !names.insert(name.clone()) {
                 return Err(LayoutError::NameTwice { name });
             }
@@ -110,7 +110,7 @@ impl LayoutBuilder {
         }
         let mut buffers = Vec::with_capacity(self.buffers.len());
         for (name, n, kind) in self.buffers {
-            element_count(&name, &[n])?;
+            element_count(&name, &[n], n_buffers)?;
             if !names.insert(name.clone()) {
                 return Err(LayoutError::NameTwice { name });
             }
@@ -135,8 +135,10 @@ impl LayoutBuilder {
     }
 }
 
-fn element_count(name: &str, shape: &[usize]) -> Result<usize, LayoutError> {
-    match shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim)) {
+/// Of a tensor behind so many numbers of others.
+fn element_count(name: &str, shape: &[usize], before: usize) -> Result<usize, LayoutError> {
+    let n = shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim));
+    match n.filter(|n| before.checked_add(*n).is_some()) {
         Some(n) if n > 0 => Ok(n),
         Some(_) | None => Err(LayoutError::BadShape {
             name: name.to_owned(),

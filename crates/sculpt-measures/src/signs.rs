@@ -42,6 +42,8 @@ impl Session {
                     panel: panel.letter.to_owned(),
                     method: method.id.to_owned(),
                     seed: point.seed as u32,
+                    cycle: point.cycle,
+                    epochs: panel.recipe.epochs_trained(&point.state) as u32,
                     density_target: point.density.get(),
                     overlap: shared.overlap,
                     overlap_paper,

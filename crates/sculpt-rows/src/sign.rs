@@ -11,6 +11,10 @@ row! {
         method: String,
         /// Seed of the run.
         seed: u32,
+        /// Cycle that the state ends, from 1; of a longer run the interval of as many epochs.
+        cycle: u32 as "cycles",
+        /// Epochs trained since the initialisation of its weights.
+        epochs: u32 as "epochs",
         /// Density asked for.
         density_target: f64 as "fraction",
         /// Fraction of the masked-in weights with the sign that LRR's have.

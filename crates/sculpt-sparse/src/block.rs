@@ -129,9 +129,21 @@ impl Weight {
         match at_input {
             InputGradient::Unwanted => {}
             InputGradient::Write(at_input) => {
-                self.at_input(at_output, at_input, false, &mut scratch.winograd)
+                assert_eq!(
+                    at_input.len(),
+                    self.input().len(),
+                    "the gradient at the block's input"
+                );
+                self.at_input(at_output, at_input, false, &mut scratch.winograd);
             }
-            InputGradient::Add(at_input) => self.at_input(at_output, at_input, true, &mut scratch.winograd),
+            InputGradient::Add(at_input) => {
+                assert_eq!(
+                    at_input.len(),
+                    self.input().len(),
+                    "the gradient at the block's input"
+                );
+                self.at_input(at_output, at_input, true, &mut scratch.winograd);
+            }
         }
     }
 
@@ -162,6 +174,7 @@ impl Weight {
 /// When there is no image `first`, planes have no pixel, or a length does not fit.
 pub fn block_of(batch: &[f32], planes: Planes, first: usize, block: &mut [Lanes]) -> usize {
     assert_eq!(block.len(), planes.len(), "a block of these planes");
+    assert_eq!(batch.len() % planes.len(), 0, "a batch of whole images");
     let images = batch.get(first * planes.len()..).unwrap_or_default();
     let n = (images.len() / planes.len()).min(LANES);
     assert!(n > 0, "no image {first} in a batch of {} numbers", batch.len());

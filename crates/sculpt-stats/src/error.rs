@@ -68,6 +68,12 @@ pub enum StatsError {
         /// Their number.
         n: usize,
     },
+    /// A power that no effect has, as far as it can be computed.
+    #[error("a power of {wanted} is nearer to 1 than powers are computed")]
+    Power {
+        /// The power.
+        wanted: f64,
+    },
     /// An equivalence margin that is not positive and finite.
     #[error("margin {margin} is not a positive number")]
     Margin {

@@ -64,8 +64,12 @@ pub fn paired_difference(a: &[f64], b: &[f64], level: f64) -> Result<PairedDiffe
 /// Test of the mean of `values` against `bound`; none of a single value, or of equal ones.
 ///
 /// # Errors
-/// As [`mean_t_interval`].
+/// As [`mean_t_interval`]; a bound that is not finite, as the value behind the last.
 pub fn t_test(values: &[f64], bound: f64) -> Result<Option<TTest>, StatsError> {
+    if !bound.is_finite() {
+        let (index, value) = (values.len(), bound);
+        return Err(StatsError::NotFinite { index, value });
+    }
     let (mean, deviation) = (mean(values)?, standard_deviation(values)?);
     let spread = deviation.filter(|&s| s > 0.0);
     Ok(spread.map(|s| student(mean - bound, s, values.len())))

@@ -1,7 +1,7 @@
 //! What a number of runs can find: power of the one-sided t test and of TOST, for normal values.
 
 use crate::StatsError;
-use crate::summary::student_t;
+use crate::summary::{check_values, student_t};
 use statrs::distribution::ContinuousCDF as _;
 use statrs::function::{erf::erfc, gamma::ln_gamma};
 use std::f64::consts::{LN_2, SQRT_2};
@@ -35,7 +35,7 @@ pub enum Alternative {
 /// The probability that a test at error rate `alpha` of `n` values of this deviation says so.
 ///
 /// # Errors
-/// Fewer than two values, a deviation that is not positive, or an `alpha` outside (0, 0.5).
+/// Fewer than two values, a deviation that is not positive, an `alpha` outside (0, 0.5), or a truth that is no number.
 pub fn power(truth: Alternative, deviation: f64, n: usize, alpha: f64) -> Result<f64, StatsError> {
     if !(deviation > 0.0 && deviation.is_finite()) {
         return Err(StatsError::Deviation { deviation });
@@ -45,6 +45,13 @@ pub fn power(truth: Alternative, deviation: f64, n: usize, alpha: f64) -> Result
     }
     if n < 2 {
         return Err(StatsError::TooFew { n });
+    }
+    match truth {
+        Alternative::Beyond { distance } => check_values(&[distance])?,
+        Alternative::Within { margin, .. } if !(margin > 0.0 && margin.is_finite()) => {
+            return Err(StatsError::Margin { margin });
+        }
+        Alternative::Within { mean, .. } => check_values(&[mean])?,
     }
     let freedom = (n - 1) as f64;
     let critical = student_t(n - 1).inverse_cdf(1.0 - alpha) / freedom.sqrt();
@@ -68,7 +75,7 @@ pub fn power(truth: Alternative, deviation: f64, n: usize, alpha: f64) -> Result
 /// smallest margin that TOST shows with it where the true mean is 0.
 ///
 /// # Errors
-/// As [`power()`]; a `wanted` outside (0, 1).
+/// As [`power()`]; a `wanted` outside (0, 1), or nearer to 1 than can be computed.
 pub fn smallest_effect(
     within: bool,
     deviation: f64,
@@ -91,6 +98,10 @@ pub fn smallest_effect(
     let mut high = deviation;
     while of(high)? < wanted {
         high *= 2.0;
+        // The sum that is a power ends at 1 to eight digits.
+        if !high.is_finite() {
+            return Err(StatsError::Power { wanted });
+        }
     }
     let mut low = 0.0;
     for _ in 0..60 {
@@ -135,8 +146,10 @@ pub fn runs_needed(
 }
 
 /// p values adjusted for their number after Holm (1979), in the order given: each is the smallest error rate over all of
-/// them at which its own hypothesis is rejected.
+/// them at which its own hypothesis is rejected. NaN rejects none, and counts as 1.
 pub fn holm(p: &[f64]) -> Vec<f64> {
+    let known = |p: &f64| if p.is_nan() { 1.0 } else { p.clamp(0.0, 1.0) };
+    let p: Vec<f64> = p.iter().map(known).collect();
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
     let mut adjusted = vec![1.0; p.len()];
@@ -255,6 +268,9 @@ mod tests {
         assert_eq!(holm(&[0.01, 0.04, 0.03]), [0.03, 0.06, 0.06]);
         assert_eq!(holm(&[0.9, 0.6]), [1.0, 1.0]);
         assert!(holm(&[]).is_empty());
+        // NaN of either sign is no evidence.
+        assert_eq!(holm(&[0.01, f64::NAN]), [0.02, 1.0]);
+        assert_eq!(holm(&[-f64::NAN, 0.5]), [1.0, 1.0]);
     }
 
     #[test]
@@ -265,6 +281,23 @@ mod tests {
         assert_eq!(refused(1.0, 1, 0.05), "1 values have no deviation");
         assert_eq!(refused(1.0, 3, 0.5), "alpha 0.5 is not in (0, 0.5)");
         assert!(smallest_effect(false, 1.0, 3, 1.0, 0.05).is_err());
+        let nearly = 1.0 - 1e-9;
+        assert_eq!(
+            smallest_effect(false, 1.0, 5, nearly, 0.05),
+            Err(StatsError::Power { wanted: nearly })
+        );
+        let (mean, margin) = (f64::NAN, f64::NAN);
+        for truth in [
+            Alternative::Beyond { distance: mean },
+            Alternative::Within { mean, margin: 1.0 },
+            Alternative::Within { mean: 0.0, margin },
+            Alternative::Within {
+                mean: 0.0,
+                margin: 0.0,
+            },
+        ] {
+            assert!(power(truth, 1.0, 3, 0.05).is_err(), "{truth:?}");
+        }
     }
 
     const GOLDEN_BEYOND: [(f64, usize, f64); 5] = [

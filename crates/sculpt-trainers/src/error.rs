@@ -1,4 +1,4 @@
-use crate::{BatchError, RanksError, RecordError};
+use crate::{BatchError, Position, RanksError, RecordError};
 use thiserror::Error;
 
 /// Why training cannot start or go on.
@@ -69,15 +69,24 @@ pub enum TrainError {
         /// What it holds.
         value: f32,
     },
-    /// The schedule was made for another number of steps an epoch.
-    #[error("the schedule has {schedule} steps in the cycle, {epochs} epochs of the data have {data}")]
+    /// The schedule was made for another number of epochs, or of steps an epoch.
+    #[error(
+        "the schedule is made for {} epochs of {} steps, training is of {} epochs of {} steps",
+        .schedule[0], .schedule[1], .training[0], .training[1]
+    )]
     StepsDiffer {
-        /// Steps of the schedule.
-        schedule: u64,
-        /// Epochs of the schedule.
-        epochs: u32,
-        /// Steps of that many epochs of the data.
-        data: u64,
+        /// Epochs of the schedule, and steps of one.
+        schedule: [u32; 2],
+        /// Epochs of training, and steps of one.
+        training: [u32; 2],
+    },
+    /// Training cannot have been stopped there.
+    #[error("no training of {} epochs of {} steps stops at {position:?}", .training[0], .training[1])]
+    Position {
+        /// Where it is to go on.
+        position: Position,
+        /// Epochs of training, and steps of one.
+        training: [u32; 2],
     },
     /// A number of groups that a batch cannot have.
     #[error(

@@ -114,7 +114,7 @@ impl Training<'_> {
     /// Trains `state` from `from` to the end of the cycle, or to where an observer stops it.
     ///
     /// # Errors
-    /// A schedule or a number of processes that does not fit, a batch that cannot be had, a loss that is no number, a process that was
+    /// A schedule, a position or a number of processes that does not fit, a batch that cannot be had, a loss that is no number, a process that was
     /// lost or has other numbers, or an observer's own error.
     ///
     /// # Panics
@@ -127,15 +127,7 @@ impl Training<'_> {
     ) -> Result<Outcome, E> {
         let steps_per_epoch = self.batches.steps_per_epoch() as u32;
         let n_steps = u64::from(self.epochs) * u64::from(steps_per_epoch);
-        if self.schedule.n_steps() != n_steps {
-            let (schedule, epochs) = (self.schedule.n_steps(), self.epochs);
-            return Err(TrainError::StepsDiffer {
-                schedule,
-                epochs,
-                data: n_steps,
-            }
-            .into());
-        }
+        self.check(from, steps_per_epoch)?;
         self.division.check()?;
         let mut sums = Sums::from(&from, state);
         let mut recorded = self.recorded_steps(state, &sums.on_device, u64::from(from.epoch))?;
@@ -202,6 +194,24 @@ impl Training<'_> {
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    /// Whether the schedule is of these epochs, and a step of them is next there, or none is.
+    fn check(&self, from: Position, steps_per_epoch: u32) -> Result<(), TrainError> {
+        let training = [self.epochs, steps_per_epoch];
+        let schedule = [self.schedule.epochs(), self.schedule.steps_per_epoch()];
+        if schedule != training {
+            return Err(TrainError::StepsDiffer { schedule, training });
+        }
+        let is_next = from.epoch < self.epochs && from.step < steps_per_epoch;
+        let is_end = from.epoch == self.epochs && from.step == 0;
+        // The epoch's sums are of the images of its steps.
+        let has_sums = (from.step > 0) == (from.n_seen > 0);
+        if !((is_next || is_end) && has_sums) {
+            let position = from;
+            return Err(TrainError::Position { position, training });
+        }
+        Ok(())
     }
 
     fn step(

@@ -151,13 +151,17 @@ pub(crate) fn cyclic_recovers_signs(evidence: &Evidence) -> Contrasts {
     Ok(all)
 }
 
-/// Table 3 has one density, and one row a method and seed.
+/// Table 3 has one density, and a row for each method, seed and length of training, of which the longest counts, as in figure 10.
 fn sign_table(
     evidence: &Evidence,
     (part, quantity, value): (&str, Quantity, fn(&SignRow) -> f64),
     (cyclic, one_cycle): Pair,
 ) -> Contrast {
-    let of = |method: Id| evidence.signs.iter().filter(move |row| row.method == method);
+    let of = |method: Id| {
+        let own = evidence.signs.iter().filter(move |row| row.method == method);
+        let last = own.clone().map(|row| row.cycle).max();
+        own.filter(move |row| Some(row.cycle) == last)
+    };
     let percent = |method: Id| -> BySeed { of(method).map(|row| (row.seed, 100.0 * value(row))).collect() };
     let densities: Vec<f64> = of(cyclic).map(|row| row.density_target).take(1).collect();
     let origin = Origin {

@@ -3,7 +3,7 @@
 use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
 use crate::display::tell_of_products;
 use crate::places::spare_inputs;
-use crate::words::Global;
+use crate::words::{BadUsage, Global};
 use crate::{device, printing};
 use anyhow::{Context, ensure};
 use clap::{Args, value_parser};
@@ -210,10 +210,10 @@ fn number(x: f64) -> String {
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(out) = &words.density_out {
-        ensure!(
-            density_steps(words)[0] >= 2,
-            "--steps 1: one Lanczos step of a start says nothing of a density's width; at least 2 are needed"
-        );
+        if density_steps(words)[0] < 2 {
+            let problem = "--steps 1: one Lanczos step of a start says nothing of a density's width; at least 2 are needed";
+            return Err(BadUsage(problem.to_owned()).into());
+        }
         let inputs = [("--weights", words.weights.as_path()), ("--probe", &words.probe)];
         let mask = words.mask.iter().map(|path| ("--mask", path.as_path()));
         let inputs = inputs.into_iter().chain(mask).chain(words.model.input());

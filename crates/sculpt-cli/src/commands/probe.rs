@@ -10,7 +10,7 @@ use tch::{Device, Tensor};
 /// Images at most in a batch of an evaluation.
 const MAX_BATCH: usize = 500;
 
-/// Pixels at most in such a batch: 500 images of 64 × 64, or 40 of 224 × 224. Bounds memory, not results.
+/// Pixels at most in any batch: 500 images of 64 × 64, or 40 of 224 × 224. Bounds memory, and of results statistics alone.
 const MAX_BATCH_PIXELS: usize = MAX_BATCH * 64 * 64;
 
 /// No usual mean and deviation of a data set takes a pixel so far: raw bytes go up to 255.
@@ -21,7 +21,6 @@ const MOST_NORMALISED: f32 = 20.0;
 pub(crate) struct Probe {
     images: Tensor,
     labels: Tensor,
-    batch: usize,
     n: usize,
     image: [u32; 3],
 }
@@ -79,7 +78,6 @@ impl Probe {
             images: Tensor::from_slice(&images).view(&sizes[..]).to_device(device),
             labels: Tensor::from_slice(&labels).to_device(device),
             image,
-            batch: (MAX_BATCH_PIXELS / (height * width)).clamp(1, MAX_BATCH),
             n,
         })
     }
@@ -101,14 +99,34 @@ impl Probe {
 
     /// All images and labels in order, in batches that fit into memory.
     pub(crate) fn batches(&self) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
-        (0..self.n).step_by(self.batch).map(|first| {
-            let n = self.batch.min(self.n - first) as i64;
+        self.in_batches(self.most().min(MAX_BATCH))
+    }
+
+    /// The same as one batch, of which statistics are; where that is too large, in as few as may be, of which the last may be a little smaller.
+    pub(crate) fn of_statistics(&self) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
+        self.in_batches(even(self.n, self.most()))
+    }
+
+    /// Images that a batch may have.
+    fn most(&self) -> usize {
+        let [_, height, width] = self.image;
+        (MAX_BATCH_PIXELS / (height as usize * width as usize)).max(1)
+    }
+
+    fn in_batches(&self, size: usize) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
+        (0..self.n).step_by(size).map(move |first| {
+            let n = size.min(self.n - first) as i64;
             (
                 self.images.narrow(0, first as i64, n),
                 self.labels.narrow(0, first as i64, n),
             )
         })
     }
+}
+
+/// The size of as few equal batches of `n` images as hold at most so many each.
+fn even(n: usize, most: usize) -> usize {
+    n.div_ceil(n.div_ceil(most))
 }
 
 /// A tensor's shape, and its values.
@@ -132,4 +150,22 @@ fn read(path: &Path) -> anyhow::Result<(Shaped<f32>, Shaped<i64>)> {
              width] and integers [n]"
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::even;
+
+    #[test]
+    fn batches_of_statistics_are_few_and_nearly_equal() {
+        for (n, most, expected) in [
+            (1, 40, 1),
+            (40, 40, 40),
+            (41, 40, 21),
+            (81, 40, 27),
+            (2001, 2000, 1001),
+        ] {
+            assert_eq!(even(n, most), expected, "{n} at most {most} each");
+        }
+    }
 }

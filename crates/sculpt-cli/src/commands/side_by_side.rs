@@ -9,7 +9,7 @@ use clap::{Args, value_parser};
 use sculpt_checkpoints::{DIALECTS, write_state_dict_as};
 use sculpt_models::{ModelSpec, has_bf16};
 use sculpt_store::{Lock, LockError, atomic, paths};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -50,7 +50,7 @@ pub(crate) struct Words {
     /// Measure nothing, and take what another machine's `run.py` of `cargo xtask gpu-kit` brought: kit.json
     #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "data", "weights", "scale"])]
     from: Option<PathBuf>,
-    /// Print one JSON list, and write nothing
+    /// Print one JSON object, comparisons, and write nothing
     #[arg(long)]
     json: bool,
 }
@@ -135,7 +135,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     if let Some(kit) = &words.from {
         let found = kit::comparisons(kit)?;
         if words.json {
-            return printing::json(&found);
+            return json(&found);
         }
         keep(&path, &found)?;
         printing::line(&format!("{}", path.display()));
@@ -166,10 +166,14 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         all.extend(found);
     }
     if words.json {
-        return printing::json(&all);
+        return json(&all);
     }
     printing::line(&format!("{}", path.display()));
     Ok(())
+}
+
+fn json(comparisons: &[impl Serialize]) -> anyhow::Result<()> {
+    printing::json(&serde_json::json!({ "comparisons": comparisons }))
 }
 
 /// The page with these too.
@@ -217,7 +221,7 @@ fn scale_up(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     let comparisons: Vec<_> = found.iter().map(|(_, comparison)| comparison).collect();
     if words.json {
-        return printing::json(&comparisons);
+        return json(&comparisons);
     }
     let (svg, png) = scale::picture(&found)?;
     for (ending, bytes) in [

@@ -242,8 +242,13 @@ fn workers_of_a_real_slurm_make_what_one_machine_makes() {
     let submit = "run grid.toml --on slurm:here --jobs 4 --detach";
     good(&cluster.sculpt(root.path(), submit).output().unwrap());
     // Four workers in arrays of at most three; nobody submits them twice.
-    let again = cluster.sculpt(root.path(), submit).output().unwrap();
+    let again = cluster
+        .sculpt(root.path(), &format!("{submit} --json"))
+        .output()
+        .unwrap();
     good(&again);
+    let told: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(told["detached"], true, "{told}");
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(said.contains("4 workers are queued or running already"), "{said}");
     let scripts = fs::read_dir(runs.join("slurm")).unwrap().flatten();

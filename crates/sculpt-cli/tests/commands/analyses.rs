@@ -193,6 +193,32 @@ fn lines_begin_and_end_at_the_files() {
         let barrier = largest - (losses[0] + losses[4]) / 2.0;
         assert!((report["barrier_loss"].as_f64().unwrap() - barrier).abs() < 1e-12);
     }
+    // Statistics are of all images at once, whatever their order.
+    let order = |file: &str, turned: bool| {
+        const N: usize = 501;
+        let mut images: Vec<Vec<f32>> = (0..N)
+            .map(|i| {
+                (0..3 * 64)
+                    .map(|j| ((i * 192 + j) as f32).sin() + i as f32 / 100.0)
+                    .collect()
+            })
+            .collect();
+        let mut labels: Vec<i64> = (0..N as i64).map(|i| i % 3).collect();
+        if turned {
+            images.reverse();
+            labels.reverse();
+        }
+        let tensors = [
+            ("images", TensorData::F32(vec![N, 3, 8, 8], images.concat())),
+            ("labels", TensorData::I64(vec![N], labels)),
+        ];
+        write_tensors(&folder.join(file), &tensors, None).unwrap();
+        let words = format!("connect {TINY} --a a --b b --probe {file} --points 2 --bn recalibrate");
+        numbers(&json(&folder, &words)["loss"])
+    };
+    for (one, other) in order("q", false).into_iter().zip(order("r", true)) {
+        assert!((one / other - 1.0).abs() < 1e-5, "{one} {other}");
+    }
     let whole = json(&folder, &format!("connect {TINY} --a a --b a --probe p"));
     assert_eq!(numbers(&whole["loss"]).len(), 30);
     assert!(
@@ -347,7 +373,7 @@ fn sharpness_comes_with_residuals() {
         &["--density-out"],
     );
     let one = format!("{words} --probe p --density-out d3 --steps 1");
-    refused(&folder, &one, 1, &["--steps 1", "at least 2"]);
+    refused(&folder, &one, 2, &["--steps 1", "at least 2"]);
     refused(&folder, &format!("{words} --probe nowhere"), 1, &["nowhere"]);
     refused(
         &folder,

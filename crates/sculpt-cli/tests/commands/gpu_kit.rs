@@ -77,7 +77,7 @@ fn the_kit_runs(kit: &Path, folder: &Path) {
     let kit_json = out.join("kit.json");
     let tables = sculpt(&["bench", "report", "--json", "--from", kit_json.to_str().unwrap()]);
     let tables: Value = serde_json::from_slice(&tables).unwrap();
-    let what: Vec<_> = tables
+    let what: Vec<_> = tables["comparisons"]
         .as_array()
         .unwrap()
         .iter()
