@@ -5,7 +5,7 @@ use crate::display::tell_of_products;
 use crate::places::spare_inputs;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, value_parser};
 use sculpt_hessian::{
     Density, Eigen, Graphs, Hessian, HessianError, MICRO_BATCH, MeanLoss, Product, Seed, Trace, Which,
