@@ -220,18 +220,25 @@ fn a_schedule_of_other_epochs_is_refused() {
 /// Three epochs of two steps.
 #[test]
 fn a_position_that_training_has_not_is_refused() {
-    let at = |epoch, step, n_seen| Position {
+    let at = |epoch, step, n_seen, n_correct| Position {
         epoch,
         step,
         n_seen,
+        n_correct,
         ..Position::default()
     };
     let go_on = |from| train_at(0.5, &mut start(), from, &mut Watch::default());
-    for from in [at(4, 0, 0), at(3, 1, 2), at(0, 2, 4), at(0, 1, 0), at(1, 0, 2)] {
+    for from in [
+        at(4, 0, 0, 0),
+        at(3, 1, 2, 0),
+        at(0, 2, 4, 0),
+        at(0, 1, 2, 3),
+        at(1, 0, 2, 0),
+    ] {
         let refused = go_on(from);
         assert!(matches!(refused, Err(TrainError::Position { .. })), "{refused:?}");
     }
-    assert_eq!(go_on(at(3, 0, 0)).unwrap(), Outcome::Finished);
+    assert_eq!(go_on(at(3, 0, 0, 0)).unwrap(), Outcome::Finished);
 }
 
 /// A source that reads from a disk may fail in mid-epoch: training ends there and says where.

@@ -190,6 +190,21 @@ mod tests {
     use crate::hand_made::{Example, HandMade, Tensor};
     use crate::{read_weights, verify};
 
+    /// Of weights of which none can be pruned.
+    #[test]
+    fn a_network_without_prunable_weights_has_an_empty_mask() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("biases.safetensors");
+        let layout = Layout::builder()
+            .param("fc.bias", &[2], sculpt_layout::ParamKind::Bias)
+            .build()
+            .unwrap();
+        HandMade::default()
+            .add_f32("fc.bias", &[2], &[1.0, 2.0])
+            .write(&path);
+        assert!(read_mask(&path, &layout).unwrap().is_empty());
+    }
+
     #[test]
     fn a_mask_comes_back() {
         let example = Example::new();

@@ -21,7 +21,7 @@ pub struct Plan {
     pub epochs_without_sharing: u64,
     /// Training floating-point operations of all Train nodes of all weights: as if masked tensors were dense.
     pub flops_dense: f64,
-    /// The same if pruned weights cost nothing, layer by layer; under masks that a criterion will choose an estimate
+    /// The same if pruned weights cost nothing, layer by layer; under masks that no allocation draws an estimate
     /// ([`Entry::expected_densities`]).
     pub flops_sparse_ideal: f64,
     /// Bytes of the states that somebody reads.

@@ -79,7 +79,7 @@ impl LayoutBuilder {
     /// Lays the tensors out one behind the other.
     ///
     /// # Errors
-    /// A name that stands twice, or a tensor without elements.
+    /// A name that stands twice, a tensor without elements, or more of them together than a `usize` counts.
     pub fn build(self) -> Result<Layout, LayoutError> {
         let mut names = BTreeSet::new();
         let (mut n_params, mut n_buffers, mut n_prunable) = (0, 0, 0);
@@ -211,5 +211,17 @@ mod tests {
             .param("w", &[usize::MAX, 2], ParamKind::Linear)
             .build();
         assert!(matches!(huge, Err(LayoutError::BadShape { .. })));
+        let half = usize::MAX / 2 + 1;
+        let together = Layout::builder()
+            .param("a", &[half], ParamKind::Other)
+            .param("b", &[half], ParamKind::Other)
+            .build();
+        assert_eq!(
+            together,
+            Err(LayoutError::BadShape {
+                name: "b".into(),
+                shape: vec![half]
+            })
+        );
     }
 }

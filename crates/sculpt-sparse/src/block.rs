@@ -126,25 +126,17 @@ impl Weight {
         let at_output = &scratch.g[..self.around_output().len()];
         let x = self.padded(x, &mut scratch.x);
         self.at_weight(x, at_output, &mut scratch.sums, &mut scratch.winograd, at_weight);
-        match at_input {
-            InputGradient::Unwanted => {}
-            InputGradient::Write(at_input) => {
-                assert_eq!(
-                    at_input.len(),
-                    self.input().len(),
-                    "the gradient at the block's input"
-                );
-                self.at_input(at_output, at_input, false, &mut scratch.winograd);
-            }
-            InputGradient::Add(at_input) => {
-                assert_eq!(
-                    at_input.len(),
-                    self.input().len(),
-                    "the gradient at the block's input"
-                );
-                self.at_input(at_output, at_input, true, &mut scratch.winograd);
-            }
-        }
+        let (at_input, adds) = match at_input {
+            InputGradient::Unwanted => return,
+            InputGradient::Write(at_input) => (at_input, false),
+            InputGradient::Add(at_input) => (at_input, true),
+        };
+        assert_eq!(
+            at_input.len(),
+            self.input().len(),
+            "the gradient at the block's input"
+        );
+        self.at_input(at_output, at_input, adds, &mut scratch.winograd);
     }
 
     fn padded<'a>(&self, x: Input<'a>, memory: &'a mut Vec<Lanes>) -> &'a [Lanes] {

@@ -393,6 +393,12 @@ fn batches_become_blocks() {
     }
 }
 
+#[test]
+#[should_panic(expected = "a batch of whole images")]
+fn a_batch_that_ends_inside_an_image_is_refused() {
+    block_of(&[0.0; 41], planes(2, 2, 5), 0, &mut vec![Lanes([0.0; LANES]); 20]);
+}
+
 /// 1 + 2⁻⁸ lies in the middle between 1 and 1 + 2⁻⁷: to the even one, 1; 1 + 3·2⁻⁸ likewise, up to 1 + 2⁻⁶. What is no number stays so.
 #[test]
 fn bfloat16_is_to_the_nearest() {

@@ -68,6 +68,12 @@ pub enum StatsError {
         /// Their number.
         n: usize,
     },
+    /// A mean that is assumed or tested, and is NaN or infinite.
+    #[error("{value} is no mean that values can have")]
+    Hypothesis {
+        /// It.
+        value: f64,
+    },
     /// A power that no effect has, as far as it can be computed.
     #[error("a power of {wanted} is nearer to 1 than powers are computed")]
     Power {

@@ -64,11 +64,10 @@ pub fn paired_difference(a: &[f64], b: &[f64], level: f64) -> Result<PairedDiffe
 /// Test of the mean of `values` against `bound`; none of a single value, or of equal ones.
 ///
 /// # Errors
-/// As [`mean_t_interval`]; a bound that is not finite, as the value behind the last.
+/// As [`mean_t_interval`]; a bound that is not finite.
 pub fn t_test(values: &[f64], bound: f64) -> Result<Option<TTest>, StatsError> {
     if !bound.is_finite() {
-        let (index, value) = (values.len(), bound);
-        return Err(StatsError::NotFinite { index, value });
+        return Err(StatsError::Hypothesis { value: bound });
     }
     let (mean, deviation) = (mean(values)?, standard_deviation(values)?);
     let spread = deviation.filter(|&s| s > 0.0);
@@ -151,6 +150,7 @@ mod tests {
                 .unwrap()
         );
         assert_eq!(t_test(&[1.0, 1.0], 0.0), Ok(None));
+        assert!(t_test(&[1.0, 2.0, 3.0], f64::NAN).is_err());
     }
 
     #[test]

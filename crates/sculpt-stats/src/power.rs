@@ -1,7 +1,7 @@
 //! What a number of runs can find: power of the one-sided t test and of TOST, for normal values.
 
 use crate::StatsError;
-use crate::summary::{check_values, student_t};
+use crate::summary::student_t;
 use statrs::distribution::ContinuousCDF as _;
 use statrs::function::{erf::erfc, gamma::ln_gamma};
 use std::f64::consts::{LN_2, SQRT_2};
@@ -47,11 +47,15 @@ pub fn power(truth: Alternative, deviation: f64, n: usize, alpha: f64) -> Result
         return Err(StatsError::TooFew { n });
     }
     match truth {
-        Alternative::Beyond { distance } => check_values(&[distance])?,
+        Alternative::Beyond { distance: value } | Alternative::Within { mean: value, .. }
+            if !value.is_finite() =>
+        {
+            return Err(StatsError::Hypothesis { value });
+        }
         Alternative::Within { margin, .. } if !(margin > 0.0 && margin.is_finite()) => {
             return Err(StatsError::Margin { margin });
         }
-        Alternative::Within { mean, .. } => check_values(&[mean])?,
+        Alternative::Beyond { .. } | Alternative::Within { .. } => {}
     }
     let freedom = (n - 1) as f64;
     let critical = student_t(n - 1).inverse_cdf(1.0 - alpha) / freedom.sqrt();
@@ -118,7 +122,7 @@ pub fn smallest_effect(
 /// The fewest values with which a test has this power; none where 10,000 are too few.
 ///
 /// # Errors
-/// As [`smallest_effect`].
+/// As [`power()`]; a `wanted` outside (0, 1).
 pub fn runs_needed(
     truth: Alternative,
     deviation: f64,

@@ -81,7 +81,10 @@ pub enum TrainError {
         training: [u32; 2],
     },
     /// Training cannot have been stopped there.
-    #[error("no training of {} epochs of {} steps stops at {position:?}", .training[0], .training[1])]
+    #[error(
+        "no training of {} epochs of {} steps stops after {} epochs and {} steps, with {} of {} images right so far",
+        .training[0], .training[1], .position.epoch, .position.step, .position.n_correct, .position.n_seen
+    )]
     Position {
         /// Where it is to go on.
         position: Position,

@@ -205,9 +205,9 @@ impl Training<'_> {
         }
         let is_next = from.epoch < self.epochs && from.step < steps_per_epoch;
         let is_end = from.epoch == self.epochs && from.step == 0;
-        // The epoch's sums are of the images of its steps.
-        let has_sums = (from.step > 0) == (from.n_seen > 0);
-        if !((is_next || is_end) && has_sums) {
+        // The epoch's sums are of the images of its steps, of which a part may have none.
+        let has_steps = from.step > 0 || (from.n_seen == 0 && from.loss_sum == 0.0);
+        if !((is_next || is_end) && has_steps && from.n_correct <= from.n_seen) {
             let position = from;
             return Err(TrainError::Position { position, training });
         }

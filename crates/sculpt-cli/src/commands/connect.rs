@@ -36,8 +36,9 @@ pub(crate) struct Words {
     /// Places on the line, both ends among them
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = |word: &str| POINTS.parse(word))]
     points: u32,
-    /// BatchNorm statistics in between: interpolate, recalibrate (estimated anew on the probe as one batch; where it has
-    /// more than 2000 images of 32 x 32 pixels, or 40 of 224 x 224, the mean over equal batches), endpoint (the nearer end's)
+    /// BatchNorm statistics in between: interpolate, recalibrate (estimated anew on the probe as one batch; of a probe for
+    /// which layers put out more than 4 GiB, 5,700 images of CIFAR-10 through a ResNet-20, the mean over equal batches), endpoint
+    /// (the nearer end's)
     #[arg(long, value_name = "RULE", default_value = "interpolate")]
     bn: BatchNormRule,
     /// Print one JSON object: alpha, loss, error, barrier_loss, barrier_error, chord_loss, chord_error
@@ -56,7 +57,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     );
     let probe = Probe::read(&words.probe, &model, device)?;
     let set = ExampleSet::new(|| probe.batches());
-    let of_statistics = ExampleSet::new(|| probe.of_statistics());
+    let n_batches = probe.n_of_statistics(&model)?;
+    let of_statistics = ExampleSet::new(|| probe.in_equal(n_batches));
     let line = Connectivity::new(&network, words.points as usize, words.bn, Some(&of_statistics))?;
     let mut curves = line
         .curve(&a, &b, std::slice::from_ref(&set))

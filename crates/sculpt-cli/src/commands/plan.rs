@@ -256,7 +256,7 @@ fn print(costs: &Costs, with_hours: bool) {
         p.epochs, p.epochs_to_do, p.epochs_without_sharing
     ));
     printing::line(&format!(
-        "training  {:.3e} FLOPs as executed (dense), {:.3e} if pruned weights cost nothing (of masks that training will choose: in layers as ERK's)",
+        "training  {:.3e} FLOPs as executed (dense), {:.3e} if pruned weights cost nothing (of masks by a criterion: in layers as ERK's)",
         p.flops_dense, p.flops_sparse_ideal
     ));
     printing::line(&format!("store     {:.2} GB", p.bytes as f64 / 1e9));

@@ -4,14 +4,20 @@ use crate::printing;
 use anyhow::{Context, anyhow, bail};
 use sculpt_checkpoints::{CheckpointError, read_tensors};
 use sculpt_models::ModelSpec;
+use sculpt_trainers::share;
+use std::ops::Range;
 use std::path::Path;
 use tch::{Device, Tensor};
 
 /// Images at most in a batch of an evaluation.
 const MAX_BATCH: usize = 500;
 
-/// Pixels at most in any batch: 500 images of 64 × 64, or 40 of 224 × 224. Bounds memory, and of results statistics alone.
+/// Pixels at most in such a batch: 500 images of 64 × 64, or 40 of 224 × 224. Bounds memory, not results.
 const MAX_BATCH_PIXELS: usize = MAX_BATCH * 64 * 64;
+
+/// Bytes at most that all layers put out for a batch of which statistics are, few of them at a time: 5,700 images of 32 × 32 through a
+/// ResNet-20, 48 of 224 × 224 through a ResNet-50. Of this machine's memory they do not depend.
+const STATISTICS_BYTES: u64 = 4 << 30;
 
 /// No usual mean and deviation of a data set takes a pixel so far: raw bytes go up to 255.
 const MOST_NORMALISED: f32 = 20.0;
@@ -99,34 +105,32 @@ impl Probe {
 
     /// All images and labels in order, in batches that fit into memory.
     pub(crate) fn batches(&self) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
-        self.in_batches(self.most().min(MAX_BATCH))
-    }
-
-    /// The same as one batch, of which statistics are; where that is too large, in as few as may be, of which the last may be a little smaller.
-    pub(crate) fn of_statistics(&self) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
-        self.in_batches(even(self.n, self.most()))
-    }
-
-    /// Images that a batch may have.
-    fn most(&self) -> usize {
         let [_, height, width] = self.image;
-        (MAX_BATCH_PIXELS / (height as usize * width as usize)).max(1)
+        let size = (MAX_BATCH_PIXELS / (height as usize * width as usize)).clamp(1, MAX_BATCH);
+        (0..self.n)
+            .step_by(size)
+            .map(move |first| self.batch(first..self.n.min(first + size)))
     }
 
-    fn in_batches(&self, size: usize) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
-        (0..self.n).step_by(size).map(move |first| {
-            let n = size.min(self.n - first) as i64;
-            (
-                self.images.narrow(0, first as i64, n),
-                self.labels.narrow(0, first as i64, n),
-            )
-        })
+    /// In how many batches statistics of all images are estimated: in one, as far as [`STATISTICS_BYTES`] allow.
+    ///
+    /// # Errors
+    /// Images that the network is too deep for.
+    pub(crate) fn n_of_statistics(&self, model: &ModelSpec) -> anyhow::Result<usize> {
+        let bytes_of_one = 4 * model.activations(self.image)?.max(1);
+        let most = (STATISTICS_BYTES / bytes_of_one).max(1);
+        Ok(self.n.div_ceil(most as usize))
     }
-}
 
-/// The size of as few equal batches of `n` images as hold at most so many each.
-fn even(n: usize, most: usize) -> usize {
-    n.div_ceil(n.div_ceil(most))
+    /// The same in so many batches, which differ by an image at most.
+    pub(crate) fn in_equal(&self, n_batches: usize) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
+        (0..n_batches).map(move |i| self.batch(share(self.n, i..i + 1, n_batches)))
+    }
+
+    fn batch(&self, images: Range<usize>) -> (Tensor, Tensor) {
+        let (first, n) = (images.start as i64, images.len() as i64);
+        (self.images.narrow(0, first, n), self.labels.narrow(0, first, n))
+    }
 }
 
 /// A tensor's shape, and its values.
@@ -154,18 +158,30 @@ fn read(path: &Path) -> anyhow::Result<(Shaped<f32>, Shaped<i64>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::even;
+    use super::*;
+    use tch::Kind;
 
+    /// No batch is much smaller than another, since each counts the same.
     #[test]
-    fn batches_of_statistics_are_few_and_nearly_equal() {
-        for (n, most, expected) in [
-            (1, 40, 1),
-            (40, 40, 40),
-            (41, 40, 21),
-            (81, 40, 27),
-            (2001, 2000, 1001),
-        ] {
-            assert_eq!(even(n, most), expected, "{n} at most {most} each");
-        }
+    fn batches_of_statistics_are_few_and_equal() {
+        let (n, side) = (1641, 8);
+        let cpu = |kind| (kind, Device::Cpu);
+        let probe = Probe {
+            images: Tensor::zeros([n, 3, side, side], cpu(Kind::Float)),
+            labels: Tensor::zeros([n], cpu(Kind::Int64)),
+            n: n as usize,
+            image: [3, side as u32, side as u32],
+        };
+        let sizes = |n_batches| -> Vec<i64> {
+            let batches = probe.in_equal(n_batches);
+            batches.map(|(images, _)| images.size()[0]).collect()
+        };
+        assert_eq!(sizes(1), [n]);
+        assert_eq!(sizes(42).iter().sum::<i64>(), n);
+        assert!(sizes(42).iter().all(|size| (39..=40).contains(size)));
+        let model = |width| ModelSpec::named("resnet20", 10, Some(width), None).unwrap();
+        assert_eq!(probe.n_of_statistics(&model(16)).unwrap(), 1);
+        // Layers of 1,024 channels and more put out 802,826 numbers for an image: 4 GiB hold those of 1,337.
+        assert_eq!(probe.n_of_statistics(&model(1024)).unwrap(), 2);
     }
 }

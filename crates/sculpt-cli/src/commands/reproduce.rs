@@ -97,7 +97,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let finished = training.run(&words.cluster, global);
     watch.end();
     let Some(finished) = finished? else {
-        return slurm::tell_detached(&suite.name, words.json);
+        return slurm::tell_detached(Some(&suite.name), &training, words.json);
     };
     if !finished.failed.is_empty() {
         let names: Vec<_> = finished

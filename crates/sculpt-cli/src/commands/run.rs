@@ -141,7 +141,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let finished = training.run(&words.cluster, global);
     watch.end();
     let Some(finished) = finished? else {
-        return slurm::tell_detached(suite.map(AnySuite::name).unwrap_or_default(), words.json);
+        return slurm::tell_detached(suite.map(AnySuite::name), &training, words.json);
     };
     if let Some((id, why)) = finished.failed.first() {
         let mut names = user.states.iter().filter(|named| named.state.id == *id);

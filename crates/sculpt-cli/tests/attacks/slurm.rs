@@ -249,6 +249,7 @@ fn workers_of_a_real_slurm_make_what_one_machine_makes() {
     good(&again);
     let told: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();
     assert_eq!(told["detached"], true, "{told}");
+    assert!(told["open"].as_u64().is_some_and(|n| n > 0), "{told}");
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(said.contains("4 workers are queued or running already"), "{said}");
     let scripts = fs::read_dir(runs.join("slurm")).unwrap().flatten();
