@@ -1,6 +1,6 @@
 use crate::archive;
 use crate::names::Names;
-use crate::{CheckpointError, foreign};
+use crate::{CheckpointError, foreign, published};
 use sculpt_layout::Layout;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,6 +27,13 @@ impl Listing {
                 is_torch: archive.is_torch(),
             }))
         })
+    }
+
+    /// Whether tensors are called as those of a network are; of a published checkpoint all survivors are one.
+    pub fn has_names(&self) -> bool {
+        !published::PARTS
+            .iter()
+            .all(|part| self.shapes.contains_key(*part))
     }
 
     /// The shape of each tensor of `θ`, in the layout's order, if all names of the file are the layout's in one dialect.

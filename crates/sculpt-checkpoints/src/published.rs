@@ -8,6 +8,9 @@ use sculpt_layout::Layout;
 use sculpt_masks::Mask;
 use std::path::Path;
 
+/// The tensors by which such a file is known.
+pub(crate) const PARTS: [&str; 2] = ["values", "mask_bits"];
+
 /// Writes a published checkpoint, which has no room for pruned weights.
 ///
 /// # Errors

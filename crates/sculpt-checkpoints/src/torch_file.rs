@@ -33,6 +33,9 @@ const PICKLES: usize = 5;
 /// whatever their length.
 const TAR_MARK: Range<usize> = 257..262;
 
+/// Characters of what the reader says that are repeated.
+const LONGEST: usize = 300;
+
 /// How often the numbers of a file may stand in its tensors, and how many bytes of them any file may have: a view may repeat
 /// one number without end.
 const REPEATS: u64 = 8;
@@ -260,7 +263,10 @@ fn refusal(error: &PytorchError) -> Fault {
                 class: found.to_owned(),
             }
         }
-        _ => Fault::TorchBroken { message: text },
+        // A hostile pickle's own words have no end.
+        _ => Fault::TorchBroken {
+            message: text.chars().take(LONGEST).collect(),
+        },
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) fn flavour(archive: &Archive) -> Flavour {
     let mut names = archive.entries().map(|e| e.name.as_str()).peekable();
     if is_state {
         Flavour::Tensors
-    } else if archive.contains("values") && archive.contains("mask_bits") {
+    } else if published::PARTS.iter().all(|part| archive.contains(part)) {
         Flavour::Published
     } else if has_key || has_bits {
         Flavour::Checkpoint

@@ -63,7 +63,10 @@ pub(super) fn comparisons(path: &Path) -> anyhow::Result<Vec<Comparison>> {
         let no_step = || format!("{}: step {name:?} found something else than steps do", place());
         let found = Found::deserialize(step.found).with_context(no_step)?;
         if let Some(error) = found.error {
-            printing::warning(&format!("step {name:?} failed there: {error}"));
+            printing::warning(&format!(
+                "step {name:?} failed there, and nothing of it is taken: {error}"
+            ));
+            continue;
         }
         if found.good == Some(false) && !found.comparisons.is_empty() {
             printing::warning(&format!(
@@ -132,11 +135,15 @@ mod tests {
         assert!(
             refused(json!({"good": false, "comparisons": [good]})).contains("has no comparison: its steps")
         );
+        let said = refused(json!({"error": "TimeoutExpired", "comparisons": [good]}));
+        assert!(said.contains("has no comparison: its steps"), "{said}");
         assert!(refused(json!([good])).contains("step \"speed\" found something else"));
         for (key, value) in [
             ("date", "## Training: another card"),
             ("unit", "images | s"),
             ("machine", "\u{1b}[31ma card"),
+            ("what", "Training \u{202e}sdrawkcab"),
+            ("what", "Training <script>"),
         ] {
             let mut bad = good.clone();
             bad[key] = json!(value);

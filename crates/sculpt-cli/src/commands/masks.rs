@@ -1,7 +1,7 @@
 //! Masks that come with weights, or in a file of their own.
 
 use crate::commands::address::Input;
-use crate::commands::weights::fits;
+use crate::commands::weights::{check_unnamed, fits};
 use crate::printing;
 use crate::words::Global;
 use anyhow::bail;
@@ -14,7 +14,11 @@ use std::path::Path;
 /// Reads a mask of which something survives: a mask file's, or a state's of the store or a published suite.
 pub(crate) fn read(word: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<Mask> {
     let mask = match Input::of(word, global)? {
-        Input::File(path) => read_mask(&path, &model.layout())?,
+        Input::File(path) => {
+            let mask = read_mask(&path, &model.layout())?;
+            check_unnamed(&path, model)?;
+            mask
+        }
         Input::State(place) => {
             let loaded = place.load()?;
             fits(word, &loaded.model, model)?;

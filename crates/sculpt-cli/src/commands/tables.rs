@@ -97,7 +97,9 @@ impl Comparison {
 
 /// Whether a text can stand in a page, in a heading and in a table's row.
 fn are_words(text: &str) -> bool {
-    let breaks = |c: char| c.is_control() || "|\u{2028}\u{2029}".contains(c);
+    let turns =
+        |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let breaks = |c: char| c.is_control() || turns(c) || "|<".contains(c);
     !text.trim().is_empty() && text.len() <= MOST_WORDS && !text.starts_with('#') && !text.contains(breaks)
 }
 

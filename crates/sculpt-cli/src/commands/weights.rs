@@ -46,12 +46,29 @@ fn of_file(path: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<We
         Some(hint) => anyhow!("{error}; {hint}"),
         None => error.into(),
     })?;
-    if let Some(form) = form {
-        say_form(path, &form, global.verbose)
+    match form {
+        Some(form) => say_form(path, &form, global.verbose)
             .iter()
-            .for_each(|line| printing::note(&printing::plain(line)));
+            .for_each(|line| printing::note(&printing::plain(line))),
+        None => check_unnamed(path, model)?,
     }
     Ok(weights)
+}
+
+/// Fails where a published checkpoint says that it is of a network with other tensors, which its own do not show.
+pub(crate) fn check_unnamed(path: &Path, model: &ModelSpec) -> anyhow::Result<()> {
+    if Listing::read(path)?.has_names() {
+        return Ok(());
+    }
+    match model_of(path, &read_meta(path)?) {
+        Ok(stated) if stated.layout() == model.layout() => {}
+        Ok(stated) => fits(path, &stated, model)?,
+        Err(_) => printing::warning(&format!(
+            "{} does not say of which network it is: that its weights are as many is all that is known",
+            path.display()
+        )),
+    }
+    Ok(())
 }
 
 /// How a file was read, and with `--verbose` what of it was not.

@@ -1,5 +1,6 @@
 use crate::*;
-use sculpt_checkpoints::{TensorData, read_tensors, write_state_dict, write_tensors};
+use sculpt_checkpoints::{TensorData, read_tensors, write_published, write_state_dict, write_tensors};
+use sculpt_models::ModelSpec;
 
 /// Loss and accuracy follow from the logits that `--out` writes, by the definition: mean of
 /// log Σ exp(z) − z[label].
@@ -65,6 +66,39 @@ fn weights_of_other_programs() {
     write_probe(&folder.join("p"), 4);
     let of = |file: &str| ok(&folder, &format!("eval {TINY} --weights {file} --probe p --json"));
     assert_eq!(of("w"), of("s"));
+}
+
+/// It says of which network it is, and shows no names: as many weights are not the same weights.
+#[test]
+fn a_published_checkpoint_is_of_its_network_alone() {
+    let folder = Folder::new();
+    let (state, mut meta) = write_tiny(&folder.join("w"));
+    write_probe(&folder.join("p"), 4);
+    let mut publish = |model: serde_json::Value| {
+        meta.model = model;
+        write_published(&folder.join("f"), &tiny().layout(), &state, &meta).unwrap();
+    };
+    let eval = |file: &str| format!("eval {TINY} --weights {file} --probe p --json");
+    let mask = format!("hessian {TINY} --weights w --probe p --mask f");
+    publish(serde_json::to_value(tiny()).unwrap());
+    assert_eq!(ok(&folder, &eval("f")), ok(&folder, &eval("w")));
+    publish(serde_json::to_value(ModelSpec::named("resnet8", 3, Some(4), None).unwrap()).unwrap());
+    for words in [eval("f"), mask] {
+        refused(
+            &folder,
+            &words,
+            1,
+            &[
+                "f is a state of --model resnet8 --width 4",
+                "not of --model resnet8 --width 2",
+            ],
+        );
+    }
+    publish(serde_json::json!("somebody's own"));
+    let output = sculpt(&folder, &eval("f"));
+    assert!(output.status.success());
+    let said = text(&output.stderr);
+    assert!(said.contains("f does not say of which network it is"), "{said}");
 }
 
 /// Raw bytes are no input of a network; that is no error, for who knows whose network this is.
