@@ -9,7 +9,6 @@ pub(crate) use profile::{Place, Profile};
 pub(crate) use queue::{Queued, max_array_size, queued, queued_within, requeue_self};
 pub(crate) use script::{Work, job_name, write_scripts};
 
-use crate::commands::work::Training;
 use crate::display::duration;
 use crate::jobs::Finished;
 use crate::printing;
@@ -44,20 +43,6 @@ const EMPTY_LOOKS: u32 = 3;
 
 /// Lines of a log that an error shows.
 const LOG_LINES: usize = 5;
-
-/// What a command that does not wait says on standard output: for programs, that it did not, and how many nodes are still to be done.
-pub(crate) fn tell_detached(suite: Option<&str>, of: &Training<'_>, json: bool) -> anyhow::Result<()> {
-    let open = of
-        .needed
-        .iter()
-        .filter(|(id, entry)| !of.store.is_done(id, entry));
-    if json {
-        return printing::json(
-            &serde_json::json!({ "suite": suite, "detached": true, "open": open.count() }),
-        );
-    }
-    Ok(())
-}
 
 /// Has workers train what is missing, and waits for them.
 pub(crate) struct Cluster<'a> {

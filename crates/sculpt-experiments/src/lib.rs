@@ -73,6 +73,7 @@ pub use evaluation::{
 };
 pub use limits::Limit;
 pub use live::read_live;
+pub use load::check_unnamed;
 pub use manifest::{Manifest, ManifestEntry, WholeManifest};
 pub use memory::{card_bytes, check_memory};
 pub use methods::{Method, UnknownMethod};

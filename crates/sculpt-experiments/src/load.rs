@@ -1,9 +1,10 @@
 //! Weights and masks from files of the user's own: their content is the node, and the store keeps it.
 
+use crate::chain::model_of;
 use crate::done::Done;
 use crate::run::write_state;
 use crate::{Entry, ExperimentError, Load, Node, NodeId, Store, Version};
-use sculpt_checkpoints::{State, read_mask, read_weights};
+use sculpt_checkpoints::{Listing, State, read_mask, read_meta, read_weights};
 use sculpt_masks::Mask;
 use sculpt_models::ModelSpec;
 use sculpt_store::canonical::sha256_hex;
@@ -46,6 +47,7 @@ impl Load {
     }
 
     fn of(path: &Path, model: ModelSpec, mask: &Mask, sha256: String) -> Result<Self, ExperimentError> {
+        check_unnamed(path, &model)?;
         if mask.n_kept() == 0 {
             return Err(ExperimentError::BadFile {
                 path: path.to_owned(),
@@ -64,6 +66,25 @@ impl Load {
     pub(crate) fn density(&self) -> f64 {
         self.n_kept as f64 / self.model.layout().n_prunable() as f64
     }
+}
+
+/// Whether a file that was read as such a network's is one, where its tensors do not tell by their names: a published checkpoint says of which
+/// network it is, and as many weights in another order are other weights.
+///
+/// # Errors
+/// One of a network with other tensors, or of none of this program's.
+pub fn check_unnamed(path: &Path, model: &ModelSpec) -> Result<(), ExperimentError> {
+    if Listing::read(path)?.has_names() {
+        return Ok(());
+    }
+    let stated = model_of(path, &read_meta(path)?)?;
+    if stated.layout() == model.layout() {
+        return Ok(());
+    }
+    Err(ExperimentError::BadFile {
+        path: path.to_owned(),
+        detail: format!("is a published checkpoint of {stated}, not of {model}"),
+    })
 }
 
 /// SHA-256 of what a state is: θ and buffers as little-endian f32, then the mask's bits, each in layout order.
@@ -95,5 +116,35 @@ impl Store {
         write_state(&path, id, &load.model, state, target, 0)?;
         Done::write(&folder, id, Vec::new(), BTreeSet::new())?;
         self.push(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sculpt_checkpoints::{Meta, write_published};
+    use sculpt_models::InitRule;
+    use sculpt_random::Seed;
+
+    /// All its weights are one tensor, which as many of another network would fill too.
+    #[test]
+    fn a_published_checkpoint_is_loaded_as_the_network_that_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("published.safetensors");
+        let model = |width| ModelSpec::named("resnet8", 3, Some(width), None).unwrap();
+        let (theta, buffers) = model(2).initialise(InitRule::KaimingNormalFanIn, Seed(1));
+        let mask = Mask::full(model(2).layout().n_prunable());
+        let state = State { theta, buffers, mask };
+        let publish = |named: serde_json::Value| {
+            let meta = Meta::new(None, named, None, 0, &state.mask);
+            write_published(&path, &model(2).layout(), &state, &meta).unwrap();
+        };
+        publish(serde_json::to_value(model(2)).unwrap());
+        assert_eq!(Load::weights(&path, model(2)).unwrap().1.theta, state.theta);
+        for other in [serde_json::to_value(model(4)).unwrap(), "mine".into()] {
+            publish(other);
+            assert!(Load::weights(&path, model(2)).is_err());
+            assert!(Load::mask(&path, model(2)).is_err());
+        }
     }
 }

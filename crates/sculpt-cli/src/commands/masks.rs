@@ -1,11 +1,12 @@
 //! Masks that come with weights, or in a file of their own.
 
 use crate::commands::address::Input;
-use crate::commands::weights::{check_unnamed, fits};
+use crate::commands::weights::fits;
 use crate::printing;
 use crate::words::Global;
 use anyhow::bail;
 use sculpt_checkpoints::{Weights, read_mask};
+use sculpt_experiments::check_unnamed;
 use sculpt_layout::Layout;
 use sculpt_masks::{Mask, Ties};
 use sculpt_models::ModelSpec;

@@ -6,7 +6,7 @@ use super::preset::{PresetWords, artefacts, check_suite_name};
 use super::work::{ClusterWords, Training};
 use crate::display::tell_of_measuring;
 use crate::words::Global;
-use crate::{device, places, printing, slurm, watch};
+use crate::{device, places, printing, watch};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{DataFolder, PanelName, Preset, Recipe, Source, Store, Suite, counted, limits};
@@ -97,7 +97,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let finished = training.run(&words.cluster, global);
     watch.end();
     let Some(finished) = finished? else {
-        return slurm::tell_detached(Some(&suite.name), &training, words.json);
+        return training.tell_detached(words.json);
     };
     if !finished.failed.is_empty() {
         let names: Vec<_> = finished

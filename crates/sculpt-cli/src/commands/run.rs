@@ -5,7 +5,7 @@ use super::preset::DataWords;
 use super::reproduce::forget;
 use super::work::{ClusterWords, Training};
 use crate::words::Global;
-use crate::{places, printing, slurm, watch};
+use crate::{places, printing, watch};
 use anyhow::bail;
 use clap::Args;
 use sculpt_experiments::{AnySuite, DataRef, Evaluation, Node, Recipe, StateRef, counted, limits};
@@ -141,7 +141,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let finished = training.run(&words.cluster, global);
     watch.end();
     let Some(finished) = finished? else {
-        return slurm::tell_detached(suite.map(AnySuite::name), &training, words.json);
+        return training.tell_detached(words.json);
     };
     if let Some((id, why)) = finished.failed.first() {
         let mut names = user.states.iter().filter(|named| named.state.id == *id);

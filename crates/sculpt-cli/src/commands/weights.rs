@@ -7,7 +7,7 @@ use anyhow::{anyhow, bail};
 use sculpt_checkpoints::{
     CheckpointError, FaultKind, Form, Listing, Weights, read_meta, read_weights_and_form,
 };
-use sculpt_experiments::model_of;
+use sculpt_experiments::{check_unnamed, model_of};
 use sculpt_models::{ModelSpec, Shortcut};
 use std::path::Path;
 
@@ -53,22 +53,6 @@ fn of_file(path: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<We
         None => check_unnamed(path, model)?,
     }
     Ok(weights)
-}
-
-/// Fails where a published checkpoint says that it is of a network with other tensors, which its own do not show.
-pub(crate) fn check_unnamed(path: &Path, model: &ModelSpec) -> anyhow::Result<()> {
-    if Listing::read(path)?.has_names() {
-        return Ok(());
-    }
-    match model_of(path, &read_meta(path)?) {
-        Ok(stated) if stated.layout() == model.layout() => {}
-        Ok(stated) => fits(path, &stated, model)?,
-        Err(_) => printing::warning(&format!(
-            "{} does not say of which network it is: that its weights are as many is all that is known",
-            path.display()
-        )),
-    }
-    Ok(())
 }
 
 /// How a file was read, and with `--verbose` what of it was not.

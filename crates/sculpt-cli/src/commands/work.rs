@@ -11,7 +11,9 @@ use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, bail};
 use clap::Args;
-use sculpt_experiments::{AnySuite, DataFolder, Drive, Recipe, StateRef, Store, counted, limits};
+use sculpt_experiments::{
+    AnySuite, DataFolder, Drive, Entry, NodeId, Recipe, StateRef, Store, counted, limits,
+};
 use sculpt_store::paths;
 use serde::Serialize;
 use std::fs;
@@ -211,6 +213,17 @@ pub(crate) struct Training<'a> {
 }
 
 impl Training<'_> {
+    /// What a command that does not wait says on standard output: for programs, that it did not, and how many nodes are still to be done.
+    pub(crate) fn tell_detached(&self, json: bool) -> anyhow::Result<()> {
+        if !json {
+            return Ok(());
+        }
+        let is_open = |(id, entry): &(&NodeId, &Entry)| !self.store.is_done(id, entry);
+        let open = self.needed.iter().filter(is_open).count();
+        let suite = Some(self.suite).filter(|suite| !suite.is_empty());
+        printing::json(&serde_json::json!({ "suite": suite, "detached": true, "open": open }))
+    }
+
     /// Here, or by workers of a cluster; none where those work on alone.
     pub(crate) fn run(&self, words: &ClusterWords, global: &Global) -> anyhow::Result<Option<Finished>> {
         let Some(Place::Slurm(profile)) = &words.on else {

@@ -88,17 +88,11 @@ fn a_published_checkpoint_is_of_its_network_alone() {
             &folder,
             &words,
             1,
-            &[
-                "f is a state of --model resnet8 --width 4",
-                "not of --model resnet8 --width 2",
-            ],
+            &["f: is a published checkpoint of ", ", not of "],
         );
     }
     publish(serde_json::json!("somebody's own"));
-    let output = sculpt(&folder, &eval("f"));
-    assert!(output.status.success());
-    let said = text(&output.stderr);
-    assert!(said.contains("f does not say of which network it is"), "{said}");
+    refused(&folder, &eval("f"), 1, &["f: model: "]);
 }
 
 /// Raw bytes are no input of a network; that is no error, for who knows whose network this is.
