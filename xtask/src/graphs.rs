@@ -32,8 +32,8 @@ pub(crate) fn build(folder: &Path) -> Result<PathBuf> {
     let headers = headers()?;
     eprintln!("compiling the library of CUDA graphs ...");
     let libtorch = libtorch_link();
-    let include = env::var_os("LIBTORCH_INCLUDE").map_or_else(|| libtorch.clone(), PathBuf::from);
-    let include = include.join("include");
+    // The program's own: another PyTorch's (LIBTORCH_INCLUDE) it is not linked with either.
+    let include = libtorch.join("include");
     // Another process may be loading the one that is there.
     let new = folder.join(format!("{LIBRARY}.{}", std::process::id()));
     let compiler = env::var_os("CXX").unwrap_or_else(|| "c++".into());

@@ -171,12 +171,12 @@ fn more_tensors_than_any_network_has_are_refused_before_their_names_are_looked_a
             .collect();
         format!("{{{}}}", all.join(","))
     };
-    assert_eq!(faults(&header(5000), 0), []);
+    assert_eq!(faults(&header(8192), 0), []);
     assert_eq!(
-        faults(&header(5001), 0),
+        faults(&header(8193), 0),
         [Fault::TooMany {
-            found: 5001,
-            most: 5000
+            found: 8193,
+            most: 8192
         }]
     );
 }

@@ -44,7 +44,7 @@ pub enum Fault {
         most: u64,
     },
     /// More tensors than any network here has, with the state of its optimiser.
-    #[error("holds {found} tensors, and no file of more than {most} is read: a ResNet-152 has 932")]
+    #[error("holds {found} tensors, and no file of more than {most} is read: a ResNet-1202 has 7,221")]
     TooMany {
         /// So many.
         found: usize,

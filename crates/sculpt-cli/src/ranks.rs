@@ -20,13 +20,14 @@ const TIMEOUT: Duration = Duration::from_secs(1800);
 const TO_END: Duration = Duration::from_secs(10);
 
 /// What launchers set.
-const OF_LAUNCHERS: [&str; 8] = [
+const OF_LAUNCHERS: [&str; 9] = [
     "RANK",
     "WORLD_SIZE",
     "LOCAL_RANK",
     "MASTER_ADDR",
     "MASTER_PORT",
     "TORCHELASTIC_USE_AGENT_STORE",
+    "TORCHELASTIC_RESTART_COUNT",
     "SLURM_PROCID",
     "SLURM_STEP_NUM_TASKS",
 ];
@@ -79,6 +80,7 @@ impl Ranks {
                     host: "127.0.0.1".to_owned(),
                     port,
                     launcher_listens: false,
+                    attempt: 0,
                 };
                 for rank in 1..asked {
                     others.0.push(start(rank, &place)?);

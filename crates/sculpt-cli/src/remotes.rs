@@ -68,7 +68,7 @@ pub(crate) fn resolve(global: &mut Global) -> anyhow::Result<()> {
     };
     if let Location::Hub { .. } = location {
         return Err(BadUsage(format!(
-            "--runs {location}: the hub holds published suites, which `sculpt fetch --from {location}` brings"
+            "--runs {location}: the hub holds published suites, which `sculpt fetch --suite NAME --from {location}` brings"
         ))
         .into());
     }

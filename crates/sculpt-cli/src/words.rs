@@ -120,12 +120,16 @@ impl Words {
             self.command,
             Command::Node(_) | Command::Reproduce(_) | Command::Run(_) | Command::Work(_) | Command::Plan(_)
         );
-        match self.global.ranks {
-            Some(_) if !trains => Err(BadUsage(
-                "--ranks is for what trains: node, reproduce, run, work, and plan's scripts".to_owned(),
-            )),
-            Some(_) | None => Ok(()),
-        }
+        let problem = match (self.global.ranks, self.global.threads, &self.command) {
+            (Some(_), _, _) if !trains => {
+                "--ranks is for what trains: node, reproduce, run, work, and plan's scripts"
+            }
+            (_, Some(_), Command::Node(_)) => {
+                "--threads: a node has those that it was described with; `reproduce`, `run` and `work` describe it with others"
+            }
+            (_, _, _) => return Ok(()),
+        };
+        Err(BadUsage(problem.to_owned()))
     }
 }
 

@@ -75,7 +75,10 @@ impl Handle {
         let text = |text: String| CString::new(text).map_err(|_| "a name with a zero in it".to_owned());
         let (host, own) = (text(at.host.clone())?, text(own_address.to_string())?);
         // A launcher keeps things of its own in its store.
-        let prefix = text(if at.launcher_listens { "sculpt" } else { "" }.to_owned())?;
+        let prefix = text(match at.launcher_listens {
+            true => format!("sculpt/{}", at.attempt),
+            false => String::new(),
+        })?;
         let number = |n: usize| c_int::try_from(n).expect("ranks are below 65536");
         let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         let mut error = [0; ROOM];

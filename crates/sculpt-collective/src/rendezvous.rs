@@ -16,6 +16,8 @@ pub struct Rendezvous {
     pub port: u16,
     /// Whether the launcher listens there itself, as `torchrun` does; otherwise rank 0 does.
     pub launcher_listens: bool,
+    /// How often the launcher has started all of them again: what the dead ones told each other where it listens still stands there.
+    pub attempt: u32,
 }
 
 const COUNT: &str = "a number from 0 to 65535";
@@ -72,6 +74,9 @@ impl Rendezvous {
             host: text("MASTER_ADDR")?,
             port: number("MASTER_PORT")?,
             launcher_listens: variable("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|word| word == "True"),
+            attempt: variable("TORCHELASTIC_RESTART_COUNT")
+                .and_then(|word| word.trim().parse().ok())
+                .unwrap_or(0),
         }))
     }
 
@@ -121,12 +126,14 @@ mod tests {
                 ("WORLD_SIZE", "4"),
                 ("LOCAL_RANK", "1"),
                 ("TORCHELASTIC_USE_AGENT_STORE", "True"),
+                ("TORCHELASTIC_RESTART_COUNT", "2"),
             ],
         ];
         let found = of(&set.concat()).unwrap().unwrap();
         assert_eq!((found.rank, found.world, found.local_rank), (3, 4, 1));
         assert_eq!(found.address(), "127.0.0.1:29500");
         assert!(found.launcher_listens);
+        assert_eq!(found.attempt, 2);
         assert!(found.own_address().unwrap().is_loopback());
     }
 

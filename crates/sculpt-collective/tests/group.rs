@@ -22,6 +22,7 @@ fn place(port: u16, rank: usize, world: usize) -> Rendezvous {
         host: "127.0.0.1".to_owned(),
         port,
         launcher_listens: false,
+        attempt: 0,
     }
 }
 

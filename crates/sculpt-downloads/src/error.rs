@@ -141,4 +141,10 @@ pub enum DownloadError {
         /// What should be there.
         title: String,
     },
+    /// Another process brings the same, and has not ended.
+    #[error("{path} is being fetched by another process; try again when that has ended")]
+    Busy {
+        /// The archive.
+        path: PathBuf,
+    },
 }

@@ -1,13 +1,17 @@
 use crate::unpack::{checksums, unpack};
 use crate::{Archive, Client, DownloadError, Limits, Proof};
 use sculpt_store::canonical::sha256_file;
-use sculpt_store::{FileError, atomic, paths};
+use sculpt_store::{FileError, Lock, LockError, atomic, paths};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// More than any packed archive of ours has: a server cannot fill the disk.
 const MOST_BYTES: u64 = 1 << 30;
+
+/// How long another process is waited for that brings the same.
+const BROUGHT_BY_THEN: Duration = Duration::from_secs(600);
 
 /// The first two bytes of a gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -31,17 +35,20 @@ pub fn get(
 ) -> Result<PathBuf, DownloadError> {
     let folder = dest.join(&archive.folder);
     if folder.exists() {
-        let proof = checksums(archive, &folder).and_then(|sums| archive.proof(&folder, &sums));
-        return match proof {
-            Ok(Proof::Genuine) => Ok(folder),
-            Ok(Proof::Differs { .. } | Proof::Unproven) | Err(_) => Err(DownloadError::Occupied {
-                path: folder,
-                title: archive.title.clone(),
-            }),
-        };
+        return genuine(archive, folder);
     }
     atomic::create_folder(dest)?;
     let by_hand = dest.join(archive.file_name());
+    // Two that append to one file would make neither's.
+    let _lock = match Lock::exclusive_within(&paths::partial_lock(&by_hand), BROUGHT_BY_THEN) {
+        Err(LockError::Held { .. }) => return Err(DownloadError::Busy { path: by_hand }),
+        // Where the file system has no locks, all goes on as if alone.
+        lock => lock.ok(),
+    };
+    if folder.exists() {
+        // Whoever had it has brought it.
+        return genuine(archive, folder);
+    }
     if by_hand.exists() {
         check(archive, &by_hand, &by_hand.display().to_string())?;
         unpack(archive, &by_hand, &folder)?;
@@ -71,6 +78,18 @@ pub fn get(
     unpack(archive, &partial, &folder)?;
     remove(&partial)?;
     Ok(folder)
+}
+
+/// The folder, where its files are the archive's.
+fn genuine(archive: &Archive, folder: PathBuf) -> Result<PathBuf, DownloadError> {
+    let proof = checksums(archive, &folder).and_then(|sums| archive.proof(&folder, &sums));
+    match proof {
+        Ok(Proof::Genuine) => Ok(folder),
+        Ok(Proof::Differs { .. } | Proof::Unproven) | Err(_) => Err(DownloadError::Occupied {
+            path: folder,
+            title: archive.title.clone(),
+        }),
+    }
 }
 
 fn check(archive: &Archive, path: &Path, from: &str) -> Result<(), DownloadError> {

@@ -55,6 +55,8 @@ pub fn is_this_machine(url: &str) -> bool {
         .split(['/', '?', '#'])
         .next()
         .unwrap_or_default();
+    // Whoever asks stands before it, with a colon of its own.
+    let authority = authority.rsplit('@').next().unwrap_or_default();
     let port_at = authority.rfind(':').filter(|at| !authority[*at..].contains(']'));
     let host = &authority[..port_at.unwrap_or(authority.len())];
     ["localhost", "127.0.0.1", "[::1]"].contains(&host)
@@ -131,6 +133,7 @@ mod tests {
             "http://127.0.0.1.host/x",
             "http://localhost@host/x",
             "http://user:127.0.0.1@host",
+            "http://localhost:80@host/x",
             "http://host/x",
         ] {
             assert!(!allowed(url, false) && allowed(url, true), "{url}");

@@ -46,6 +46,19 @@ impl Cost {
         }))
     }
 
+    /// Of its first epochs alone, at most all; each takes the same.
+    #[must_use]
+    pub fn until(self, epoch: u32) -> Self {
+        let epochs = epoch.min(self.epochs);
+        let share = f64::from(epochs) / f64::from(self.epochs.max(1));
+        Self {
+            epochs,
+            images: self.images / u64::from(self.epochs.max(1)) * u64::from(epochs),
+            flops_dense: self.flops_dense * share,
+            flops_sparse_ideal: self.flops_sparse_ideal * share,
+        }
+    }
+
     /// Images that a Train node is trained on, each epoch's anew.
     ///
     /// # Errors

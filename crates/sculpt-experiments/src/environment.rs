@@ -30,6 +30,9 @@ fn is_one(n: &u32) -> bool {
 /// The libtorch that this workspace is built against (`tch` 0.24; design §8).
 pub const LIBTORCH_VERSION: &str = "2.11.0";
 
+/// Of these crates, of which all have the same.
+pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
 impl Environment {
     /// This process's, alone.
     pub fn here(device: Device, threads: u32) -> Self {

@@ -1,7 +1,7 @@
 //! `node.json`: what a node is, and how it is run.
 
 use crate::read::MADE_AGAIN;
-use crate::{Entry, Environment, ExperimentError, Node, NodeId, Store};
+use crate::{CODE_VERSION, Entry, Environment, ExperimentError, Node, NodeId, Store};
 use sculpt_store::{atomic, paths, sealed};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -26,10 +26,26 @@ pub struct NodeEnvironment {
     /// The machine; absent until the node has been run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Environment>,
+    /// The version of the code; absent like the machine, and of nodes run before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// libtorch threads to run with.
     pub threads: u32,
     /// Epochs whose state is kept.
     pub keep: BTreeSet<u32>,
+}
+
+impl NodeEnvironment {
+    /// Notes by whom it is run, from its first step or from where another went on. Begun on one machine and ended on another, or by another version of
+    /// the code: none made these bits alone.
+    pub(crate) fn run_by(&mut self, machine: Environment, resumes: bool) {
+        fn noted<T: PartialEq>(noted: &mut Option<T>, now: T, resumes: bool) {
+            let is_mixed = resumes && noted.as_ref() != Some(&now);
+            *noted = (!is_mixed).then_some(now);
+        }
+        noted(&mut self.machine, machine, resumes);
+        noted(&mut self.code, CODE_VERSION.to_owned(), resumes);
+    }
 }
 
 impl NodeFile {
@@ -113,7 +129,7 @@ impl Store {
     fn described(&self, id: &NodeId, entry: &Entry) -> Result<Option<NodeFile>, ExperimentError> {
         let folder = self.node_folder(id);
         let mut keep = entry.keep.clone();
-        let (mut machine, mut threads) = (None, entry.threads);
+        let (mut machine, mut code, mut threads) = (None, None, entry.threads);
         if paths::node_json(&folder).is_file() {
             let old = self.node_file(id)?;
             // A node ends with the threads that it was begun with, and is made again with them: others would give
@@ -125,10 +141,11 @@ impl Store {
                 return Ok(None);
             }
             keep.extend(old.environment.keep);
-            machine = old.environment.machine;
+            (machine, code) = (old.environment.machine, old.environment.code);
         }
         let environment = NodeEnvironment {
             machine,
+            code,
             threads,
             keep,
         };
@@ -154,5 +171,34 @@ impl Store {
             });
         }
         Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    /// Who begins a node made it, unless another, or another version of the code, goes on; who begins it anew made it again.
+    #[test]
+    fn who_ran_a_node_is_noted() {
+        let here = |threads| Environment::here(Device::Cpu, threads);
+        let mut environment = NodeEnvironment {
+            machine: None,
+            code: None,
+            threads: 1,
+            keep: BTreeSet::new(),
+        };
+        environment.run_by(here(1), false);
+        environment.run_by(here(1), true);
+        let noted = (environment.machine.clone(), environment.code.as_deref());
+        assert_eq!(noted, (Some(here(1)), Some(env!("CARGO_PKG_VERSION"))));
+        environment.code = Some("0.0.9".to_owned());
+        environment.run_by(here(2), true);
+        environment.run_by(here(2), true);
+        assert_eq!((&environment.machine, &environment.code), (&None, &None));
+        environment.run_by(here(2), false);
+        assert_eq!(environment.machine, Some(here(2)));
+        assert!(environment.code.is_some());
     }
 }

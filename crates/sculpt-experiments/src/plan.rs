@@ -122,7 +122,10 @@ pub fn plan(recipe: &Recipe, curves: &[Vec<StateRef>], store: &Store) -> Result<
     plan.nodes_to_do = plan.nodes - plan.nodes_done;
     plan.work = work.into_values().collect();
     for states in curves {
-        let ids: BTreeSet<NodeId> = states.iter().flat_map(|state| recipe.ancestors(state)).collect();
+        let ids: BTreeSet<NodeId> = states
+            .iter()
+            .flat_map(|state| recipe.ancestors(state).into_keys())
+            .collect();
         plan.epochs_without_sharing += ids
             .iter()
             .filter_map(|id| recipe.get(id))

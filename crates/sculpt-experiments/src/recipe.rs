@@ -187,17 +187,21 @@ impl Recipe {
         self.nodes.get(id)
     }
 
-    /// The node of `state` and everything that it comes from.
+    /// The node of `state` and everything that it comes from, each with the last epoch of it that is read on the way.
     ///
     /// # Panics
     /// When the state's node is not in the recipe.
-    pub fn ancestors(&self, state: &StateRef) -> BTreeSet<NodeId> {
-        let mut found = BTreeSet::new();
-        let mut open = vec![state.id.clone()];
-        while let Some(id) = open.pop() {
-            let parents = self.nodes[&id].node.parents().into_iter().map(|p| p.id.clone());
-            open.extend(parents.filter(|p| !found.contains(p)));
-            found.insert(id);
+    pub fn ancestors(&self, state: &StateRef) -> BTreeMap<NodeId, u32> {
+        let mut found = BTreeMap::new();
+        let mut open = vec![state];
+        while let Some(state) = open.pop() {
+            match found.get_mut(&state.id) {
+                Some(last) => *last = state.epoch.max(*last),
+                None => {
+                    found.insert(state.id.clone(), state.epoch);
+                    open.extend(self.nodes[&state.id].node.parents());
+                }
+            }
         }
         found
     }

@@ -7,6 +7,8 @@ use crate::{ExperimentError, NodeId};
 use sculpt_remote::{Index, Location, RemoteError, RemoteFolders, Room, make_room};
 use sculpt_store::paths;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -160,14 +162,18 @@ impl RemoteStore {
         let here = match known.bytes {
             Some(here) if here.saturating_add(bytes) <= self.room.most_bytes => here,
             _ => {
-                let pushed: BTreeSet<String> = known.indices.keys().map(ToString::to_string).collect();
                 drop(known);
-                // Only what can be brought again goes.
-                let may_go = |name: &str| {
-                    pushed.contains(name)
-                        || name
-                            .parse()
-                            .is_ok_and(|id| self.index(&id).is_ok_and(|index| index.is_some()))
+                // Only what can be brought again goes: not what was trained since, and not sent.
+                let may_go = |folder: &Path| {
+                    let id = paths::file_name(folder).parse();
+                    id.is_ok_and(|id| {
+                        let is_there = |index: &Index| is_all_of(folder, index);
+                        let is_known = self.known().indices.get(&id).is_some_and(is_there);
+                        is_known
+                            || self
+                                .index(&id)
+                                .is_ok_and(|index| index.as_ref().is_some_and(is_there))
+                    })
                 };
                 let here = make_room(runs, bytes, self.room, &|folder| paths::done(folder), &may_go)?;
                 known = self.known();
@@ -177,6 +183,23 @@ impl RemoteStore {
         known.bytes = Some(here.saturating_add(bytes));
         Ok(())
     }
+}
+
+/// Whether all states in a folder are listed, and nothing in it is unfinished.
+fn is_all_of(folder: &Path, index: &Index) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    let is_listed = |entry: io::Result<fs::DirEntry>| {
+        let Ok(name) = entry.map(|entry| entry.file_name()) else {
+            return false;
+        };
+        let name = name.to_string_lossy();
+        paths::checkpoint_epoch(&name).is_none() || index.files.contains_key(&*name)
+    };
+    !paths::again_folder(folder).exists()
+        && !paths::progress_state(folder).exists()
+        && entries.into_iter().all(is_listed)
 }
 
 pub(crate) fn epochs_of<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<u32> {

@@ -189,11 +189,7 @@ impl<'a> Runner<'a> {
             Failure::remove(&work.folder)?;
             let here = Environment::here(self.device, file.environment.threads).on_ranks(self.n_ranks());
             let resumes = paths::progress_state(&work.folder).is_file();
-            file.environment.machine = match file.environment.machine.take() {
-                // Begun on one machine and ended on another: no environment made these bits.
-                before if resumes && before.as_ref() != Some(&here) => None,
-                Some(_) | None => Some(here),
-            };
+            file.environment.run_by(here, resumes);
             file.write(&work.folder)?;
         }
         let ended = match &file.node {

@@ -10,7 +10,7 @@ const NUMBERS_PER_WEIGHT: f64 = 3.0;
 const BYTES_PER_NUMBER: f64 = 4.0;
 
 impl Session {
-    /// Sums over all training that a state comes from; of bytes the most that any of it holds.
+    /// Sums over all training that a state comes from, each node's until the last of its epochs that is read on the way; of bytes the most that any of it holds.
     ///
     /// # Errors
     /// Timings or masks that cannot be read.
@@ -110,20 +110,23 @@ impl Ledger {
             sparse_ideal_bytes: 0.0,
             dense_bytes: bytes(1.0),
         };
-        for id in recipe.ancestors(state) {
+        for (id, last) in recipe.ancestors(state) {
             let entry = recipe.get(&id).expect("ancestors are of the recipe");
             if !masks.contains_key(&id) {
                 masks.insert(id.clone(), session.layer_densities(&id, entry)?);
             }
-            let Some(cost) = Cost::of(entry, &masks[&id])? else {
+            let Some(whole) = Cost::of(entry, &masks[&id])? else {
                 continue;
             };
+            // Of what is read on the way, not of what was trained beyond it.
+            let cost = whole.until(last);
+            let share = f64::from(cost.epochs) / f64::from(whole.epochs.max(1));
             ledger.epochs += cost.epochs;
             ledger.flops_dense += cost.flops_dense;
             ledger.flops_sparse_ideal += cost.flops_sparse_ideal;
             ledger.sparse_ideal_bytes = ledger.sparse_ideal_bytes.max(bytes(entry.density));
             let timing = session.source().timing(&id)?;
-            let seconds = timing.as_ref().map(|t| t.seconds);
+            let seconds = timing.as_ref().map(|t| t.seconds * share);
             ledger.seconds = ledger.seconds.zip(seconds).map(|(sum, own)| sum + own);
             let peak = timing.and_then(|t| t.peak_memory_bytes).map(|n| n as f64);
             let most = ledger.peak_memory_bytes.zip(peak);

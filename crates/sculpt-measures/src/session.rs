@@ -1,3 +1,4 @@
+use crate::sharpness::PROBE;
 use crate::{Cache, Counts, Key, MeasureError};
 use sculpt_datasets::{DataPart, Dataset, EvaluationSet, Origin};
 use sculpt_experiments::{
@@ -53,6 +54,8 @@ pub(crate) struct Worker {
     pub(crate) test: EvaluationSet,
     /// Of the training images the first, or of pictures some spread over all, un-augmented.
     pub(crate) training: EvaluationSet,
+    /// Of those some, likewise: the images of a Hessian's loss.
+    pub(crate) probe: EvaluationSet,
 }
 
 /// Training images that losses are measured on, of those trained on: design §5's first 10,000; the demo's first 500.
@@ -332,6 +335,7 @@ impl Worker {
             device,
             test: evaluation_set(dataset, &dataset.test, device)?,
             training: evaluation_set(dataset, &some, device)?,
+            probe: evaluation_set(dataset, &some.cut(data.n_training.min(PROBE))?, device)?,
         })
     }
 }

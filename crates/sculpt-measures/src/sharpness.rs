@@ -8,8 +8,9 @@ use sculpt_models::Precision;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// Training images of the loss, the first ones, un-augmented: the same at every point (reference §3.5).
-const IMAGES: i64 = 512;
+/// Training images of the loss, the first ones, un-augmented: the same at every point (reference §3.5). Of pictures, which are sorted by class,
+/// as many spread over all.
+pub(crate) const PROBE: usize = 512;
 
 /// Residual of the eigenpair relative to the eigenvalue.
 const TOLERANCE: f64 = 1e-3;
@@ -38,7 +39,7 @@ struct Inputs<'a> {
     v: u32,
     checkpoint: &'a str,
     data: &'a str,
-    images: i64,
+    images: usize,
     tolerance: f64,
     max_products: usize,
     max_basis: usize,
@@ -62,10 +63,10 @@ impl Session {
         let key = |state: &StateRef, environment: &Environment| {
             Ok(Key::of(&Inputs {
                 measure: "largest-eigenvalue",
-                v: 5,
+                v: 6,
                 checkpoint: &self.sha256(state)?,
                 data: data.loaded_as(),
-                images: IMAGES.min(data.n_training as i64),
+                images: PROBE.min(data.n_training),
                 tolerance: TOLERANCE,
                 max_products: MAX_PRODUCTS,
                 max_basis: MAX_BASIS,
@@ -92,7 +93,7 @@ impl Session {
             .map_err(ExperimentError::from)?;
         let place = |values: &[f32]| Tensor::from_slice(values).to_device(worker.device);
         let (theta, buffers) = (place(&read.theta), place(&read.buffers));
-        let (images, labels) = worker.training.first(IMAGES as usize)?;
+        let (images, labels) = worker.probe.first(PROBE)?;
         let of = MeanLoss {
             network: &network,
             theta: &theta,

@@ -90,9 +90,12 @@ fn middle(size: Size, width: u32, height: u32) -> Region {
     }
 }
 
-/// The size of a picture whose shorter side becomes `shorter`, the longer one in proportion, rounded down.
+/// The size of a picture whose shorter side becomes `shorter`, the longer one in proportion, rounded down, as far as a size can be told.
 pub(crate) fn with_shorter_side(size: Size, shorter: u32) -> Size {
-    let scaled = |longer: u32, by: u32| (u64::from(shorter) * u64::from(longer) / u64::from(by)) as u32;
+    let scaled = |longer: u32, by: u32| {
+        let exact = u64::from(shorter) * u64::from(longer) / u64::from(by);
+        u32::try_from(exact).unwrap_or(u32::MAX)
+    };
     let Size { width, height } = size;
     if width <= height {
         Size {

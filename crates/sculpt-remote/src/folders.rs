@@ -36,7 +36,7 @@ pub enum Pushed {
 }
 
 /// Folders under names that are SHA-256: `<first 2>/<name>/`. A file lies there under its own hash, so that nobody overwrites
-/// anybody's; `index.json`, written last and only where there is none, says which files the folder consists of.
+/// anybody's; `index.json`, written last and only where there is none, or one of fewer results, says which files the folder consists of.
 #[derive(Debug)]
 pub struct RemoteFolders {
     remote: Remote,

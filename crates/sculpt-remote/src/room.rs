@@ -17,7 +17,8 @@ pub struct Room {
 
 /// Makes room for `bytes` more in the folders of `cache`, which are `<first 2>/<SHA-256>/`: those that were used longest ago go,
 /// each out of the way in one step before it is deleted. When one was used is the time of its file `used`. Only folders that
-/// `may_go` says yes to go, and none whose lock is held. Returns the bytes that are there now.
+/// `may_go` says yes to, by their paths, and none whose lock is held. One process makes room at a time: beside it another frees nothing. Returns the
+/// bytes that are there now.
 ///
 /// # Errors
 /// What the file system refuses.
@@ -26,11 +27,14 @@ pub fn make_room(
     bytes: u64,
     room: Room,
     used: &dyn Fn(&Path) -> PathBuf,
-    may_go: &dyn Fn(&str) -> bool,
+    may_go: &dyn Fn(&Path) -> bool,
 ) -> Result<u64, FileError> {
     let way_out = paths::evicted_folder(cache);
-    // What a killed process left on its way out.
-    folders::remove(&way_out)?;
+    let lock = Lock::exclusive(&paths::evicting_lock(cache)).ok();
+    if lock.is_some() {
+        // What a killed process left on its way out.
+        folders::remove(&way_out)?;
+    }
     let mut found = Vec::new();
     for first_two in entries(cache)? {
         if paths::file_name(&first_two).len() != 2 {
@@ -44,6 +48,9 @@ pub fn make_room(
         }
     }
     let mut total: u64 = found.iter().map(|(_, bytes, _)| bytes).sum();
+    if lock.is_none() {
+        return Ok(total);
+    }
     found.sort();
     for (last, size, folder) in found {
         if total.saturating_add(bytes) <= room.most_bytes {
@@ -53,7 +60,7 @@ pub fn make_room(
         let Some(last) = last else { continue };
         let age = SystemTime::now().duration_since(last).unwrap_or_default();
         let name = paths::file_name(&folder).to_owned();
-        if age < room.in_use || !may_go(&name) {
+        if age < room.in_use || !may_go(&folder) {
             continue;
         }
         let Ok(_lock) = Lock::exclusive(&paths::lock(&folder)) else {
@@ -134,7 +141,7 @@ mod tests {
             .collect()
     }
 
-    fn make(root: &Path, bytes: u64, room: Room, may_go: &dyn Fn(&str) -> bool) -> u64 {
+    fn make(root: &Path, bytes: u64, room: Room, may_go: &dyn Fn(&Path) -> bool) -> u64 {
         make_room(root, bytes, room, &|folder| folder.join("used"), may_go).unwrap()
     }
 
@@ -163,8 +170,25 @@ mod tests {
         let root = cache();
         let _lock = Lock::exclusive(&paths::lock(&paths::node_folder(root.path(), &name(3)))).unwrap();
         fs::remove_file(paths::node_folder(root.path(), &name(2)).join("used")).unwrap();
-        assert_eq!(make(root.path(), 9000, NOW, &|folder| folder != name(1)), 3000);
+        assert_eq!(
+            make(root.path(), 9000, NOW, &|folder| !folder.ends_with(name(1))),
+            3000
+        );
         assert_eq!(left(root.path()), [1, 2, 3]);
+    }
+
+    /// Two processes on one cache: what one is taking out is not the other's to delete.
+    #[test]
+    fn one_makes_room_at_a_time() {
+        let root = cache();
+        let stray = paths::evicted_folder(root.path()).join("x");
+        fs::create_dir_all(&stray).unwrap();
+        let other = Lock::exclusive(&paths::evicting_lock(root.path())).unwrap();
+        assert_eq!(make(root.path(), 0, NOW, &|_| true), 4000);
+        assert!(stray.exists());
+        drop(other);
+        assert_eq!(make(root.path(), 0, NOW, &|_| true), 2000);
+        assert!(!stray.exists());
     }
 
     #[test]

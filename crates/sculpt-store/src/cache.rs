@@ -119,8 +119,10 @@ impl Cache {
     /// # Errors
     /// What the file system refuses, but for a place that is read only.
     ///
+    /// A number that is not finite is kept as `null`, which is read as none: of a value that must have it, there is then none.
+    ///
     /// # Panics
-    /// When the value has no JSON, such as a number that is not finite.
+    /// When the value has no JSON, such as a map by something else than text.
     pub fn put(&self, key: &Key, value: &impl Serialize) -> Result<(), FileError> {
         self.counts.taken.fetch_add(1, Ordering::Relaxed);
         let measure = Measure {

@@ -391,11 +391,12 @@ fn machine() -> &'static Machine {
 
 /// Whether other machines may see the file: their locks, or ours, may then not be seen.
 pub(crate) fn is_shared(file: &File) -> bool {
-    // NFS, SMB, CIFS, Lustre, GPFS, BeeGFS, Ceph, AFS, 9p, FUSE (sshfs, s3fs, virtiofs).
-    const SHARED: [u32; 10] = [
+    // NFS, SMB, CIFS, SMB 2 and 3, Lustre, GPFS, BeeGFS, Ceph, AFS, 9p, FUSE (sshfs, s3fs, virtiofs).
+    const SHARED: [u32; 11] = [
         0x6969,
         0x517B,
         0xFF53_4D42,
+        0xFE53_4D42,
         0x0BD0_0BD0,
         0x4750_4653,
         0x1983_0326,

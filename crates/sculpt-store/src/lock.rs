@@ -117,7 +117,8 @@ fn take(path: &Path, kind: Kind) -> Result<Lock, LockError> {
         return Err(failed("lock")(refused).into());
     }
     let mut options = File::options();
-    let file = options.create(true).append(true).open(path);
+    // NFS gives shared locks to those that may read alone, and others to those that may write.
+    let file = options.create(true).read(true).append(true).open(path);
     let file = file.map_err(failed("open"))?;
     let locked = match kind {
         Kind::Exclusive => file.try_lock(),

@@ -191,6 +191,11 @@ pub fn evicted_folder(runs: &Path) -> PathBuf {
     runs.join("evicted")
 }
 
+/// Lock file of whoever makes room in a cache.
+pub fn evicting_lock(runs: &Path) -> PathBuf {
+    runs.join("evicting.lock")
+}
+
 /// Lock file of a node, which keeps two processes off it, or of a store, which keeps `gc` off running recipes. It
 /// is empty.
 pub fn lock(folder: &Path) -> PathBuf {
@@ -305,6 +310,11 @@ pub fn suite_lock(suite_folder: &Path) -> PathBuf {
 /// Beside a file or folder that is being brought: what of it has come.
 pub fn partial(path: &Path) -> PathBuf {
     path.with_added_extension("partial")
+}
+
+/// Beside a file that is being brought: lock of whoever brings it.
+pub fn partial_lock(path: &Path) -> PathBuf {
+    beside(path, "lock")
 }
 
 /// The checksums of the files beside it and of the archive that they came in, as `sha256sum` writes them.

@@ -37,7 +37,7 @@ pub(crate) struct Words {
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = |word: &str| POINTS.parse(word))]
     points: u32,
     /// BatchNorm statistics in between: interpolate, recalibrate (estimated anew on the probe as one batch; of a probe for
-    /// which layers put out more than 4 GiB, 5,700 images of CIFAR-10 through a ResNet-20, the mean over equal batches), endpoint
+    /// which layers put out more than 4 GiB, 5,300 images of CIFAR-10 through a ResNet-20, the mean over equal batches), endpoint
     /// (the nearer end's)
     #[arg(long, value_name = "RULE", default_value = "interpolate")]
     bn: BatchNormRule,

@@ -159,15 +159,18 @@ fn check(words: &Words, global: &Global) -> anyhow::Result<()> {
     let session = own::find(&words.suite, global)?.session(&words.data, global)?;
     let published = paths::published_report_folder(&places::reports(), &words.suite);
     let mut wanted = drawings(&session);
-    if let Some(stem) = words
-        .stem
-        .clone()
-        .or_else(|| words.view.map(|view| view.to_string()))
-    {
-        wanted.retain(|(own, _)| *own == stem);
-        if wanted.is_empty() {
-            bail!("suite {:?} remembers no drawing {stem:?}", words.suite);
-        }
+    wanted.retain(|(stem, drawing)| {
+        words.stem.as_ref().is_none_or(|own| own == stem)
+            && words.view.is_none_or(|view| view == drawing.view)
+    });
+    if wanted.is_empty() {
+        let of_name = words
+            .stem
+            .as_ref()
+            .map(|stem| format!(" {stem:?}"))
+            .unwrap_or_default();
+        let of_view = words.view.map(|view| format!(" of {view}")).unwrap_or_default();
+        bail!("suite {:?} remembers no drawing{of_name}{of_view}", words.suite);
     }
     let (mut differ, mut said) = (0, Vec::new());
     for (stem, drawing) in &wanted {

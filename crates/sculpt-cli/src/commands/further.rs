@@ -50,7 +50,7 @@ impl Further {
             let card = card(folder)?;
             atomic::write(&hub.join(CARD), card.as_bytes())?;
             printing::note(&format!(
-                "{}: {} files and {CARD}; `hf upload OWNER/NAME {} .` uploads them, `sculpt fetch --from hf://OWNER/NAME` brings them back",
+                "{}: {} files and {CARD}; `hf upload OWNER/NAME {} .` uploads them, `sculpt fetch --suite NAME --from hf://OWNER/NAME` brings them back",
                 hub.display(),
                 files.len(),
                 printing::quoted(&hub.display().to_string())

@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A store does not know the recipes of your own that it ran, nor presets changed since: name the recipes to be
-/// kept with --keep, and read the list before --delete.
+/// Suites keep their nodes, those of recipes that were run here among them. A store does not know recipes and presets as they were before they were
+/// changed, nor recipes that train nothing: name those to be kept with --keep, and read the list before --delete.
 #[derive(Args)]
 pub(crate) struct Words {
     /// Keep what this recipe of your own needs (may be given several times)
@@ -26,7 +26,7 @@ pub(crate) struct Words {
     /// Delete what is listed
     #[arg(long)]
     delete: bool,
-    /// Print one JSON object: store, suites, nodes, progress, running, bytes, deleted
+    /// Print one JSON object: store, suites, nodes, progress, strays, running, bytes, deleted
     #[arg(long)]
     json: bool,
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::{num::NonZeroU32, path::PathBuf};
 use tch::Tensor;
 
-/// The mask keeps exactly round(density * N) of all N prunable weights (rule turboprune: fewer, by chance). What the
+/// The mask keeps exactly round(density * N) of all N prunable weights (a random one by rule turboprune: as chance has it; where layers are full, fewer). What the
 /// weights' own mask has pruned never comes back, except under a random mask.
 #[derive(Args)]
 pub(crate) struct Words {

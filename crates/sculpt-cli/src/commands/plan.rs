@@ -94,7 +94,10 @@ fn scripts(
     let store = places::store(global);
     let suite = suite_to_train(words.suite_name(preset)?, preset, wanted, &store)?;
     suite.save(&store)?;
-    let needed = super::work::of_suite(&suite.name, &store, data)?;
+    let mut needed = super::work::of_suite(&suite.name, &store, data)?;
+    if let Some(threads) = global.threads {
+        needed.set_threads(threads);
+    }
     let training = Training {
         suite: &suite.name,
         needed: &needed,

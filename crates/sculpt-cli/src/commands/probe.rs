@@ -15,8 +15,8 @@ const MAX_BATCH: usize = 500;
 /// Pixels at most in such a batch: 500 images of 64 × 64, or 40 of 224 × 224. Bounds memory, not results.
 const MAX_BATCH_PIXELS: usize = MAX_BATCH * 64 * 64;
 
-/// Bytes at most that all layers put out for a batch of which statistics are, few of them at a time: 5,700 images of 32 × 32 through a
-/// ResNet-20, 48 of 224 × 224 through a ResNet-50. Of this machine's memory they do not depend.
+/// Bytes at most that all layers put out for a batch of which statistics are, few of them at a time: 5,349 images of 32 × 32 through a
+/// ResNet-20, 96 of 224 × 224 through a ResNet-50. Of this machine's memory they do not depend.
 const STATISTICS_BYTES: u64 = 4 << 30;
 
 /// No usual mean and deviation of a data set takes a pixel so far: raw bytes go up to 255.

@@ -260,7 +260,9 @@ fn print(report: &Report, folder: &Path) -> anyhow::Result<()> {
         } else {
             String::new()
         };
-        line(&format!("{} threads{ranks}{machine}", environment.threads));
+        let code = environment.code.as_ref();
+        let code = code.map_or_else(String::new, |code| format!(", sculpt {}", printing::plain(code)));
+        line(&format!("{} threads{ranks}{machine}{code}", environment.threads));
     }
     line(&serde_json::to_string_pretty(&report.node)?);
     if !report.metrics.is_empty() {

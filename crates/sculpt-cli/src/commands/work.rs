@@ -82,7 +82,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     } else {
         places::store(global)
     };
-    let needed = match (&words.suite, &words.recipe) {
+    let mut needed = match (&words.suite, &words.recipe) {
         (Some(_), _) if let Some(file) = &words.nodes => store.read_list(file).context(
             "a submission (`--on slurm`, `plan --slurm`) writes --nodes: submit again, or leave it out",
         )?,
@@ -99,6 +99,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
         (None, None) => return Err(BadUsage("say --suite NAME or --recipe FILE.toml".to_owned()).into()),
     };
+    if let Some(threads) = global.threads {
+        needed.set_threads(threads);
+    }
     let _shared = store.share()?;
     places::warn_of_unreadable(&store);
     let stop = Stop::on_signals()?;
@@ -260,6 +263,7 @@ impl Training<'_> {
             data: self.data,
             device: &global.device,
             ranks: global.ranks,
+            threads_of_all: global.threads,
             pack,
             threads: threads.unwrap_or(1),
             published: self.published,

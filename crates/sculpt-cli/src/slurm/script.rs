@@ -25,6 +25,8 @@ pub(crate) struct Work<'a> {
     pub(crate) pack: u32,
     /// libtorch threads of a node, at most.
     pub(crate) threads: u32,
+    /// Those of every node, where they were told: workers that expand the suite anew have to be told too.
+    pub(crate) threads_of_all: Option<u32>,
     /// Whether suites that are published or fetched here count.
     pub(crate) published: bool,
 }
@@ -97,6 +99,9 @@ impl Work<'_> {
         }
         if let Some(ranks) = self.ranks {
             words.push(format!("--ranks={ranks}"));
+        }
+        if let Some(threads) = self.threads_of_all {
+            words.push(format!("--threads={threads}"));
         }
         if let Some(folder) = &self.data.folder {
             words.push(format!("--data={}", whole(folder)?));

@@ -357,7 +357,7 @@ fn what_makes_no_sense_is_said() {
         ),
         (
             "ls --runs hf://owner/name",
-            "`sculpt fetch --from hf://owner/name`",
+            "`sculpt fetch --suite NAME --from hf://owner/name`",
         ),
         (
             "publish --suite s --to folder",

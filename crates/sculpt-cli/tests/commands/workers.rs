@@ -16,7 +16,7 @@ struct Worker {
 impl Worker {
     fn of(example: &Example) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_sculpt"))
-            .args(["node", "--supervised", "--threads", "1"])
+            .args(["node", "--supervised"])
             .current_dir(example.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

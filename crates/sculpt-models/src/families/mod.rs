@@ -57,7 +57,7 @@ pub fn known_models() -> String {
 /// Names of networks that files are tried with when their user's does not fit: all with the depths in use.
 pub(crate) fn names_in_use() -> impl Iterator<Item = String> {
     let cifar = cifar_resnet::DEPTHS_IN_USE.map(|depth| format!("resnet{depth}"));
-    let others = [cifar_resnet::NAMES, resnet::NAMES, vgg::NAMES].map(|names| {
+    let others = FAMILIES.map(|(names, _)| {
         let words = names
             .split([',', ' ', ';', '(', ')'])
             .filter(|word| Architecture::named(word).is_some());

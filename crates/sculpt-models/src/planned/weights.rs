@@ -30,17 +30,6 @@ pub struct ConvolutionWork {
     pub n_by_winograd: usize,
 }
 
-/// What derivatives of a network in evaluation may take of what libtorch's take; above it those are faster. With AVX-512 ResNet-20, ResNet-18 and a VGG
-/// at shares of 0.39 and 0.45 were 0.7 to 0.9 × as fast as libtorch, at 0.27 to 0.2 1.2 to 1.6 ×, at 0.06 2 ×. With AVX2 at 0.47 to 0.5 0.83 to
-/// 1.15 ×, at 0.44 1.2 to 1.3 ×, at 0.36 1.5 ×.
-fn most_of_derivatives(filled_up: f64, are_small: bool) -> f64 {
-    match (has_many_registers(), are_small) {
-        (true, _) => 0.3 * filled_up,
-        (false, true) => 0.45 * filled_up,
-        (false, false) => 0.45 * filled_up.sqrt(),
-    }
-}
-
 impl ConvolutionWork {
     /// What `work` may be in training: above it libtorch's convolutions are faster. [`most_work`], and without AVX-512 up to twice as much at few
     /// channels: dense networks of width 8 were trained 1.1 to 1.8 × as fast by ours with AVX2.
@@ -51,6 +40,18 @@ impl ConvolutionWork {
             self.filled_up.sqrt().min(2.0)
         };
         most_work(precision) * at_few_channels
+    }
+
+    /// What `work` may be in derivatives of a network in evaluation, f32: above it libtorch's convolutions are faster. With AVX-512 ResNet-20, ResNet-18 and a
+    /// VGG at shares of 0.39 and 0.45 were 0.7 to 0.9 × as fast as libtorch, at 0.27 to 0.2 1.2 to 1.6 ×, at 0.06 2 × (measured when passes had threads of
+    /// their own). With AVX2 what it may be in training: of channels that fill sixteens, at 0.35 to 0.62 1.1 to 1.45 ×, at 0.28 2 ×; of width 8 at 0.67 to
+    /// 0.83 1.3 to 1.5 ×, of 24 at 0.64 1 ×, of 20 at 0.81 0.9 ×.
+    fn most_of_derivatives(&self) -> f64 {
+        if has_many_registers() {
+            0.3 * self.filled_up
+        } else {
+            self.most(Precision::F32)
+        }
     }
 
     /// Whether training on a CPU, of an f32 `θ` and so many images, has the convolutions computed by our own kernels; not with a
@@ -73,20 +74,11 @@ impl PlannedNetwork {
         self.takes_little(kept, size, |work| work.is_ours(self.precision, size[0] as usize))
     }
 
-    /// The same of derivatives in evaluation, by so many threads, which libtorch keeps busy, and ours with a block each. Where images are
-    /// small libtorch's take all the time that channels filled up would take.
-    pub(super) fn derivatives_are_worth_it(
-        &self,
-        kept: &[f32],
-        size: &[i64],
-        are_small: bool,
-        n_threads: usize,
-    ) -> bool {
+    /// The same of derivatives in evaluation, by so many threads, which libtorch keeps busy, and ours with a block each.
+    pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], n_threads: usize) -> bool {
         let n_blocks = (size[0] as usize).div_ceil(LANES);
         let busy = n_blocks.min(n_threads) as f64 / n_threads as f64;
-        self.takes_little(kept, size, |work| {
-            work.work <= most_of_derivatives(work.filled_up, are_small) * busy
-        })
+        self.takes_little(kept, size, |work| work.work <= work.most_of_derivatives() * busy)
     }
 
     fn takes_little(

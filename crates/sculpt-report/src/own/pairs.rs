@@ -46,7 +46,7 @@ pub(super) fn following<'a>(
             // Runs that know nothing of each other have no line worth a look.
             if !recipe
                 .ancestors(&pair[1].named.state)
-                .contains(&pair[0].named.state.id)
+                .contains_key(&pair[0].named.state.id)
             {
                 continue;
             }

@@ -101,15 +101,6 @@ impl Recent {
     }
 }
 
-/// Pixels of all channels of a block of which each pass takes less than other threads take to wake, ours as libtorch's.
-const FEW_PIXELS: usize = 4096;
-
-fn are_small(placed: &[Placed]) -> bool {
-    let first = &placed[0];
-    let output = first.convolution.output(first.input);
-    output.is_some_and(|output| output.len() < FEW_PIXELS)
-}
-
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
@@ -129,11 +120,9 @@ impl<'a> Blocks<'a> {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Self> {
-        let placed = Self::placed(network, [theta, kept, buffers, images])?;
-        let are_small = are_small(&placed);
-        let n_threads = if are_small { 1 } else { Threads::of_libtorch().n() };
-        let is_worth_it =
-            network.derivatives_are_worth_it(&numbers(kept), &images.size(), are_small, n_threads);
+        Self::placed(network, [theta, kept, buffers, images])?;
+        let n_threads = Threads::of_libtorch().n();
+        let is_worth_it = network.derivatives_are_worth_it(&numbers(kept), &images.size(), n_threads);
         is_worth_it.then(|| Self::new(network, theta, kept, buffers, images))?
     }
 
@@ -149,10 +138,7 @@ impl<'a> Blocks<'a> {
         Some(Self {
             network,
             inputs: [theta, buffers, images].map(Tensor::detach),
-            threads: match are_small(&placed) {
-                true => Threads::one(),
-                false => Threads::of_libtorch(),
-            },
+            threads: Threads::of_libtorch(),
             kept: network.recent.keep(numbers(kept)),
             room: network.recent.room.enter(),
             placed,
