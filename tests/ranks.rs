@@ -33,6 +33,7 @@ fn on_ranks<T: Send>(world: usize, work: impl Fn(Processes) -> T + Sync) -> Vec<
             host: "127.0.0.1".to_owned(),
             port,
             launcher_listens: false,
+            attempt: 0,
         };
         let time = Duration::from_secs(60);
         let listener = if rank == 0 {

@@ -33,7 +33,7 @@ pub(crate) fn pair() -> Pair {
     let (first, second) = (end(first), end(second));
     let mut recipe = Recipe::default();
     for (id, entry) in all.iter() {
-        if all.ancestors(&second).contains(id) {
+        if all.ancestors(&second).contains_key(id) {
             recipe.add(entry.node.clone(), 1);
         }
     }

@@ -251,7 +251,7 @@ def main():
                 "what": f"{WHATS[args.what]}, ResNet-20 {name}, {args.images} images of {'CIFAR-10' if args.data else 'noise'}, {args.threads} threads, {card or 'cpu'}, whole process",
                 "unit": "results an hour",
                 "speeds": speeds,
-                "ours": "libtorch's; " + said(args.what, found["sculpt"], found["PyHessian"]),
+                "ours": "its own or libtorch's, as its table has it; " + said(args.what, found["sculpt"], found["PyHessian"]),
                 "versions": f"torch {torch.__version__}, PyHessian 0.1",
                 "machine": machine(),
                 "date": today(),

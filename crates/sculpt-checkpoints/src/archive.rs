@@ -1,6 +1,7 @@
 //! A file of tensors, safetensors or torch.save's, its header checked before a byte of its data is read.
 
 use crate::header::{check_entries, read_header, start_of};
+use crate::size::size_fault;
 use crate::{CheckpointError, Fault, torch_file};
 use safetensors::Dtype;
 use sculpt_store::FileError;
@@ -18,57 +19,6 @@ const MOST_TENSORS: usize = 8192;
 fn count_fault(found: usize) -> Option<Fault> {
     let most = MOST_TENSORS;
     (found > most).then_some(Fault::TooMany { found, most })
-}
-
-/// Forty times a ResNet-50, with its optimiser's state.
-const MOST_FILE_BYTES: u64 = 1 << 33;
-
-/// Below this, holes cost no time that anybody notices.
-const FEW_BYTES: u64 = 1 << 26;
-
-/// What is wrong with a file's size, before a byte of it is read. File systems that compress keep a very sparse network in a
-/// thirtieth of its length, and a thousandth is none.
-fn size_fault(bytes: u64, on_disk: Option<u64>) -> Option<Fault> {
-    if bytes > MOST_FILE_BYTES {
-        let most = MOST_FILE_BYTES;
-        return Some(Fault::TooLong { bytes, most });
-    }
-    let on_disk = on_disk.filter(|on_disk| bytes > FEW_BYTES && *on_disk < bytes / 1000)?;
-    Some(Fault::Holes { bytes, on_disk })
-}
-
-/// Bytes of a file that are no holes, where the system tells: at least `enough`, or all.
-#[cfg(any(target_os = "linux", target_os = "macos"))]
-fn on_disk(file: &File, found: &fs::Metadata, enough: u64) -> io::Result<Option<u64>> {
-    use rustix::fs::{SeekFrom, seek};
-    use rustix::io::Errno;
-    use std::os::unix::fs::MetadataExt;
-    // In units of 512 bytes, whatever the file system's own are.
-    let told = found.blocks() * 512;
-    if told >= enough {
-        return Ok(Some(told));
-    }
-    // Some count the blocks of a new file late (ZFS), or never: what is a hole they know.
-    let (mut at, mut sum) = (0, 0);
-    while sum < enough && at < found.len() {
-        let start = match seek(file, SeekFrom::Data(at)) {
-            Ok(start) => start,
-            // There is none from here on.
-            Err(Errno::NXIO) => break,
-            // Not to be known here.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        at = seek(file, SeekFrom::Hole(start))?;
-        sum += at.saturating_sub(start);
-    }
-    seek(file, SeekFrom::Start(0))?;
-    Ok(Some(sum))
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn on_disk(_: &File, _: &fs::Metadata, _: u64) -> io::Result<Option<u64>> {
-    Ok(None)
 }
 
 /// Types that stand for real numbers.
@@ -155,8 +105,7 @@ impl Archive {
         let mut file = File::open(path).map_err(failed("open"))?;
         let found = file.metadata().map_err(failed("read"))?;
         let n_file = found.len();
-        let on_disk = on_disk(&file, &found, n_file / 1000).map_err(failed("read"))?;
-        if let Some(fault) = size_fault(n_file, on_disk) {
+        if let Some(fault) = size_fault(&file, &found).map_err(failed("read"))? {
             faults.push(fault);
             return Ok(None);
         }

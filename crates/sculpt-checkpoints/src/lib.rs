@@ -18,6 +18,7 @@ mod names;
 mod parts;
 mod pickle;
 mod published;
+mod size;
 mod state;
 mod state_dict;
 mod tensors;

@@ -16,7 +16,8 @@ pub struct Rendezvous {
     pub port: u16,
     /// Whether the launcher listens there itself, as `torchrun` does; otherwise rank 0 does.
     pub launcher_listens: bool,
-    /// How often the launcher has started all of them again: what the dead ones told each other where it listens still stands there.
+    /// How often the launcher has started all of them again (`torchrun --max-restarts`): what the dead ones told each other where it listens still stands
+    /// there. Agents of several machines count for themselves, as they do for PyTorch.
     pub attempt: u32,
 }
 

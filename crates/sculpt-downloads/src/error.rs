@@ -142,9 +142,9 @@ pub enum DownloadError {
         title: String,
     },
     /// Another process brings the same, and has not ended.
-    #[error("{path} is being fetched by another process; try again when that has ended")]
+    #[error("another process brings {path}; when that has ended it is there, or can be asked for again")]
     Busy {
-        /// The archive.
+        /// The folder that it will be.
         path: PathBuf,
     },
 }

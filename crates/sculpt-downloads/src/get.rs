@@ -1,17 +1,13 @@
 use crate::unpack::{checksums, unpack};
 use crate::{Archive, Client, DownloadError, Limits, Proof};
 use sculpt_store::canonical::sha256_file;
-use sculpt_store::{FileError, Lock, LockError, atomic, paths};
+use sculpt_store::{FileError, LockError, PassingLock, atomic, paths};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// More than any packed archive of ours has: a server cannot fill the disk.
 const MOST_BYTES: u64 = 1 << 30;
-
-/// How long another process is waited for that brings the same.
-const BROUGHT_BY_THEN: Duration = Duration::from_secs(600);
 
 /// The first two bytes of a gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -40,8 +36,8 @@ pub fn get(
     atomic::create_folder(dest)?;
     let by_hand = dest.join(archive.file_name());
     // Two that append to one file would make neither's.
-    let _lock = match Lock::exclusive_within(&paths::partial_lock(&by_hand), BROUGHT_BY_THEN) {
-        Err(LockError::Held { .. }) => return Err(DownloadError::Busy { path: by_hand }),
+    let _lock = match PassingLock::exclusive(&paths::partial_lock(&by_hand)) {
+        Err(LockError::Held { .. }) => return Err(DownloadError::Busy { path: folder }),
         // Where the file system has no locks, all goes on as if alone.
         lock => lock.ok(),
     };
@@ -159,6 +155,23 @@ mod tests {
         fs::write(folder.join("test.bin"), [0; 70]).unwrap();
         let says = ["some-binary exists", "move it away"];
         refused(&archive(&packed), dest.path(), &server, &says);
+    }
+
+    #[test]
+    fn who_comes_while_another_brings_it_is_told() {
+        let (dest, packed) = (TempDir::new().unwrap(), good());
+        let server = Server::whole(&packed);
+        let lock = paths::partial_lock(&dest.path().join("some-binary.tar.gz"));
+        let other = PassingLock::exclusive(&lock).unwrap();
+        refused(
+            &archive(&packed),
+            dest.path(),
+            &server,
+            &["some-binary", "another process"],
+        );
+        drop(other);
+        bring(&archive(&packed), dest.path(), &server.url).unwrap();
+        assert_eq!(listing(dest.path()), ["some-binary"]);
     }
 
     #[test]

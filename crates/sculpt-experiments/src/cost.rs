@@ -104,8 +104,28 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::{
-        Criterion, DataFolder, Init, Overrides, PanelName, Preset, PresetName, Prune, Recipe, Version,
+        Criterion, DataFolder, Init, Overrides, PanelName, Preset, PresetName, Prune, Recipe, Setup,
+        StateRef, Version,
     };
+
+    #[test]
+    fn some_of_the_epochs_cost_their_share() {
+        let whole = Cost {
+            epochs: 8,
+            images: 800,
+            flops_dense: 64.0,
+            flops_sparse_ideal: 16.0,
+        };
+        let quarter = Cost {
+            epochs: 2,
+            images: 200,
+            flops_dense: 16.0,
+            flops_sparse_ideal: 4.0,
+        };
+        assert_eq!(whole.until(2), quarter);
+        assert_eq!((whole.until(8), whole.until(9)), (whole, whole));
+        assert_eq!(whole.until(0).images, 0);
+    }
 
     const BALANCED: Criterion = Criterion::Random {
         allocation: Allocation::Balanced,
@@ -113,8 +133,8 @@ mod tests {
         seed: 1,
     };
 
-    /// Sparse-ideal over dense operations of a Train node under such a mask.
-    fn ratio(panel: PanelName, criterion: Criterion, density: f64) -> f64 {
+    /// The numbers of a panel, and a recipe that initialises its network.
+    fn begun(panel: PanelName) -> (Setup, Recipe, StateRef) {
         let preset = Preset::new(PresetName::Paper, Overrides::default(), &DataFolder::default()).unwrap();
         let setup = preset.panel(panel).unwrap();
         let mut recipe = Recipe::default();
@@ -126,6 +146,34 @@ mod tests {
             draw: 0,
         };
         let init = recipe.add(Node::Init(init), 1);
+        (setup, recipe, init)
+    }
+
+    /// Of a node that is trained for 150 epochs, and pruned after the first, one is on the way.
+    #[test]
+    fn what_is_read_on_the_way_counts() {
+        let (setup, mut recipe, init) = begun(PanelName::A);
+        let dense = recipe.add(Node::Train(setup.cycle(init, 1)), 1);
+        assert_eq!(dense.epoch, 150);
+        let prune = Prune {
+            v: Version,
+            from: StateRef {
+                epoch: 1,
+                ..dense.clone()
+            },
+            criterion: BALANCED,
+            density: Density::new(0.1).unwrap(),
+        };
+        let from = recipe.add(Node::Prune(prune), 1);
+        let end = recipe.add(Node::Train(setup.cycle(from, 2)), 1);
+        let found = recipe.ancestors(&end);
+        assert_eq!((found.len(), found[&dense.id], found[&end.id]), (4, 1, 150));
+        assert_eq!(recipe.ancestors(&dense)[&dense.id], 150);
+    }
+
+    /// Sparse-ideal over dense operations of a Train node under such a mask.
+    fn ratio(panel: PanelName, criterion: Criterion, density: f64) -> f64 {
+        let (setup, mut recipe, init) = begun(panel);
         let prune = Prune {
             v: Version,
             from: init,

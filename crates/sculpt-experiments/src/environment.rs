@@ -31,7 +31,7 @@ fn is_one(n: &u32) -> bool {
 pub const LIBTORCH_VERSION: &str = "2.11.0";
 
 /// Of these crates, of which all have the same.
-pub const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const CODE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Environment {
     /// This process's, alone.

@@ -66,7 +66,8 @@ pub use curves::{Along, CurvePoint, Curves, Selection};
 pub use data::DataFolder;
 pub use data_ref::{AveragePool, DataRef, Normalisation};
 pub use done::{Done, ReadState, check_against};
-pub use environment::{CODE_VERSION, Environment, LIBTORCH_VERSION, device_name};
+pub(crate) use environment::CODE_VERSION;
+pub use environment::{Environment, LIBTORCH_VERSION, device_name};
 pub use error::ExperimentError;
 pub use evaluation::{
     EVALUATION_BATCH, evaluate_examples, evaluation_batch, evaluation_set, predict_examples,

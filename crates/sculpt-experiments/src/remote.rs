@@ -205,3 +205,34 @@ fn is_all_of(folder: &Path, index: &Index) -> bool {
 pub(crate) fn epochs_of<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<u32> {
     names.filter_map(|name| paths::checkpoint_epoch(name)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sculpt_store::digest::Digest;
+
+    /// What was trained since, or is being trained, is nowhere else.
+    #[test]
+    fn only_what_can_be_brought_again_may_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| fs::write(folder.path().join(name), "").unwrap();
+        let digest = Digest {
+            sha256: String::new(),
+            bytes: 0,
+        };
+        let index = Index {
+            folder: String::new(),
+            files: BTreeMap::from([("checkpoint-2.safetensors".to_owned(), digest)]),
+        };
+        let may_go = || is_all_of(folder.path(), &index);
+        file("checkpoint-2.safetensors");
+        file("node.json");
+        assert!(may_go());
+        file("checkpoint-1.safetensors");
+        assert!(!may_go());
+        fs::remove_file(folder.path().join("checkpoint-1.safetensors")).unwrap();
+        fs::create_dir(paths::again_folder(folder.path())).unwrap();
+        assert!(!may_go());
+        assert!(!is_all_of(&folder.path().join("none"), &index));
+    }
+}

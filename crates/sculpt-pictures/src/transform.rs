@@ -306,6 +306,8 @@ mod tests {
         assert_eq!(with_shorter_side(size(300, 201), 100), size(149, 100));
         assert_eq!(with_shorter_side(size(201, 300), 100), size(100, 149));
         assert_eq!(with_shorter_side(size(7, 7), 100), size(100, 100));
+        // 256 × 2²⁴ is more than a size can be.
+        assert_eq!(with_shorter_side(size(1, 1 << 24), 256), size(256, u32::MAX));
     }
 
     /// The boxes and pixels are torchvision's; at most two steps of 255 apart, and a quarter of one on average.

@@ -60,12 +60,16 @@ pub fn make_room(
         let Some(last) = last else { continue };
         let age = SystemTime::now().duration_since(last).unwrap_or_default();
         let name = paths::file_name(&folder).to_owned();
-        if age < room.in_use || !may_go(&folder) {
+        if age < room.in_use {
             continue;
         }
+        // First, so that nothing comes into it while `may_go` looks.
         let Ok(_lock) = Lock::exclusive(&paths::lock(&folder)) else {
             continue;
         };
+        if !may_go(&folder) {
+            continue;
+        }
         atomic::create_folder(&way_out)?;
         atomic::rename(&folder, &way_out.join(&name))?;
         total = total.saturating_sub(size);

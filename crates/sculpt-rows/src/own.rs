@@ -126,7 +126,7 @@ row! {
         node: String,
         /// Epoch of the node, from its start.
         epoch: u32 as "epochs",
-        /// Largest eigenvalue, in nats, of the first 512 training images without augmentation.
+        /// Largest eigenvalue, in nats, of the first 512 training images, or of pictures as many spread over all, without augmentation.
         eigenvalue: f64 as "nats" [within eigenvalues],
         /// `‖Hv − λv‖`: an eigenvalue is no farther away.
         residual: f64 as "nats" [within |_, published| SEARCH * published.eigenvalue.abs()],

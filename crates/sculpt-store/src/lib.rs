@@ -17,4 +17,4 @@ pub mod sealed;
 pub use bounded::{read, read_text};
 pub use error::FileError;
 pub use lease::{Holder, Holding, Lease};
-pub use lock::{Lock, LockError};
+pub use lock::{Lock, LockError, PassingLock};

@@ -11,7 +11,7 @@ use thiserror::Error;
 /// A lock, held while this lives.
 #[derive(Debug)]
 pub struct Lock {
-    #[expect(dead_code, reason = "dropping the file gives the lock back")]
+    /// Dropping it gives the lock back.
     file: File,
 }
 
@@ -88,6 +88,53 @@ impl Lock {
     pub fn shared_within(path: &Path, wait: Duration) -> Result<Self, LockError> {
         within(path, Kind::Shared, wait)
     }
+
+    /// Whether whoever comes now finds this lock's file at a path, and not another or none.
+    fn is_of(&self, path: &Path) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let place = |found: fs::Metadata| (found.dev(), found.ino());
+            let own = self.file.metadata().map(place);
+            own.is_ok_and(|own| fs::metadata(path).map(place).is_ok_and(|there| there == own))
+        }
+        #[cfg(not(unix))]
+        path.exists()
+    }
+}
+
+/// A lock whose file goes with it.
+#[derive(Debug)]
+pub struct PassingLock {
+    /// Given back after the file is gone.
+    _lock: Lock,
+    path: PathBuf,
+}
+
+impl PassingLock {
+    /// As [`Lock::exclusive`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn exclusive(path: &Path) -> Result<Self, LockError> {
+        loop {
+            let lock = Lock::exclusive(path)?;
+            // Else it is of a file that went with its holder meanwhile.
+            if lock.is_of(path) {
+                return Ok(Self {
+                    _lock: lock,
+                    path: path.to_owned(),
+                });
+            }
+        }
+    }
+}
+
+impl Drop for PassingLock {
+    fn drop(&mut self) {
+        // Whoever cannot remove it leaves an empty file.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 fn within(path: &Path, kind: Kind, wait: Duration) -> Result<Lock, LockError> {
@@ -117,7 +164,7 @@ fn take(path: &Path, kind: Kind) -> Result<Lock, LockError> {
         return Err(failed("lock")(refused).into());
     }
     let mut options = File::options();
-    // NFS gives shared locks to those that may read alone, and others to those that may write.
+    // NFS gives shared locks to those that may read, and others to those that may write.
     let file = options.create(true).read(true).append(true).open(path);
     let file = file.map_err(failed("open"))?;
     let locked = match kind {
@@ -150,6 +197,7 @@ fn means_no_locks(refused: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn one_alone_or_many_together() {
@@ -163,6 +211,33 @@ mod tests {
         let (_one, _two) = (Lock::shared(&path).unwrap(), Lock::shared(&path).unwrap());
         assert!(held(Lock::exclusive(&path)));
         assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+    }
+
+    /// Many that come and go: never two at once, and nothing is left.
+    #[test]
+    fn a_passing_lock_goes_with_its_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let holders = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        if let Ok(_lock) = PassingLock::exclusive(&path) {
+                            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                            holders.fetch_sub(1, Ordering::SeqCst);
+                        }
+                    }
+                });
+            }
+        });
+        let alone = PassingLock::exclusive(&path).unwrap();
+        assert!(matches!(
+            PassingLock::exclusive(&path),
+            Err(LockError::Held { .. })
+        ));
+        drop(alone);
+        assert!(!path.exists());
     }
 
     #[cfg(unix)]

@@ -312,7 +312,7 @@ pub fn partial(path: &Path) -> PathBuf {
     path.with_added_extension("partial")
 }
 
-/// Beside a file that is being brought: lock of whoever brings it.
+/// Beside a file that is being brought: lock of whoever brings it, which goes when that ends.
 pub fn partial_lock(path: &Path) -> PathBuf {
     beside(path, "lock")
 }

@@ -33,7 +33,7 @@ pub(crate) struct Words {
     stem: Option<String>,
     #[command(flatten)]
     data: DataWords,
-    /// Recompute what is drawn of the suite and compare with the published frames instead of writing: this view, or all
+    /// Recompute what is drawn of the suite and compare with the published frames instead of writing: those of this view, or all
     #[arg(long)]
     check: bool,
     /// Forget the drawing of this name: `publish` and --check no longer draw it; its files stay
@@ -151,7 +151,7 @@ pub(crate) fn drawings(session: &OwnSession) -> Vec<(String, Drawing)> {
 fn check(words: &Words, global: &Global) -> anyhow::Result<()> {
     if words.selection.are_given() || words.against.is_some() {
         return Err(BadUsage(
-            "--check recomputes drawings as the suite remembers them: give its name, and a VIEW or --as for one of them"
+            "--check recomputes drawings as the suite remembers them: give its name, and a VIEW, or --as, for some of them"
                 .to_owned(),
         )
         .into());

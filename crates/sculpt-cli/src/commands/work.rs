@@ -89,6 +89,9 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         (Some(name), _) => of_suite(name, &store, &data)?,
         (None, Some(file)) => {
             let mut user = store.read_user_recipe(file, &data)?;
+            if let Some(threads) = global.threads {
+                user.recipe.set_threads(threads);
+            }
             own::keep_files(&mut user, &store)?;
             // As `run` makes one, so that `status`, `draw` and `publish` know of it.
             if let Some(suite) = own::suite_of(&user, file, None, &data, global)? {

@@ -232,6 +232,10 @@ fn what_cannot_be_is_said_before_anybody_waits() {
         &mut sculpt(root.path(), words("ls --ranks 2")),
         "--ranks is for what trains",
     );
+    refused(
+        &mut node(root.path(), &ids, "--threads 2"),
+        "--threads: a node has those that it was described with",
+    );
     // Each says what it finds, and which it is.
     refused(
         &mut node(root.path(), &ids[2..], "--ranks 2"),

@@ -213,6 +213,27 @@ fn trained(runs: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// Without a cluster: what a script asks for is what its workers use.
+#[test]
+fn jobs_ask_for_the_threads_that_were_told() {
+    let root = root();
+    for threads in [1, 3] {
+        let line = format!("plan figure 5 --preset demo --slurm jobs --workers 2 --threads {threads}");
+        good(&sculpt(root.path(), words(&line)).output().unwrap());
+        let scripts = fs::read_dir(root.path().join("jobs")).unwrap().flatten();
+        let scripts: Vec<_> = scripts
+            .map(|file| fs::read_to_string(file.path()).unwrap())
+            .collect();
+        assert_eq!(scripts.len(), 1);
+        for word in [
+            format!("#SBATCH --cpus-per-task={threads}\n"),
+            format!("--threads={threads}"),
+        ] {
+            assert!(scripts[0].contains(&word), "{word} in {}", scripts[0]);
+        }
+    }
+}
+
 #[test]
 fn workers_of_a_real_slurm_make_what_one_machine_makes() {
     if !Cluster::is_installed() {

@@ -261,8 +261,15 @@ fn a_recipe_is_published_and_fetched() {
     trained(&folder);
     drawn(&folder, "accuracy --nodes cyclic", "accuracy");
     drawn(&folder, "signs --nodes lrr --against init", "signs");
+    drawn(&folder, "signs --nodes lrr --against init", "again");
     ok(&folder, "publish --suite mine");
     assert!(ok(&folder, "draw --check --suite mine").contains("signs: 6 rows equal"));
+    let of_view = ok(&folder, "draw signs --check --suite mine");
+    assert!(
+        of_view.contains("signs: 6 rows") && of_view.contains("again: 6 rows"),
+        "{of_view}"
+    );
+    assert!(!of_view.contains("accuracy"), "{of_view}");
     let verified = json(&folder, "verify data/published/mine runs");
     assert_eq!(verified["violations"].as_array().unwrap().len(), 0, "{verified}");
     let listed = json(&folder, "list");

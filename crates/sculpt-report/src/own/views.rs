@@ -115,7 +115,9 @@ impl Shown<'_> {
         } else {
             String::new()
         };
-        let of = "Of the first 512 training images, without augmentation.".to_owned();
+        let of =
+            "Of the first 512 training images, or of pictures as many spread over all, without augmentation."
+                .to_owned();
         Ok(self.measured(
             &rows,
             vec![panel],

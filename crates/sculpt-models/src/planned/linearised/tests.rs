@@ -6,6 +6,7 @@ use crate::{InitRule, Shortcut, initialise};
 use sculpt_masks::{Allocation, Density, Rule, random};
 use sculpt_network::{Mode, Network};
 use sculpt_random::{Purpose, Seed, Stream};
+use sculpt_sparse::has_many_registers;
 use tch::{Device, Reduction};
 
 const CLASSES: i64 = 7;
@@ -278,14 +279,16 @@ fn what_libtorch_does_faster_is_left_to_it() {
         let kept = Vec::<f32>::try_from(&sparse.kept).unwrap();
         sparse
             .network
-            .derivatives_are_worth_it(&kept, &[48, 3, 8, 8], false, n_threads)
+            .derivatives_are_worth_it(&kept, &[48, 3, 8, 8], n_threads)
     };
     assert!(
         by(1) && by(3) && !by(32),
         "of 32 threads 29 have no block, where libtorch has work for all"
     );
-    let dense = Case::new("resnet20", 16, None, [64, 8, 8], 1.0);
-    assert!(!is_ours(&dense, 64, 1), "all weights");
+    let dense = Case::new("resnet20", 16, None, [64, 32, 32], 1.0);
+    assert_eq!(is_ours(&dense, 64, 1), !has_many_registers(), "all weights");
+    let one_by_one = Case::new("resnet20", 16, None, [64, 6, 6], 1.0);
+    assert!(!is_ours(&one_by_one, 64, 1), "all weights, of odd sides");
     let double = sparse.theta.to_kind(Kind::Double);
     let blocks = Blocks::new(
         &sparse.network,
