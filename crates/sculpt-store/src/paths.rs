@@ -312,7 +312,7 @@ pub fn partial(path: &Path) -> PathBuf {
     path.with_added_extension("partial")
 }
 
-/// Beside a file that is being brought: lock of whoever brings it, which goes when that ends.
+/// Beside a file that is being brought: lock of whoever brings it, which goes when that ends; of one that is killed it stays, and holds nobody.
 pub fn partial_lock(path: &Path) -> PathBuf {
     beside(path, "lock")
 }

@@ -80,6 +80,11 @@ impl Threads {
         }
     }
 
+    /// The calling one alone.
+    pub(super) fn one() -> Self {
+        Self(Kind::One)
+    }
+
     /// Does something with each item.
     pub(super) fn each<T: Send>(&self, items: &mut [T], work: impl Fn(usize, &mut T) + Sync) {
         match &self.0 {
