@@ -2,7 +2,7 @@
 
 use crate::commands;
 use clap::{Args, Parser, Subcommand};
-use sculpt_experiments::{RemoteStore, limits};
+use sculpt_experiments::{Recipe, RemoteStore, limits};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,6 +41,15 @@ pub(crate) struct Global {
     /// Say more of what was read: tensors that belong to no network
     #[arg(long, global = true)]
     pub(crate) verbose: bool,
+}
+
+impl Global {
+    /// Nodes that are not begun get the threads that were told, in the place of their preset's or recipe's.
+    pub(crate) fn tell_threads(&self, recipe: &mut Recipe) {
+        if let Some(threads) = self.threads {
+            recipe.set_threads(threads);
+        }
+    }
 }
 
 #[derive(Subcommand)]

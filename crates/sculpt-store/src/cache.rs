@@ -116,10 +116,10 @@ impl Cache {
 
     /// Keeps what was measured; a cache that cannot be written to keeps nothing, and counts it ([`Counts::lost`]).
     ///
+    /// A number that is not finite is kept as `null`, which is read as none: of a value that must have it, there is then none.
+    ///
     /// # Errors
     /// What the file system refuses, but for a place that is read only.
-    ///
-    /// A number that is not finite is kept as `null`, which is read as none: of a value that must have it, there is then none.
     ///
     /// # Panics
     /// When the value has no JSON, such as a map by something else than text.

@@ -95,9 +95,7 @@ fn scripts(
     let suite = suite_to_train(words.suite_name(preset)?, preset, wanted, &store)?;
     suite.save(&store)?;
     let mut needed = super::work::of_suite(&suite.name, &store, data)?;
-    if let Some(threads) = global.threads {
-        needed.set_threads(threads);
-    }
+    global.tell_threads(&mut needed);
     let training = Training {
         suite: &suite.name,
         needed: &needed,

@@ -72,9 +72,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     let (mut recipe, curves) = needs(&wanted, &preset, |needs| {
         needs.only(|panel| at_hand.contains(&panel))
     })?;
-    if let Some(threads) = global.threads {
-        recipe.set_threads(threads);
-    }
+    global.tell_threads(&mut recipe);
     let _shared = store.share()?;
     let suite = suite_to_train(name, &preset, &wanted, &store)?;
     suite.save(&store)?;

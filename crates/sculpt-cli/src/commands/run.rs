@@ -71,9 +71,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     };
     // For as long as the process: to take a grid of ten thousand nodes apart piece by piece costs a tenth of its submission.
     let user = Box::leak(Box::new(store.read_user_recipe(&words.file, &data)?));
-    if let Some(threads) = global.threads {
-        user.recipe.set_threads(threads);
-    }
+    global.tell_threads(&mut user.recipe);
     say_gone(&user.gone);
     let _shared = store.share()?;
     own::keep_files(user, &store)?;

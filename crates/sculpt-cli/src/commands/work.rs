@@ -89,9 +89,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         (Some(name), _) => of_suite(name, &store, &data)?,
         (None, Some(file)) => {
             let mut user = store.read_user_recipe(file, &data)?;
-            if let Some(threads) = global.threads {
-                user.recipe.set_threads(threads);
-            }
+            global.tell_threads(&mut user.recipe);
             own::keep_files(&mut user, &store)?;
             // As `run` makes one, so that `status`, `draw` and `publish` know of it.
             if let Some(suite) = own::suite_of(&user, file, None, &data, global)? {
@@ -102,9 +100,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         }
         (None, None) => return Err(BadUsage("say --suite NAME or --recipe FILE.toml".to_owned()).into()),
     };
-    if let Some(threads) = global.threads {
-        needed.set_threads(threads);
-    }
+    global.tell_threads(&mut needed);
     let _shared = store.share()?;
     places::warn_of_unreadable(&store);
     let stop = Stop::on_signals()?;
