@@ -10,6 +10,7 @@ use crate::plan::{ConvNorm, Forward, MaxPool, Plan, add, add_subsampled, mean_of
 use masked::MaskedNetwork;
 use sculpt_layout::Layout;
 use sculpt_network::{Differentiated, Linearised, Mode, Network};
+use sculpt_sparse::Storage;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
@@ -30,6 +31,16 @@ pub enum Precision {
     /// bfloat16 weights and activations; `θ`, its gradient, BatchNorm's parameters and the logits stay f32. On a CPU without units
     /// for them, f32 convolutions of numbers rounded to bfloat16: the same but for the order of sums, and ten times faster there.
     Bf16,
+}
+
+impl Precision {
+    /// Of what our own convolutions read and write.
+    fn storage(self) -> Storage {
+        match self {
+            Self::F32 => Storage::F32,
+            Self::Bf16 => Storage::Bf16,
+        }
+    }
 }
 
 /// Whether this processor computes convolutions in bfloat16, where others round f32 numbers: by what it has, not by how busy it is.

@@ -273,13 +273,19 @@ impl ModelSpec {
             .collect())
     }
 
-    /// What training on a CPU by our own convolutions takes under a mask, on images of these channels, rows and columns; `kept` is 1 or 0 for each
+    /// What training on a CPU by our own convolutions takes under a mask, on images of these channels, rows and columns; in such numbers; `kept` is 1 or 0 for each
     /// parameter. None of exported networks, which have no such training, and of images that they do not take.
-    pub fn convolution_work(&self, kept: &[f32], image: [u32; 3]) -> Option<ConvolutionWork> {
+    pub fn convolution_work(
+        &self,
+        kept: &[f32],
+        image: [u32; 3],
+        precision: Precision,
+    ) -> Option<ConvolutionWork> {
         match &self.0 {
             Form::Ours(ours) => {
                 let planned = ours.planned();
-                convolution_work(&planned.layout, &planned.plan, kept, [image[1], image[2]])
+                let sides = [image[1], image[2]];
+                convolution_work(&planned.layout, &planned.plan, kept, sides, precision)
             }
             Form::Exported(_) => None,
         }

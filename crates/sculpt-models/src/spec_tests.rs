@@ -41,9 +41,9 @@ fn work_of_dense_networks() {
     ] {
         let spec = ModelSpec::named(name, 10, None, None).unwrap();
         let kept = vec![1.0; spec.layout().n_params()];
-        let work = spec.convolution_work(&kept, [3, side, side]).unwrap();
+        let work = spec.convolution_work(&kept, [3, side, side], Precision::F32).unwrap();
         assert_eq!(work.share_kept, 1.0);
-        let is_below = work.work <= work.most(Precision::F32);
+        let is_below = work.work <= work.most();
         assert_eq!(is_below, is_own, "{name}: {}", work.work);
     }
 }
@@ -56,7 +56,7 @@ fn few_channels_are_work_for_libtorch() {
     let wide = ModelSpec::named("resnet20", 10, Some(16), None).unwrap();
     let work = |spec: &ModelSpec| {
         let kept = vec![1.0; spec.layout().n_params()];
-        spec.convolution_work(&kept, [3, 32, 32]).unwrap()
+        spec.convolution_work(&kept, [3, 32, 32], Precision::F32).unwrap()
     };
     let (narrow, wide) = (work(&spec), work(&wide));
     assert_eq!(wide.filled_up, 1.0);
@@ -77,10 +77,10 @@ fn few_channels_are_work_for_libtorch() {
     );
     // By a processor's vectors; nowhere more than twice.
     let by_processor = [0.6, 0.6 * narrow.filled_up.sqrt()];
-    assert!(by_processor.contains(&narrow.most(Precision::F32)));
-    assert_eq!(wide.most(Precision::F32), 0.6);
+    assert!(by_processor.contains(&narrow.most()));
+    assert_eq!(wide.most(), 0.6);
     let very_narrow = work(&ModelSpec::named("resnet20", 10, Some(2), None).unwrap());
-    assert!(very_narrow.filled_up > 4.0 && very_narrow.most(Precision::F32) <= 1.2);
+    assert!(very_narrow.filled_up > 4.0 && very_narrow.most() <= 1.2);
 }
 
 /// Nine depths of the CIFAR family with two kinds of shortcuts, and resnet50-6n2; two ResNets with two stems; VGG-16.

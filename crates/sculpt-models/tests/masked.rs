@@ -66,8 +66,8 @@ impl Case {
         let kept: Vec<f32> = Vec::try_from(&self.kept).unwrap();
         let size = self.images.size();
         let sides = [3, size[2] as u32, size[3] as u32];
-        let work = self.model.convolution_work(&kept, sides).unwrap();
-        work.is_ours(precision, size[0] as usize)
+        let work = self.model.convolution_work(&kept, sides, precision).unwrap();
+        work.is_ours(size[0] as usize)
     }
 
     /// The same by the network's own means.

@@ -63,7 +63,11 @@ fn bench(criterion: &mut Criterion) {
         group.finish();
 
         // On both sides of what `Convolution::work` takes for the limit of kept weights alone.
-        for density in [0.02, 0.1, 0.25, 0.4, 0.6, 1.0] {
+        let storages = [Storage::F32, Storage::Bf16];
+        for (density, storage) in [0.02, 0.1, 0.25, 0.4, 0.6, 1.0]
+            .into_iter()
+            .flat_map(|d| storages.map(|s| (d, s)))
+        {
             let convolution = Convolution {
                 n_out: channels,
                 kernel: 3,
@@ -75,10 +79,11 @@ fn bench(criterion: &mut Criterion) {
             let kept: Vec<f32> = (0..n)
                 .map(|_| f32::from(u8::from(stream.uniform() < density)))
                 .collect();
-            let weight = Weight::new(convolution, planes, &values, &kept, Storage::F32);
+            let weight = Weight::new(convolution, planes, &values, &kept, storage);
             let (mut scratch, mut at_weight) = (Scratch::default(), Vec::new());
-            let mut group =
-                criterion.benchmark_group(format!("convolution/{channels}x{side}x{side}/{density}"));
+            let mut group = criterion.benchmark_group(format!(
+                "convolution/{channels}x{side}x{side}/{density}/{storage:?}"
+            ));
             // Operations, as if they were elements: a multiplication and an addition for each weight, pixel and image.
             let operations = 2 * weight.places().len() * planes.area() * LANES;
             group.throughput(Throughput::Elements(operations as u64));

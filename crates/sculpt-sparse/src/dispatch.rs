@@ -102,9 +102,9 @@ macro_rules! for_this_processor {
                 #[expect(unsafe_code, reason = "the processor was asked for the instructions")]
                 match Level::of_this_processor() {
                     // SAFETY: the processor has all features that the function is compiled for.
-                    Level::Avx512 => return unsafe { avx512(Avx512::of_this_processor(), $($argument),*) },
+                    Level::Avx512 => return unsafe { avx512$(::<$number>)?(Avx512::of_this_processor(), $($argument),*) },
                     // SAFETY: likewise.
-                    Level::Avx2 => return unsafe { avx2(Avx2::of_this_processor(), $($argument),*) },
+                    Level::Avx2 => return unsafe { avx2$(::<$number>)?(Avx2::of_this_processor(), $($argument),*) },
                     Level::Any => {}
                 }
             }

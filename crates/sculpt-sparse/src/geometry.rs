@@ -1,6 +1,6 @@
-use crate::Lanes;
 use crate::dispatch::has_many_registers;
-use crate::winograd::Winograd;
+use crate::winograd::{Tile, Winograd};
+use crate::{Lanes, Storage};
 use std::ops::Range;
 
 /// Channels of so many rows and columns of pixels.
@@ -51,8 +51,10 @@ pub enum Way {
     Kept,
     /// All, one by one, with each pixel those of four channels: the same bits, where all numbers are finite.
     InFours,
-    /// All at once, by Winograd's algorithm.
-    Winograd,
+    /// All at once, by Winograd's algorithm of tiles of 2 × 2 pixels.
+    Winograd2,
+    /// The same of 4 × 4 pixels: of numbers that are rounded to bfloat16 alone.
+    Winograd4,
 }
 
 impl Convolution {
@@ -69,11 +71,12 @@ impl Convolution {
     /// The [`Way`] that is fastest on this processor where such a share of its weights is kept, 0 to 1, and how long it takes in training (forward, and both
     /// gradients): 1 is what all weights of a 3 × 3 kernel take one by one. Measured on blocks of 32 × 32 pixels and 16 channels to 4 × 4 and 512 (`cargo bench
     /// -p sculpt-sparse`).
-    pub fn fastest(&self, input: Planes, share_kept: f64) -> (Way, f64) {
-        let [in_fours, by_winograd] = [self.work_in_fours(input), self.work_of_winograd(input)];
+    pub fn fastest(&self, input: Planes, share_kept: f64, storage: Storage) -> (Way, f64) {
+        let in_fours = self.work_in_fours(input);
+        let (winograd, by_winograd) = self.fastest_winograd(input, storage);
         // First what changes bits, by numbers that hold for every processor.
         let fastest = if by_winograd < share_kept {
-            (Way::Winograd, by_winograd)
+            (winograd, by_winograd)
         } else if in_fours < share_kept {
             (Way::InFours, in_fours)
         } else {
@@ -93,17 +96,34 @@ impl Convolution {
 
     /// What a tile takes to be transformed weighs less the more channels it is multiplied for: with AVX-512 and with AVX2 within a tenth of each other. Tiles are
     /// multiplied two by two.
-    fn work_of_winograd(&self, input: Planes) -> f64 {
-        if !Winograd::fits(*self, input) {
+    fn work_of_winograd(&self, input: Planes, tile: Tile) -> f64 {
+        if !Winograd::fits(*self, input, tile) {
             return 1.0;
         }
-        let of_pairs = match self.n_out.min(input.channels) {
-            ..32 => 0.55,
-            32..64 => 0.43,
-            64.. => 0.32,
+        let of_pairs = match (tile, self.n_out.min(input.channels)) {
+            (Tile::Two, ..32) => 0.55,
+            (Tile::Two, 32..64) => 0.43,
+            (Tile::Two, 64..) => 0.32,
+            (Tile::Four, ..32) => 0.4,
+            (Tile::Four, 32..64) => 0.3,
+            (Tile::Four, 64..) => 0.22,
         };
-        let n_tiles = input.area() / 4;
+        let n_tiles = input.area() / tile.side().pow(2);
         of_pairs * n_tiles.next_multiple_of(2) as f64 / n_tiles as f64
+    }
+
+    /// The larger tiles round ten times as much, which nobody sees in numbers that are rounded to bfloat16.
+    fn fastest_winograd(&self, input: Planes, storage: Storage) -> (Way, f64) {
+        let by_two = self.work_of_winograd(input, Tile::Two);
+        let by_four = match storage {
+            Storage::F32 => 1.0,
+            Storage::Bf16 => self.work_of_winograd(input, Tile::Four),
+        };
+        if by_four < by_two {
+            (Way::Winograd4, by_four)
+        } else {
+            (Way::Winograd2, by_two)
+        }
     }
 
     /// Where its input lies among the zeros that it reads around it.

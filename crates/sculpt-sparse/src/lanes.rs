@@ -1,5 +1,3 @@
-use crate::dispatch::for_this_processor;
-
 /// Images of a block: one cache line of f32, one register of AVX-512, two of AVX2.
 pub const LANES: usize = 16;
 
@@ -14,13 +12,6 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// Rounds what was just written.
-    pub(crate) fn round(self, written: &mut [Lanes]) {
-        if self == Self::Bf16 {
-            round(written);
-        }
-    }
-
     /// A weight.
     pub(crate) fn weight(self, value: f32) -> f32 {
         match self {
@@ -35,14 +26,6 @@ impl Storage {
 pub(crate) fn to_bf16(x: f32) -> f32 {
     let bits = x.to_bits();
     f32::from_bits(bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
-}
-
-for_this_processor! {
-    fn round(written: &mut [Lanes]) {
-        for pixel in written {
-            *pixel = pixel.map(to_bf16);
-        }
-    }
 }
 
 /// One pixel of one channel, of the images of a block.

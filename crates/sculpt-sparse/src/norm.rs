@@ -132,9 +132,9 @@ for_this_processor! {
             let affine = affine[row.channel];
             let out = &mut out[row.padded];
             for (out, y) in out.iter_mut().zip(&y[row.plain]) {
-                registers.store(registers.rectified(affine.of(registers, registers.load(y))), out);
+                let x = registers.rectified(affine.of(registers, registers.load(y)));
+                registers.store(registers.stored(x, storage), out);
             }
-            storage.round(out);
         }
     }
 }
@@ -163,9 +163,8 @@ for_this_processor! {
                 if n < LANES {
                     before = registers.mul(before, is_there);
                 }
-                registers.store(before, out);
+                registers.store(registers.stored(before, storage), out);
             }
-            storage.round(out);
         }
     }
 }
@@ -187,19 +186,21 @@ for_this_processor! {
             match beside {
                 Beside::Nothing => {
                     for (out, y) in out.iter_mut().zip(y) {
-                        registers.store(registers.rectified(own(y)), out);
+                        let x = registers.rectified(own(y));
+                        registers.store(registers.stored(x, storage), out);
                     }
                 }
                 Beside::Images(x) => {
                     for ((out, y), x) in out.iter_mut().zip(y).zip(&x[pixels]) {
-                        let sum = registers.add(own(y), registers.load(x));
-                        registers.store(registers.rectified(sum), out);
+                        let x = registers.rectified(registers.add(own(y), registers.load(x)));
+                        registers.store(registers.stored(x, storage), out);
                     }
                 }
                 Beside::Normalised(z, others) => {
                     for ((out, y), z) in out.iter_mut().zip(y).zip(&z[pixels]) {
-                        let sum = registers.add(own(y), others[channel].of(registers, registers.load(z)));
-                        registers.store(registers.rectified(sum), out);
+                        let z = others[channel].of(registers, registers.load(z));
+                        let x = registers.rectified(registers.add(own(y), z));
+                        registers.store(registers.stored(x, storage), out);
                     }
                 }
                 Beside::Subsampled(x, from) => {
@@ -208,12 +209,11 @@ for_this_processor! {
                     for (place, (out, y)) in out.iter_mut().zip(y).enumerate() {
                         let (row, column) = (place / planes.width, place % planes.width);
                         let x = source.map_or(Lanes::ZERO, |c| x[(c * from.height + 2 * row) * from.width + 2 * column]);
-                        let sum = registers.add(own(y), registers.load(&x));
-                        registers.store(registers.rectified(sum), out);
+                        let x = registers.rectified(registers.add(own(y), registers.load(&x)));
+                        registers.store(registers.stored(x, storage), out);
                     }
                 }
             }
-            storage.round(out);
         }
     }
 }

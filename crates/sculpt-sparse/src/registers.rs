@@ -3,15 +3,18 @@
 //! One of the crate's two modules with `unsafe`: instructions that not every processor has. Who has a value of [`Avx512`] or [`Avx2`] has
 //! promised them; [`for_this_processor`](crate::dispatch::for_this_processor) makes it where the processor was asked.
 
-use crate::{LANES, Lanes};
+use crate::lanes::to_bf16;
+use crate::{LANES, Lanes, Storage};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_GT_OQ, _mm256_add_ps, _mm256_and_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps,
-    _mm256_max_ps, _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_shuffle_ps, _mm256_store_ps, _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_ps,
-    _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_maskz_mov_ps,
-    _mm512_max_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_store_ps,
-    _mm512_sub_ps,
+    __m256, __m512, _CMP_GT_OQ, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_and_si256,
+    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps, _mm256_max_ps,
+    _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_shuffle_ps, _mm256_srli_epi32, _mm256_store_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
+    _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512,
+    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512,
+    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_srli_epi32, _mm512_store_ps, _mm512_sub_ps,
 };
 
 /// Sixteen numbers in the registers of a processor, and what it does with all of them at once. Every kind gives the same bits.
@@ -45,6 +48,18 @@ pub(crate) trait Registers: Copy {
 
     /// `g` where `x` is above 0, else 0: the gradient that a ReLU of `x` lets pass.
     fn gated(self, g: Self::Sixteen, x: Self::Sixteen) -> Self::Sixteen;
+
+    /// To bfloat16, to the nearest, ties to even: [`to_bf16`].
+    fn rounded(self, x: Self::Sixteen) -> Self::Sixteen;
+
+    /// As it is kept between two passes.
+    #[inline(always)]
+    fn stored(self, x: Self::Sixteen, storage: Storage) -> Self::Sixteen {
+        match storage {
+            Storage::F32 => x,
+            Storage::Bf16 => self.rounded(x),
+        }
+    }
 
     /// Sixteen numbers of each of sixteen, one `step` after the other: the first of all, the second of all, …
     #[inline(always)]
@@ -182,6 +197,16 @@ impl Registers for Avx512 {
         unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, self.zero()), g) }
     }
 
+    #[inline(always)]
+    fn rounded(self, x: __m512) -> __m512 {
+        unsafe {
+            let bits = _mm512_castps_si512(x);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+            _mm512_castsi512_ps(_mm512_and_si512(up, _mm512_set1_epi32(!0xffff)))
+        }
+    }
+
     /// Squares of one, two, four and eight numbers change places across the diagonal, one after the other.
     #[inline(always)]
     fn transpose(self, from: &[Lanes], step: usize, to: &mut [Lanes; LANES]) {
@@ -285,6 +310,20 @@ impl Registers for Avx2 {
             _mm256_and_ps(g[half], _mm256_cmp_ps::<_CMP_GT_OQ>(x[half], self.zero()[0]))
         };
         [half(0), half(1)]
+    }
+
+    #[inline(always)]
+    fn rounded(self, x: [__m256; 2]) -> [__m256; 2] {
+        let mut rounded = x;
+        for half in &mut rounded {
+            unsafe {
+                let bits = _mm256_castps_si256(*half);
+                let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
+                let up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+                *half = _mm256_castsi256_ps(_mm256_and_si256(up, _mm256_set1_epi32(!0xffff)));
+            }
+        }
+        rounded
     }
 
     /// In quarters of eight by eight.
@@ -391,5 +430,10 @@ impl Registers for Plain {
     #[inline(always)]
     fn gated(self, g: Lanes, x: Lanes) -> Lanes {
         g.zip(&x, |g, x| if x > 0.0 { g } else { 0.0 })
+    }
+
+    #[inline(always)]
+    fn rounded(self, x: Lanes) -> Lanes {
+        x.map(to_bf16)
     }
 }

@@ -403,14 +403,29 @@ fn a_batch_that_ends_inside_an_image_is_refused() {
 #[test]
 fn bfloat16_is_to_the_nearest() {
     let rounded = |x: f32| {
-        let mut written = [Lanes([x; LANES])];
-        Storage::Bf16.round(&mut written);
-        written[0].0[7]
+        let all = crate::dispatch::tests::at_each_level(|| {
+            let mut out = vec![Lanes::ZERO];
+            let affine = [Affine {
+                scale: 1.0,
+                shift: 0.0,
+            }];
+            join(
+                &[Lanes([x; LANES])],
+                &affine,
+                Beside::Nothing,
+                planes(1, 1, 1),
+                Storage::Bf16,
+                &mut out,
+            );
+            out[0].0[7]
+        });
+        assert!(all.iter().all(|x| x.to_bits() == all[0].to_bits()));
+        all[0]
     };
     let eps = 2f32.powi(-8);
     assert_eq!(rounded(1.0 + eps), 1.0);
     assert_eq!(rounded(1.0 + 3.0 * eps), 1.0 + 4.0 * eps);
-    assert_eq!(rounded(-1.0 - 1.5 * eps), -1.0 - 2.0 * eps);
+    assert_eq!(rounded(1.0 + 1.5 * eps), 1.0 + 2.0 * eps);
     assert_eq!(rounded(f32::MAX), f32::INFINITY);
     assert!(rounded(f32::NAN).is_nan() && rounded(-f32::NAN).is_nan());
     assert_eq!(Storage::Bf16.weight(1.0 + eps), 1.0);

@@ -5,6 +5,7 @@ use crate::Lanes;
 use crate::dispatch::for_this_processor;
 use crate::registers::Registers;
 use crate::taps::{Grouped, Tap, Taps};
+use crate::weight::Written;
 use std::ops::Range;
 
 /// Where pixels stand: row r and column c of channel n at `first + n · area + r · row + c · column`. In what taps read, they say where a channel
@@ -102,7 +103,7 @@ pub(crate) fn most_of(tile: usize, step: usize) -> usize {
 }
 
 for_this_processor! {
-    /// Each channel of `y`, of so many rows and columns, becomes the sum of its taps, or has it added. `from` are the steps in `x`.
+    /// Each channel of `y`, of so many rows and columns, becomes the sum of its taps, or has its taps added. `from` are the steps in `x`.
     pub(crate) fn correlate[registers](
         taps: &Grouped,
         x: &[Lanes],
@@ -110,12 +111,12 @@ for_this_processor! {
         y: &mut [Lanes],
         to: Places,
         size: [usize; 2],
-        add: bool,
+        written: Written,
     ) {
         match taps {
-            Grouped::Ones(taps) => taps.correlate(registers, TILE, x, from, y, to, size, add),
+            Grouped::Ones(taps) => taps.correlate(registers, TILE, x, from, y, to, size, written),
             // As many sums in registers as of one channel.
-            Grouped::Fours(taps) => taps.correlate(registers, TILE / 4, x, from, y, to, size, add),
+            Grouped::Fours(taps) => taps.correlate(registers, TILE / 4, x, from, y, to, size, written),
         }
     }
 }
@@ -133,7 +134,7 @@ impl<const N: usize> Taps<N> {
         y: &mut [Lanes],
         to: Places,
         size: [usize; 2],
-        add: bool,
+        written: Written,
     ) {
         for groups in self.parts(size_of::<Tap<N>>()) {
             for tile in tiles(most_of(most, from.column), size) {
@@ -142,7 +143,7 @@ impl<const N: usize> Taps<N> {
                     most,
                     tile,
                     from.column,
-                    self.correlate_tile(registers, groups, x, from.row, y, to, add)
+                    self.correlate_tile(registers, groups, x, from.row, y, to, written)
                 );
             }
         }
@@ -158,12 +159,12 @@ impl<const N: usize> Taps<N> {
         row: usize,
         y: &mut [Lanes],
         to: Places,
-        add: bool,
+        written: Written,
     ) {
         for (group, range) in self.of(groups) {
             let y = &mut y[to.first + group * N * to.area..];
             let mut sums = [[[registers.zero(); COLUMNS]; ROWS]; N];
-            if add {
+            if written.onto {
                 for (n, sums) in sums.iter_mut().enumerate() {
                     for (r, sums) in sums.iter_mut().enumerate() {
                         for (c, sum) in sums.iter_mut().enumerate() {
@@ -191,6 +192,7 @@ impl<const N: usize> Taps<N> {
             for (n, sums) in sums.into_iter().enumerate() {
                 for (r, sums) in sums.into_iter().enumerate() {
                     for (c, sum) in sums.into_iter().enumerate() {
+                        let sum = registers.stored(sum, written.storage);
                         registers.store(sum, &mut y[n * to.area + r * to.row + c * to.column]);
                     }
                 }

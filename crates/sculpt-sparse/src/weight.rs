@@ -1,8 +1,9 @@
 use crate::geometry::Padded;
 use crate::products::{Sums, products, products_in_fours, sums_over_images};
+use crate::registers::Registers;
 use crate::taps::Grouped;
 use crate::tiles::{Places, correlate};
-use crate::winograd::{Room, Winograd};
+use crate::winograd::{Room, Tile, Winograd};
 use crate::{Convolution, Lanes, Planes, Storage, Way};
 
 /// The weights of a convolution of images of one size, of which a mask keeps some.
@@ -17,6 +18,24 @@ pub struct Weight {
     /// Where each kept weight stands in the whole weight.
     places: Vec<u32>,
     kernel: Kernel,
+}
+
+/// How what is computed is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written {
+    /// Added to what is there, not in its place.
+    pub(crate) onto: bool,
+    pub(crate) storage: Storage,
+}
+
+impl Written {
+    #[inline(always)]
+    pub(crate) fn put<R: Registers>(self, registers: R, mut x: R::Sixteen, to: &mut Lanes) {
+        if self.onto {
+            x = registers.add(registers.load(to), x);
+        }
+        registers.store(registers.stored(x, self.storage), to);
+    }
 }
 
 /// How it is multiplied.
@@ -56,7 +75,7 @@ impl Weight {
         storage: Storage,
     ) -> Self {
         let n_kept = kept.iter().filter(|&&kept| kept != 0.0).count();
-        let (way, _) = convolution.fastest(input, n_kept as f64 / kept.len().max(1) as f64);
+        let (way, _) = convolution.fastest(input, n_kept as f64 / kept.len().max(1) as f64, storage);
         Self::multiplied(way, convolution, input, values, kept, storage)
     }
 
@@ -90,12 +109,17 @@ impl Weight {
             .filter(|&place| kept[place] != 0.0)
             .map(place_in_block)
             .collect();
-        let kernel = if way == Way::Winograd {
+        let tile = match way {
+            Way::Winograd2 => Some(Tile::Two),
+            Way::Winograd4 => Some(Tile::Four),
+            Way::Kept | Way::InFours => None,
+        };
+        let kernel = if let Some(tile) = tile {
             let mut all = vec![0.0; n];
             for &place in &places {
                 all[place as usize] = storage.weight(values[place as usize]);
             }
-            Kernel::Winograd(Winograd::new(n_out, input.channels, &all))
+            Kernel::Winograd(Winograd::new(tile, n_out, input.channels, &all))
         } else {
             let in_fours = way == Way::InFours;
             let value = |place: usize| (kept[place] != 0.0).then(|| storage.weight(values[place]));
@@ -139,7 +163,10 @@ impl Weight {
     #[cfg(test)]
     pub(crate) fn way(&self) -> Way {
         match &self.kernel {
-            Kernel::Winograd(_) => Way::Winograd,
+            Kernel::Winograd(winograd) => match winograd.tile() {
+                Tile::Two => Way::Winograd2,
+                Tile::Four => Way::Winograd4,
+            },
             Kernel::Taps {
                 forward: Grouped::Fours(_),
                 ..
@@ -171,6 +198,7 @@ impl Weight {
 
     /// The convolution of a block: `x` as `Weight::padded` left it, `y` of [`Weight::output`].
     pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes], add: bool, room: &mut Room) {
+        let written = self.written(add);
         match &self.kernel {
             Kernel::Taps { forward, .. } => {
                 let output = self.output;
@@ -181,27 +209,33 @@ impl Weight {
                     column: 1,
                 };
                 let size = [output.height, output.width];
-                correlate(forward, x, self.read(), y, to, size, add);
+                correlate(forward, x, self.read(), y, to, size, written);
             }
-            Kernel::Winograd(winograd) => winograd.forward(x, &self.around_input, y, add, room),
+            Kernel::Winograd(winograd) => winograd.forward(x, &self.around_input, y, written, room),
         }
-        self.storage.round(y);
     }
 
     /// The gradient of a block at the input, from that at the output, `g`, padded. Added to what `at_input` is, or in its place.
     pub(crate) fn at_input(&self, g: &[Lanes], at_input: &mut [Lanes], add: bool, room: &mut Room) {
+        let written = self.written(add);
         match &self.kernel {
             Kernel::Taps { backward, .. } => {
                 for phase in backward {
-                    self.at_phase(phase, g, at_input, add);
+                    self.at_phase(phase, g, at_input, written);
                 }
             }
-            Kernel::Winograd(winograd) => winograd.at_input(g, &self.around_output, at_input, add, room),
+            Kernel::Winograd(winograd) => winograd.at_input(g, &self.around_output, at_input, written, room),
         }
-        self.storage.round(at_input);
     }
 
-    fn at_phase(&self, phase: &Phase, g: &[Lanes], at_input: &mut [Lanes], add: bool) {
+    fn written(&self, onto: bool) -> Written {
+        Written {
+            onto,
+            storage: self.storage,
+        }
+    }
+
+    fn at_phase(&self, phase: &Phase, g: &[Lanes], at_input: &mut [Lanes], written: Written) {
         if phase.row >= self.input.height || phase.column >= self.input.width {
             return;
         }
@@ -222,7 +256,7 @@ impl Weight {
             (self.input.height - phase.row).div_ceil(stride),
             (self.input.width - phase.column).div_ceil(stride),
         ];
-        correlate(&phase.taps, g, from, at_input, to, size, add);
+        correlate(&phase.taps, g, from, at_input, to, size, written);
     }
 
     /// The gradient of a block at each kept weight, in their order: of padded images `x` and gradient at the output `g`. `sums` and `room`

@@ -408,15 +408,16 @@ impl Trained<'_> {
             return ("libtorch's", "on a GPU".to_owned());
         }
         let kept = mask.expand(layout);
-        let Some(work) = self.model.convolution_work(&kept, [3, self.side, self.side]) else {
+        let sides = [3, self.side, self.side];
+        let Some(work) = self.model.convolution_work(&kept, sides, self.precision) else {
             return ("libtorch's", "of a network that was exported".to_owned());
         };
-        let limit = work.most(self.precision);
+        let limit = work.most();
         let [share, taken, limit] = [work.share_kept, work.work, limit].map(|share| 100.0 * share);
         let all = format!(
             "kept weights make {share:.0} % of all multiplications, our convolutions take {taken:.0} % of the work of all one by one"
         );
-        if work.is_ours(self.precision, n_images) {
+        if work.is_ours(n_images) {
             let layers = format!(
                 "of {} layers {} by Winograd's algorithm, {} in fours of channels",
                 work.n_layers, work.n_by_winograd, work.n_in_fours

@@ -6,7 +6,7 @@ mod memory;
 
 use super::norm::norm_of_batch;
 use super::threads::Threads;
-use super::{BATCH_NORM_EPS, PlannedNetwork, Precision, numbers, through_bf16};
+use super::{BATCH_NORM_EPS, PlannedNetwork, numbers, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Deed, Layer, Made, Side, Source, Stream};
 use sculpt_network::{Differentiated, Mode};
@@ -107,17 +107,13 @@ impl<'a> MaskedNetwork<'a> {
             width: size[3] as usize,
         };
         let threads = Threads::of_libtorch();
-        let storage = match network.precision {
-            Precision::F32 => Storage::F32,
-            Precision::Bf16 => Storage::Bf16,
-        };
-        let weights = network.weights(&threads, &theta, kept, planes, storage);
+        let weights = network.weights(&threads, &theta, kept, planes);
         let mut pass = Self {
             network,
             mode,
             threads,
             theta,
-            storage,
+            storage: network.precision.storage(),
             weights,
             blocks: Vec::new(),
             layers: Vec::new(),

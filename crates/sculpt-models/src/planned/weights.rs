@@ -5,7 +5,7 @@ use super::{PlannedNetwork, most_work};
 use crate::Precision;
 use crate::plan::Plan;
 use sculpt_layout::Layout;
-use sculpt_sparse::{Convolution, LANES, Planes, Storage, Way, Weight, has_many_registers, is_fast_here};
+use sculpt_sparse::{Convolution, LANES, Planes, Way, Weight, has_many_registers, is_fast_here};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ const FEWEST_IMAGES: usize = 2 * LANES;
 /// What a network's convolutions take of a mask's weights ([`Convolution::fastest`]), forward as for gradients.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvolutionWork {
+    /// In which numbers: larger tiles of Winograd's algorithm are for bfloat16 alone.
+    pub precision: Precision,
     /// Multiplications by kept weights among all, 0 to 1.
     pub share_kept: f64,
     /// How long they take, 1 being what multiplying by all weights one by one would, were kernels 3 × 3. libtorch's take [`ConvolutionWork::most`].
@@ -33,13 +35,13 @@ pub struct ConvolutionWork {
 impl ConvolutionWork {
     /// What `work` may be in training: above it libtorch's convolutions are faster. [`most_work`], and without AVX-512 up to twice as much at few
     /// channels: dense networks of width 8 were trained 1.1 to 1.8 × as fast by ours with AVX2.
-    pub fn most(&self, precision: Precision) -> f64 {
+    pub fn most(&self) -> f64 {
         let at_few_channels = if has_many_registers() {
             1.0
         } else {
             self.filled_up.sqrt().min(2.0)
         };
-        most_work(precision) * at_few_channels
+        most_work(self.precision) * at_few_channels
     }
 
     /// What `work` may be in derivatives of a network in evaluation, f32: above it libtorch's convolutions are faster. With AVX-512 ResNet-20, ResNet-18 and a
@@ -50,14 +52,14 @@ impl ConvolutionWork {
         if has_many_registers() {
             0.3 * self.filled_up
         } else {
-            self.most(Precision::F32)
+            self.most()
         }
     }
 
     /// Whether training on a CPU, of an f32 `θ` and so many images, has the convolutions computed by our own kernels; not with a
     /// [`crate::JointNorm`].
-    pub fn is_ours(&self, precision: Precision, n_images: usize) -> bool {
-        is_fast_here() && n_images >= FEWEST_IMAGES && self.work <= self.most(precision)
+    pub fn is_ours(&self, n_images: usize) -> bool {
+        is_fast_here() && n_images >= FEWEST_IMAGES && self.work <= self.most()
     }
 }
 
@@ -71,24 +73,25 @@ pub(super) struct Placed {
 impl PlannedNetwork {
     /// Whether a batch `[n, c, h, w]` is so large, and the convolutions take so little, that libtorch is slower.
     pub(super) fn is_worth_it(&self, kept: &[f32], size: &[i64]) -> bool {
-        self.takes_little(kept, size, |work| work.is_ours(self.precision, size[0] as usize))
+        self.takes_little(kept, size, self.precision, |work| work.is_ours(size[0] as usize))
     }
 
     /// The same of derivatives in evaluation, by so many threads, which libtorch keeps busy, and ours with a block each.
     pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], n_threads: usize) -> bool {
         let n_blocks = (size[0] as usize).div_ceil(LANES);
         let busy = n_blocks.min(n_threads) as f64 / n_threads as f64;
-        self.takes_little(kept, size, |work| work.work <= work.most_of_derivatives() * busy)
+        self.takes_little(kept, size, Precision::F32, |work| work.work <= work.most_of_derivatives() * busy)
     }
 
     fn takes_little(
         &self,
         kept: &[f32],
         size: &[i64],
+        precision: Precision,
         is_little: impl FnOnce(ConvolutionWork) -> bool,
     ) -> bool {
         let size_of_images = [size[2], size[3]].map(|n| n as u32);
-        let work = || convolution_work(&self.layout, &self.plan, kept, size_of_images);
+        let work = || convolution_work(&self.layout, &self.plan, kept, size_of_images, precision);
         size[0] as usize >= FEWEST_IMAGES && work().is_some_and(is_little)
     }
 
@@ -102,8 +105,8 @@ impl PlannedNetwork {
         theta: &[f32],
         kept: &[f32],
         planes: Planes,
-        storage: Storage,
     ) -> Vec<Arc<Weight>> {
+        let storage = self.precision.storage();
         let size = [planes.height, planes.width].map(|n| n as u32);
         let convolutions = convolutions(&self.layout, &self.plan, size);
         let convolutions = convolutions.expect("the image is large enough");
@@ -127,6 +130,7 @@ pub(crate) fn convolution_work(
     plan: &Plan,
     kept: &[f32],
     [height, width]: [u32; 2],
+    precision: Precision,
 ) -> Option<ConvolutionWork> {
     let (mut of_all, mut of_kept, mut taken, mut filled_up) = (0.0, 0.0, 0.0, 0.0);
     let (mut n_layers, mut n_in_fours, mut n_by_winograd) = (0, 0, 0);
@@ -143,14 +147,15 @@ pub(crate) fn convolution_work(
         let all = output.area() as f64 * of_layer.len() as f64;
         of_all += all;
         of_kept += all * share;
-        let (way, work) = convolution.fastest(input, share);
+        let (way, work) = convolution.fastest(input, share, precision.storage());
         taken += all * work;
         filled_up += all * filled(convolution.n_out) * filled(input.channels);
         n_layers += 1;
         n_in_fours += usize::from(way == Way::InFours);
-        n_by_winograd += usize::from(way == Way::Winograd);
+        n_by_winograd += usize::from(matches!(way, Way::Winograd2 | Way::Winograd4));
     }
     Some(ConvolutionWork {
+        precision,
         share_kept: of_kept / of_all,
         work: taken / of_all,
         filled_up: filled_up / of_all,
