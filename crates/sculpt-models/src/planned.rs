@@ -10,7 +10,7 @@ use crate::plan::{ConvNorm, Forward, MaxPool, Plan, add, add_subsampled, mean_of
 use masked::MaskedNetwork;
 use sculpt_layout::Layout;
 use sculpt_network::{Differentiated, Linearised, Mode, Network};
-use sculpt_sparse::Storage;
+use sculpt_sparse::{HalfLanes, Lanes, Storage};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
@@ -160,7 +160,7 @@ impl Network<Tensor> for PlannedNetwork {
         // Not of what training evaluates: its records stay what libtorch makes of them.
         if self.folded
             && self.precision == Precision::F32
-            && let Some(logits) = MaskedNetwork::logits_at(self, theta, buffers, images, mode)
+            && let Some(logits) = MaskedNetwork::<Lanes>::logits_at(self, theta, buffers, images, mode)
         {
             return logits;
         }
@@ -196,10 +196,15 @@ impl Network<Tensor> for PlannedNetwork {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Box<dyn Differentiated<Tensor> + 'a>> {
-        match MaskedNetwork::new(self, theta, kept, buffers, images) {
-            Some(masked) => Some(Box::new(masked)),
-            None => rows::differentiate(self, theta, buffers, images),
+        if self.is_masked(theta, kept, buffers, images) {
+            return Some(match self.precision {
+                Precision::F32 => Box::new(MaskedNetwork::<Lanes>::new(self, theta, kept, buffers, images)),
+                Precision::Bf16 => Box::new(MaskedNetwork::<HalfLanes>::new(
+                    self, theta, kept, buffers, images,
+                )),
+            });
         }
+        rows::differentiate(self, theta, buffers, images)
     }
 
     /// Of a folded network in full precision; None of any other. By libtorch: the masks of nodes rest on it.

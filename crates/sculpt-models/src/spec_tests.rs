@@ -41,7 +41,9 @@ fn work_of_dense_networks() {
     ] {
         let spec = ModelSpec::named(name, 10, None, None).unwrap();
         let kept = vec![1.0; spec.layout().n_params()];
-        let work = spec.convolution_work(&kept, [3, side, side], Precision::F32).unwrap();
+        let work = spec
+            .convolution_work(&kept, [3, side, side], Precision::F32)
+            .unwrap();
         assert_eq!(work.share_kept, 1.0);
         let is_below = work.work <= work.most();
         assert_eq!(is_below, is_own, "{name}: {}", work.work);

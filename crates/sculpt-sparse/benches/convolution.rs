@@ -52,7 +52,7 @@ fn bench(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes((planes.len() * LANES * 4) as u64));
         group.bench_function("moments", |b| b.iter(|| moments(&y, planes, LANES)));
         group.bench_function("join", |b| {
-            b.iter(|| join(&y, &affine, Beside::Images(&x), planes, Storage::F32, &mut out));
+            b.iter(|| join(&y, &affine, Beside::Images(&x), planes, &mut out));
         });
         group.bench_function("before_relu_of_norm", |b| {
             b.iter(|| before_relu_of_norm(&mut g, &y, &affine, &means, planes.area()));

@@ -2,24 +2,24 @@ use crate::dispatch::for_this_processor;
 use crate::norm::{Affine, Slope, pad, pad_gradient, pad_rectified};
 use crate::products::Sums;
 use crate::winograd::Room;
-use crate::{LANES, Lanes, Planes, Weight};
+use crate::{LANES, Lanes, Pixel, Planes, Weight};
 
 /// What a convolution reads of a block.
 #[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
+pub enum Input<'a, P = Lanes> {
     /// Images.
-    Images(&'a [Lanes]),
+    Images(&'a [P]),
     /// Another convolution, normalised, behind a ReLU: made as it is read, and nowhere kept.
-    Rectified(&'a [Lanes], &'a [Affine]),
+    Rectified(&'a [P], &'a [Affine]),
 }
 
 /// The gradient of a block behind the BatchNorm of a convolution, and what is needed to find that before it.
 #[derive(Clone, Copy, Debug)]
-pub struct OutputGradient<'a> {
+pub struct OutputGradient<'a, P = Lanes> {
     /// The gradient behind BatchNorm.
-    pub g: &'a [Lanes],
+    pub g: &'a [P],
     /// The convolution.
-    pub y: &'a [Lanes],
+    pub y: &'a [P],
     /// By channel.
     pub slopes: &'a [Slope],
     /// Images that the block has; the other lanes have no gradient.
@@ -28,13 +28,13 @@ pub struct OutputGradient<'a> {
 
 /// Where the gradient at the input goes.
 #[derive(Debug)]
-pub enum InputGradient<'a> {
+pub enum InputGradient<'a, P = Lanes> {
     /// Nobody asks for it.
     Unwanted,
     /// In place of what is there.
-    Write(&'a mut [Lanes]),
+    Write(&'a mut [P]),
     /// To what is there.
-    Add(&'a mut [Lanes]),
+    Add(&'a mut [P]),
 }
 
 /// Room to work in, of a thread. It grows to what was needed.
@@ -47,19 +47,19 @@ pub struct Scratch {
 }
 
 /// The first `n` of `memory`, which grows where it has fewer.
-pub fn room(memory: &mut Vec<Lanes>, n: usize) -> &mut [Lanes] {
+pub fn room<P: Pixel>(memory: &mut Vec<P>, n: usize) -> &mut [P] {
     if memory.len() < n {
-        memory.resize(n, Lanes::ZERO);
+        memory.resize(n, P::ZERO);
     }
     &mut memory[..n]
 }
 
-impl Weight {
+impl<P: Pixel> Weight<P> {
     /// The convolution of a block: `y` of [`Weight::output`].
     ///
     /// # Panics
     /// When a length is not that of the images.
-    pub fn convolve(&self, x: Input<'_>, scratch: &mut Scratch, y: &mut [Lanes]) {
+    pub fn convolve(&self, x: Input<'_, P>, scratch: &mut Scratch, y: &mut [P]) {
         self.convolve_into(x, scratch, y, false);
     }
 
@@ -67,11 +67,11 @@ impl Weight {
     ///
     /// # Panics
     /// As [`Weight::convolve`].
-    pub fn convolve_onto(&self, x: Input<'_>, scratch: &mut Scratch, y: &mut [Lanes]) {
+    pub fn convolve_onto(&self, x: Input<'_, P>, scratch: &mut Scratch, y: &mut [P]) {
         self.convolve_into(x, scratch, y, true);
     }
 
-    fn convolve_into(&self, x: Input<'_>, scratch: &mut Scratch, y: &mut [Lanes], add: bool) {
+    fn convolve_into(&self, x: Input<'_, P>, scratch: &mut Scratch, y: &mut [P], add: bool) {
         assert_eq!(y.len(), self.output().len(), "the block's output");
         let x = self.padded(x, &mut scratch.x);
         self.forward(x, y, add, &mut scratch.winograd);
@@ -83,17 +83,17 @@ impl Weight {
     /// As [`Weight::convolve`].
     pub fn pull_back(
         &self,
-        x: Input<'_>,
-        gradient: OutputGradient<'_>,
+        x: Input<'_, P>,
+        gradient: OutputGradient<'_, P>,
         scratch: &mut Scratch,
-        at_input: InputGradient<'_>,
+        at_input: InputGradient<'_, P>,
         at_weight: &mut Vec<f32>,
     ) {
         let OutputGradient { g, y, slopes, n } = gradient;
         assert_eq!(g.len(), self.output().len(), "the gradient at the block's output");
         let padded = self.around_output();
         let at_output = room(&mut scratch.g, padded.len());
-        pad_gradient(g, y, slopes, n, self.storage(), padded, at_output);
+        pad_gradient(g, y, slopes, n, padded, at_output);
         self.pull_back_padded(x, scratch, at_input, at_weight);
     }
 
@@ -103,10 +103,10 @@ impl Weight {
     /// As [`Weight::convolve`].
     pub fn pull_back_unnormalised(
         &self,
-        x: Input<'_>,
-        g: &[Lanes],
+        x: Input<'_, P>,
+        g: &[P],
         scratch: &mut Scratch,
-        at_input: InputGradient<'_>,
+        at_input: InputGradient<'_, P>,
         at_weight: &mut Vec<f32>,
     ) {
         assert_eq!(g.len(), self.output().len(), "the gradient at the block's output");
@@ -118,9 +118,9 @@ impl Weight {
     /// From the gradient at the output, padded, in the room for it.
     fn pull_back_padded(
         &self,
-        x: Input<'_>,
+        x: Input<'_, P>,
         scratch: &mut Scratch,
-        at_input: InputGradient<'_>,
+        at_input: InputGradient<'_, P>,
         at_weight: &mut Vec<f32>,
     ) {
         let at_output = &scratch.g[..self.around_output().len()];
@@ -139,20 +139,24 @@ impl Weight {
         self.at_input(at_output, at_input, adds, &mut scratch.winograd);
     }
 
-    fn padded<'a>(&self, x: Input<'a>, memory: &'a mut Vec<Lanes>) -> &'a [Lanes] {
+    fn padded<'a>(&self, x: Input<'a, P>, memory: &'a mut Vec<Lanes>) -> &'a [Lanes] {
         let padded = self.around_input();
         let (Input::Images(images) | Input::Rectified(images, _)) = x;
         assert_eq!(images.len(), self.input().len(), "the block's input");
         match x {
-            Input::Images(x) if padded.is_plain() => x,
             Input::Images(x) => {
+                if padded.is_plain()
+                    && let Some(lanes) = P::as_lanes(x)
+                {
+                    return lanes;
+                }
                 let out = room(memory, padded.len());
                 pad(x, padded, out);
                 out
             }
             Input::Rectified(y, affine) => {
                 let out = room(memory, padded.len());
-                pad_rectified(y, affine, self.storage(), padded, out);
+                pad_rectified(y, affine, padded, out);
                 out
             }
         }
@@ -164,7 +168,7 @@ impl Weight {
 ///
 /// # Panics
 /// When there is no image `first`, planes have no pixel, or a length does not fit.
-pub fn block_of(batch: &[f32], planes: Planes, first: usize, block: &mut [Lanes]) -> usize {
+pub fn block_of<P: Pixel>(batch: &[f32], planes: Planes, first: usize, block: &mut [P]) -> usize {
     assert_eq!(block.len(), planes.len(), "a block of these planes");
     assert_eq!(batch.len() % planes.len(), 0, "a batch of whole images");
     let images = batch.get(first * planes.len()..).unwrap_or_default();
@@ -176,23 +180,27 @@ pub fn block_of(batch: &[f32], planes: Planes, first: usize, block: &mut [Lanes]
 
 for_this_processor! {
     /// At most sixteen images, one after the other, as a block.
-    fn lay_side_by_side[registers](images: &[f32], block: &mut [Lanes]) {
+    fn lay_side_by_side[registers <P: Pixel>](images: &[f32], block: &mut [P]) {
         let _ = TILE;
         let length = block.len();
         let (squares, rest) = block.as_chunks_mut::<LANES>();
-        let mut rows = [Lanes::ZERO; LANES];
+        let (mut rows, mut wide) = ([Lanes::ZERO; LANES], [Lanes::ZERO; LANES]);
         for (number, square) in squares.iter_mut().enumerate() {
             for (row, image) in rows.iter_mut().zip(images.chunks_exact(length)) {
                 row.0.copy_from_slice(&image[number * LANES..][..LANES]);
             }
-            registers.transpose(&rows, 1, square);
+            registers.transpose(&rows, 1, &mut wide);
+            for (pixel, wide) in square.iter_mut().zip(&wide) {
+                P::store(registers, registers.load(wide), pixel);
+            }
         }
         let first = length - rest.len();
         for (pixel, lanes) in rest.iter_mut().enumerate() {
-            *lanes = Lanes::ZERO;
-            for (lane, image) in lanes.0.iter_mut().zip(images.chunks_exact(length)) {
+            let mut wide = Lanes::ZERO;
+            for (lane, image) in wide.0.iter_mut().zip(images.chunks_exact(length)) {
                 *lane = image[first + pixel];
             }
+            *lanes = P::narrow(&wide);
         }
     }
 }

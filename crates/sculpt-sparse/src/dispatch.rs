@@ -60,7 +60,7 @@ pub fn is_fast_here() -> bool {
 }
 
 /// Defines a function of one body. In it `TILE` is how many [`Lanes`](crate::Lanes) a loop should hold in registers, and the name in
-/// brackets, where there is one, the [`Registers`]; it may be generic over one type.
+/// brackets, where there is one, the [`Registers`]; it may be generic over types.
 ///
 /// The bits do not depend on the processor: products are `mul_add`, rounded once, everywhere, and sums are taken in the order
 /// of the body, which must not depend on `TILE`.
@@ -70,17 +70,17 @@ macro_rules! for_this_processor {
             $(#[$attribute])* $visibility fn $name[_registers]($($argument: $type),*) $(-> $output)? $body
         }
     };
-    ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$number:ident: $bound:path>($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$($number:ident: $bound:path),+>($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
         $crate::dispatch::for_this_processor! {
-            $(#[$attribute])* $visibility fn $name[_registers <$number: $bound>]($($argument: $type),*) $(-> $output)? $body
+            $(#[$attribute])* $visibility fn $name[_registers <$($number: $bound),+>]($($argument: $type),*) $(-> $output)? $body
         }
     };
-    ($(#[$attribute:meta])* $visibility:vis fn $name:ident[$registers:ident $(<$number:ident: $bound:path>)?]($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
+    ($(#[$attribute:meta])* $visibility:vis fn $name:ident[$registers:ident $(<$($number:ident: $bound:path),+>)?]($($argument:ident: $type:ty),* $(,)?) $(-> $output:ty)? $body:block) => {
         $(#[$attribute])*
-        $visibility fn $name$(<$number: $bound>)?($($argument: $type),*) $(-> $output)? {
+        $visibility fn $name$(<$($number: $bound),+>)?($($argument: $type),*) $(-> $output)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-            fn body<const TILE: usize, $($number: $bound)?>($registers: impl $crate::registers::Registers, $($argument: $type),*) $(-> $output)? $body
+            fn body<const TILE: usize, $($($number: $bound),+)?>($registers: impl $crate::registers::Registers, $($argument: $type),*) $(-> $output)? $body
 
             #[cfg(target_arch = "x86_64")]
             {
@@ -89,26 +89,26 @@ macro_rules! for_this_processor {
 
                 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-                fn avx512$(<$number: $bound>)?(registers: Avx512, $($argument: $type),*) $(-> $output)? {
-                    body::<16, $($number)?>(registers, $($argument),*)
+                fn avx512$(<$($number: $bound),+>)?(registers: Avx512, $($argument: $type),*) $(-> $output)? {
+                    body::<16, $($($number),+)?>(registers, $($argument),*)
                 }
 
                 #[target_feature(enable = "avx2,fma")]
                 #[allow(clippy::too_many_arguments, reason = "the outer function says why")]
-                fn avx2$(<$number: $bound>)?(registers: Avx2, $($argument: $type),*) $(-> $output)? {
-                    body::<4, $($number)?>(registers, $($argument),*)
+                fn avx2$(<$($number: $bound),+>)?(registers: Avx2, $($argument: $type),*) $(-> $output)? {
+                    body::<4, $($($number),+)?>(registers, $($argument),*)
                 }
 
                 #[expect(unsafe_code, reason = "the processor was asked for the instructions")]
                 match Level::of_this_processor() {
                     // SAFETY: the processor has all features that the function is compiled for.
-                    Level::Avx512 => return unsafe { avx512$(::<$number>)?(Avx512::of_this_processor(), $($argument),*) },
+                    Level::Avx512 => return unsafe { avx512$(::<$($number),+>)?(Avx512::of_this_processor(), $($argument),*) },
                     // SAFETY: likewise.
-                    Level::Avx2 => return unsafe { avx2$(::<$number>)?(Avx2::of_this_processor(), $($argument),*) },
+                    Level::Avx2 => return unsafe { avx2$(::<$($number),+>)?(Avx2::of_this_processor(), $($argument),*) },
                     Level::Any => {}
                 }
             }
-            body::<4, $($number)?>($crate::registers::Plain, $($argument),*)
+            body::<4, $($($number),+)?>($crate::registers::Plain, $($argument),*)
         }
     };
 }

@@ -1,3 +1,7 @@
+use crate::registers::InRegisters;
+use crate::rows::{Bf16, Number};
+use std::fmt::Debug;
+
 /// Images of a block: one cache line of f32, one register of AVX-512, two of AVX2.
 pub const LANES: usize = 16;
 
@@ -6,8 +10,7 @@ pub const LANES: usize = 16;
 pub enum Storage {
     /// As they are.
     F32,
-    /// Rounded to bfloat16 (to the nearest, ties to even), and weights with them; in memory still f32. What a processor with units for
-    /// bfloat16 computes, to the order of sums.
+    /// Rounded to bfloat16 (to the nearest, ties to even), and weights with them. What a processor with units for bfloat16 computes, to the order of sums.
     Bf16,
 }
 
@@ -26,6 +29,75 @@ impl Storage {
 pub(crate) fn to_bf16(x: f32) -> f32 {
     let bits = x.to_bits();
     f32::from_bits(bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+}
+
+/// One pixel of one channel, of the images of a block, as it is kept between two passes: [`Lanes`], or rounded [`HalfLanes`]. Nobody else has one.
+pub trait Pixel: InRegisters + Copy + Debug + PartialEq + Send + Sync + 'static {
+    /// Which of the two.
+    const STORAGE: Storage;
+
+    /// Zero in every image.
+    const ZERO: Self;
+
+    /// Without loss.
+    fn widen(&self) -> Lanes;
+
+    /// Rounded as it is stored.
+    fn narrow(x: &Lanes) -> Self;
+
+    /// Those that need no widening.
+    fn as_lanes(pixels: &[Self]) -> Option<&[Lanes]>;
+}
+
+impl Pixel for Lanes {
+    const STORAGE: Storage = Storage::F32;
+    const ZERO: Self = Self::ZERO;
+
+    #[inline(always)]
+    fn widen(&self) -> Lanes {
+        *self
+    }
+
+    #[inline(always)]
+    fn narrow(x: &Lanes) -> Self {
+        *x
+    }
+
+    fn as_lanes(pixels: &[Self]) -> Option<&[Lanes]> {
+        Some(pixels)
+    }
+}
+
+/// Half of a cache line: one pixel of one channel, of the images of a block, rounded to bfloat16.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(32))]
+pub struct HalfLanes(pub [Bf16; LANES]);
+
+impl Pixel for HalfLanes {
+    const STORAGE: Storage = Storage::Bf16;
+    const ZERO: Self = Self([Bf16(0); LANES]);
+
+    #[inline(always)]
+    fn widen(&self) -> Lanes {
+        let mut wide = Lanes::ZERO;
+        for (wide, x) in wide.0.iter_mut().zip(self.0) {
+            *wide = x.widen();
+        }
+        wide
+    }
+
+    #[inline(always)]
+    fn narrow(x: &Lanes) -> Self {
+        let mut narrow = Self::ZERO;
+        for (narrow, x) in narrow.0.iter_mut().zip(x.0) {
+            *narrow = Bf16::narrow(x);
+        }
+        narrow
+    }
+
+    fn as_lanes(_: &[Self]) -> Option<&[Lanes]> {
+        None
+    }
 }
 
 /// One pixel of one channel, of the images of a block.

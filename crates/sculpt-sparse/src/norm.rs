@@ -3,7 +3,7 @@
 use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
 use crate::registers::Registers;
-use crate::{LANES, Lanes, Planes, Storage};
+use crate::{LANES, Lanes, Pixel, Planes};
 
 /// Pixels after which a sum of f32 is added to one of f64.
 const CHUNK: usize = 64;
@@ -68,43 +68,53 @@ pub struct Slope {
 
 /// What is added to a block's last normalised convolution, before the ReLU.
 #[derive(Clone, Copy, Debug)]
-pub enum Beside<'a> {
+pub enum Beside<'a, P = Lanes> {
     /// Nothing.
     Nothing,
     /// Images.
-    Images(&'a [Lanes]),
+    Images(&'a [P]),
     /// Another convolution, normalised.
-    Normalised(&'a [Lanes], &'a [Affine]),
+    Normalised(&'a [P], &'a [Affine]),
     /// Every second pixel of images of twice the side, rounded up; channels that they lack are zero, half of them on either side.
-    Subsampled(&'a [Lanes], Planes),
+    Subsampled(&'a [P], Planes),
+}
+
+/// Over the first `n` images.
+#[inline(always)]
+fn sum_of<R: Registers>(registers: R, x: R::Sixteen, n: usize) -> f64 {
+    let mut lanes = Lanes::ZERO;
+    registers.store(x, &mut lanes);
+    lanes.sum_of(n)
 }
 
 for_this_processor! {
     /// Of each channel of `y`, over the first `n` images of the block.
-    pub fn moments(y: &[Lanes], planes: Planes, n: usize) -> Vec<Moments> {
+    pub fn moments[registers <P: Pixel>](y: &[P], planes: Planes, n: usize) -> Vec<Moments> {
+        let _ = TILE;
         let area = planes.area();
         let count = (n * area) as f64;
         let mut all = Vec::with_capacity(planes.channels);
         for y in y.chunks_exact(area) {
             let mut sum = 0.0;
             for pixels in y.chunks(CHUNK) {
-                let mut lanes = Lanes::ZERO;
+                let mut lanes = registers.zero();
                 for pixel in pixels {
-                    lanes.add(pixel);
+                    lanes = registers.add(lanes, P::load(registers, pixel));
                 }
-                sum += lanes.sum_of(n);
+                sum += sum_of(registers, lanes, n);
             }
             let centre = (sum / count) as f32;
+            let minus = registers.splat(centre);
             let (mut squares, mut rest) = (0.0, 0.0);
             for pixels in y.chunks(CHUNK) {
-                let (mut lanes, mut distances) = (Lanes::ZERO, Lanes::ZERO);
+                let (mut lanes, mut distances) = (registers.zero(), registers.zero());
                 for pixel in pixels {
-                    let distance = pixel.map(|y| y - centre);
-                    lanes.add_product(&distance, &distance);
-                    distances.add(&distance);
+                    let distance = registers.sub(P::load(registers, pixel), minus);
+                    lanes = registers.mul_add(distance, distance, lanes);
+                    distances = registers.add(distances, distance);
                 }
-                squares += lanes.sum_of(n);
-                rest += distances.sum_of(n);
+                squares += sum_of(registers, lanes, n);
+                rest += sum_of(registers, distances, n);
             }
             // The centre is the mean rounded to f32: what that shifts is taken out again.
             let mean = f64::from(centre) + rest / count;
@@ -116,24 +126,27 @@ for_this_processor! {
 
 for_this_processor! {
     /// Images, among zeros.
-    pub(crate) fn pad(x: &[Lanes], padded: &Padded, out: &mut [Lanes]) {
+    pub(crate) fn pad[registers <P: Pixel>](x: &[P], padded: &Padded, out: &mut [Lanes]) {
+        let _ = TILE;
         padded.clear_around(out);
         for row in padded.rows() {
-            out[row.padded.clone()].copy_from_slice(&x[row.plain]);
+            for (out, x) in out[row.padded].iter_mut().zip(&x[row.plain]) {
+                registers.store(P::load(registers, x), out);
+            }
         }
     }
 }
 
 for_this_processor! {
     /// A normalised convolution behind a ReLU, among zeros.
-    pub(crate) fn pad_rectified[registers](y: &[Lanes], affine: &[Affine], storage: Storage, padded: &Padded, out: &mut [Lanes]) {
+    pub(crate) fn pad_rectified[registers <P: Pixel>](y: &[P], affine: &[Affine], padded: &Padded, out: &mut [Lanes]) {
         padded.clear_around(out);
         for row in padded.rows() {
             let affine = affine[row.channel];
             let out = &mut out[row.padded];
             for (out, y) in out.iter_mut().zip(&y[row.plain]) {
-                let x = registers.rectified(affine.of(registers, registers.load(y)));
-                registers.store(registers.stored(x, storage), out);
+                let x = registers.rectified(affine.of(registers, P::load(registers, y)));
+                registers.store(P::stored(registers, x), out);
             }
         }
     }
@@ -141,12 +154,14 @@ for_this_processor! {
 
 for_this_processor! {
     /// The gradient before a BatchNorm, among zeros: of the gradient `g` behind it, for the first `n` images; 0 for the others.
-    pub(crate) fn pad_gradient[registers](
-        g: &[Lanes],
-        y: &[Lanes],
+    pub(crate) fn pad_gradient[registers <P: Pixel>](
+        g: &[P],
+        y: &[P],
         slopes: &[Slope],
         n: usize,
-        storage: Storage, padded: &Padded, out: &mut [Lanes]) {
+        padded: &Padded,
+        out: &mut [Lanes],
+    ) {
         let mut is_there = Lanes::ZERO;
         is_there.0[..n].fill(1.0);
         let is_there = registers.load(&is_there);
@@ -157,13 +172,13 @@ for_this_processor! {
             let (g, y) = (&g[row.plain.clone()], &y[row.plain]);
             let out = &mut out[row.padded];
             for ((out, g), y) in out.iter_mut().zip(g).zip(y) {
-                let (g, y) = (registers.load(g), registers.load(y));
+                let (g, y) = (P::load(registers, g), P::load(registers, y));
                 let centred = registers.mul_add(registers.add(y, mean), slope, registers.add(g, mean_g));
                 let mut before = registers.mul(scale, centred);
                 if n < LANES {
                     before = registers.mul(before, is_there);
                 }
-                registers.store(registers.stored(before, storage), out);
+                registers.store(P::stored(registers, before), out);
             }
         }
     }
@@ -171,36 +186,36 @@ for_this_processor! {
 
 for_this_processor! {
     /// `max(0, affine(y) + beside)`.
-    pub fn join[registers](
-        y: &[Lanes],
+    pub fn join[registers <P: Pixel>](
+        y: &[P],
         affine: &[Affine],
-        beside: Beside<'_>,
+        beside: Beside<'_, P>,
         planes: Planes,
-        storage: Storage,
-        out: &mut [Lanes],
+        out: &mut [P],
     ) {
         let area = planes.area();
         for (channel, (out, y)) in out.chunks_exact_mut(area).zip(y.chunks_exact(area)).enumerate() {
             let pixels = channel * area..(channel + 1) * area;
-            let own = |y: &Lanes| affine[channel].of(registers, registers.load(y));
+            let own = affine[channel];
             match beside {
                 Beside::Nothing => {
                     for (out, y) in out.iter_mut().zip(y) {
-                        let x = registers.rectified(own(y));
-                        registers.store(registers.stored(x, storage), out);
+                        let y = own.of(registers, P::load(registers, y));
+                        P::store(registers, registers.rectified(y), out);
                     }
                 }
                 Beside::Images(x) => {
                     for ((out, y), x) in out.iter_mut().zip(y).zip(&x[pixels]) {
-                        let x = registers.rectified(registers.add(own(y), registers.load(x)));
-                        registers.store(registers.stored(x, storage), out);
+                        let y = own.of(registers, P::load(registers, y));
+                        let sum = registers.add(y, P::load(registers, x));
+                        P::store(registers, registers.rectified(sum), out);
                     }
                 }
                 Beside::Normalised(z, others) => {
                     for ((out, y), z) in out.iter_mut().zip(y).zip(&z[pixels]) {
-                        let z = others[channel].of(registers, registers.load(z));
-                        let x = registers.rectified(registers.add(own(y), z));
-                        registers.store(registers.stored(x, storage), out);
+                        let y = own.of(registers, P::load(registers, y));
+                        let z = others[channel].of(registers, P::load(registers, z));
+                        P::store(registers, registers.rectified(registers.add(y, z)), out);
                     }
                 }
                 Beside::Subsampled(x, from) => {
@@ -208,9 +223,10 @@ for_this_processor! {
                     let source = channel.checked_sub(before).filter(|&c| c < from.channels);
                     for (place, (out, y)) in out.iter_mut().zip(y).enumerate() {
                         let (row, column) = (place / planes.width, place % planes.width);
-                        let x = source.map_or(Lanes::ZERO, |c| x[(c * from.height + 2 * row) * from.width + 2 * column]);
-                        let x = registers.rectified(registers.add(own(y), registers.load(&x)));
-                        registers.store(registers.stored(x, storage), out);
+                        let x = source.map_or(P::ZERO, |c| x[(c * from.height + 2 * row) * from.width + 2 * column]);
+                        let y = own.of(registers, P::load(registers, y));
+                        let sum = registers.add(y, P::load(registers, &x));
+                        P::store(registers, registers.rectified(sum), out);
                     }
                 }
             }
@@ -229,9 +245,9 @@ pub struct Sums {
 
 impl Sums {
     #[inline(always)]
-    fn add(&mut self, of_g: &Lanes, of_products: &Lanes) {
-        self.g += of_g.sum_of(LANES);
-        self.products += of_products.sum_of(LANES);
+    fn add<R: Registers>(&mut self, registers: R, of_g: R::Sixteen, of_products: R::Sixteen) {
+        self.g += sum_of(registers, of_g, LANES);
+        self.products += sum_of(registers, of_products, LANES);
     }
 
     /// Both together.
@@ -246,20 +262,22 @@ impl Sums {
 
 for_this_processor! {
     /// The gradient before a ReLU behind a normalised convolution `y`, in place of that behind it, and its sums by channel.
-    pub fn before_relu_of_norm[registers](g: &mut [Lanes], y: &[Lanes], affine: &[Affine], means: &[f32], area: usize) -> Vec<Sums> {
+    pub fn before_relu_of_norm[registers <P: Pixel>](g: &mut [P], y: &[P], affine: &[Affine], means: &[f32], area: usize) -> Vec<Sums> {
+        let _ = TILE;
         let mut all = Vec::with_capacity(means.len());
         let channels = g.chunks_exact_mut(area).zip(y.chunks_exact(area)).zip(affine).zip(means);
         for (((g, y), affine), &mean) in channels {
-            let mut sums = Sums::default();
+            let (mean, mut sums) = (registers.splat(mean), Sums::default());
             for (g, y) in g.chunks_mut(CHUNK).zip(y.chunks(CHUNK)) {
-                let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
+                let (mut of_g, mut of_products) = (registers.zero(), registers.zero());
                 for (g, y) in g.iter_mut().zip(y) {
-                    let behind = affine.of(registers, registers.load(y));
-                    registers.store(registers.gated(registers.load(g), behind), g);
-                    of_g.add(g);
-                    of_products.add_product(g, &y.map(|y| y - mean));
+                    let y = P::load(registers, y);
+                    let before = registers.gated(P::load(registers, g), affine.of(registers, y));
+                    P::store(registers, before, g);
+                    of_g = registers.add(of_g, before);
+                    of_products = registers.mul_add(before, registers.sub(y, mean), of_products);
                 }
-                sums.add(&of_g, &of_products);
+                sums.add(registers, of_g, of_products);
             }
             all.push(sums);
         }
@@ -269,19 +287,21 @@ for_this_processor! {
 
 for_this_processor! {
     /// The gradient before a ReLU whose output is `x`, in place of that behind it, and its sums with `y`, by channel.
-    pub fn before_relu[registers](g: &mut [Lanes], x: &[Lanes], y: &[Lanes], means: &[f32], area: usize) -> Vec<Sums> {
+    pub fn before_relu[registers <P: Pixel>](g: &mut [P], x: &[P], y: &[P], means: &[f32], area: usize) -> Vec<Sums> {
+        let _ = TILE;
         let mut all = Vec::with_capacity(means.len());
         let channels = g.chunks_exact_mut(area).zip(x.chunks_exact(area)).zip(y.chunks_exact(area)).zip(means);
         for (((g, x), y), &mean) in channels {
-            let mut sums = Sums::default();
+            let (mean, mut sums) = (registers.splat(mean), Sums::default());
             for ((g, x), y) in g.chunks_mut(CHUNK).zip(x.chunks(CHUNK)).zip(y.chunks(CHUNK)) {
-                let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
+                let (mut of_g, mut of_products) = (registers.zero(), registers.zero());
                 for ((g, x), y) in g.iter_mut().zip(x).zip(y) {
-                    registers.store(registers.gated(registers.load(g), registers.load(x)), g);
-                    of_g.add(g);
-                    of_products.add_product(g, &y.map(|y| y - mean));
+                    let before = registers.gated(P::load(registers, g), P::load(registers, x));
+                    P::store(registers, before, g);
+                    of_g = registers.add(of_g, before);
+                    of_products = registers.mul_add(before, registers.sub(P::load(registers, y), mean), of_products);
                 }
-                sums.add(&of_g, &of_products);
+                sums.add(registers, of_g, of_products);
             }
             all.push(sums);
         }
@@ -291,17 +311,19 @@ for_this_processor! {
 
 for_this_processor! {
     /// The sums of a gradient with another convolution `y`, by channel.
-    pub fn sums(g: &[Lanes], y: &[Lanes], means: &[f32], area: usize) -> Vec<Sums> {
+    pub fn sums[registers <P: Pixel>](g: &[P], y: &[P], means: &[f32], area: usize) -> Vec<Sums> {
+        let _ = TILE;
         let mut all = Vec::with_capacity(means.len());
         for ((g, y), &mean) in g.chunks_exact(area).zip(y.chunks_exact(area)).zip(means) {
-            let mut sums = Sums::default();
+            let (mean, mut sums) = (registers.splat(mean), Sums::default());
             for (g, y) in g.chunks(CHUNK).zip(y.chunks(CHUNK)) {
-                let (mut of_g, mut of_products) = (Lanes::ZERO, Lanes::ZERO);
+                let (mut of_g, mut of_products) = (registers.zero(), registers.zero());
                 for (g, y) in g.iter().zip(y) {
-                    of_g.add(g);
-                    of_products.add_product(g, &y.map(|y| y - mean));
+                    let g = P::load(registers, g);
+                    of_g = registers.add(of_g, g);
+                    of_products = registers.mul_add(g, registers.sub(P::load(registers, y), mean), of_products);
                 }
-                sums.add(&of_g, &of_products);
+                sums.add(registers, of_g, of_products);
             }
             all.push(sums);
         }
@@ -311,14 +333,16 @@ for_this_processor! {
 
 for_this_processor! {
     /// The transpose of [`Beside::Subsampled`]: the gradient `g` of `planes` added to that at images `to`.
-    pub fn subsample_transposed(g: &[Lanes], planes: Planes, at_images: &mut [Lanes], to: Planes) {
+    pub fn subsample_transposed[registers <P: Pixel>](g: &[P], planes: Planes, at_images: &mut [P], to: Planes) {
+        let _ = TILE;
         let before = (planes.channels - to.channels) / 2;
         for channel in 0..to.channels {
             for row in 0..planes.height {
                 for column in 0..planes.width {
                     let g = &g[((before + channel) * planes.height + row) * planes.width + column];
                     let place = (channel * to.height + 2 * row) * to.width + 2 * column;
-                    at_images[place].add(g);
+                    let sum = registers.add(P::load(registers, &at_images[place]), P::load(registers, g));
+                    P::store(registers, sum, &mut at_images[place]);
                 }
             }
         }
@@ -327,15 +351,18 @@ for_this_processor! {
 
 for_this_processor! {
     /// The mean of each channel over its pixels.
-    pub fn means_of_pixels(x: &[Lanes], area: usize) -> Vec<Lanes> {
+    pub fn means_of_pixels[registers <P: Pixel>](x: &[P], area: usize) -> Vec<Lanes> {
+        let _ = TILE;
         let share = 1.0 / area as f32;
         let mut all = Vec::with_capacity(x.len() / area);
         for x in x.chunks_exact(area) {
-            let mut sum = Lanes::ZERO;
+            let mut sum = registers.zero();
             for pixel in x {
-                sum.add(pixel);
+                sum = registers.add(sum, P::load(registers, pixel));
             }
-            all.push(sum.map(|sum| sum * share));
+            let mut mean = Lanes::ZERO;
+            registers.store(registers.mul(sum, registers.splat(share)), &mut mean);
+            all.push(mean);
         }
         all
     }

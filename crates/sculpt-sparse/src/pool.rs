@@ -1,6 +1,6 @@
 use crate::dispatch::for_this_processor;
 use crate::geometry::Convolution;
-use crate::{Lanes, Planes};
+use crate::{Lanes, Pixel, Planes};
 
 /// The largest pixel under each place of a square window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,8 @@ impl MaxPool {
 
 for_this_processor! {
     /// The largest pixels of a block's images.
-    pub fn max_pool(pool: MaxPool, x: &[Lanes], input: Planes, y: &mut [Lanes], output: Planes) {
+    pub fn max_pool<P: Pixel>(pool: MaxPool, x: &[P], input: Planes, y: &mut [P], output: Planes) {
+        let _ = TILE;
         for channel in 0..input.channels {
             let x = &x[channel * input.area()..][..input.area()];
             let y = &mut y[channel * output.area()..][..output.area()];
@@ -54,9 +55,9 @@ for_this_processor! {
                     let mut largest = Lanes([f32::NEG_INFINITY; crate::LANES]);
                     for place in pool.window(input, row, column) {
                         // What is no number is the largest, as in libtorch.
-                        largest = largest.zip(&x[place], |largest, x| if x > largest || x.is_nan() { x } else { largest });
+                        largest = largest.zip(&x[place].widen(), |largest, x| if x > largest || x.is_nan() { x } else { largest });
                     }
-                    y[row * output.width + column] = largest;
+                    y[row * output.width + column] = P::narrow(&largest);
                 }
             }
         }
@@ -65,30 +66,32 @@ for_this_processor! {
 
 for_this_processor! {
     /// Adds the gradient `g` at the output `y` to that at the images `x`: each goes to the first of the largest pixels.
-    pub fn max_pool_transposed(
+    pub fn max_pool_transposed<P: Pixel>(
         pool: MaxPool,
-        x: &[Lanes],
+        x: &[P],
         input: Planes,
-        y: &[Lanes],
-        g: &[Lanes],
+        y: &[P],
+        g: &[P],
         output: Planes,
-        at_images: &mut [Lanes],
+        at_images: &mut [P],
     ) {
+        let _ = TILE;
         for channel in 0..input.channels {
             let of_input = channel * input.area()..(channel + 1) * input.area();
             let (x, at_images) = (&x[of_input.clone()], &mut at_images[of_input]);
             for row in 0..output.height {
                 for column in 0..output.width {
                     let place = channel * output.area() + row * output.width + column;
-                    let (largest, mut left) = (y[place], g[place]);
+                    let (largest, mut left) = (y[place].widen(), g[place].widen());
                     for place in pool.window(input, row, column) {
-                        let here = &mut at_images[place];
+                        let (x, mut here) = (x[place].widen(), at_images[place].widen());
                         for (lane, here) in here.0.iter_mut().enumerate() {
-                            if x[place].0[lane] == largest.0[lane] {
+                            if x.0[lane] == largest.0[lane] {
                                 *here += left.0[lane];
                                 left.0[lane] = 0.0;
                             }
                         }
+                        at_images[place] = P::narrow(&here);
                     }
                 }
             }

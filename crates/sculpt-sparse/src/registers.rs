@@ -3,25 +3,27 @@
 //! One of the crate's two modules with `unsafe`: instructions that not every processor has. Who has a value of [`Avx512`] or [`Avx2`] has
 //! promised them; [`for_this_processor`](crate::dispatch::for_this_processor) makes it where the processor was asked.
 
-use crate::lanes::to_bf16;
-use crate::{LANES, Lanes, Storage};
+use crate::lanes::{Pixel, to_bf16};
+use crate::{HalfLanes, LANES, Lanes};
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_GT_OQ, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_and_si256,
-    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_fmadd_ps, _mm256_load_ps, _mm256_max_ps,
-    _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_shuffle_ps, _mm256_srli_epi32, _mm256_store_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
-    _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512,
-    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512,
-    _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_srli_epi32, _mm512_store_ps, _mm512_sub_ps,
+    __m256, __m512, _CMP_GT_OQ, _mm_load_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
+    _mm256_and_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepu16_epi32,
+    _mm256_fmadd_ps, _mm256_load_ps, _mm256_load_si256, _mm256_max_ps, _mm256_mul_ps, _mm256_packus_epi32,
+    _mm256_permute2f128_ps, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
+    _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_store_ps, _mm256_store_si256,
+    _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16,
+    _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_maskz_mov_ps,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_store_ps, _mm512_sub_ps,
 };
 
 /// Sixteen numbers in the registers of a processor, and what it does with all of them at once. Every kind gives the same bits.
 ///
 /// Of most loops over [`Lanes`] compilers make these instructions by themselves. Of those that hold several pixels at once they
 /// do not: for AVX-512 they made vectors across pixels, gathered from memory number by number, fifteen times slower.
-pub(crate) trait Registers: Copy {
+pub trait Registers: Copy {
     /// Of a [`Lanes`], in registers.
     type Sixteen: Copy;
 
@@ -52,14 +54,10 @@ pub(crate) trait Registers: Copy {
     /// To bfloat16, to the nearest, ties to even: [`to_bf16`].
     fn rounded(self, x: Self::Sixteen) -> Self::Sixteen;
 
-    /// As it is kept between two passes.
-    #[inline(always)]
-    fn stored(self, x: Self::Sixteen, storage: Storage) -> Self::Sixteen {
-        match storage {
-            Storage::F32 => x,
-            Storage::Bf16 => self.rounded(x),
-        }
-    }
+    fn load_half(self, from: &HalfLanes) -> Self::Sixteen;
+
+    /// [`Registers::rounded`].
+    fn store_half(self, x: Self::Sixteen, to: &mut HalfLanes);
 
     /// Sixteen numbers of each of sixteen, one `step` after the other: the first of all, the second of all, …
     #[inline(always)]
@@ -70,6 +68,51 @@ pub(crate) trait Registers: Copy {
                 to.0[lane] = *from;
             }
         }
+    }
+}
+
+/// A [`Pixel`](crate::Pixel) from registers and to them.
+pub trait InRegisters: Sized {
+    fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen;
+
+    /// Rounded as it is stored.
+    fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self);
+
+    /// As it would be found again.
+    fn stored<R: Registers>(registers: R, x: R::Sixteen) -> R::Sixteen;
+}
+
+impl InRegisters for Lanes {
+    #[inline(always)]
+    fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen {
+        registers.load(from)
+    }
+
+    #[inline(always)]
+    fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self) {
+        registers.store(x, to);
+    }
+
+    #[inline(always)]
+    fn stored<R: Registers>(_: R, x: R::Sixteen) -> R::Sixteen {
+        x
+    }
+}
+
+impl InRegisters for HalfLanes {
+    #[inline(always)]
+    fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen {
+        registers.load_half(from)
+    }
+
+    #[inline(always)]
+    fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self) {
+        registers.store_half(x, to);
+    }
+
+    #[inline(always)]
+    fn stored<R: Registers>(registers: R, x: R::Sixteen) -> R::Sixteen {
+        registers.rounded(x)
     }
 }
 
@@ -207,6 +250,22 @@ impl Registers for Avx512 {
         }
     }
 
+    #[inline(always)]
+    fn load_half(self, from: &HalfLanes) -> __m512 {
+        unsafe {
+            let halves = _mm256_load_si256(from.0.as_ptr().cast());
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(halves)))
+        }
+    }
+
+    #[inline(always)]
+    fn store_half(self, x: __m512, to: &mut HalfLanes) {
+        unsafe {
+            let upper = _mm512_srli_epi32::<16>(_mm512_castps_si512(self.rounded(x)));
+            _mm256_store_si256(to.0.as_mut_ptr().cast(), _mm512_cvtepi32_epi16(upper));
+        }
+    }
+
     /// Squares of one, two, four and eight numbers change places across the diagonal, one after the other.
     #[inline(always)]
     fn transpose(self, from: &[Lanes], step: usize, to: &mut [Lanes; LANES]) {
@@ -326,6 +385,30 @@ impl Registers for Avx2 {
         rounded
     }
 
+    #[inline(always)]
+    fn load_half(self, from: &HalfLanes) -> [__m256; 2] {
+        let mut halves = self.zero();
+        for (half, from) in halves.iter_mut().zip(from.0.as_chunks::<8>().0) {
+            unsafe {
+                let eight = _mm_load_si128(from.as_ptr().cast());
+                *half = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(eight)));
+            }
+        }
+        halves
+    }
+
+    #[inline(always)]
+    fn store_half(self, x: [__m256; 2], to: &mut HalfLanes) {
+        let [low, high] = self.rounded(x);
+        unsafe {
+            let low = _mm256_srli_epi32::<16>(_mm256_castps_si256(low));
+            let high = _mm256_srli_epi32::<16>(_mm256_castps_si256(high));
+            // Packed by quarters: the middle two change places.
+            let packed = _mm256_permute4x64_epi64::<0b1101_1000>(_mm256_packus_epi32(low, high));
+            _mm256_store_si256(to.0.as_mut_ptr().cast(), packed);
+        }
+    }
+
     /// In quarters of eight by eight.
     #[inline(always)]
     fn transpose(self, from: &[Lanes], step: usize, to: &mut [Lanes; LANES]) {
@@ -435,5 +518,15 @@ impl Registers for Plain {
     #[inline(always)]
     fn rounded(self, x: Lanes) -> Lanes {
         x.map(to_bf16)
+    }
+
+    #[inline(always)]
+    fn load_half(self, from: &HalfLanes) -> Lanes {
+        from.widen()
+    }
+
+    #[inline(always)]
+    fn store_half(self, x: Lanes, to: &mut HalfLanes) {
+        *to = HalfLanes::narrow(&x);
     }
 }

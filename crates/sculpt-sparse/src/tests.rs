@@ -1,8 +1,8 @@
 use crate::{
-    Affine, Beside, Convolution, Input, InputGradient, LANES, Lanes, MaxPool, OutputGradient, Planes,
-    Scratch, Slope, Storage, Sums, Way, Weight, add, add_subsampled, before_relu, before_relu_of_norm,
-    block_of, gate, join, max_pool, max_pool_along, max_pool_transposed, means_of_pixels, moments, rectify,
-    shift, subsample_transposed, sums, sums_of_channels,
+    Affine, Beside, Convolution, HalfLanes, Input, InputGradient, LANES, Lanes, MaxPool, OutputGradient,
+    Pixel, Planes, Scratch, Slope, Storage, Sums, Way, Weight, add, add_subsampled, before_relu,
+    before_relu_of_norm, block_of, gate, join, max_pool, max_pool_along, max_pool_transposed,
+    means_of_pixels, moments, rectify, shift, subsample_transposed, sums, sums_of_channels,
 };
 use proptest::prelude::*;
 use sculpt_random::{Purpose, Seed, Stream};
@@ -108,7 +108,7 @@ proptest! {
         // What stands at pruned places counts for nothing.
         let all = whole(n, &mut stream);
         let values: Vec<f32> = all.iter().zip(&kept).map(|(v, k)| v * k).collect();
-        let weight = Weight::multiplied(way, convolution, input, &all, &kept, Storage::F32);
+        let weight = Weight::<Lanes>::multiplied(way, convolution, input, &all, &kept);
         let x = block(input, &mut stream);
         let mut scratch = Scratch::default();
         let mut y = vec![Lanes([f32::NAN; LANES]); weight.output().len()];
@@ -161,7 +161,7 @@ proptest! {
         let mut stream = stream(seed);
         let values: Vec<f32> = (0..n_out * n_in * kernel * kernel).map(|_| stream.normal() as f32).collect();
         let kept: Vec<f32> = values.iter().map(|_| f32::from(u8::from(stream.uniform() < density))).collect();
-        let ways = [Way::Kept, Way::InFours].map(|way| Weight::multiplied(way, convolution, input, &values, &kept, Storage::F32));
+        let ways = [Way::Kept, Way::InFours].map(|way| Weight::<Lanes>::multiplied(way, convolution, input, &values, &kept));
         let output = ways[0].output();
         let mut block = |planes: Planes| -> Vec<Lanes> {
             (0..planes.len()).map(|_| Lanes(std::array::from_fn(|_| stream.normal() as f32))).collect()
@@ -177,7 +177,7 @@ proptest! {
             let affine_in = affine(n_in);
             let from = Input::Rectified(&x, &affine_in);
             weight.convolve(from, &mut scratch, &mut y);
-            join(&y, &affine(n_out), Beside::Images(&beside), output, Storage::F32, &mut out);
+            join(&y, &affine(n_out), Beside::Images(&beside), output, &mut out);
             let mut behind = g.clone();
             let found = before_relu_of_norm(&mut behind, &y, &affine(n_out), &means, output.area());
             let gradient = OutputGradient { g: &behind, y: &y, slopes: &slopes, n };
@@ -221,6 +221,119 @@ proptest! {
         let mut dy = vec![Lanes::ZERO; output.len()];
         max_pool_along(pool, &x, input, &y, &d, output, &mut dy);
         prop_assert_eq!(inner(&dy, &g), inner(&d, &at_images));
+    }
+}
+
+/// Small quarters: what BatchNorms of a few binary places make of them bfloat16 has too.
+fn quarters(n: usize, stream: &mut Stream) -> Vec<Lanes> {
+    (0..n)
+        .map(|_| Lanes(std::array::from_fn(|_| (stream.below(31) as f32 - 15.0) / 4.0)))
+        .collect()
+}
+
+/// What is kept as bfloat16 is what f32 would have been, rounded as it is written: every pass, with the instructions of every processor, of numbers
+/// such that nothing else is rounded.
+#[test]
+fn halves_are_rounded_as_they_are_written() {
+    fn all<P: Pixel>(way: Way, x: &[Lanes], z: &[Lanes], values: &[f32]) -> Vec<(Vec<P>, Vec<f32>)> {
+        let shape = planes(16, 8, 8);
+        let convolution = Convolution {
+            n_out: 16,
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+        };
+        let weight = Weight::<P>::multiplied(way, convolution, shape, values, &vec![1.0; values.len()]);
+        let narrow = |x: &[Lanes]| -> Vec<P> { x.iter().map(P::narrow).collect() };
+        let (x, z) = (narrow(x), narrow(z));
+        let affine = vec![
+            Affine {
+                scale: 0.5,
+                shift: 0.25
+            };
+            16
+        ];
+        let (mut scratch, mut at_weight) = (Scratch::default(), Vec::new());
+        let [mut y, mut joined, mut other, mut at_input] = [0; 4].map(|_| vec![P::ZERO; shape.len()]);
+        weight.convolve(Input::Images(&x), &mut scratch, &mut y);
+        join(&x, &affine, Beside::Images(&z), shape, &mut joined);
+        join(&x, &affine, Beside::Normalised(&z, &affine), shape, &mut other);
+        let mut found: Vec<f64> = moments(&x, shape, 5)
+            .iter()
+            .flat_map(|m| [m.mean, m.squares])
+            .collect();
+        let [mut gated, mut gated_by_norm] = [0; 2].map(|_| z.clone());
+        let means = vec![0.125; 16];
+        let of_gates = [
+            before_relu(&mut gated, &joined, &x, &means, 64),
+            before_relu_of_norm(&mut gated_by_norm, &x, &affine, &means, 64),
+            sums(&z, &x, &means, 64),
+        ];
+        found.extend(of_gates.iter().flatten().flat_map(|sums| [sums.g, sums.products]));
+        let slopes = vec![
+            Slope {
+                scale: 0.5,
+                mean: 0.25,
+                mean_g: 0.5,
+                slope: 0.25
+            };
+            16
+        ];
+        let gradient = OutputGradient {
+            g: &z,
+            y: &x,
+            slopes: &slopes,
+            n: 9,
+        };
+        let (from, to) = (Input::Rectified(&x, &affine), InputGradient::Write(&mut at_input));
+        weight.pull_back(from, gradient, &mut scratch, to, &mut at_weight);
+        let pool = MaxPool {
+            kernel: 2,
+            stride: 2,
+            padding: 0,
+        };
+        let small = planes(16, 4, 4);
+        let [mut pooled, mut unpooled, mut sampled] =
+            [small, shape, shape].map(|planes| vec![P::ZERO; planes.len()]);
+        max_pool(pool, &x, shape, &mut pooled, small);
+        max_pool_transposed(pool, &x, shape, &pooled, &z[..small.len()], small, &mut unpooled);
+        subsample_transposed(&z[..small.len()], small, &mut sampled, shape);
+        let at_images: Vec<f32> = means_of_pixels(&x, 64).iter().flat_map(|mean| mean.0).collect();
+        let numbers = found
+            .iter()
+            .map(|&x| x as f32)
+            .chain(at_images)
+            .chain(at_weight)
+            .collect();
+        let pixels = [
+            y,
+            joined,
+            other,
+            gated,
+            gated_by_norm,
+            at_input,
+            pooled,
+            unpooled,
+            sampled,
+        ];
+        vec![(pixels.concat(), numbers)]
+    }
+    let mut stream = stream(4);
+    let [x, z] = [0; 2].map(|_| quarters(16 * 64, &mut stream));
+    let values = whole(16 * 16 * 9, &mut stream);
+    for way in [Way::Kept, Way::InFours, Way::Winograd2] {
+        for found in crate::dispatch::tests::at_each_level(|| {
+            let wide = all::<Lanes>(way, &x, &z, &values);
+            wide.into_iter()
+                .zip(all::<HalfLanes>(way, &x, &z, &values))
+                .collect::<Vec<_>>()
+        }) {
+            for ((wide, numbers), (half, numbers_of_half)) in found {
+                let rounded: Vec<HalfLanes> = wide.iter().map(HalfLanes::narrow).collect();
+                assert!(half == rounded, "{way:?}");
+                assert_eq!(numbers, numbers_of_half, "{way:?}");
+            }
+        }
     }
 }
 
@@ -274,9 +387,9 @@ fn a_block_by_hand() {
         shift: 1.0,
     }];
     let mut out = of([9.0; 4]);
-    join(&y, &affine, Beside::Nothing, shape, Storage::F32, &mut out);
+    join(&y, &affine, Beside::Nothing, shape, &mut out);
     assert_eq!(out, of([0.0, 0.0, 3.0, 5.0]));
-    join(&y, &affine, Beside::Images(&x), shape, Storage::F32, &mut out);
+    join(&y, &affine, Beside::Images(&x), shape, &mut out);
     assert_eq!(out, of([0.0, 1.0, 0.0, 6.0]));
     let mut g = of([1.0; 4]);
     let found = before_relu(&mut g, &out, &y, &[0.5], 4);
@@ -300,19 +413,12 @@ fn a_block_by_hand() {
         scale: -1.0,
         shift: 0.0,
     }];
-    join(
-        &y,
-        &affine,
-        Beside::Normalised(&x, &other),
-        shape,
-        Storage::F32,
-        &mut out,
-    );
+    join(&y, &affine, Beside::Normalised(&x, &other), shape, &mut out);
     assert_eq!(out, of([0.0, 0.0, 7.0, 4.0]));
     let means: Vec<f32> = means_of_pixels(&out, 4).iter().map(|mean| mean.0[5]).collect();
     assert_eq!(means, [2.75]);
     let nan = of([f32::NAN, 1.0, 1.0, 1.0]);
-    join(&nan, &affine, Beside::Nothing, shape, Storage::F32, &mut out);
+    join(&nan, &affine, Beside::Nothing, shape, &mut out);
     assert!(out[0].0[0].is_nan(), "what is no number does not vanish");
 }
 
@@ -327,14 +433,7 @@ fn subsampled_images_by_hand() {
         shift: 0.0,
     }; 4];
     let mut out = y.clone();
-    join(
-        &y,
-        &affine,
-        Beside::Subsampled(&x, large),
-        small,
-        Storage::F32,
-        &mut out,
-    );
+    join(&y, &affine, Beside::Subsampled(&x, large), small, &mut out);
     let found: Vec<f32> = out.iter().map(|lanes| lanes.0[0]).collect();
     let expected = [0., 0., 0., 0., 1., 3., 7., 9., 10., 12., 16., 18., 0., 0., 0., 0.];
     assert_eq!(found, expected);
@@ -404,20 +503,10 @@ fn a_batch_that_ends_inside_an_image_is_refused() {
 fn bfloat16_is_to_the_nearest() {
     let rounded = |x: f32| {
         let all = crate::dispatch::tests::at_each_level(|| {
-            let mut out = vec![Lanes::ZERO];
-            let affine = [Affine {
-                scale: 1.0,
-                shift: 0.0,
-            }];
-            join(
-                &[Lanes([x; LANES])],
-                &affine,
-                Beside::Nothing,
-                planes(1, 1, 1),
-                Storage::Bf16,
-                &mut out,
-            );
-            out[0].0[7]
+            let (x, mut out) = (Lanes([x; LANES]), [HalfLanes::ZERO]);
+            block_of(&x.0, planes(1, 1, 1), 0, &mut out);
+            assert_eq!(HalfLanes::narrow(&x), out[0]);
+            out[0].widen().0[7]
         });
         assert!(all.iter().all(|x| x.to_bits() == all[0].to_bits()));
         all[0]

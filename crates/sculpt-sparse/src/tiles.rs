@@ -1,11 +1,10 @@
 //! Pixels in tiles that registers hold, so that a weight is read once for many of them, and a pixel for the weights of as many channels as share a tap;
 //! and the loop that goes over both, each weight times pixels.
 
-use crate::Lanes;
 use crate::dispatch::for_this_processor;
-use crate::registers::Registers;
+use crate::registers::{InRegisters, Registers};
 use crate::taps::{Grouped, Tap, Taps};
-use crate::weight::Written;
+use crate::{Lanes, Pixel};
 use std::ops::Range;
 
 /// Where pixels stand: row r and column c of channel n at `first + n · area + r · row + c · column`. In what taps read, they say where a channel
@@ -104,19 +103,19 @@ pub(crate) fn most_of(tile: usize, step: usize) -> usize {
 
 for_this_processor! {
     /// Each channel of `y`, of so many rows and columns, becomes the sum of its taps, or has its taps added. `from` are the steps in `x`.
-    pub(crate) fn correlate[registers](
+    pub(crate) fn correlate[registers <P: Pixel>](
         taps: &Grouped,
         x: &[Lanes],
         from: Places,
-        y: &mut [Lanes],
+        y: &mut [P],
         to: Places,
         size: [usize; 2],
-        written: Written,
+        add: bool,
     ) {
         match taps {
-            Grouped::Ones(taps) => taps.correlate(registers, TILE, x, from, y, to, size, written),
+            Grouped::Ones(taps) => taps.correlate(registers, TILE, x, from, y, to, size, add),
             // As many sums in registers as of one channel.
-            Grouped::Fours(taps) => taps.correlate(registers, TILE / 4, x, from, y, to, size, written),
+            Grouped::Fours(taps) => taps.correlate(registers, TILE / 4, x, from, y, to, size, add),
         }
     }
 }
@@ -125,16 +124,16 @@ impl<const N: usize> Taps<N> {
     /// [`correlate`], of `most` pixels at once.
     #[expect(clippy::too_many_arguments, reason = "a loop's body")]
     #[inline(always)]
-    fn correlate(
+    fn correlate<P: Pixel>(
         &self,
         registers: impl Registers,
         most: usize,
         x: &[Lanes],
         from: Places,
-        y: &mut [Lanes],
+        y: &mut [P],
         to: Places,
         size: [usize; 2],
-        written: Written,
+        add: bool,
     ) {
         for groups in self.parts(size_of::<Tap<N>>()) {
             for tile in tiles(most_of(most, from.column), size) {
@@ -143,7 +142,7 @@ impl<const N: usize> Taps<N> {
                     most,
                     tile,
                     from.column,
-                    self.correlate_tile(registers, groups, x, from.row, y, to, written)
+                    self.correlate_tile(registers, groups, x, from.row, y, to, add)
                 );
             }
         }
@@ -157,18 +156,18 @@ impl<const N: usize> Taps<N> {
         groups: Range<usize>,
         x: &[Lanes],
         row: usize,
-        y: &mut [Lanes],
+        y: &mut [impl Pixel],
         to: Places,
-        written: Written,
+        add: bool,
     ) {
         for (group, range) in self.of(groups) {
             let y = &mut y[to.first + group * N * to.area..];
             let mut sums = [[[registers.zero(); COLUMNS]; ROWS]; N];
-            if written.onto {
+            if add {
                 for (n, sums) in sums.iter_mut().enumerate() {
                     for (r, sums) in sums.iter_mut().enumerate() {
                         for (c, sum) in sums.iter_mut().enumerate() {
-                            *sum = registers.load(&y[n * to.area + r * to.row + c * to.column]);
+                            *sum = InRegisters::load(registers, &y[n * to.area + r * to.row + c * to.column]);
                         }
                     }
                 }
@@ -192,8 +191,7 @@ impl<const N: usize> Taps<N> {
             for (n, sums) in sums.into_iter().enumerate() {
                 for (r, sums) in sums.into_iter().enumerate() {
                     for (c, sum) in sums.into_iter().enumerate() {
-                        let sum = registers.stored(sum, written.storage);
-                        registers.store(sum, &mut y[n * to.area + r * to.row + c * to.column]);
+                        InRegisters::store(registers, sum, &mut y[n * to.area + r * to.row + c * to.column]);
                     }
                 }
             }

@@ -1,41 +1,23 @@
 use crate::geometry::Padded;
 use crate::products::{Sums, products, products_in_fours, sums_over_images};
-use crate::registers::Registers;
 use crate::taps::Grouped;
 use crate::tiles::{Places, correlate};
 use crate::winograd::{Room, Tile, Winograd};
-use crate::{Convolution, Lanes, Planes, Storage, Way};
+use crate::{Convolution, Lanes, Pixel, Planes, Way};
+use std::marker::PhantomData;
 
-/// The weights of a convolution of images of one size, of which a mask keeps some.
+/// The weights of a convolution of images of one size, of which a mask keeps some; it reads and writes such pixels, and is rounded as they are.
 #[derive(Clone, Debug)]
-pub struct Weight {
+pub struct Weight<P = Lanes> {
     input: Planes,
     output: Planes,
     stride: usize,
-    storage: Storage,
+    pixels: PhantomData<P>,
     around_input: Padded,
     around_output: Padded,
     /// Where each kept weight stands in the whole weight.
     places: Vec<u32>,
     kernel: Kernel,
-}
-
-/// How what is computed is written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Written {
-    /// Added to what is there, not in its place.
-    pub(crate) onto: bool,
-    pub(crate) storage: Storage,
-}
-
-impl Written {
-    #[inline(always)]
-    pub(crate) fn put<R: Registers>(self, registers: R, mut x: R::Sixteen, to: &mut Lanes) {
-        if self.onto {
-            x = registers.add(registers.load(to), x);
-        }
-        registers.store(registers.stored(x, self.storage), to);
-    }
 }
 
 /// How it is multiplied.
@@ -61,22 +43,15 @@ struct Phase {
     taps: Grouped,
 }
 
-impl Weight {
+impl<P: Pixel> Weight<P> {
     /// Of a convolution of images `input`: `values` is `[n_out, n_in, kernel, kernel]`, of which those count whose `kept` is not 0.
-    /// `storage` is that of what it reads and writes.
     ///
     /// # Panics
     /// When the lengths are not those of the shape, the padding is not less than the kernel, or the kernel does not fit the images.
-    pub fn new(
-        convolution: Convolution,
-        input: Planes,
-        values: &[f32],
-        kept: &[f32],
-        storage: Storage,
-    ) -> Self {
+    pub fn new(convolution: Convolution, input: Planes, values: &[f32], kept: &[f32]) -> Self {
         let n_kept = kept.iter().filter(|&&kept| kept != 0.0).count();
-        let (way, _) = convolution.fastest(input, n_kept as f64 / kept.len().max(1) as f64, storage);
-        Self::multiplied(way, convolution, input, values, kept, storage)
+        let (way, _) = convolution.fastest(input, n_kept as f64 / kept.len().max(1) as f64, P::STORAGE);
+        Self::multiplied(way, convolution, input, values, kept)
     }
 
     /// [`Weight::new`], by a way that the convolution knows (fours: as far as its channels are some).
@@ -86,7 +61,6 @@ impl Weight {
         input: Planes,
         values: &[f32],
         kept: &[f32],
-        storage: Storage,
     ) -> Self {
         let Convolution {
             n_out,
@@ -117,12 +91,12 @@ impl Weight {
         let kernel = if let Some(tile) = tile {
             let mut all = vec![0.0; n];
             for &place in &places {
-                all[place as usize] = storage.weight(values[place as usize]);
+                all[place as usize] = P::STORAGE.weight(values[place as usize]);
             }
             Kernel::Winograd(Winograd::new(tile, n_out, input.channels, &all))
         } else {
             let in_fours = way == Way::InFours;
-            let value = |place: usize| (kept[place] != 0.0).then(|| storage.weight(values[place]));
+            let value = |place: usize| (kept[place] != 0.0).then(|| P::STORAGE.weight(values[place]));
             Kernel::Taps {
                 forward: forward_taps(convolution, input, &around_input, in_fours, value),
                 backward: backward_taps(convolution, input, &around_output, in_fours, value),
@@ -132,7 +106,7 @@ impl Weight {
             input,
             output,
             stride,
-            storage,
+            pixels: PhantomData,
             around_input,
             around_output,
             places,
@@ -153,11 +127,6 @@ impl Weight {
     /// Where each kept weight stands in the whole weight, in the order of what [`Weight::pull_back`] finds.
     pub fn places(&self) -> &[u32] {
         &self.places
-    }
-
-    /// How its images and gradients are stored.
-    pub fn storage(&self) -> Storage {
-        self.storage
     }
 
     #[cfg(test)]
@@ -197,8 +166,7 @@ impl Weight {
     }
 
     /// The convolution of a block: `x` as `Weight::padded` left it, `y` of [`Weight::output`].
-    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [Lanes], add: bool, room: &mut Room) {
-        let written = self.written(add);
+    pub(crate) fn forward(&self, x: &[Lanes], y: &mut [P], add: bool, room: &mut Room) {
         match &self.kernel {
             Kernel::Taps { forward, .. } => {
                 let output = self.output;
@@ -209,33 +177,25 @@ impl Weight {
                     column: 1,
                 };
                 let size = [output.height, output.width];
-                correlate(forward, x, self.read(), y, to, size, written);
+                correlate(forward, x, self.read(), y, to, size, add);
             }
-            Kernel::Winograd(winograd) => winograd.forward(x, &self.around_input, y, written, room),
+            Kernel::Winograd(winograd) => winograd.forward(x, &self.around_input, y, add, room),
         }
     }
 
     /// The gradient of a block at the input, from that at the output, `g`, padded. Added to what `at_input` is, or in its place.
-    pub(crate) fn at_input(&self, g: &[Lanes], at_input: &mut [Lanes], add: bool, room: &mut Room) {
-        let written = self.written(add);
+    pub(crate) fn at_input(&self, g: &[Lanes], at_input: &mut [P], add: bool, room: &mut Room) {
         match &self.kernel {
             Kernel::Taps { backward, .. } => {
                 for phase in backward {
-                    self.at_phase(phase, g, at_input, written);
+                    self.at_phase(phase, g, at_input, add);
                 }
             }
-            Kernel::Winograd(winograd) => winograd.at_input(g, &self.around_output, at_input, written, room),
+            Kernel::Winograd(winograd) => winograd.at_input(g, &self.around_output, at_input, add, room),
         }
     }
 
-    fn written(&self, onto: bool) -> Written {
-        Written {
-            onto,
-            storage: self.storage,
-        }
-    }
-
-    fn at_phase(&self, phase: &Phase, g: &[Lanes], at_input: &mut [Lanes], written: Written) {
+    fn at_phase(&self, phase: &Phase, g: &[Lanes], at_input: &mut [P], add: bool) {
         if phase.row >= self.input.height || phase.column >= self.input.width {
             return;
         }
@@ -256,7 +216,7 @@ impl Weight {
             (self.input.height - phase.row).div_ceil(stride),
             (self.input.width - phase.column).div_ceil(stride),
         ];
-        correlate(&phase.taps, g, from, at_input, to, size, written);
+        correlate(&phase.taps, g, from, at_input, to, size, add);
     }
 
     /// The gradient of a block at each kept weight, in their order: of padded images `x` and gradient at the output `g`. `sums` and `room`

@@ -12,8 +12,7 @@ mod transform;
 use crate::block::room;
 use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
-use crate::weight::Written;
-use crate::{Convolution, LANES, Lanes, Planes};
+use crate::{Convolution, LANES, Lanes, Pixel, Planes};
 use algorithm::{Algorithm, Four, Two};
 use multiply::multiply;
 use std::sync::OnceLock;
@@ -183,47 +182,48 @@ impl Winograd {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn tile(&self) -> Tile {
         self.tile
     }
 
     /// The convolution of a block, `x` padded.
-    pub(crate) fn forward(
+    pub(crate) fn forward<P: Pixel>(
         &self,
         x: &[Lanes],
         padded: &Padded,
-        y: &mut [Lanes],
-        written: Written,
+        y: &mut [P],
+        add: bool,
         room: &mut Room,
     ) {
-        self.convolve(&self.forward, x, padded, y, written, room);
+        self.convolve(&self.forward, x, padded, y, add, room);
     }
 
     /// The gradient of a block at the input, from that at the output, `g`, padded.
-    pub(crate) fn at_input(
+    pub(crate) fn at_input<P: Pixel>(
         &self,
         g: &[Lanes],
         padded: &Padded,
-        at_input: &mut [Lanes],
-        written: Written,
+        at_input: &mut [P],
+        add: bool,
         room: &mut Room,
     ) {
         let weight = self.backward.get_or_init(|| self.forward.transposed());
-        self.convolve(weight, g, padded, at_input, written, room);
+        self.convolve(weight, g, padded, at_input, add, room);
     }
 
-    fn convolve(
+    fn convolve<P: Pixel>(
         &self,
         weight: &Transformed,
         x: &[Lanes],
         padded: &Padded,
-        y: &mut [Lanes],
-        written: Written,
+        y: &mut [P],
+        add: bool,
         room: &mut Room,
     ) {
         match self.tile {
-            Tile::Two => convolve::<Two>(weight, x, padded, y, written, room),
-            Tile::Four => convolve::<Four>(weight, x, padded, y, written, room),
+            Tile::Two => convolve::<Two, P>(weight, x, padded, y, add, room),
+            Tile::Four => convolve::<Four, P>(weight, x, padded, y, add, room),
         }
     }
 
@@ -291,7 +291,7 @@ impl Tiles {
 const AT_ONCE: usize = 768 << 10;
 
 for_this_processor! {
-    fn convolve[registers <A: Algorithm>](weight: &Transformed, x: &[Lanes], padded: &Padded, y: &mut [Lanes], written: Written, memory: &mut Room) {
+    fn convolve[registers <A: Algorithm, P: Pixel>](weight: &Transformed, x: &[Lanes], padded: &Padded, y: &mut [P], add: bool, memory: &mut Room) {
         let Transformed { rows: n_out, columns: n_in, .. } = *weight;
         // Not a multiple of a page: what one tile leaves in all places would fall on the same few lines of the cache.
         let most = (AT_ONCE / ((n_in + n_out) * A::PLACES * size_of::<Lanes>())).next_power_of_two().clamp(2 * PANEL, 16);
@@ -310,7 +310,7 @@ for_this_processor! {
                     }
                 }
             }
-            to_images::<A, _>(registers, made, made_step, n_panels * PANEL, tiles, &padded.planes, y, written);
+            to_images::<A, P, _>(registers, made, made_step, n_panels * PANEL, tiles, &padded.planes, y, add);
         }
     }
 }

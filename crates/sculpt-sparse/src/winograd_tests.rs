@@ -3,9 +3,11 @@
 
 use super::{block, by_definition, inner, planes, stream, whole};
 use crate::{
-    Convolution, Input, InputGradient, LANES, Lanes, OutputGradient, Scratch, Slope, Storage, Way, Weight,
+    Convolution, HalfLanes, Input, InputGradient, LANES, Lanes, OutputGradient, Pixel, Planes, Scratch,
+    Slope, Storage, Way, Weight,
 };
 use proptest::prelude::*;
+use sculpt_random::Stream;
 
 const CONVOLUTION: Convolution = Convolution {
     n_out: 0,
@@ -26,7 +28,7 @@ fn used_scratch(way: Way) -> Scratch {
     let input = planes(64, 12, 16);
     let values = vec![f32::NAN; 64 * 64 * 9];
     let all = vec![1.0; values.len()];
-    let weight = Weight::multiplied(way, convolution, input, &values, &all, Storage::F32);
+    let weight = Weight::<Lanes>::multiplied(way, convolution, input, &values, &all);
     let nan = vec![Lanes([f32::NAN; LANES]); input.len()];
     let mut scratch = Scratch::default();
     let mut y = nan.clone();
@@ -85,7 +87,7 @@ fn check(
     // What stands at pruned places counts for nothing.
     let values = whole(n_weights, &mut stream);
     let masked: Vec<f32> = values.iter().zip(&kept).map(|(v, k)| v * k).collect();
-    let weight = Weight::multiplied(way, convolution, input, &values, &kept, Storage::F32);
+    let weight = Weight::<Lanes>::multiplied(way, convolution, input, &values, &kept);
     let (x, g) = (block(input, &mut stream), block(weight.output(), &mut stream));
     // Other lanes have no gradient.
     let there: Vec<Lanes> = g
@@ -161,6 +163,50 @@ fn rows_are_taken_in_parts() {
     }
 }
 
+/// Of what a convolution makes, and of both gradients, of any numbers, at each level.
+fn bits<P: Pixel>(
+    way: Way,
+    convolution: Convolution,
+    input: Planes,
+    values: &[f32],
+    n: usize,
+    stream: &mut Stream,
+) -> Vec<Vec<u32>> {
+    let weight = Weight::<P>::multiplied(way, convolution, input, values, &vec![1.0; values.len()]);
+    let mut block = |n: usize| -> Vec<P> {
+        (0..n)
+            .map(|_| P::narrow(&Lanes(std::array::from_fn(|_| stream.normal() as f32))))
+            .collect()
+    };
+    let (x, g) = (block(input.len()), block(weight.output().len()));
+    let slope = Slope {
+        scale: 0.9,
+        mean: 0.1,
+        mean_g: 0.01,
+        slope: 0.02,
+    };
+    let slopes = vec![slope; convolution.n_out];
+    crate::dispatch::tests::at_each_level(|| {
+        let (mut scratch, mut at_weight) = (Scratch::default(), Vec::new());
+        let mut y = vec![P::ZERO; weight.output().len()];
+        let mut at_input = vec![P::ZERO; input.len()];
+        weight.convolve(Input::Images(&x), &mut scratch, &mut y);
+        let gradient = OutputGradient {
+            g: &g,
+            y: &y,
+            slopes: &slopes,
+            n,
+        };
+        let to = InputGradient::Write(&mut at_input);
+        weight.pull_back(Input::Images(&x), gradient, &mut scratch, to, &mut at_weight);
+        let lanes = [y, at_input]
+            .concat()
+            .into_iter()
+            .flat_map(|lanes| lanes.widen().0);
+        lanes.chain(at_weight).map(f32::to_bits).collect()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
@@ -193,23 +239,11 @@ proptest! {
         let input = planes(n_in * LANES, side * height, side * width);
         let mut stream = stream(seed);
         let values: Vec<f32> = (0..convolution.n_out * input.channels * 9).map(|_| stream.normal() as f32).collect();
-        let storage = if bf16 { Storage::Bf16 } else { Storage::F32 };
-        let weight = Weight::multiplied(way, convolution, input, &values, &vec![1.0; values.len()], storage);
-        let mut block = |n: usize| -> Vec<Lanes> {
-            (0..n).map(|_| Lanes(std::array::from_fn(|_| stream.normal() as f32))).collect()
+        let all = if bf16 {
+            bits::<HalfLanes>(way, convolution, input, &values, n, &mut stream)
+        } else {
+            bits::<Lanes>(way, convolution, input, &values, n, &mut stream)
         };
-        let (x, g) = (block(input.len()), block(weight.output().len()));
-        let slopes = vec![Slope { scale: 0.9, mean: 0.1, mean_g: 0.01, slope: 0.02 }; convolution.n_out];
-        let all = crate::dispatch::tests::at_each_level(|| {
-            let (mut scratch, mut at_weight) = (Scratch::default(), Vec::new());
-            let mut y = vec![Lanes::ZERO; weight.output().len()];
-            let mut at_input = vec![Lanes::ZERO; input.len()];
-            weight.convolve(Input::Images(&x), &mut scratch, &mut y);
-            let gradient = OutputGradient { g: &g, y: &y, slopes: &slopes, n };
-            weight.pull_back(Input::Images(&x), gradient, &mut scratch, InputGradient::Write(&mut at_input), &mut at_weight);
-            let lanes = [y, at_input].concat().into_iter().flat_map(|lanes| lanes.0);
-            lanes.chain(at_weight).map(f32::to_bits).collect::<Vec<u32>>()
-        });
         for level in &all[1..] {
             prop_assert_eq!(level, &all[0]);
         }
@@ -242,7 +276,7 @@ fn check_rounding(way: Way, units: f64) {
         .map(|&lanes| Lanes(lanes))
         .collect();
     let all = vec![1.0; values.len()];
-    let weight = Weight::multiplied(way, convolution, input, &values, &all, Storage::F32);
+    let weight = Weight::<Lanes>::multiplied(way, convolution, input, &values, &all);
     let (mut scratch, mut y) = (Scratch::default(), vec![Lanes::ZERO; input.len()]);
     weight.convolve(Input::Images(&x), &mut scratch, &mut y);
     let at = |channel: usize, row: usize, column: usize| f64::from(x[(channel * 8 + row) * 8 + column].0[5]);
@@ -355,7 +389,7 @@ fn work_is_what_the_faster_way_takes() {
                 .map(|_| other.n_out * input.channels * other.kernel.pow(2))
             {
                 let all = vec![1.0; n];
-                let weight = Weight::new(other, input, &all, &all, Storage::F32);
+                let weight = Weight::<Lanes>::new(other, input, &all, &all);
                 assert_eq!(weight.way(), if n > 0 { of_all } else { Way::Kept });
             }
         });

@@ -10,26 +10,49 @@ use super::{BATCH_NORM_EPS, PlannedNetwork, numbers, through_bf16};
 use crate::plan::{ConvNorm, Join, Step};
 use memory::{Block, Deed, Layer, Made, Side, Source, Stream};
 use sculpt_network::{Differentiated, Mode};
-use sculpt_sparse::{Affine, LANES, MaxPool, Moments, Planes, Storage, Weight, block_of, is_fast_here};
+use sculpt_sparse::{
+    Affine, HalfLanes, LANES, Lanes, MaxPool, Moments, Pixel, Planes, Storage, Weight, block_of, is_fast_here,
+};
 use std::sync::{Arc, Mutex};
 use tch::{Device, Kind, Tensor, no_grad};
 
 /// What is kept from step to step: memory, which need not be taken and cleared anew.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory(Arc<Mutex<Vec<Block>>>);
+pub(super) struct Memory {
+    lanes: Blocks<Lanes>,
+    halves: Blocks<HalfLanes>,
+}
 
-/// A network on a batch, forward pass done.
-pub(super) struct MaskedNetwork<'a> {
+type Blocks<P> = Arc<Mutex<Vec<Block<P>>>>;
+
+/// Pixels whose blocks there is memory for.
+pub(super) trait Kept: Pixel {
+    fn blocks(memory: &Memory) -> &Mutex<Vec<Block<Self>>>;
+}
+
+impl Kept for Lanes {
+    fn blocks(memory: &Memory) -> &Mutex<Vec<Block<Self>>> {
+        &memory.lanes
+    }
+}
+
+impl Kept for HalfLanes {
+    fn blocks(memory: &Memory) -> &Mutex<Vec<Block<Self>>> {
+        &memory.halves
+    }
+}
+
+/// A network on a batch, forward pass done, by pixels of its precision.
+pub(super) struct MaskedNetwork<'a, P: Kept> {
     network: &'a PlannedNetwork,
     mode: Mode,
     threads: Threads,
     theta: Arc<Vec<f32>>,
-    storage: Storage,
     /// By [`ConvNorm::number`].
-    weights: Vec<Arc<Weight>>,
-    blocks: Vec<Block>,
+    weights: Vec<Arc<Weight<P>>>,
+    blocks: Vec<Block<P>>,
     /// By [`ConvNorm::number`].
-    layers: Vec<Layer>,
+    layers: Vec<Layer<P>>,
     streams: Vec<Stream>,
     /// What was done, in order, for who goes back.
     tape: Vec<Taped>,
@@ -48,27 +71,20 @@ enum Taped {
     Block(Vec<usize>, Side),
 }
 
-impl<'a> MaskedNetwork<'a> {
-    /// None: libtorch is faster, or the network is one that this cannot do.
+impl<'a, P: Kept> MaskedNetwork<'a, P> {
+    /// Of a network that [`PlannedNetwork::is_masked`] there.
     pub(super) fn new(
         network: &'a PlannedNetwork,
         theta: &Tensor,
         kept: &Tensor,
         buffers: &Tensor,
         images: &Tensor,
-    ) -> Option<Self> {
-        if !network.can_be_masked(&[theta, kept, buffers, images]) {
-            return None;
-        }
-        let kept = numbers(kept);
-        let is_worth_it = network.is_worth_it(&kept, &images.size());
-        is_worth_it.then(|| {
-            let theta = Arc::new(numbers(theta));
-            no_grad(|| Self::forward(network, theta, &kept, buffers, images, Mode::Train))
-        })
+    ) -> Self {
+        let (theta, kept) = (Arc::new(numbers(theta)), numbers(kept));
+        no_grad(|| Self::forward(network, theta, &kept, buffers, images, Mode::Train))
     }
 
-    /// The logits at `theta`, whose zeros are pruned weights. None where [`MaskedNetwork::new`] has none, and where somebody wants to
+    /// The logits at `theta`, whose zeros are pruned weights. None where libtorch is faster, and where somebody wants to
     /// differentiate them.
     pub(super) fn logits_at(
         network: &'a PlannedNetwork,
@@ -113,7 +129,6 @@ impl<'a> MaskedNetwork<'a> {
             mode,
             threads,
             theta,
-            storage: network.precision.storage(),
             weights,
             blocks: Vec::new(),
             layers: Vec::new(),
@@ -190,7 +205,11 @@ impl<'a> MaskedNetwork<'a> {
     fn lay(&mut self, images: &Tensor) {
         let planes = self.streams[0].planes;
         let batch = numbers(&self.stored(&images.detach()));
-        self.blocks = std::mem::take(&mut *self.network.memory.0.lock().expect("nobody panics with it"));
+        self.blocks = std::mem::take(
+            &mut *P::blocks(&self.network.memory)
+                .lock()
+                .expect("nobody panics with it"),
+        );
         self.blocks
             .resize_with((images.size()[0] as usize).div_ceil(LANES), Block::default);
         self.threads.each(&mut self.blocks, |number, block| {
@@ -306,7 +325,7 @@ impl<'a> MaskedNetwork<'a> {
 
     /// `x` as it is stored between two passes.
     fn stored(&self, x: &Tensor) -> Tensor {
-        match self.storage {
+        match P::STORAGE {
             Storage::F32 => x.shallow_clone(),
             Storage::Bf16 => through_bf16(x),
         }
@@ -320,17 +339,17 @@ impl<'a> MaskedNetwork<'a> {
     }
 }
 
-impl Drop for MaskedNetwork<'_> {
+impl<P: Kept> Drop for MaskedNetwork<'_, P> {
     fn drop(&mut self) {
         if self.mode != Mode::Eval
-            && let Ok(mut memory) = self.network.memory.0.lock()
+            && let Ok(mut memory) = P::blocks(&self.network.memory).lock()
         {
             *memory = std::mem::take(&mut self.blocks);
         }
     }
 }
 
-impl Differentiated<Tensor> for MaskedNetwork<'_> {
+impl<P: Kept> Differentiated<Tensor> for MaskedNetwork<'_, P> {
     fn logits(&self) -> &Tensor {
         &self.logits
     }
@@ -341,6 +360,12 @@ impl Differentiated<Tensor> for MaskedNetwork<'_> {
 }
 
 impl PlannedNetwork {
+    /// Whether training is by our own convolutions: this can be done, and libtorch is slower.
+    pub(super) fn is_masked(&self, theta: &Tensor, kept: &Tensor, buffers: &Tensor, images: &Tensor) -> bool {
+        self.can_be_masked(&[theta, kept, buffers, images])
+            && self.is_worth_it(&numbers(kept), &images.size())
+    }
+
     /// Whether these tensors and this processor are such that the convolutions can be our own.
     pub(super) fn can_be_masked(&self, tensors: &[&Tensor]) -> bool {
         let on_cpu = |x: &&Tensor| x.device() == Device::Cpu && x.kind() == Kind::Float;

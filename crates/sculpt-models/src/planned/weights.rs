@@ -5,7 +5,7 @@ use super::{PlannedNetwork, most_work};
 use crate::Precision;
 use crate::plan::Plan;
 use sculpt_layout::Layout;
-use sculpt_sparse::{Convolution, LANES, Planes, Way, Weight, has_many_registers, is_fast_here};
+use sculpt_sparse::{Convolution, LANES, Pixel, Planes, Way, Weight, has_many_registers, is_fast_here};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -80,7 +80,9 @@ impl PlannedNetwork {
     pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], n_threads: usize) -> bool {
         let n_blocks = (size[0] as usize).div_ceil(LANES);
         let busy = n_blocks.min(n_threads) as f64 / n_threads as f64;
-        self.takes_little(kept, size, Precision::F32, |work| work.work <= work.most_of_derivatives() * busy)
+        self.takes_little(kept, size, Precision::F32, |work| {
+            work.work <= work.most_of_derivatives() * busy
+        })
     }
 
     fn takes_little(
@@ -99,18 +101,17 @@ impl PlannedNetwork {
     ///
     /// # Panics
     /// When nothing is left of such images on the way.
-    pub(super) fn weights(
+    pub(super) fn weights<P: Pixel>(
         &self,
         threads: &Threads,
         theta: &[f32],
         kept: &[f32],
         planes: Planes,
-    ) -> Vec<Arc<Weight>> {
-        let storage = self.precision.storage();
+    ) -> Vec<Arc<Weight<P>>> {
         let size = [planes.height, planes.width].map(|n| n as u32);
         let convolutions = convolutions(&self.layout, &self.plan, size);
         let convolutions = convolutions.expect("the image is large enough");
-        let mut made: Vec<Option<Arc<Weight>>> = vec![None; convolutions.len()];
+        let mut made: Vec<Option<Arc<Weight<P>>>> = vec![None; convolutions.len()];
         threads.each(&mut made, |number, made| {
             let Placed {
                 convolution,
@@ -118,7 +119,7 @@ impl PlannedNetwork {
                 ref range,
             } = convolutions[number];
             let (values, kept) = (&theta[range.clone()], &kept[range.clone()]);
-            *made = Some(Arc::new(Weight::new(convolution, input, values, kept, storage)));
+            *made = Some(Arc::new(Weight::new(convolution, input, values, kept)));
         });
         made.into_iter().flatten().collect()
     }

@@ -6,8 +6,7 @@ use super::algorithm::{Algorithm, Line};
 use super::{PANEL, Square, Tiles};
 use crate::geometry::Padded;
 use crate::registers::Registers;
-use crate::weight::Written;
-use crate::{LANES, Lanes, Planes};
+use crate::{LANES, Lanes, Pixel, Planes};
 
 /// A column of a transformed tile, one place `step` after the other.
 #[inline(always)]
@@ -81,18 +80,18 @@ pub(super) fn from_images<A: Algorithm>(
     }
 }
 
-/// `Aᵀ m A` of `[places, channels, tiles]`, to images.
+/// `Aᵀ m A` of `[places, channels, tiles]`, to images, or added to them.
 #[expect(clippy::too_many_arguments, reason = "a loop's body")]
 #[inline(always)]
-pub(super) fn to_images<A: Algorithm, R: Registers>(
+pub(super) fn to_images<A: Algorithm, P: Pixel, R: Registers>(
     registers: R,
     m: &[Lanes],
     step: usize,
     n_tiles: usize,
     tiles: Tiles,
     planes: &Planes,
-    y: &mut [Lanes],
-    written: Written,
+    y: &mut [P],
+    add: bool,
 ) {
     for (channel, y) in y.chunks_exact_mut(planes.area()).enumerate() {
         let mut tile = 0;
@@ -111,7 +110,11 @@ pub(super) fn to_images<A: Algorithm, R: Registers>(
                     let made = A::gather(registers, row_of);
                     let y = &mut y[(A::MADE * row + r) * planes.width + A::MADE * column..][..A::MADE];
                     for (c, y) in y.iter_mut().enumerate() {
-                        written.put(registers, made[c], y);
+                        let mut x = made[c];
+                        if add {
+                            x = registers.add(P::load(registers, y), x);
+                        }
+                        P::store(registers, x, y);
                     }
                 }
                 tile += 1;

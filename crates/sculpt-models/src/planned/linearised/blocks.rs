@@ -7,9 +7,9 @@ use crate::planned::numbers;
 use crate::planned::threads::Threads;
 use crate::planned::weights::{Placed, convolutions};
 use sculpt_sparse::{
-    Input, InputGradient, LANES, Lanes, Planes, Scratch, Storage, Weight, add, add_subsampled, block_of,
-    gate, max_pool, max_pool_along, max_pool_transposed, means_of_pixels, rectify, shift,
-    subsample_transposed, sums_of_channels,
+    Input, InputGradient, LANES, Lanes, Planes, Scratch, Weight, add, add_subsampled, block_of, gate,
+    max_pool, max_pool_along, max_pool_transposed, means_of_pixels, rectify, shift, subsample_transposed,
+    sums_of_channels,
 };
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -266,7 +266,7 @@ impl Kernels for Blocks<'_> {
                 Some((_, weight)) => Arc::clone(weight),
                 None => {
                     let kept = &all_kept[range.clone()];
-                    Arc::new(Weight::new(convolution, input, values, kept, Storage::F32))
+                    Arc::new(Weight::new(convolution, input, values, kept))
                 }
             });
         });

@@ -1,5 +1,5 @@
 use super::memory::{Side, Source, Target};
-use super::{MaskedNetwork, Taped};
+use super::{Kept, MaskedNetwork, Taped};
 use crate::planned::{norm, numbers};
 use sculpt_sparse::{LANES, Lanes, Sums};
 use tch::{Kind, Tensor};
@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 /// Weights of which a thread adds up the gradients at once.
 const PART: usize = 1 << 16;
 
-impl MaskedNetwork<'_> {
+impl<P: Kept> MaskedNetwork<'_, P> {
     /// `Jᵀu`; 0 at pruned weights of convolutions.
     pub(super) fn gradient(&mut self, u: &Tensor) -> Tensor {
         let u = &self.stored(u);
@@ -35,7 +35,7 @@ impl MaskedNetwork<'_> {
                 for (lane, at_image) in lanes.0.iter_mut().zip(at_images.chunks_exact(planes.channels)) {
                     *lane = at_image[channel] * share;
                 }
-                g.fill(lanes);
+                g.fill(P::narrow(&lanes));
             }
             block.before_relu(Source::Stream(last), 0, streams, layers);
         });

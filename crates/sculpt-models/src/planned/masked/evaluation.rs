@@ -1,11 +1,11 @@
 use super::memory::Deed;
-use super::{MaskedNetwork, Memory};
+use super::{Kept, MaskedNetwork};
 use crate::planned::numbers;
 use sculpt_network::Mode;
 use sculpt_sparse::{LANES, block_of};
 use tch::Tensor;
 
-impl MaskedNetwork<'_> {
+impl<P: Kept> MaskedNetwork<'_, P> {
     /// The logits of images that know nothing of one another: a thread takes sixteen of them through all layers, which stay in its cache
     /// meanwhile, and no thread waits for another before the end. Layers and streams are known, of no blocks yet.
     pub(super) fn evaluate(&mut self, images: &Tensor, last: usize) {
@@ -16,8 +16,8 @@ impl MaskedNetwork<'_> {
         let channels = streams[last].planes.channels;
         let mut pooled = vec![0.0; images.size()[0] as usize * channels];
         let mut of_blocks: Vec<&mut [f32]> = pooled.chunks_mut(LANES * channels).collect();
-        let Memory(memory) = &self.network.memory;
-        let memory = || memory.lock().expect("nobody panics with it");
+        let blocks = P::blocks(&self.network.memory);
+        let memory = || blocks.lock().expect("nobody panics with it");
         self.threads.each(&mut of_blocks, |number, pooled| {
             let kept = memory().pop();
             let mut block = kept.unwrap_or_default();

@@ -1,6 +1,6 @@
 use crate::plan::ConvNorm;
 use sculpt_sparse::{
-    Affine, Beside, Input, InputGradient, Lanes, MaxPool, Moments, OutputGradient, Planes, Scratch, Slope,
+    Affine, Beside, Input, InputGradient, MaxPool, Moments, OutputGradient, Pixel, Planes, Scratch, Slope,
     Sums, Weight,
 };
 use sculpt_sparse::{
@@ -10,9 +10,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 /// A convolution of a masked network on a batch, and what its BatchNorm makes of it.
-pub(super) struct Layer {
+pub(super) struct Layer<P> {
     pub(super) conv: ConvNorm,
-    pub(super) weight: Arc<Weight>,
+    pub(super) weight: Arc<Weight<P>>,
     pub(super) source: Source,
     /// By channel, from here on.
     pub(super) moments: Vec<Moments>,
@@ -24,7 +24,7 @@ pub(super) struct Layer {
     pub(super) at_weight: Vec<f32>,
 }
 
-impl Layer {
+impl<P: Pixel> Layer<P> {
     pub(super) fn planes(&self) -> Planes {
         self.weight.output()
     }
@@ -79,16 +79,16 @@ pub(super) enum Side {
 }
 
 /// Images of the batch that lie beside each other, and all that training keeps of them.
-#[derive(Debug, Default)]
-pub(super) struct Block {
+#[derive(Debug)]
+pub(in crate::planned) struct Block<P> {
     /// How many images.
     pub(super) n: usize,
     /// Convolutions, by number.
-    ys: Vec<Vec<Lanes>>,
+    ys: Vec<Vec<P>>,
     /// Streams, by place.
-    pub(super) streams: Vec<Vec<Lanes>>,
+    pub(super) streams: Vec<Vec<P>>,
     /// Gradients, by slot.
-    pub(super) gradients: Vec<Vec<Lanes>>,
+    pub(super) gradients: Vec<Vec<P>>,
     /// Of the convolution just computed.
     pub(super) moments: Vec<Moments>,
     /// Of the convolutions whose gradient was just found, and of those beside them.
@@ -109,23 +109,37 @@ thread_local! {
 }
 
 /// Of a list of memories, the one at a place, which the list grows to have.
-fn at(list: &mut Vec<Vec<Lanes>>, place: usize) -> &mut Vec<Lanes> {
+fn at<P>(list: &mut Vec<Vec<P>>, place: usize) -> &mut Vec<P> {
     if list.len() <= place {
         list.resize_with(place + 1, Vec::new);
     }
     &mut list[place]
 }
 
-impl Block {
-    pub(super) fn stream(&mut self, place: usize, planes: Planes) -> &mut [Lanes] {
+impl<P> Default for Block<P> {
+    fn default() -> Self {
+        Self {
+            n: 0,
+            ys: Vec::new(),
+            streams: Vec::new(),
+            gradients: Vec::new(),
+            moments: Vec::new(),
+            sums: Default::default(),
+            at_weight: Vec::new(),
+        }
+    }
+}
+
+impl<P: Pixel> Block<P> {
+    pub(super) fn stream(&mut self, place: usize, planes: Planes) -> &mut [P] {
         room(at(&mut self.streams, place), planes.len())
     }
 
-    pub(super) fn gradient(&mut self, slot: usize, n: usize) -> &mut [Lanes] {
+    pub(super) fn gradient(&mut self, slot: usize, n: usize) -> &mut [P] {
         room(at(&mut self.gradients, slot), n)
     }
 
-    fn input<'a>(&'a self, source: Source, layers: &'a [Layer], planes: Planes) -> Input<'a> {
+    fn input<'a>(&'a self, source: Source, layers: &'a [Layer<P>], planes: Planes) -> Input<'a, P> {
         match source {
             Source::Stream(place) => Input::Images(&self.streams[place][..planes.len()]),
             Source::Rectified(number) => {
@@ -135,7 +149,7 @@ impl Block {
     }
 
     /// Makes a stream.
-    pub(super) fn make(&mut self, place: usize, streams: &[Stream], layers: &[Layer]) {
+    pub(super) fn make(&mut self, place: usize, streams: &[Stream], layers: &[Layer<P>]) {
         let Stream { planes, made } = streams[place];
         let mut memory = std::mem::take(at(&mut self.streams, place));
         let out = room(&mut memory, planes.len());
@@ -156,22 +170,15 @@ impl Block {
                         Beside::Subsampled(&self.streams[from][..planes.len()], planes)
                     }
                 };
-                let Layer { affine, weight, .. } = &layers[number];
-                join(
-                    &self.ys[number][..n],
-                    affine,
-                    beside,
-                    planes,
-                    weight.storage(),
-                    out,
-                );
+                let affine = &layers[number].affine;
+                join(&self.ys[number][..n], affine, beside, planes, out);
             }
         }
         self.streams[place] = memory;
     }
 
     /// Computes a convolution, and the moments of its channels where they are wanted.
-    pub(super) fn convolve(&mut self, number: usize, layers: &[Layer], with_moments: bool) {
+    pub(super) fn convolve(&mut self, number: usize, layers: &[Layer<P>], with_moments: bool) {
         let Layer { weight, source, .. } = &layers[number];
         let planes = weight.output();
         let mut memory = std::mem::take(at(&mut self.ys, number));
@@ -196,7 +203,7 @@ impl Block {
 
     /// Goes back through a convolution: from the gradient behind its BatchNorm, in slot `from`, to those at its weights and at its
     /// input.
-    pub(super) fn pull_back(&mut self, number: usize, from: usize, to: Option<Target>, layers: &[Layer]) {
+    pub(super) fn pull_back(&mut self, number: usize, from: usize, to: Option<Target>, layers: &[Layer<P>]) {
         let layer = &layers[number];
         let n_in = layer.weight.input().len();
         let mut at_weight = std::mem::take(&mut self.at_weight);
@@ -229,7 +236,13 @@ impl Block {
     }
 
     /// Makes the gradient behind the ReLU of `source`, in a slot, that before it, and notes its sums.
-    pub(super) fn before_relu(&mut self, source: Source, slot: usize, streams: &[Stream], layers: &[Layer]) {
+    pub(super) fn before_relu(
+        &mut self,
+        source: Source,
+        slot: usize,
+        streams: &[Stream],
+        layers: &[Layer<P>],
+    ) {
         match source {
             Source::Rectified(number) => {
                 let layer = &layers[number];
@@ -259,7 +272,7 @@ impl Block {
         let input = streams[before].planes;
         let mut memory = std::mem::take(at(&mut self.gradients, to));
         let at_images = room(&mut memory, input.len());
-        at_images.fill(Lanes::ZERO);
+        at_images.fill(P::ZERO);
         let (x, y) = (
             &self.streams[before][..input.len()],
             &self.streams[place][..planes.len()],
@@ -288,7 +301,7 @@ impl Block {
         let input = streams[place].planes;
         let mut memory = std::mem::take(at(&mut self.gradients, to));
         let at_images = room(&mut memory, input.len());
-        at_images.fill(Lanes::ZERO);
+        at_images.fill(P::ZERO);
         subsample_transposed(&self.gradients[from][..planes.len()], planes, at_images, input);
         self.gradients[to] = memory;
     }
