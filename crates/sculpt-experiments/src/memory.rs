@@ -1,7 +1,7 @@
 //! Memory: the most that this process has held, and what it may still take, as Linux counts them; elsewhere unknown.
 
 use crate::{Entry, ExperimentError, Node, Work};
-use sculpt_models::{ModelSpec, Precision, has_amx, has_bf16};
+use sculpt_models::{ModelSpec, Precision, has_bf16};
 use std::fs;
 use tch::Device;
 
@@ -33,8 +33,8 @@ pub fn check_memory(
         return Ok(());
     };
     let bytes = match precision {
-        Precision::Bf16 if has_bf16() && has_amx() => 2,
-        // Where libtorch is slower, rounded f32 numbers stand for bfloat16.
+        Precision::Bf16 if has_bf16() => 2,
+        // Where neither the processor nor our own convolutions have bfloat16, rounded f32 numbers stand for it.
         Precision::F32 | Precision::Bf16 => 4,
     };
     let needed = model

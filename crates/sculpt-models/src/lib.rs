@@ -16,7 +16,7 @@ pub use exported::NetworkFault;
 pub use families::{Shortcut, known_models};
 pub use flops::training_flops;
 pub use init::{InitRule, initialise};
-pub use planned::{ConvolutionWork, JointNorm, Precision, has_amx, has_bf16, most_work};
+pub use planned::{Bf16Units, ConvolutionWork, JointNorm, Precision, has_amx, has_bf16};
 pub use spec::ModelSpec;
 // What a caller needs who has nothing else of ours.
 pub use sculpt_layout::Layout;

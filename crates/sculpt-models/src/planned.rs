@@ -29,7 +29,7 @@ pub enum Precision {
     /// 32-bit floating point throughout; at an f64 `θ` with f64 buffers and images, 64-bit.
     F32,
     /// bfloat16 weights and activations; `θ`, its gradient, BatchNorm's parameters and the logits stay f32. On a CPU without units
-    /// for them, f32 convolutions of numbers rounded to bfloat16: the same but for the order of sums, and ten times faster there.
+    /// for them, and where our own convolutions are faster, f32 convolutions of numbers rounded to bfloat16: the same but for the order of sums.
     Bf16,
 }
 
@@ -43,37 +43,52 @@ impl Precision {
     }
 }
 
-/// Whether this processor computes convolutions in bfloat16, where others round f32 numbers: by what it has, not by how busy it is.
-/// Against f32, ResNet-20 at batch 512: 2.1 × with AMX; with AVX512-BF16 alone 0.75 ×, as fast as rounding, in half of the memory;
-/// without either 0.08 ×.
-pub fn has_bf16() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512bf16");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
+/// What a processor multiplies bfloat16 by, as libtorch's convolutions (oneDNN's) use it: by what it has, not by how busy it is. Speeds are those of libtorch's
+/// convolutions against its own in f32, ResNet-20 at batch 512.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bf16Units {
+    /// Nothing: f32 numbers are rounded. 0.08 ×.
+    None,
+    /// AVX512-BF16 on processors that multiply no more numbers at once than of f32, Intel's: 0.75 ×.
+    HalfRate,
+    /// AVX512-BF16 on those that multiply twice as many, AMD's of Zen 4 and later: 1.66 × (Zen 5).
+    FullRate,
+    /// AMX: 2.1 ×.
+    Tiles,
 }
 
-/// Whether this processor has AMX with bfloat16, which oneDNN's convolutions use.
-///
-/// Rust cannot ask for it yet. The kernel writes its list anew for whoever reads it, which takes longer than most that is asked of a
-/// processor: once a process.
-pub fn has_amx() -> bool {
-    static FOUND: LazyLock<bool> = LazyLock::new(|| {
-        let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        cpuinfo.contains(" amx_bf16")
-    });
-    cfg!(target_arch = "x86_64") && *FOUND
-}
-
-/// What a network's convolutions may take on a CPU ([`ConvolutionWork::work`]); above it libtorch's are faster. In bfloat16 with AMX those make
-/// 1,200 to 1,500 images of ResNet-20 a second, kept weights with AVX-512 1,200 at 15 %: of two machines.
-///
-/// Numbers of this table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
-pub fn most_work(precision: Precision) -> f64 {
-    match precision {
-        Precision::Bf16 if has_bf16() && has_amx() => 0.15,
-        Precision::F32 | Precision::Bf16 => 0.6,
+impl Bf16Units {
+    /// Those of the processor that this runs on.
+    ///
+    /// Rust cannot ask for AMX yet, and has no safe way to ask who made a processor. The kernel writes its list anew for whoever reads it, which takes longer than most
+    /// that is asked of a processor: once a process.
+    pub fn of_this_processor() -> Self {
+        static FOUND: LazyLock<Bf16Units> = LazyLock::new(|| {
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx512bf16") {
+                let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+                return if cpuinfo.contains(" amx_bf16") {
+                    Bf16Units::Tiles
+                } else if cpuinfo.contains("AuthenticAMD") {
+                    Bf16Units::FullRate
+                } else {
+                    Bf16Units::HalfRate
+                };
+            }
+            Bf16Units::None
+        });
+        *FOUND
     }
+}
+
+/// Whether this processor computes convolutions in bfloat16, where others round f32 numbers.
+pub fn has_bf16() -> bool {
+    Bf16Units::of_this_processor() != Bf16Units::None
+}
+
+/// Whether this processor has AMX with bfloat16.
+pub fn has_amx() -> bool {
+    Bf16Units::of_this_processor() == Bf16Units::Tiles
 }
 
 /// `x` rounded to bfloat16, in f32; its gradient likewise.
@@ -187,7 +202,7 @@ impl Network<Tensor> for PlannedNetwork {
         self.plan.forward(&mut pass, channels_last(&images))
     }
 
-    /// On a CPU, from an f32 `θ`: by our own convolutions where these take little enough ([`most_work`]), else by libtorch's with our own
+    /// On a CPU, from an f32 `θ`: by our own convolutions where these take little enough ([`ConvolutionWork::most`]), else by libtorch's with our own
     /// passes between them. None elsewhere, with a [`JointNorm`], and in bfloat16 without units for it where our convolutions take too much.
     fn differentiate<'a>(
         &'a self,

@@ -62,6 +62,20 @@ fn few_channels_are_work_for_libtorch() {
     };
     let (narrow, wide) = (work(&spec), work(&wide));
     assert_eq!(wide.filled_up, 1.0);
+    // 432 and six of 2,304; (4,608, five of 9,216, a shortcut 512) over 4, of which the last five are half as narrow; four times so over 16.
+    let stages = [
+        432.0 + 6.0 * 2304.0,
+        (4608.0 + 512.0) / 4.0,
+        5.0 * 9216.0 / 4.0,
+        (18432.0 + 2048.0) / 16.0,
+        5.0 * 36864.0 / 16.0,
+    ];
+    let weighted: f64 = stages
+        .iter()
+        .zip([1.0, 1.0, 0.5, 0.5, 0.25])
+        .map(|(n, by)| n * by)
+        .sum();
+    assert!((wide.narrow - weighted / stages.iter().sum::<f64>()).abs() < 1e-12);
     // Of pixels of the first stage: 3·8·9, six layers of 8·8·9; (8·16·9, five of 16·16·9, a shortcut 8·16) over 4; of 16 to 32 over 16.
     let [first, of_8] = [216.0, 6.0 * 576.0];
     let [into_16, of_16, into_32] = [

@@ -162,7 +162,7 @@ fn gradients_are_those_of_libtorch() {
     // Which pixel of a pooling is the largest may be rounding's choice, ours or libtorch's: the VGG's gradient then jumps.
     let vgg = Case::new("vgg16", 16, None, [36, 32, 32], 1.0);
     vgg.check_of(Precision::F32, &["logits", "buffers"]);
-    // Where bfloat16 is rounded f32, Winograd's sums are of the same rounded numbers.
+    // Where convolutions in bfloat16 are our own, Winograd's sums are of the same rounded numbers.
     if !has_amx() {
         Case::new("resnet20", 16, projected, [40, 16, 16], 0.9).check(Precision::Bf16);
     }

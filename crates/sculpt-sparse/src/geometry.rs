@@ -104,9 +104,9 @@ impl Convolution {
             (Tile::Two, ..32) => 0.55,
             (Tile::Two, 32..64) => 0.43,
             (Tile::Two, 64..) => 0.32,
-            (Tile::Four, ..32) => 0.4,
-            (Tile::Four, 32..64) => 0.3,
-            (Tile::Four, 64..) => 0.22,
+            (Tile::Four, ..32) => 0.45,
+            (Tile::Four, 32..64) => 0.31,
+            (Tile::Four, 64..) => 0.23,
         };
         let n_tiles = input.area() / tile.side().pow(2);
         of_pairs * n_tiles.next_multiple_of(2) as f64 / n_tiles as f64

@@ -1,7 +1,7 @@
 //! The weights of a network's convolutions for images of one size, and what multiplying by them takes.
 
 use super::threads::Threads;
-use super::{PlannedNetwork, most_work};
+use super::{Bf16Units, PlannedNetwork};
 use crate::Precision;
 use crate::plan::Plan;
 use sculpt_layout::Layout;
@@ -24,6 +24,9 @@ pub struct ConvolutionWork {
     /// Multiplications of all weights were channels filled up to sixteens, over those of all weights: at least 1. libtorch's kernels fill up vectors
     /// so with AVX-512; with AVX2 they take its root longer at few channels.
     pub filled_up: f64,
+    /// Sixteen over the channels that a convolution reads or makes, the fewer, at most 1: the mean over multiplications. What libtorch's kernels for bfloat16
+    /// read and write for each multiplication.
+    pub narrow: f64,
     /// Convolutions.
     pub n_layers: usize,
     /// Those that multiply by all weights one by one, of four channels at once.
@@ -33,27 +36,30 @@ pub struct ConvolutionWork {
 }
 
 impl ConvolutionWork {
-    /// What `work` may be in training: above it libtorch's convolutions are faster. [`most_work`], and without AVX-512 up to twice as much at few
-    /// channels: dense networks of width 8 were trained 1.1 to 1.8 × as fast by ours with AVX2.
+    /// What `work` may be in training, and in derivatives of a network in evaluation: above it libtorch's convolutions are faster. 0.6 of f32 numbers, rounded ones
+    /// among them, and without AVX-512 up to twice as much at few channels: dense networks of width 8 were trained 1.1 to 1.8 × as fast by ours with AVX2.
+    /// Products with a Hessian of dense networks were 1.1 to 1.8 × as fast by ours (AVX2, and AVX-512 on Zen 5: ResNet-20 of width 8 to 24, ResNet-18/CIFAR, VGG-16).
+    ///
+    /// Of bfloat16 by what the processor has for it ([`Bf16Units`]). With AMX 0.15: libtorch made 1,200 to 1,500 images of ResNet-20 a second, kept weights
+    /// with AVX-512 1,200 at 15 % (two machines, when these were f32 in memory). With units of full rate 0.17 and 0.42 times [`ConvolutionWork::narrow`]: there (Zen 5) ours were 1.2, 1.15 and
+    /// 1 × as fast on a dense ResNet-20 of width 16, 32 and 64 (work 0.35, 0.28, 0.25), 0.78 × on ResNet-18/CIFAR (0.29), 0.48 × on VGG-16 (0.3), and at a density of
+    /// 0.1 1.6, 1.55, 1.54, 1.28 and 1.12 × (0.23, 0.18, 0.15, 0.18, 0.17).
+    ///
+    /// Numbers of a table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
     pub fn most(&self) -> f64 {
+        if self.precision == Precision::Bf16 {
+            match Bf16Units::of_this_processor() {
+                Bf16Units::Tiles => return 0.15,
+                Bf16Units::FullRate => return 0.17 + 0.42 * self.narrow,
+                Bf16Units::HalfRate | Bf16Units::None => {}
+            }
+        }
         let at_few_channels = if has_many_registers() {
             1.0
         } else {
             self.filled_up.sqrt().min(2.0)
         };
-        most_work(self.precision) * at_few_channels
-    }
-
-    /// What `work` may be in derivatives of a network in evaluation, f32: above it libtorch's convolutions are faster. With AVX-512 ResNet-20, ResNet-18 and a
-    /// VGG at shares of 0.39 and 0.45 were 0.7 to 0.9 × as fast as libtorch, at 0.27 to 0.2 1.2 to 1.6 ×, at 0.06 2 × (measured when passes had threads of
-    /// their own). With AVX2 what it may be in training: of channels that fill sixteens, at 0.35 to 0.62 1.1 to 1.45 ×, at 0.28 2 ×; of width 8 at 0.67 to
-    /// 0.83 1.3 to 1.5 ×, of 24 at 0.64 1 ×, of 20 at 0.81 0.9 ×.
-    fn most_of_derivatives(&self) -> f64 {
-        if has_many_registers() {
-            0.3 * self.filled_up
-        } else {
-            self.most()
-        }
+        0.6 * at_few_channels
     }
 
     /// Whether training on a CPU, of an f32 `θ` and so many images, has the convolutions computed by our own kernels; not with a
@@ -80,9 +86,7 @@ impl PlannedNetwork {
     pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], n_threads: usize) -> bool {
         let n_blocks = (size[0] as usize).div_ceil(LANES);
         let busy = n_blocks.min(n_threads) as f64 / n_threads as f64;
-        self.takes_little(kept, size, Precision::F32, |work| {
-            work.work <= work.most_of_derivatives() * busy
-        })
+        self.takes_little(kept, size, Precision::F32, |work| work.work <= work.most() * busy)
     }
 
     fn takes_little(
@@ -133,7 +137,7 @@ pub(crate) fn convolution_work(
     [height, width]: [u32; 2],
     precision: Precision,
 ) -> Option<ConvolutionWork> {
-    let (mut of_all, mut of_kept, mut taken, mut filled_up) = (0.0, 0.0, 0.0, 0.0);
+    let (mut of_all, mut of_kept, mut taken, mut filled_up, mut narrow) = (0.0, 0.0, 0.0, 0.0, 0.0);
     let (mut n_layers, mut n_in_fours, mut n_by_winograd) = (0, 0, 0);
     for placed in convolutions(layout, plan, [height, width])? {
         let Placed {
@@ -151,6 +155,7 @@ pub(crate) fn convolution_work(
         let (way, work) = convolution.fastest(input, share, precision.storage());
         taken += all * work;
         filled_up += all * filled(convolution.n_out) * filled(input.channels);
+        narrow += all * (16.0 / convolution.n_out.min(input.channels) as f64).min(1.0);
         n_layers += 1;
         n_in_fours += usize::from(way == Way::InFours);
         n_by_winograd += usize::from(matches!(way, Way::Winograd2 | Way::Winograd4));
@@ -160,6 +165,7 @@ pub(crate) fn convolution_work(
         share_kept: of_kept / of_all,
         work: taken / of_all,
         filled_up: filled_up / of_all,
+        narrow: narrow / of_all,
         n_layers,
         n_in_fours,
         n_by_winograd,
