@@ -34,7 +34,7 @@ pub fn check_memory(
     };
     let bytes = match precision {
         Precision::Bf16 if has_bf16() => 2,
-        // Where neither the processor nor our own convolutions have bfloat16, rounded f32 numbers stand for it.
+        // Rounded f32 numbers stand for bfloat16 where the processor has none; but where our own convolutions keep it, which is not known here.
         Precision::F32 | Precision::Bf16 => 4,
     };
     let needed = model

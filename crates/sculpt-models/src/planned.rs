@@ -29,7 +29,8 @@ pub enum Precision {
     /// 32-bit floating point throughout; at an f64 `θ` with f64 buffers and images, 64-bit.
     F32,
     /// bfloat16 weights and activations; `θ`, its gradient, BatchNorm's parameters and the logits stay f32. On a CPU without units
-    /// for them, and where our own convolutions are faster, f32 convolutions of numbers rounded to bfloat16: the same but for the order of sums.
+    /// for them, and where our own convolutions are faster, f32 convolutions of numbers rounded to bfloat16: the same but for the order of sums, and for what
+    /// Winograd's algorithm rounds in f32.
     Bf16,
 }
 
@@ -51,7 +52,7 @@ pub enum Bf16Units {
     None,
     /// AVX512-BF16 on processors that multiply no more numbers at once than of f32, Intel's: 0.75 ×.
     HalfRate,
-    /// AVX512-BF16 on those that multiply twice as many, AMD's of Zen 4 and later: 1.66 × (Zen 5).
+    /// AVX512-BF16 on those that multiply twice as many, AMD's: 1.66 × (Zen 5; of Zen 4 not measured).
     FullRate,
     /// AMX: 2.1 ×.
     Tiles,
@@ -60,16 +61,18 @@ pub enum Bf16Units {
 impl Bf16Units {
     /// Those of the processor that this runs on.
     ///
-    /// Rust cannot ask for AMX yet, and has no safe way to ask who made a processor. The kernel writes its list anew for whoever reads it, which takes longer than most
-    /// that is asked of a processor: once a process.
+    /// Rust cannot ask for AMX yet. The kernel writes its list anew for whoever reads it, which takes longer than most that is asked of a
+    /// processor: once a process.
     pub fn of_this_processor() -> Self {
         static FOUND: LazyLock<Bf16Units> = LazyLock::new(|| {
             #[cfg(target_arch = "x86_64")]
             if is_x86_feature_detected!("avx512bf16") {
                 let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+                let maker = std::arch::x86_64::__cpuid(0);
+                let maker = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes);
                 return if cpuinfo.contains(" amx_bf16") {
                     Bf16Units::Tiles
-                } else if cpuinfo.contains("AuthenticAMD") {
+                } else if maker.as_flattened() == b"AuthenticAMD" {
                     Bf16Units::FullRate
                 } else {
                     Bf16Units::HalfRate
@@ -86,7 +89,7 @@ pub fn has_bf16() -> bool {
     Bf16Units::of_this_processor() != Bf16Units::None
 }
 
-/// Whether this processor has AMX with bfloat16.
+/// Whether this processor has AMX with bfloat16, and AVX512-BF16, without which oneDNN does not use it.
 pub fn has_amx() -> bool {
     Bf16Units::of_this_processor() == Bf16Units::Tiles
 }
@@ -211,11 +214,11 @@ impl Network<Tensor> for PlannedNetwork {
         buffers: &Tensor,
         images: &Tensor,
     ) -> Option<Box<dyn Differentiated<Tensor> + 'a>> {
-        if self.is_masked(theta, kept, buffers, images) {
+        if let Some(kept) = self.masked(theta, kept, buffers, images) {
             return Some(match self.precision {
-                Precision::F32 => Box::new(MaskedNetwork::<Lanes>::new(self, theta, kept, buffers, images)),
+                Precision::F32 => Box::new(MaskedNetwork::<Lanes>::new(self, theta, &kept, buffers, images)),
                 Precision::Bf16 => Box::new(MaskedNetwork::<HalfLanes>::new(
-                    self, theta, kept, buffers, images,
+                    self, theta, &kept, buffers, images,
                 )),
             });
         }

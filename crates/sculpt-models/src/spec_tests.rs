@@ -1,4 +1,5 @@
 use super::*;
+use crate::Bf16Units;
 use proptest::prelude::*;
 
 fn counts(name: &str, classes: u32, shortcut: Option<Shortcut>) -> (usize, usize, usize) {
@@ -75,7 +76,7 @@ fn few_channels_are_work_for_libtorch() {
         .zip([1.0, 1.0, 0.5, 0.5, 0.25])
         .map(|(n, by)| n * by)
         .sum();
-    assert!((wide.narrow - weighted / stages.iter().sum::<f64>()).abs() < 1e-12);
+    assert!((wide.narrowness - weighted / stages.iter().sum::<f64>()).abs() < 1e-12);
     // Of pixels of the first stage: 3·8·9, six layers of 8·8·9; (8·16·9, five of 16·16·9, a shortcut 8·16) over 4; of 16 to 32 over 16.
     let [first, of_8] = [216.0, 6.0 * 576.0];
     let [into_16, of_16, into_32] = [
@@ -92,9 +93,29 @@ fn few_channels_are_work_for_libtorch() {
         filled / all
     );
     // By a processor's vectors; nowhere more than twice.
-    let by_processor = [0.6, 0.6 * narrow.filled_up.sqrt()];
-    assert!(by_processor.contains(&narrow.most()));
+    let none = Bf16Units::None;
+    assert_eq!(narrow.most_on(none, true), 0.6);
+    assert_eq!(narrow.most_on(none, false), 0.6 * narrow.filled_up.sqrt());
+    assert!(
+        [true, false]
+            .map(|many| narrow.most_on(none, many))
+            .contains(&narrow.most())
+    );
     assert_eq!(wide.most(), 0.6);
+    // bfloat16 by what multiplies it; f32 is not asked.
+    let rounded = ConvolutionWork {
+        precision: Precision::Bf16,
+        ..wide
+    };
+    for (units, most) in [
+        (none, 0.6),
+        (Bf16Units::HalfRate, 0.6),
+        (Bf16Units::FullRate, 0.17 + 0.42 * wide.narrowness),
+        (Bf16Units::Tiles, 0.15),
+    ] {
+        assert_eq!(rounded.most_on(units, true), most);
+        assert_eq!(wide.most_on(units, true), 0.6);
+    }
     let very_narrow = work(&ModelSpec::named("resnet20", 10, Some(2), None).unwrap());
     assert!(very_narrow.filled_up > 4.0 && very_narrow.most() <= 1.2);
 }

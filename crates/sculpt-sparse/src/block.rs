@@ -163,8 +163,8 @@ impl<P: Pixel> Weight<P> {
     }
 }
 
-/// Images `first` to `first + LANES` of a batch `[n, channels, height, width]` as a block: `[channels, height, width]` of lanes. Lanes
-/// that have no image are zero. How many have one.
+/// Images `first` to `first + LANES` of a batch `[n, channels, height, width]` as a block: `[channels, height, width]` of pixels,
+/// rounded as these are stored. Lanes that have no image are zero. How many have one.
 ///
 /// # Panics
 /// When there is no image `first`, planes have no pixel, or a length does not fit.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::registers::{Plain, Registers};
-use crate::{LANES, Lanes};
+use crate::{HalfLanes, LANES, Lanes, Pixel};
 use std::cell::Cell;
 
 thread_local! {
@@ -29,9 +29,11 @@ pub(crate) fn at_each_level<T>(mut run: impl FnMut() -> T) -> Vec<T> {
     all
 }
 
-/// Of a·b + c, a + b, a·b, ReLU of a, b gated by a, and a − b.
-fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 6] {
+/// Of a·b + c, a + b, a·b, ReLU of a, b gated by a, a − b, and a and b rounded to bfloat16, the one as it is, the other written and read.
+fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 8] {
     let [a, b, c] = [a, b, c].map(|x| registers.load(x));
+    let mut half = HalfLanes::ZERO;
+    registers.store_half(b, &mut half);
     let of_all = [
         registers.mul_add(a, b, c),
         registers.add(a, b),
@@ -39,6 +41,8 @@ fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 6] {
         registers.rectified(a),
         registers.gated(b, a),
         registers.sub(a, b),
+        registers.rounded(a),
+        registers.load_half(&half),
     ];
     of_all.map(|x| {
         let mut out = Lanes::ZERO;
@@ -48,7 +52,7 @@ fn all(registers: impl Registers, [a, b, c]: [&Lanes; 3]) -> [[u32; LANES]; 6] {
 }
 
 for_this_processor! {
-    fn here[registers](a: &Lanes, b: &Lanes, c: &Lanes) -> [[u32; LANES]; 6] {
+    fn here[registers](a: &Lanes, b: &Lanes, c: &Lanes) -> [[u32; LANES]; 8] {
         let _ = TILE;
         all(registers, [a, b, c])
     }

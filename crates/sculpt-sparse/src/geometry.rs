@@ -1,5 +1,5 @@
 use crate::dispatch::has_many_registers;
-use crate::winograd::{Tile, Winograd};
+use crate::winograd::Winograd;
 use crate::{Lanes, Storage};
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ impl Planes {
         self.height * self.width
     }
 
-    /// Pixels of all channels: [`Lanes`](crate::Lanes) that a block takes.
+    /// Pixels of all channels: [`Pixel`](crate::Pixel)s that a block takes.
     pub fn len(&self) -> usize {
         self.channels * self.area()
     }
@@ -51,10 +51,27 @@ pub enum Way {
     Kept,
     /// All, one by one, with each pixel those of four channels: the same bits, where all numbers are finite.
     InFours,
-    /// All at once, by Winograd's algorithm of tiles of 2 × 2 pixels.
-    Winograd2,
-    /// The same of 4 × 4 pixels: of numbers that are rounded to bfloat16 alone.
-    Winograd4,
+    /// All at once, by Winograd's algorithm, of tiles that make so many pixels.
+    Winograd(Tile),
+}
+
+/// What one tile of Winograd's algorithm makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// 2 × 2 pixels.
+    Two,
+    /// 4 × 4 pixels: of numbers that are rounded to bfloat16 alone.
+    Four,
+}
+
+impl Tile {
+    /// Rows of them, and columns.
+    pub(crate) fn side(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
 }
 
 impl Convolution {
@@ -68,15 +85,15 @@ impl Convolution {
         })
     }
 
-    /// The [`Way`] that is fastest on this processor where such a share of its weights is kept, 0 to 1, and how long it takes in training (forward, and both
+    /// The [`Way`] that is fastest on this processor where such a share of its weights is kept, 0 to 1, of pixels stored so, and how long it takes in training (forward, and both
     /// gradients): 1 is what all weights of a 3 × 3 kernel take one by one. Measured on blocks of 32 × 32 pixels and 16 channels to 4 × 4 and 512 (`cargo bench
     /// -p sculpt-sparse`).
     pub fn fastest(&self, input: Planes, share_kept: f64, storage: Storage) -> (Way, f64) {
         let in_fours = self.work_in_fours(input);
-        let (winograd, by_winograd) = self.fastest_winograd(input, storage);
+        let (tile, by_winograd) = self.fastest_winograd(input, storage);
         // First what changes bits, by numbers that hold for every processor.
         let fastest = if by_winograd < share_kept {
-            (winograd, by_winograd)
+            (Way::Winograd(tile), by_winograd)
         } else if in_fours < share_kept {
             (Way::InFours, in_fours)
         } else {
@@ -94,8 +111,8 @@ impl Convolution {
         if fits && has_many_registers() { 0.5 } else { 1.0 }
     }
 
-    /// What a tile takes to be transformed weighs less the more channels it is multiplied for: with AVX-512 and with AVX2 within a tenth of each other. Tiles are
-    /// multiplied two by two.
+    /// What a tile takes to be transformed weighs less the more channels it is multiplied for: with AVX-512 and with AVX2 within a tenth of each other (of
+    /// two pixels; of four measured with AVX-512 alone, against those). Tiles are multiplied two by two.
     fn work_of_winograd(&self, input: Planes, tile: Tile) -> f64 {
         if !Winograd::fits(*self, input, tile) {
             return 1.0;
@@ -112,17 +129,17 @@ impl Convolution {
         of_pairs * n_tiles.next_multiple_of(2) as f64 / n_tiles as f64
     }
 
-    /// The larger tiles round ten times as much, which nobody sees in numbers that are rounded to bfloat16.
-    fn fastest_winograd(&self, input: Planes, storage: Storage) -> (Way, f64) {
+    /// The larger tiles round ten times as much: a hundredth of what their input's rounding to bfloat16 does.
+    fn fastest_winograd(&self, input: Planes, storage: Storage) -> (Tile, f64) {
         let by_two = self.work_of_winograd(input, Tile::Two);
         let by_four = match storage {
             Storage::F32 => 1.0,
             Storage::Bf16 => self.work_of_winograd(input, Tile::Four),
         };
         if by_four < by_two {
-            (Way::Winograd4, by_four)
+            (Tile::Four, by_four)
         } else {
-            (Way::Winograd2, by_two)
+            (Tile::Two, by_two)
         }
     }
 

@@ -1,5 +1,6 @@
-use crate::registers::InRegisters;
+use crate::registers::Registers;
 use crate::rows::{Bf16, Number};
+pub(crate) use sealed::InRegisters;
 use std::fmt::Debug;
 
 /// Images of a block: one cache line of f32, one register of AVX-512, two of AVX2.
@@ -10,7 +11,8 @@ pub const LANES: usize = 16;
 pub enum Storage {
     /// As they are.
     F32,
-    /// Rounded to bfloat16 (to the nearest, ties to even), and weights with them. What a processor with units for bfloat16 computes, to the order of sums.
+    /// Rounded to bfloat16 (to the nearest, ties to even), and weights with them. What a processor with units for bfloat16 computes, but for the order of sums, and where Winograd's
+    /// algorithm multiplies for what it rounds in f32.
     Bf16,
 }
 
@@ -24,14 +26,19 @@ impl Storage {
     }
 }
 
-/// What is no number stays so: its highest bit of fraction is kept.
+/// To the nearest, ties to even. What is no number stays so: the highest bit of its fraction is set, since those that are left may be none.
 #[inline(always)]
 pub(crate) fn to_bf16(x: f32) -> f32 {
     let bits = x.to_bits();
-    f32::from_bits(bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+    let rounded = if x.is_nan() {
+        bits | 0x0040_0000
+    } else {
+        bits + (0x7fff + (bits >> 16 & 1))
+    };
+    f32::from_bits(rounded & 0xffff_0000)
 }
 
-/// One pixel of one channel, of the images of a block, as it is kept between two passes: [`Lanes`], or rounded [`HalfLanes`]. Nobody else has one.
+/// One pixel of one channel, of the images of a block, as it is kept between two passes: [`Lanes`], or rounded [`HalfLanes`]. Sealed: no other type can be one.
 pub trait Pixel: InRegisters + Copy + Debug + PartialEq + Send + Sync + 'static {
     /// Which of the two.
     const STORAGE: Storage;
@@ -47,6 +54,55 @@ pub trait Pixel: InRegisters + Copy + Debug + PartialEq + Send + Sync + 'static 
 
     /// Those that need no widening.
     fn as_lanes(pixels: &[Self]) -> Option<&[Lanes]>;
+}
+
+mod sealed {
+    use crate::registers::Registers;
+
+    /// A [`Pixel`](super::Pixel) from registers and to them.
+    pub trait InRegisters: Sized {
+        fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen;
+
+        /// Rounded as it is stored.
+        fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self);
+
+        /// As it would be found again.
+        fn stored<R: Registers>(registers: R, x: R::Sixteen) -> R::Sixteen;
+    }
+}
+
+impl InRegisters for Lanes {
+    #[inline(always)]
+    fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen {
+        registers.load(from)
+    }
+
+    #[inline(always)]
+    fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self) {
+        registers.store(x, to);
+    }
+
+    #[inline(always)]
+    fn stored<R: Registers>(_: R, x: R::Sixteen) -> R::Sixteen {
+        x
+    }
+}
+
+impl InRegisters for HalfLanes {
+    #[inline(always)]
+    fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen {
+        registers.load_half(from)
+    }
+
+    #[inline(always)]
+    fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self) {
+        registers.store_half(x, to);
+    }
+
+    #[inline(always)]
+    fn stored<R: Registers>(registers: R, x: R::Sixteen) -> R::Sixteen {
+        registers.rounded(x)
+    }
 }
 
 impl Pixel for Lanes {
@@ -68,7 +124,7 @@ impl Pixel for Lanes {
     }
 }
 
-/// Half of a cache line: one pixel of one channel, of the images of a block, rounded to bfloat16.
+/// Half of a cache line: one pixel of one channel, of the images of a block, rounded to bfloat16. Equal are those of the same bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(32))]
 pub struct HalfLanes(pub [Bf16; LANES]);

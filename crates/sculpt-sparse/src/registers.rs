@@ -3,20 +3,24 @@
 //! One of the crate's two modules with `unsafe`: instructions that not every processor has. Who has a value of [`Avx512`] or [`Avx2`] has
 //! promised them; [`for_this_processor`](crate::dispatch::for_this_processor) makes it where the processor was asked.
 
-use crate::lanes::{Pixel, to_bf16};
+mod plain;
+
 use crate::{HalfLanes, LANES, Lanes};
+
+pub(crate) use plain::Plain;
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m256, __m512, _CMP_GT_OQ, _mm_load_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
-    _mm256_and_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepu16_epi32,
-    _mm256_fmadd_ps, _mm256_load_ps, _mm256_load_si256, _mm256_max_ps, _mm256_mul_ps, _mm256_packus_epi32,
-    _mm256_permute2f128_ps, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_store_ps, _mm256_store_si256,
-    _mm256_sub_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
-    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16,
-    _mm512_cvtepu16_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_maskz_mov_ps,
-    _mm512_max_ps, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_store_ps, _mm512_sub_ps,
+    __m256, __m512, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_load_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
+    _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps,
+    _mm256_cvtepu16_epi32, _mm256_fmadd_ps, _mm256_load_ps, _mm256_load_si256, _mm256_max_ps, _mm256_mul_ps,
+    _mm256_or_si256, _mm256_packus_epi32, _mm256_permute2f128_ps, _mm256_permute4x64_epi64,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32,
+    _mm256_srli_epi32, _mm256_store_ps, _mm256_store_si256, _mm256_sub_ps, _mm256_unpackhi_ps,
+    _mm256_unpacklo_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_castps_si512,
+    _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_fmadd_ps,
+    _mm512_load_ps, _mm512_load_si512, _mm512_mask_or_epi32, _mm512_maskz_mov_ps, _mm512_max_ps,
+    _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps,
+    _mm512_slli_epi32, _mm512_srli_epi32, _mm512_store_ps, _mm512_sub_ps,
 };
 
 /// Sixteen numbers in the registers of a processor, and what it does with all of them at once. Every kind gives the same bits.
@@ -51,7 +55,7 @@ pub trait Registers: Copy {
     /// `g` where `x` is above 0, else 0: the gradient that a ReLU of `x` lets pass.
     fn gated(self, g: Self::Sixteen, x: Self::Sixteen) -> Self::Sixteen;
 
-    /// To bfloat16, to the nearest, ties to even: [`to_bf16`].
+    /// To bfloat16, to the nearest, ties to even; what is no number stays so.
     fn rounded(self, x: Self::Sixteen) -> Self::Sixteen;
 
     fn load_half(self, from: &HalfLanes) -> Self::Sixteen;
@@ -71,51 +75,6 @@ pub trait Registers: Copy {
     }
 }
 
-/// A [`Pixel`](crate::Pixel) from registers and to them.
-pub trait InRegisters: Sized {
-    fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen;
-
-    /// Rounded as it is stored.
-    fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self);
-
-    /// As it would be found again.
-    fn stored<R: Registers>(registers: R, x: R::Sixteen) -> R::Sixteen;
-}
-
-impl InRegisters for Lanes {
-    #[inline(always)]
-    fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen {
-        registers.load(from)
-    }
-
-    #[inline(always)]
-    fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self) {
-        registers.store(x, to);
-    }
-
-    #[inline(always)]
-    fn stored<R: Registers>(_: R, x: R::Sixteen) -> R::Sixteen {
-        x
-    }
-}
-
-impl InRegisters for HalfLanes {
-    #[inline(always)]
-    fn load<R: Registers>(registers: R, from: &Self) -> R::Sixteen {
-        registers.load_half(from)
-    }
-
-    #[inline(always)]
-    fn store<R: Registers>(registers: R, x: R::Sixteen, to: &mut Self) {
-        registers.store_half(x, to);
-    }
-
-    #[inline(always)]
-    fn stored<R: Registers>(registers: R, x: R::Sixteen) -> R::Sixteen {
-        registers.rounded(x)
-    }
-}
-
 /// Of a processor that was asked, and has AVX-512. [`for_this_processor`](crate::dispatch::for_this_processor) makes it.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
@@ -125,10 +84,6 @@ pub(crate) struct Avx512(());
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
-
-/// Of any processor.
-#[derive(Clone, Copy)]
-pub(crate) struct Plain;
 
 #[cfg(target_arch = "x86_64")]
 impl Avx512 {
@@ -182,7 +137,7 @@ impl Avx2 {
     }
 }
 
-// SAFETY, of all blocks of the two: who made `self` promised the instructions; `Lanes` and
+// SAFETY, of all blocks of the two: who made `self` promised the instructions; `HalfLanes` is sixteen numbers of two bytes at a multiple of 32, `Lanes` and
 // `Indices` are sixteen numbers of four bytes at a multiple of 64.
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that not every processor has")]
@@ -246,7 +201,9 @@ impl Registers for Avx512 {
             let bits = _mm512_castps_si512(x);
             let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
             let up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-            _mm512_castsi512_ps(_mm512_and_si512(up, _mm512_set1_epi32(!0xffff)))
+            let is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x, x);
+            let made = _mm512_mask_or_epi32(up, is_nan, bits, _mm512_set1_epi32(QUIET));
+            _mm512_castsi512_ps(_mm512_and_si512(made, _mm512_set1_epi32(!0xffff)))
         }
     }
 
@@ -379,7 +336,10 @@ impl Registers for Avx2 {
                 let bits = _mm256_castps_si256(*half);
                 let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
                 let up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-                *half = _mm256_castsi256_ps(_mm256_and_si256(up, _mm256_set1_epi32(!0xffff)));
+                let is_nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(*half, *half);
+                let quiet = _mm256_or_si256(bits, _mm256_set1_epi32(QUIET));
+                let made = _mm256_blendv_ps(_mm256_castsi256_ps(up), _mm256_castsi256_ps(quiet), is_nan);
+                *half = _mm256_and_ps(made, _mm256_castsi256_ps(_mm256_set1_epi32(!0xffff)));
             }
         }
         rounded
@@ -426,6 +386,10 @@ impl Registers for Avx2 {
     }
 }
 
+/// The highest bit of the fraction of what is no number.
+#[cfg(target_arch = "x86_64")]
+const QUIET: i32 = 0x0040_0000;
+
 /// Sixteen places.
 #[cfg(target_arch = "x86_64")]
 #[repr(C, align(64))]
@@ -460,73 +424,3 @@ const fn exchanged(lower: bool) -> [Indices; 4] {
 static UPPER: [Indices; 4] = exchanged(false);
 #[cfg(target_arch = "x86_64")]
 static LOWER: [Indices; 4] = exchanged(true);
-
-impl Registers for Plain {
-    type Sixteen = Lanes;
-
-    #[inline(always)]
-    fn zero(self) -> Lanes {
-        Lanes::ZERO
-    }
-
-    #[inline(always)]
-    fn splat(self, x: f32) -> Lanes {
-        Lanes([x; LANES])
-    }
-
-    #[inline(always)]
-    fn load(self, from: &Lanes) -> Lanes {
-        *from
-    }
-
-    #[inline(always)]
-    fn store(self, x: Lanes, to: &mut Lanes) {
-        *to = x;
-    }
-
-    #[inline(always)]
-    fn add(self, a: Lanes, b: Lanes) -> Lanes {
-        a.zip(&b, |a, b| a + b)
-    }
-
-    #[inline(always)]
-    fn sub(self, a: Lanes, b: Lanes) -> Lanes {
-        a.zip(&b, |a, b| a - b)
-    }
-
-    #[inline(always)]
-    fn mul(self, a: Lanes, b: Lanes) -> Lanes {
-        a.zip(&b, |a, b| a * b)
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Lanes, b: Lanes, mut c: Lanes) -> Lanes {
-        c.add_product(&a, &b);
-        c
-    }
-
-    #[inline(always)]
-    fn rectified(self, x: Lanes) -> Lanes {
-        x.map(|x| if x < 0.0 { 0.0 } else { x })
-    }
-
-    #[inline(always)]
-    fn gated(self, g: Lanes, x: Lanes) -> Lanes {
-        g.zip(&x, |g, x| if x > 0.0 { g } else { 0.0 })
-    }
-
-    #[inline(always)]
-    fn rounded(self, x: Lanes) -> Lanes {
-        x.map(to_bf16)
-    }
-
-    #[inline(always)]
-    fn load_half(self, from: &HalfLanes) -> Lanes {
-        from.widen()
-    }
-
-    #[inline(always)]
-    fn store_half(self, x: Lanes, to: &mut HalfLanes) {
-        *to = HalfLanes::narrow(&x);
-    }
-}

@@ -361,23 +361,42 @@ for_this_processor! {
         let of = |value: fn(&Slope) -> f32| -> Vec<f32> { slopes.iter().map(value).collect() };
         let (scales, means) = (of(|slope| slope.scale), of(|slope| -slope.mean));
         let (means_g, slopes) = (of(|slope| -slope.mean_g), of(|slope| -slope.slope));
-        let rows = g.chunks_exact(channels).zip(y.chunks_exact(channels));
-        for ((g, y), at_y) in rows.zip(at_y.chunks_exact_mut(channels)) {
-            of_channels!(channels, |first, WIDTH| {
-                let y: [f32; WIDTH] = wide(y, first);
-                let mut g: [f32; WIDTH] = wide(g, first);
-                if !is_open {
-                    g = gated(g, norm.at(y, first));
+        let slopes = Slopes { scales: &scales[..channels], means: &means[..channels], means_g: &means_g[..channels], slopes: &slopes[..channels] };
+        let rows = g.chunks_exact(channels).zip(y.chunks_exact(channels)).zip(at_y.chunks_exact_mut(channels));
+        // Two loops, of which each is made vectors of: where the gate was asked for within one, numbers were shuffled one by one.
+        if is_open {
+            for ((g, y), at_y) in rows {
+                for c in 0..channels {
+                    at_y[c] = T::narrow(slopes.before(y[c].widen(), g[c].widen(), c));
                 }
-                let of = first..first + WIDTH;
-                let (scales, means) = (&scales[of.clone()], &means[of.clone()]);
-                let (means_g, slopes) = (&means_g[of.clone()], &slopes[of]);
-                for c in 0..WIDTH {
-                    g[c] = scales[c] * (y[c] + means[c]).mul_add(slopes[c], g[c] + means_g[c]);
+            }
+        } else {
+            let (scales, shifts) = (&norm.scales[..channels], &norm.shifts[..channels]);
+            for ((g, y), at_y) in rows {
+                for c in 0..channels {
+                    let y = y[c].widen();
+                    let g = if y.mul_add(scales[c], shifts[c]) > 0.0 { g[c].widen() } else { 0.0 };
+                    at_y[c] = T::narrow(slopes.before(y, g, c));
                 }
-                put(g, at_y, first);
-            });
+            }
         }
+    }
+}
+
+/// [`Slope`]s, their signs turned, apart.
+struct Slopes<'a> {
+    scales: &'a [f32],
+    means: &'a [f32],
+    means_g: &'a [f32],
+    slopes: &'a [f32],
+}
+
+impl Slopes<'_> {
+    /// The gradient before a BatchNorm, of that behind it.
+    #[inline(always)]
+    fn before(&self, y: f32, g: f32, channel: usize) -> f32 {
+        let centred = (y + self.means[channel]).mul_add(self.slopes[channel], g + self.means_g[channel]);
+        self.scales[channel] * centred
     }
 }
 

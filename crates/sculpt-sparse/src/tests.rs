@@ -1,12 +1,14 @@
 use crate::{
-    Affine, Beside, Convolution, HalfLanes, Input, InputGradient, LANES, Lanes, MaxPool, OutputGradient,
-    Pixel, Planes, Scratch, Slope, Storage, Sums, Way, Weight, add, add_subsampled, before_relu,
-    before_relu_of_norm, block_of, gate, join, max_pool, max_pool_along, max_pool_transposed,
-    means_of_pixels, moments, rectify, shift, subsample_transposed, sums, sums_of_channels,
+    Affine, Beside, Convolution, Input, InputGradient, LANES, Lanes, MaxPool, OutputGradient, Planes,
+    Scratch, Slope, Sums, Way, Weight, add, add_subsampled, before_relu, before_relu_of_norm, block_of, gate,
+    join, max_pool, max_pool_along, max_pool_transposed, means_of_pixels, moments, rectify, shift,
+    subsample_transposed, sums, sums_of_channels,
 };
 use proptest::prelude::*;
 use sculpt_random::{Purpose, Seed, Stream};
 
+#[path = "halves_tests.rs"]
+mod halves;
 #[path = "winograd_tests.rs"]
 mod winograd;
 
@@ -224,119 +226,6 @@ proptest! {
     }
 }
 
-/// Small quarters: what BatchNorms of a few binary places make of them bfloat16 has too.
-fn quarters(n: usize, stream: &mut Stream) -> Vec<Lanes> {
-    (0..n)
-        .map(|_| Lanes(std::array::from_fn(|_| (stream.below(31) as f32 - 15.0) / 4.0)))
-        .collect()
-}
-
-/// What is kept as bfloat16 is what f32 would have been, rounded as it is written: every pass, with the instructions of every processor, of numbers
-/// such that nothing else is rounded.
-#[test]
-fn halves_are_rounded_as_they_are_written() {
-    fn all<P: Pixel>(way: Way, x: &[Lanes], z: &[Lanes], values: &[f32]) -> Vec<(Vec<P>, Vec<f32>)> {
-        let shape = planes(16, 8, 8);
-        let convolution = Convolution {
-            n_out: 16,
-            kernel: 3,
-            stride: 1,
-            padding: 1,
-        };
-        let weight = Weight::<P>::multiplied(way, convolution, shape, values, &vec![1.0; values.len()]);
-        let narrow = |x: &[Lanes]| -> Vec<P> { x.iter().map(P::narrow).collect() };
-        let (x, z) = (narrow(x), narrow(z));
-        let affine = vec![
-            Affine {
-                scale: 0.5,
-                shift: 0.25
-            };
-            16
-        ];
-        let (mut scratch, mut at_weight) = (Scratch::default(), Vec::new());
-        let [mut y, mut joined, mut other, mut at_input] = [0; 4].map(|_| vec![P::ZERO; shape.len()]);
-        weight.convolve(Input::Images(&x), &mut scratch, &mut y);
-        join(&x, &affine, Beside::Images(&z), shape, &mut joined);
-        join(&x, &affine, Beside::Normalised(&z, &affine), shape, &mut other);
-        let mut found: Vec<f64> = moments(&x, shape, 5)
-            .iter()
-            .flat_map(|m| [m.mean, m.squares])
-            .collect();
-        let [mut gated, mut gated_by_norm] = [0; 2].map(|_| z.clone());
-        let means = vec![0.125; 16];
-        let of_gates = [
-            before_relu(&mut gated, &joined, &x, &means, 64),
-            before_relu_of_norm(&mut gated_by_norm, &x, &affine, &means, 64),
-            sums(&z, &x, &means, 64),
-        ];
-        found.extend(of_gates.iter().flatten().flat_map(|sums| [sums.g, sums.products]));
-        let slopes = vec![
-            Slope {
-                scale: 0.5,
-                mean: 0.25,
-                mean_g: 0.5,
-                slope: 0.25
-            };
-            16
-        ];
-        let gradient = OutputGradient {
-            g: &z,
-            y: &x,
-            slopes: &slopes,
-            n: 9,
-        };
-        let (from, to) = (Input::Rectified(&x, &affine), InputGradient::Write(&mut at_input));
-        weight.pull_back(from, gradient, &mut scratch, to, &mut at_weight);
-        let pool = MaxPool {
-            kernel: 2,
-            stride: 2,
-            padding: 0,
-        };
-        let small = planes(16, 4, 4);
-        let [mut pooled, mut unpooled, mut sampled] =
-            [small, shape, shape].map(|planes| vec![P::ZERO; planes.len()]);
-        max_pool(pool, &x, shape, &mut pooled, small);
-        max_pool_transposed(pool, &x, shape, &pooled, &z[..small.len()], small, &mut unpooled);
-        subsample_transposed(&z[..small.len()], small, &mut sampled, shape);
-        let at_images: Vec<f32> = means_of_pixels(&x, 64).iter().flat_map(|mean| mean.0).collect();
-        let numbers = found
-            .iter()
-            .map(|&x| x as f32)
-            .chain(at_images)
-            .chain(at_weight)
-            .collect();
-        let pixels = [
-            y,
-            joined,
-            other,
-            gated,
-            gated_by_norm,
-            at_input,
-            pooled,
-            unpooled,
-            sampled,
-        ];
-        vec![(pixels.concat(), numbers)]
-    }
-    let mut stream = stream(4);
-    let [x, z] = [0; 2].map(|_| quarters(16 * 64, &mut stream));
-    let values = whole(16 * 16 * 9, &mut stream);
-    for way in [Way::Kept, Way::InFours, Way::Winograd2] {
-        for found in crate::dispatch::tests::at_each_level(|| {
-            let wide = all::<Lanes>(way, &x, &z, &values);
-            wide.into_iter()
-                .zip(all::<HalfLanes>(way, &x, &z, &values))
-                .collect::<Vec<_>>()
-        }) {
-            for ((wide, numbers), (half, numbers_of_half)) in found {
-                let rounded: Vec<HalfLanes> = wide.iter().map(HalfLanes::narrow).collect();
-                assert!(half == rounded, "{way:?}");
-                assert_eq!(numbers, numbers_of_half, "{way:?}");
-            }
-        }
-    }
-}
-
 /// Of 1, 2, 3, 4 in each of three images, and 100 in lanes that have none: mean 2.5, squares 3 · (2.25 + .25 + .25 + 2.25) = 15.
 #[test]
 fn moments_by_hand() {
@@ -496,27 +385,4 @@ fn batches_become_blocks() {
 #[should_panic(expected = "a batch of whole images")]
 fn a_batch_that_ends_inside_an_image_is_refused() {
     block_of(&[0.0; 41], planes(2, 2, 5), 0, &mut vec![Lanes([0.0; LANES]); 20]);
-}
-
-/// 1 + 2⁻⁸ lies in the middle between 1 and 1 + 2⁻⁷: to the even one, 1; 1 + 3·2⁻⁸ likewise, up to 1 + 2⁻⁶. What is no number stays so.
-#[test]
-fn bfloat16_is_to_the_nearest() {
-    let rounded = |x: f32| {
-        let all = crate::dispatch::tests::at_each_level(|| {
-            let (x, mut out) = (Lanes([x; LANES]), [HalfLanes::ZERO]);
-            block_of(&x.0, planes(1, 1, 1), 0, &mut out);
-            assert_eq!(HalfLanes::narrow(&x), out[0]);
-            out[0].widen().0[7]
-        });
-        assert!(all.iter().all(|x| x.to_bits() == all[0].to_bits()));
-        all[0]
-    };
-    let eps = 2f32.powi(-8);
-    assert_eq!(rounded(1.0 + eps), 1.0);
-    assert_eq!(rounded(1.0 + 3.0 * eps), 1.0 + 4.0 * eps);
-    assert_eq!(rounded(1.0 + 1.5 * eps), 1.0 + 2.0 * eps);
-    assert_eq!(rounded(f32::MAX), f32::INFINITY);
-    assert!(rounded(f32::NAN).is_nan() && rounded(-f32::NAN).is_nan());
-    assert_eq!(Storage::Bf16.weight(1.0 + eps), 1.0);
-    assert_eq!(Storage::F32.weight(1.0 + eps), 1.0 + eps);
 }

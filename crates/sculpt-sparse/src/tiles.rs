@@ -2,7 +2,8 @@
 //! and the loop that goes over both, each weight times pixels.
 
 use crate::dispatch::for_this_processor;
-use crate::registers::{InRegisters, Registers};
+use crate::lanes::InRegisters;
+use crate::registers::Registers;
 use crate::taps::{Grouped, Tap, Taps};
 use crate::{Lanes, Pixel};
 use std::ops::Range;

@@ -2,11 +2,12 @@ use crate::geometry::Padded;
 use crate::products::{Sums, products, products_in_fours, sums_over_images};
 use crate::taps::Grouped;
 use crate::tiles::{Places, correlate};
-use crate::winograd::{Room, Tile, Winograd};
+use crate::winograd::{Room, Winograd};
 use crate::{Convolution, Lanes, Pixel, Planes, Way};
 use std::marker::PhantomData;
 
-/// The weights of a convolution of images of one size, of which a mask keeps some; it reads and writes such pixels, and is rounded as they are.
+/// The weights of a convolution of images of one size, of which a mask keeps some; rounded as the pixels `P` are that it reads and
+/// writes.
 #[derive(Clone, Debug)]
 pub struct Weight<P = Lanes> {
     input: Planes,
@@ -83,12 +84,7 @@ impl<P: Pixel> Weight<P> {
             .filter(|&place| kept[place] != 0.0)
             .map(place_in_block)
             .collect();
-        let tile = match way {
-            Way::Winograd2 => Some(Tile::Two),
-            Way::Winograd4 => Some(Tile::Four),
-            Way::Kept | Way::InFours => None,
-        };
-        let kernel = if let Some(tile) = tile {
+        let kernel = if let Way::Winograd(tile) = way {
             let mut all = vec![0.0; n];
             for &place in &places {
                 all[place as usize] = P::STORAGE.weight(values[place as usize]);
@@ -132,10 +128,7 @@ impl<P: Pixel> Weight<P> {
     #[cfg(test)]
     pub(crate) fn way(&self) -> Way {
         match &self.kernel {
-            Kernel::Winograd(winograd) => match winograd.tile() {
-                Tile::Two => Way::Winograd2,
-                Tile::Four => Way::Winograd4,
-            },
+            Kernel::Winograd(winograd) => Way::Winograd(winograd.tile()),
             Kernel::Taps {
                 forward: Grouped::Fours(_),
                 ..

@@ -12,7 +12,7 @@ mod transform;
 use crate::block::room;
 use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
-use crate::{Convolution, LANES, Lanes, Pixel, Planes};
+use crate::{Convolution, LANES, Lanes, Pixel, Planes, Tile};
 use algorithm::{Algorithm, Four, Two};
 use multiply::multiply;
 use std::sync::OnceLock;
@@ -81,13 +81,13 @@ for_this_processor! {
 for_this_processor! {
     fn transpose_squares[registers](from: &Transformed, made: &mut Transformed) {
         let (rows, columns) = (from.rows / LANES, from.columns / LANES);
-        let turned = |side: usize| match side {
+        let exchanged = |side: usize| match side {
             0 => Two::SIDE - 1,
             3 => 0,
             middle => middle,
         };
         for place in 0..Two::PLACES {
-            let to = made.place(turned(place / Two::SIDE) * Two::SIDE + turned(place % Two::SIDE));
+            let to = made.place(exchanged(place / Two::SIDE) * Two::SIDE + exchanged(place % Two::SIDE));
             for (number, square) in from.squares[from.place(place)..][..rows * columns].iter().enumerate() {
                 let (row, column) = (number / columns, number % columns);
                 registers.transpose(square, 1, &mut made.squares[to + column * rows + row]);
@@ -113,24 +113,8 @@ fn turned(rows: usize, columns: usize, weight: &[f32]) -> Vec<f32> {
 pub(crate) struct Winograd {
     tile: Tile,
     forward: Transformed,
-    /// Made when somebody goes back.
+    /// Made when somebody goes back; of tiles of four with the other.
     backward: OnceLock<Transformed>,
-}
-
-/// Rows and columns that a tile makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tile {
-    Two,
-    Four,
-}
-
-impl Tile {
-    pub(crate) fn side(self) -> usize {
-        match self {
-            Self::Two => Two::MADE,
-            Self::Four => Four::MADE,
-        }
-    }
 }
 
 /// Room to work in, of a thread.
@@ -286,7 +270,7 @@ impl Tiles {
     }
 }
 
-/// Bytes of transformed tiles, read and made, that are worked with at once, to the next power of two of tiles: what the
+/// Bytes of transformed tiles, read and made, that are worked with at once, to the next power of two of tiles, at least four: what the
 /// second cache has room for.
 const AT_ONCE: usize = 768 << 10;
 

@@ -1,10 +1,10 @@
 //! The kernels that multiply all weights at once. Whole numbers: what tiles of 2 × 2 pixels make of them has two bits behind the point, sums are exact; of
-//! 4 × 4 a sixth is a factor, and what is found is the whole number but for less than a hundredth.
+//! 4 × 4 a sixth is a factor, and what is found is the whole number but for less than a tenth.
 
 use super::{block, by_definition, inner, planes, stream, whole};
 use crate::{
     Convolution, HalfLanes, Input, InputGradient, LANES, Lanes, OutputGradient, Pixel, Planes, Scratch,
-    Slope, Storage, Way, Weight,
+    Slope, Storage, Tile, Way, Weight,
 };
 use proptest::prelude::*;
 use sculpt_random::Stream;
@@ -17,7 +17,7 @@ const CONVOLUTION: Convolution = Convolution {
 };
 
 /// Each with the side of what a tile makes.
-const WAYS: [(Way, usize); 2] = [(Way::Winograd2, 2), (Way::Winograd4, 4)];
+const WAYS: [(Way, usize); 2] = [(Way::Winograd(Tile::Two), 2), (Way::Winograd(Tile::Four), 4)];
 
 /// A scratch that has computed with larger images and more channels, all of which were no numbers.
 fn used_scratch(way: Way) -> Scratch {
@@ -53,7 +53,11 @@ fn used_scratch(way: Way) -> Scratch {
 /// The same number, or of tiles of 4 × 4 pixels so near as rounding is to a number of this `size`.
 #[track_caller]
 fn assert_same(way: Way, found: f64, expected: f64, size: f64) {
-    let most = if way == Way::Winograd2 { 0.0 } else { 1e-5 * size };
+    let most = if way == Way::Winograd(Tile::Two) {
+        0.0
+    } else {
+        1e-5 * size
+    };
     assert!((found - expected).abs() <= most, "{found}, not {expected}");
 }
 
@@ -134,8 +138,9 @@ fn check(
                 .iter()
                 .zip(by_definition(convolution, input, &masked, &x, lane))
             {
-                // Numbers of up to 9 for each weight of a channel.
-                assert_same(way, f64::from(*ours), f64::from(expected), 81.0 * n_in as f64);
+                // Of numbers of up to 9, of any sign, for each weight of a channel.
+                let size = 81.0 * (9.0 * n_in as f64).sqrt();
+                assert_same(way, f64::from(*ours), f64::from(expected), size);
             }
         }
         let size = size_of_inner(y, &there);
@@ -254,7 +259,10 @@ proptest! {
 /// twenty units in the last place of a sum's size; by tiles of 4 × 4 pixels than two hundred, a three-hundredth of a unit of bfloat16.
 #[test]
 fn rounding_stays_small() {
-    for (way, units) in [(Way::Winograd2, 20.0), (Way::Winograd4, 200.0)] {
+    for (way, units) in [
+        (Way::Winograd(Tile::Two), 20.0),
+        (Way::Winograd(Tile::Four), 200.0),
+    ] {
         check_rounding(way, units);
     }
 }
@@ -340,12 +348,29 @@ fn work_is_what_the_faster_way_takes() {
     ] {
         let (way, limit_here) = convolution.fastest(input, 1.0, Storage::F32);
         assert!(
-            (limit_here - limit).abs() < 1e-12 && way == Way::Winograd2,
+            (limit_here - limit).abs() < 1e-12 && way == Way::Winograd(Tile::Two),
             "{input:?}"
         );
         assert_eq!(convolution.fastest(input, 0.1, Storage::F32), (Way::Kept, 0.1));
         assert_ne!(convolution.fastest(input, limit_here, Storage::F32).0, way);
         assert_eq!(convolution.fastest(input, limit_here + 1e-9, Storage::F32).0, way);
+    }
+    // Of bfloat16 in larger tiles, where sides are multiples of four and two tiles are multiplied at once.
+    for ((convolution, input), tile, limit) in [
+        (of(16, 64, 8, 8), Tile::Four, 0.45),
+        (of(48, 32, 8, 8), Tile::Four, 0.31),
+        (of(512, 64, 12, 4), Tile::Four, 0.23 * 4.0 / 3.0),
+        (of(64, 64, 4, 4), Tile::Two, 0.32),
+        (of(64, 64, 6, 8), Tile::Two, 0.32),
+        (of(16, 16, 10, 12), Tile::Two, 0.55),
+    ] {
+        let (way, limit_here) = convolution.fastest(input, 1.0, Storage::Bf16);
+        assert_eq!(way, Way::Winograd(tile), "{input:?}");
+        assert!((limit_here - limit).abs() < 1e-12, "{input:?}: {limit_here}");
+        assert_eq!(convolution.fastest(input, 0.1, Storage::Bf16), (Way::Kept, 0.1));
+        let n = convolution.n_out * input.channels * 9;
+        let weight = Weight::<HalfLanes>::new(convolution, input, &vec![1.0; n], &vec![1.0; n]);
+        assert_eq!(weight.way(), way);
     }
     let (convolution, input) = of(64, 64, 8, 8);
     let odd = planes(64, 7, 8);

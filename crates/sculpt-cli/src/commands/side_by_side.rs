@@ -106,9 +106,14 @@ fn comparisons(on_cpu: bool, has_weights: bool) -> Vec<String> {
     }
     // On other processors PyTorch's steps in bfloat16 take twenty seconds each.
     if !on_cpu || has_bf16() {
-        all.push(training("--precision bf16 --density 0.1"));
-        all.push(training("--precision bf16 --density 1"));
-        all.push(training(&format!("{whole_batch} --precision bf16 --density 0.1")));
+        for words in [
+            "--precision bf16".to_owned(),
+            format!("{whole_batch} --precision bf16"),
+        ] {
+            for density in ["0.1", "1"] {
+                all.push(training(&format!("{words} --density {density}")));
+            }
+        }
     }
     all
 }

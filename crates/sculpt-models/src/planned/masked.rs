@@ -19,31 +19,31 @@ use tch::{Device, Kind, Tensor, no_grad};
 /// What is kept from step to step: memory, which need not be taken and cleared anew.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
-    lanes: Blocks<Lanes>,
-    halves: Blocks<HalfLanes>,
+    lanes: Pool<Lanes>,
+    halves: Pool<HalfLanes>,
 }
 
-type Blocks<P> = Arc<Mutex<Vec<Block<P>>>>;
+type Pool<P> = Arc<Mutex<Vec<Block<P>>>>;
 
 /// Pixels whose blocks there is memory for.
-pub(super) trait Kept: Pixel {
+pub(super) trait Remembered: Pixel {
     fn blocks(memory: &Memory) -> &Mutex<Vec<Block<Self>>>;
 }
 
-impl Kept for Lanes {
+impl Remembered for Lanes {
     fn blocks(memory: &Memory) -> &Mutex<Vec<Block<Self>>> {
         &memory.lanes
     }
 }
 
-impl Kept for HalfLanes {
+impl Remembered for HalfLanes {
     fn blocks(memory: &Memory) -> &Mutex<Vec<Block<Self>>> {
         &memory.halves
     }
 }
 
 /// A network on a batch, forward pass done, by pixels of its precision.
-pub(super) struct MaskedNetwork<'a, P: Kept> {
+pub(super) struct MaskedNetwork<'a, P: Remembered> {
     network: &'a PlannedNetwork,
     mode: Mode,
     threads: Threads,
@@ -71,21 +71,9 @@ enum Taped {
     Block(Vec<usize>, Side),
 }
 
-impl<'a, P: Kept> MaskedNetwork<'a, P> {
-    /// Of a network that [`PlannedNetwork::is_masked`] there.
-    pub(super) fn new(
-        network: &'a PlannedNetwork,
-        theta: &Tensor,
-        kept: &Tensor,
-        buffers: &Tensor,
-        images: &Tensor,
-    ) -> Self {
-        let (theta, kept) = (Arc::new(numbers(theta)), numbers(kept));
-        no_grad(|| Self::forward(network, theta, &kept, buffers, images, Mode::Train))
-    }
-
-    /// The logits at `theta`, whose zeros are pruned weights. None where libtorch is faster, and where somebody wants to
-    /// differentiate them.
+impl<'a> MaskedNetwork<'a, Lanes> {
+    /// The logits at `theta`, whose zeros are pruned weights. None where libtorch is faster, where this cannot be
+    /// done, and where somebody wants to differentiate them.
     pub(super) fn logits_at(
         network: &'a PlannedNetwork,
         theta: &Tensor,
@@ -107,6 +95,20 @@ impl<'a, P: Kept> MaskedNetwork<'a, P> {
             pass.logits.shallow_clone()
         })
     }
+}
+
+impl<'a, P: Remembered> MaskedNetwork<'a, P> {
+    /// In training, of weights of which [`PlannedNetwork::masked`] found that these are kept.
+    pub(super) fn new(
+        network: &'a PlannedNetwork,
+        theta: &Tensor,
+        kept: &[f32],
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Self {
+        let theta = Arc::new(numbers(theta));
+        no_grad(|| Self::forward(network, theta, kept, buffers, images, Mode::Train))
+    }
 
     fn forward(
         network: &'a PlannedNetwork,
@@ -116,6 +118,11 @@ impl<'a, P: Kept> MaskedNetwork<'a, P> {
         images: &Tensor,
         mode: Mode,
     ) -> Self {
+        assert_eq!(
+            P::STORAGE,
+            network.precision.storage(),
+            "pixels of the network's precision"
+        );
         let size = images.size();
         let planes = Planes {
             channels: size[1] as usize,
@@ -204,7 +211,7 @@ impl<'a, P: Kept> MaskedNetwork<'a, P> {
     /// Lays the images of a batch into blocks, all of which are kept.
     fn lay(&mut self, images: &Tensor) {
         let planes = self.streams[0].planes;
-        let batch = numbers(&self.stored(&images.detach()));
+        let batch = numbers(&images.detach());
         self.blocks = std::mem::take(
             &mut *P::blocks(&self.network.memory)
                 .lock()
@@ -339,7 +346,7 @@ impl<'a, P: Kept> MaskedNetwork<'a, P> {
     }
 }
 
-impl<P: Kept> Drop for MaskedNetwork<'_, P> {
+impl<P: Remembered> Drop for MaskedNetwork<'_, P> {
     fn drop(&mut self) {
         if self.mode != Mode::Eval
             && let Ok(mut memory) = P::blocks(&self.network.memory).lock()
@@ -349,7 +356,7 @@ impl<P: Kept> Drop for MaskedNetwork<'_, P> {
     }
 }
 
-impl<P: Kept> Differentiated<Tensor> for MaskedNetwork<'_, P> {
+impl<P: Remembered> Differentiated<Tensor> for MaskedNetwork<'_, P> {
     fn logits(&self) -> &Tensor {
         &self.logits
     }
@@ -360,10 +367,18 @@ impl<P: Kept> Differentiated<Tensor> for MaskedNetwork<'_, P> {
 }
 
 impl PlannedNetwork {
-    /// Whether training is by our own convolutions: this can be done, and libtorch is slower.
-    pub(super) fn is_masked(&self, theta: &Tensor, kept: &Tensor, buffers: &Tensor, images: &Tensor) -> bool {
-        self.can_be_masked(&[theta, kept, buffers, images])
-            && self.is_worth_it(&numbers(kept), &images.size())
+    /// Which weights are kept, where training is by our own convolutions: this can be done, and libtorch is slower.
+    pub(super) fn masked(
+        &self,
+        theta: &Tensor,
+        kept: &Tensor,
+        buffers: &Tensor,
+        images: &Tensor,
+    ) -> Option<Vec<f32>> {
+        if !self.can_be_masked(&[theta, kept, buffers, images]) {
+            return None;
+        }
+        Some(numbers(kept)).filter(|kept| self.is_worth_it(kept, &images.size()))
     }
 
     /// Whether these tensors and this processor are such that the convolutions can be our own.

@@ -26,7 +26,7 @@ pub struct ConvolutionWork {
     pub filled_up: f64,
     /// Sixteen over the channels that a convolution reads or makes, the fewer, at most 1: the mean over multiplications. What libtorch's kernels for bfloat16
     /// read and write for each multiplication.
-    pub narrow: f64,
+    pub narrowness: f64,
     /// Convolutions.
     pub n_layers: usize,
     /// Those that multiply by all weights one by one, of four channels at once.
@@ -41,25 +41,27 @@ impl ConvolutionWork {
     /// Products with a Hessian of dense networks were 1.1 to 1.8 × as fast by ours (AVX2, and AVX-512 on Zen 5: ResNet-20 of width 8 to 24, ResNet-18/CIFAR, VGG-16).
     ///
     /// Of bfloat16 by what the processor has for it ([`Bf16Units`]). With AMX 0.15: libtorch made 1,200 to 1,500 images of ResNet-20 a second, kept weights
-    /// with AVX-512 1,200 at 15 % (two machines, when these were f32 in memory). With units of full rate 0.17 and 0.42 times [`ConvolutionWork::narrow`]: there (Zen 5) ours were 1.2, 1.15 and
+    /// with AVX-512 1,200 at 15 % (two machines, when these were f32 in memory). With units of full rate 0.17 and 0.42 times [`ConvolutionWork::narrowness`]: there (Zen 5) ours were 1.2, 1.15 and
     /// 1 × as fast on a dense ResNet-20 of width 16, 32 and 64 (work 0.35, 0.28, 0.25), 0.78 × on ResNet-18/CIFAR (0.29), 0.48 × on VGG-16 (0.3), and at a density of
     /// 0.1 1.6, 1.55, 1.54, 1.28 and 1.12 × (0.23, 0.18, 0.15, 0.18, 0.17).
     ///
     /// Numbers of a table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
     pub fn most(&self) -> f64 {
-        if self.precision == Precision::Bf16 {
-            match Bf16Units::of_this_processor() {
-                Bf16Units::Tiles => return 0.15,
-                Bf16Units::FullRate => return 0.17 + 0.42 * self.narrow,
-                Bf16Units::HalfRate | Bf16Units::None => {}
-            }
-        }
-        let at_few_channels = if has_many_registers() {
-            1.0
+        self.most_on(Bf16Units::of_this_processor(), has_many_registers())
+    }
+
+    /// [`ConvolutionWork::most`] on a processor that has these.
+    pub(crate) fn most_on(&self, units: Bf16Units, many_registers: bool) -> f64 {
+        let of_f32 = if many_registers {
+            0.6
         } else {
-            self.filled_up.sqrt().min(2.0)
+            0.6 * self.filled_up.sqrt().min(2.0)
         };
-        0.6 * at_few_channels
+        match (self.precision, units) {
+            (Precision::Bf16, Bf16Units::Tiles) => 0.15,
+            (Precision::Bf16, Bf16Units::FullRate) => 0.17 + 0.42 * self.narrowness,
+            (Precision::Bf16, Bf16Units::HalfRate | Bf16Units::None) | (Precision::F32, _) => of_f32,
+        }
     }
 
     /// Whether training on a CPU, of an f32 `θ` and so many images, has the convolutions computed by our own kernels; not with a
@@ -79,25 +81,24 @@ pub(super) struct Placed {
 impl PlannedNetwork {
     /// Whether a batch `[n, c, h, w]` is so large, and the convolutions take so little, that libtorch is slower.
     pub(super) fn is_worth_it(&self, kept: &[f32], size: &[i64]) -> bool {
-        self.takes_little(kept, size, self.precision, |work| work.is_ours(size[0] as usize))
+        self.takes_little(kept, size, |work| work.is_ours(size[0] as usize))
     }
 
     /// The same of derivatives in evaluation, by so many threads, which libtorch keeps busy, and ours with a block each.
     pub(super) fn derivatives_are_worth_it(&self, kept: &[f32], size: &[i64], n_threads: usize) -> bool {
         let n_blocks = (size[0] as usize).div_ceil(LANES);
         let busy = n_blocks.min(n_threads) as f64 / n_threads as f64;
-        self.takes_little(kept, size, Precision::F32, |work| work.work <= work.most() * busy)
+        self.takes_little(kept, size, |work| work.work <= work.most() * busy)
     }
 
     fn takes_little(
         &self,
         kept: &[f32],
         size: &[i64],
-        precision: Precision,
         is_little: impl FnOnce(ConvolutionWork) -> bool,
     ) -> bool {
         let size_of_images = [size[2], size[3]].map(|n| n as u32);
-        let work = || convolution_work(&self.layout, &self.plan, kept, size_of_images, precision);
+        let work = || convolution_work(&self.layout, &self.plan, kept, size_of_images, self.precision);
         size[0] as usize >= FEWEST_IMAGES && work().is_some_and(is_little)
     }
 
@@ -137,7 +138,7 @@ pub(crate) fn convolution_work(
     [height, width]: [u32; 2],
     precision: Precision,
 ) -> Option<ConvolutionWork> {
-    let (mut of_all, mut of_kept, mut taken, mut filled_up, mut narrow) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    let (mut of_all, mut of_kept, mut taken, mut filled_up, mut narrowness) = (0.0, 0.0, 0.0, 0.0, 0.0);
     let (mut n_layers, mut n_in_fours, mut n_by_winograd) = (0, 0, 0);
     for placed in convolutions(layout, plan, [height, width])? {
         let Placed {
@@ -155,17 +156,17 @@ pub(crate) fn convolution_work(
         let (way, work) = convolution.fastest(input, share, precision.storage());
         taken += all * work;
         filled_up += all * filled(convolution.n_out) * filled(input.channels);
-        narrow += all * (16.0 / convolution.n_out.min(input.channels) as f64).min(1.0);
+        narrowness += all * (16.0 / convolution.n_out.min(input.channels) as f64).min(1.0);
         n_layers += 1;
         n_in_fours += usize::from(way == Way::InFours);
-        n_by_winograd += usize::from(matches!(way, Way::Winograd2 | Way::Winograd4));
+        n_by_winograd += usize::from(matches!(way, Way::Winograd(_)));
     }
     Some(ConvolutionWork {
         precision,
         share_kept: of_kept / of_all,
         work: taken / of_all,
         filled_up: filled_up / of_all,
-        narrow: narrow / of_all,
+        narrowness: narrowness / of_all,
         n_layers,
         n_in_fours,
         n_by_winograd,

@@ -1,11 +1,10 @@
 //! The matrices of Winograd's algorithms, each for one row or column at a time.
 
 use crate::registers::Registers;
-use std::fmt::Debug;
 use std::ops::IndexMut;
 
 /// Some numbers beside each other, as many as the type says.
-pub(super) trait Line<T: Copy>: Copy + AsRef<[T]> + AsMut<[T]> + IndexMut<usize, Output = T> {
+pub(super) trait Line<T: Copy>: Copy + IndexMut<usize, Output = T> {
     fn of(x: T) -> Self;
 }
 
@@ -17,7 +16,7 @@ impl<T: Copy, const N: usize> Line<T> for [T; N] {
 }
 
 /// `F(m × m, 3 × 3)`: of m + 2 rows and columns of pixels m are made (Lavin and Gray 2016, §4).
-pub(super) trait Algorithm: Copy + Debug + 'static {
+pub(super) trait Algorithm {
     /// m.
     const MADE: usize;
     /// m + 2.
@@ -47,7 +46,6 @@ pub(super) trait Algorithm: Copy + Debug + 'static {
 }
 
 /// `F(2 × 2, 3 × 3)`: sixteen multiplications in the place of thirty-six, and nothing but sums and halves besides.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Two;
 
 impl Algorithm for Two {
@@ -107,7 +105,6 @@ impl Algorithm for Two {
 
 /// `F(4 × 4, 3 × 3)`, of the points 0, ±1, ±2 and ∞: thirty-six multiplications in the place of one hundred and forty-four. Its factors, up to 8, make rounding
 /// of f32 some ten times as large as [`Two`]'s: far less than rounding to bfloat16.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Four;
 
 impl Algorithm for Four {

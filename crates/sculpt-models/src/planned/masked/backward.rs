@@ -1,5 +1,5 @@
 use super::memory::{Side, Source, Target};
-use super::{Kept, MaskedNetwork, Taped};
+use super::{MaskedNetwork, Remembered, Taped};
 use crate::planned::{norm, numbers};
 use sculpt_sparse::{LANES, Lanes, Sums};
 use tch::{Kind, Tensor};
@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 /// Weights of which a thread adds up the gradients at once.
 const PART: usize = 1 << 16;
 
-impl<P: Kept> MaskedNetwork<'_, P> {
+impl<P: Remembered> MaskedNetwork<'_, P> {
     /// `Jᵀu`; 0 at pruned weights of convolutions.
     pub(super) fn gradient(&mut self, u: &Tensor) -> Tensor {
         let u = &self.stored(u);

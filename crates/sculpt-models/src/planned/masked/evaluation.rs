@@ -1,16 +1,16 @@
 use super::memory::Deed;
-use super::{Kept, MaskedNetwork};
+use super::{MaskedNetwork, Remembered};
 use crate::planned::numbers;
 use sculpt_network::Mode;
 use sculpt_sparse::{LANES, block_of};
 use tch::Tensor;
 
-impl<P: Kept> MaskedNetwork<'_, P> {
+impl<P: Remembered> MaskedNetwork<'_, P> {
     /// The logits of images that know nothing of one another: a thread takes sixteen of them through all layers, which stay in its cache
     /// meanwhile, and no thread waits for another before the end. Layers and streams are known, of no blocks yet.
     pub(super) fn evaluate(&mut self, images: &Tensor, last: usize) {
         assert_eq!(self.mode, Mode::Eval, "statistics of batches are of all images");
-        let batch = numbers(&self.stored(&images.detach()));
+        let batch = numbers(&images.detach());
         let planes = self.streams[0].planes;
         let (layers, streams, deeds) = (&self.layers, &self.streams, &self.deeds);
         let channels = streams[last].planes.channels;
