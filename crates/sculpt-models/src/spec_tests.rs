@@ -110,7 +110,7 @@ fn few_channels_are_work_for_libtorch() {
     for (units, most) in [
         (none, 0.6),
         (Bf16Units::HalfRate, 0.6),
-        (Bf16Units::FullRate, 0.17 + 0.42 * wide.narrowness),
+        (Bf16Units::FullRate, 0.16 + 0.38 * wide.narrowness),
         (Bf16Units::Tiles, 0.15),
     ] {
         assert_eq!(rounded.most_on(units, true), most);

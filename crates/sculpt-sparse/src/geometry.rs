@@ -121,9 +121,9 @@ impl Convolution {
             (Tile::Two, ..32) => 0.55,
             (Tile::Two, 32..64) => 0.43,
             (Tile::Two, 64..) => 0.32,
-            (Tile::Four, ..32) => 0.45,
-            (Tile::Four, 32..64) => 0.31,
-            (Tile::Four, 64..) => 0.23,
+            (Tile::Four, ..32) => 0.42,
+            (Tile::Four, 32..64) => 0.27,
+            (Tile::Four, 64..) => 0.2,
         };
         let n_tiles = input.area() / tile.side().pow(2);
         of_pairs * n_tiles.next_multiple_of(2) as f64 / n_tiles as f64

@@ -30,12 +30,10 @@ impl Storage {
 #[inline(always)]
 pub(crate) fn to_bf16(x: f32) -> f32 {
     let bits = x.to_bits();
-    let rounded = if x.is_nan() {
-        bits | 0x0040_0000
-    } else {
-        bits + (0x7fff + (bits >> 16 & 1))
-    };
-    f32::from_bits(rounded & 0xffff_0000)
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+    // Without a branch: compilers make vectors of it.
+    let is_nan = u32::from(bits << 1 > 0xff00_0000).wrapping_neg();
+    f32::from_bits((rounded & !is_nan | (bits | 0x0040_0000) & is_nan) & 0xffff_0000)
 }
 
 /// One pixel of one channel, of the images of a block, as it is kept between two passes: [`Lanes`], or rounded [`HalfLanes`]. Sealed: no other type can be one.

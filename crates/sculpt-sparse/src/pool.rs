@@ -1,6 +1,5 @@
 use crate::dispatch::for_this_processor;
 use crate::geometry::Convolution;
-use crate::registers::Registers;
 use crate::{Lanes, Pixel, Planes};
 
 /// The largest pixel under each place of a square window.
@@ -44,17 +43,9 @@ impl MaxPool {
     }
 }
 
-/// In f32.
-#[inline(always)]
-fn wide<P: Pixel>(registers: impl Registers, pixel: &P) -> Lanes {
-    let mut wide = Lanes::ZERO;
-    registers.store(P::load(registers, pixel), &mut wide);
-    wide
-}
-
 for_this_processor! {
     /// The largest pixels of a block's images.
-    pub fn max_pool[registers <P: Pixel>](pool: MaxPool, x: &[P], input: Planes, y: &mut [P], output: Planes) {
+    pub fn max_pool<P: Pixel>(pool: MaxPool, x: &[P], input: Planes, y: &mut [P], output: Planes) {
         let _ = TILE;
         for channel in 0..input.channels {
             let x = &x[channel * input.area()..][..input.area()];
@@ -64,10 +55,9 @@ for_this_processor! {
                     let mut largest = Lanes([f32::NEG_INFINITY; crate::LANES]);
                     for place in pool.window(input, row, column) {
                         // What is no number is the largest, as in libtorch.
-                        let x = wide(registers, &x[place]);
-                        largest = largest.zip(&x, |largest, x| if x > largest || x.is_nan() { x } else { largest });
+                        largest = largest.zip(&x[place].widen(), |largest, x| if x > largest || x.is_nan() { x } else { largest });
                     }
-                    P::store(registers, registers.load(&largest), &mut y[row * output.width + column]);
+                    y[row * output.width + column] = P::narrow(&largest);
                 }
             }
         }
@@ -77,7 +67,7 @@ for_this_processor! {
 for_this_processor! {
     /// Adds the gradient `g` at the output `y` to that at the images `x`: each goes to the first of the largest pixels. What is kept as
     /// bfloat16 is rounded after each window.
-    pub fn max_pool_transposed[registers <P: Pixel>](
+    pub fn max_pool_transposed<P: Pixel>(
         pool: MaxPool,
         x: &[P],
         input: Planes,
@@ -93,16 +83,16 @@ for_this_processor! {
             for row in 0..output.height {
                 for column in 0..output.width {
                     let place = channel * output.area() + row * output.width + column;
-                    let (largest, mut left) = (wide(registers, &y[place]), wide(registers, &g[place]));
+                    let (largest, mut left) = (y[place].widen(), g[place].widen());
                     for place in pool.window(input, row, column) {
-                        let (x, mut here) = (wide(registers, &x[place]), wide(registers, &at_images[place]));
+                        let (x, mut here) = (x[place].widen(), at_images[place].widen());
                         for (lane, here) in here.0.iter_mut().enumerate() {
                             if x.0[lane] == largest.0[lane] {
                                 *here += left.0[lane];
                                 left.0[lane] = 0.0;
                             }
                         }
-                        P::store(registers, registers.load(&here), &mut at_images[place]);
+                        at_images[place] = P::narrow(&here);
                     }
                 }
             }

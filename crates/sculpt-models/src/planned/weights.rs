@@ -41,9 +41,9 @@ impl ConvolutionWork {
     /// Products with a Hessian of dense networks were 1.1 to 1.8 × as fast by ours (AVX2, and AVX-512 on Zen 5: ResNet-20 of width 8 to 24, ResNet-18/CIFAR, VGG-16).
     ///
     /// Of bfloat16 by what the processor has for it ([`Bf16Units`]). With AMX 0.15: libtorch made 1,200 to 1,500 images of ResNet-20 a second, kept weights
-    /// with AVX-512 1,200 at 15 % (two machines, when these were f32 in memory). With units of full rate 0.17 and 0.42 times [`ConvolutionWork::narrowness`]: there (Zen 5) ours were 1.2, 1.15 and
-    /// 1 × as fast on a dense ResNet-20 of width 16, 32 and 64 (work 0.35, 0.28, 0.25), 0.78 × on ResNet-18/CIFAR (0.29), 0.48 × on VGG-16 (0.3), and at a density of
-    /// 0.1 1.6, 1.55, 1.54, 1.28 and 1.12 × (0.23, 0.18, 0.15, 0.18, 0.17).
+    /// with AVX-512 1,200 at 15 % (two machines, when these were f32 in memory). With units of full rate 0.16 and 0.38 times [`ConvolutionWork::narrowness`]: there (Zen 5) ours were 1.2, 1.15 and
+    /// 1 × as fast on a dense ResNet-20 of width 16, 32 and 64 (work 0.32, 0.25, 0.22), 0.78 × on ResNet-18/CIFAR (0.27), 0.48 × on VGG-16 (0.28), and at a density of
+    /// 0.1 1.6, 1.55, 1.54, 1.28 and 1.12 × (0.22, 0.17, 0.14, 0.16, 0.15).
     ///
     /// Numbers of a table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
     pub fn most(&self) -> f64 {
@@ -59,7 +59,7 @@ impl ConvolutionWork {
         };
         match (self.precision, units) {
             (Precision::Bf16, Bf16Units::Tiles) => 0.15,
-            (Precision::Bf16, Bf16Units::FullRate) => 0.17 + 0.42 * self.narrowness,
+            (Precision::Bf16, Bf16Units::FullRate) => 0.16 + 0.38 * self.narrowness,
             (Precision::Bf16, Bf16Units::HalfRate | Bf16Units::None) | (Precision::F32, _) => of_f32,
         }
     }
