@@ -64,7 +64,7 @@ impl Runner<'_> {
         division.check()?;
         let images = (train.batch as usize).min(examples.len());
         let images = images.div_ceil(division.n_parts()) as u32;
-        memory::check_memory(&model, image, images, train.precision, self.device)?;
+        memory::check_memory(&model, image, images, self.device)?;
         let loading = Loading {
             mean: dataset.mean,
             std: dataset.std,

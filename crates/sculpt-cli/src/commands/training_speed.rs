@@ -288,7 +288,7 @@ impl NetworkWords {
         let device = device::of(global)?;
         check_last_batch(images.into(), batch.into(), model, [3, side, side])
             .map_err(|error| BadUsage(error.to_string()))?;
-        check_memory(model, [3, side, side], batch, precision, device)?;
+        check_memory(model, [3, side, side], batch, device)?;
         Ok(Trained {
             model,
             side,
@@ -415,7 +415,7 @@ impl Trained<'_> {
         let limit = work.most();
         let [share, taken, limit] = [work.share_kept, work.work, limit].map(|share| 100.0 * share);
         let all = format!(
-            "kept weights make {share:.0} % of all multiplications, our convolutions take {taken:.0} % of the work of all one by one"
+            "kept weights make {share:.0} % of all multiplications, our convolutions take {taken:.1} % of the work of all one by one"
         );
         if work.is_ours(n_images) {
             let layers = format!(
@@ -429,12 +429,14 @@ impl Trained<'_> {
             };
             return (
                 kernels,
-                format!("{all}, and are used up to {limit:.0} %; {layers}"),
+                format!("{all}, and are used up to {limit:.1} %; {layers}"),
             );
         }
-        let mut why = format!("{all}, and are used up to {limit:.0} %, in batches of 32 and more");
+        let mut why = format!("{all}, and are used up to {limit:.1} %, in batches of 32 and more");
         if self.precision == Precision::Bf16 && !has_bf16() {
             why.push_str("; in f32 on rounded numbers, for want of bfloat16 units in this processor");
+        } else if self.precision == Precision::Bf16 {
+            why.push_str("; libtorch's use this processor's units for bfloat16");
         }
         ("libtorch's, dense", why)
     }

@@ -5,7 +5,7 @@ use super::{Bf16Units, PlannedNetwork};
 use crate::Precision;
 use crate::plan::Plan;
 use sculpt_layout::Layout;
-use sculpt_sparse::{Convolution, LANES, Pixel, Planes, Way, Weight, has_many_registers, is_fast_here};
+use sculpt_sparse::{Convolution, LANES, Pixel, Planes, Way, Weight, is_fast_here};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct ConvolutionWork {
     /// How long they take, 1 being what multiplying by all weights one by one would, were kernels 3 × 3. libtorch's take [`ConvolutionWork::most`].
     pub work: f64,
     /// Multiplications of all weights were channels filled up to sixteens, over those of all weights: at least 1. libtorch's kernels fill up vectors
-    /// so with AVX-512; with AVX2 they take its root longer at few channels.
+    /// so; at few channels they take its root longer.
     pub filled_up: f64,
     /// Sixteen over the channels that a convolution reads or makes, the fewer, at most 1: the mean over multiplications. What libtorch's kernels for bfloat16
     /// read and write for each multiplication.
@@ -37,29 +37,28 @@ pub struct ConvolutionWork {
 
 impl ConvolutionWork {
     /// What `work` may be in training, and in derivatives of a network in evaluation: above it libtorch's convolutions are faster. 0.6 of f32 numbers, rounded ones
-    /// among them, and without AVX-512 up to twice as much at few channels: dense networks of width 8 were trained 1.1 to 1.8 × as fast by ours with AVX2.
+    /// among them, and up to twice as much at few channels: dense networks of width 8 were trained 1.1 to 1.8 × as fast by ours with AVX2, of width 2, 6 and 10 6.4, 3.1 and 1.9 × with AVX-512.
     /// Products with a Hessian of dense networks were 1.1 to 1.8 × as fast by ours (AVX2, and AVX-512 on Zen 5: ResNet-20 of width 8 to 24, ResNet-18/CIFAR, VGG-16).
     ///
     /// Of bfloat16 by what the processor has for it ([`Bf16Units`]). With AMX 0.15: libtorch made 1,200 to 1,500 images of ResNet-20 a second, kept weights
     /// with AVX-512 1,200 at 15 % (two machines, when these were f32 in memory). With units of full rate 0.16 and 0.38 times [`ConvolutionWork::narrowness`]: there (Zen 5) ours were 1.2, 1.15 and
     /// 1 × as fast on a dense ResNet-20 of width 16, 32 and 64 (work 0.32, 0.25, 0.22), 0.78 × on ResNet-18/CIFAR (0.27), 0.48 × on VGG-16 (0.28), and at a density of
-    /// 0.1 1.6, 1.55, 1.54, 1.28 and 1.12 × (0.22, 0.17, 0.14, 0.16, 0.15).
+    /// 0.1 1.6, 1.55, 1.54, 1.28 and 1.12 × (0.22, 0.17, 0.14, 0.16, 0.15). That times [`ConvolutionWork::filled_up`], at most what it is of f32: ours were 1.2 × as fast on dense ones of width 20 and
+    /// 24, 1.4 × of 12, 1.5 to 8 × of 10 to 2 (work 0.42, 0.35, 0.44, 0.5 to 0.7), at 28 as fast (0.42).
     ///
     /// Numbers of a table, not measurements on the way: how a node is trained must not depend on how busy the machine is.
     pub fn most(&self) -> f64 {
-        self.most_on(Bf16Units::of_this_processor(), has_many_registers())
+        self.most_on(Bf16Units::of_this_processor())
     }
 
     /// [`ConvolutionWork::most`] on a processor that has these.
-    pub(crate) fn most_on(&self, units: Bf16Units, many_registers: bool) -> f64 {
-        let of_f32 = if many_registers {
-            0.6
-        } else {
-            0.6 * self.filled_up.sqrt().min(2.0)
-        };
+    pub(crate) fn most_on(&self, units: Bf16Units) -> f64 {
+        let of_f32 = 0.6 * self.filled_up.sqrt().min(2.0);
         match (self.precision, units) {
             (Precision::Bf16, Bf16Units::Tiles) => 0.15,
-            (Precision::Bf16, Bf16Units::FullRate) => 0.16 + 0.38 * self.narrowness,
+            (Precision::Bf16, Bf16Units::FullRate) => {
+                ((0.16 + 0.38 * self.narrowness) * self.filled_up).min(of_f32)
+            }
             (Precision::Bf16, Bf16Units::HalfRate | Bf16Units::None) | (Precision::F32, _) => of_f32,
         }
     }
