@@ -357,7 +357,8 @@ class Kit:
     def sharing(self):
         """Epochs a second of so many processes together, while all of them are at work."""
         on_card = self.args.device == "cuda"
-        words = self.epoch_words(40 if on_card else 20)
+        # So many that they are at work together whatever one needs longer to start.
+        words = self.epoch_words(40 if on_card else 100)
         command = [str(HERE / "sculpt"), *shlex.split(words), "--device", self.device]
         reports = []
 

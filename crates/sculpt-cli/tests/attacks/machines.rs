@@ -106,7 +106,7 @@ kind = "init"
 name = "long"
 kind = "train"
 from = "init"
-epochs = 4000
+epochs = 100000
 "#;
 
 /// A process and those that it started.

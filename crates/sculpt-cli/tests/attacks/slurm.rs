@@ -164,7 +164,9 @@ impl Cluster {
     /// The controller goes, and comes back with what it had written.
     fn restart_controller(&mut self) {
         let mut old = self.daemons.remove(0);
-        old.kill().unwrap();
+        // Killed it would forget what it has not written yet, and give the number of a job that runs to another: then it drains the machine.
+        let id = old.id().to_string();
+        Command::new("kill").args(["-TERM", "--", &id]).status().unwrap();
         old.wait().unwrap();
         self.daemon("slurmctld");
         self.daemons.rotate_right(1);

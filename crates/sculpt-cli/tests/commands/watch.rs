@@ -33,7 +33,7 @@ density = 0.25
 name = "second"
 kind = "train"
 from = "pruned"
-epochs = 4000
+epochs = 100000
 "#;
 
 /// A run that ends with the test.
@@ -126,7 +126,7 @@ fn a_run_is_seen_from_outside_while_it_trains() {
     let state = run.state(|state| n_rows(state, "second[seed=1]") > 2);
     assert_eq!(state["depths"], serde_json::json!(["d", "d", "d", "b"]));
     assert_eq!(state["nodes"]["done"], 3);
-    assert_eq!(state["epochs"]["all"], 4002.0);
+    assert_eq!(state["epochs"]["all"], 100002.0);
     let first = curve(&state, "first <b>[seed=1]").unwrap();
     assert_eq!(
         (&first["standing"], &first["density"]),
@@ -148,7 +148,7 @@ fn a_run_is_seen_from_outside_while_it_trains() {
     let begun = nodes["nodes"].as_array().unwrap().iter().find(is_begun).unwrap();
     assert_eq!(
         (&begun["status"], &begun["epochs"]),
-        (&"unfinished".into(), &4000.into())
+        (&"unfinished".into(), &100_000.into())
     );
     let id = begun["id"].as_str().unwrap();
     assert!(begun["epochs_done"].as_u64() > Some(2), "{begun}");
@@ -226,7 +226,7 @@ fn a_browser_draws_the_curves() {
         assert_eq!(n, 2, "{name}: {dom}");
     }
     assert!(
-        dom.contains("3 of 4 nodes") && dom.contains("of 4002 epochs: "),
+        dom.contains("3 of 4 nodes") && dom.contains("of 100002 epochs: "),
         "{dom}"
     );
     assert!(
