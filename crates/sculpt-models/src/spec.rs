@@ -273,7 +273,7 @@ impl ModelSpec {
             .collect())
     }
 
-    /// What training on a CPU by our own convolutions takes under a mask, on images of these channels, rows and columns; in numbers of this precision; `kept` is 1 or 0 for each
+    /// What training on a CPU by our own convolutions takes under a mask, on images of these channels, rows and columns, in numbers of this precision; `kept` is 1 or 0 for each
     /// parameter. None of exported networks, which have no such training, and of images that they do not take.
     pub fn convolution_work(
         &self,
