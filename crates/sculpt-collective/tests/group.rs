@@ -6,7 +6,7 @@
 
 use sculpt_collective::{CollectiveError, Group, Rendezvous};
 use std::net::TcpListener;
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tch::{Kind, Tensor};
@@ -273,4 +273,31 @@ fn a_rank_that_waits_for_nobody_says_so() {
         alone.port
     );
     assert!(error.starts_with(&place), "{error}");
+}
+
+/// c10d's record of what was queued is the whole process's, and its table of groups is written without a lock.
+#[test]
+fn many_groups_of_one_process_begin_at_once() {
+    const THREADS: usize = 4;
+    const GROUPS: usize = 100;
+    let together = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for n in 0..GROUPS {
+                    let group = alone();
+                    together.wait();
+                    let mut numbers = [n as f64];
+                    group.sum_numbers(&mut numbers).unwrap();
+                    assert_eq!(numbers, [n as f64]);
+                }
+            });
+        }
+    });
+}
+
+fn alone() -> Group {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    Group::join_at(listener, &place(port, 0, 1), TO_MEET, TIMEOUT).unwrap()
 }

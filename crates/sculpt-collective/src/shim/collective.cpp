@@ -76,6 +76,15 @@ struct Nccl {
   }
 };
 
+// What `queue` hands to Gloo, whose threads do it. c10d notes it in a record of the whole process (FlightRecorder) whose table of
+// groups it writes without a lock: of two groups that begin at once, one would break the tree under the other.
+std::mutex queueing;
+template <class F>
+c10::intrusive_ptr<c10d::Work> queued(F queue) {
+  std::lock_guard<std::mutex> lock(queueing);
+  return queue();
+}
+
 class Group {
  public:
   Group(
@@ -123,7 +132,7 @@ class Group {
       nccl_sum(tensor);
     } else {
       std::vector<at::Tensor> tensors{tensor};
-      gloo_->allreduce(tensors)->wait();
+      queued([&] { return gloo_->allreduce(tensors); })->wait();
     }
   }
 
@@ -133,7 +142,7 @@ class Group {
     std::vector<at::Tensor> tensors{on_host};
     c10d::BroadcastOptions options;
     options.rootRank = root;
-    gloo_->broadcast(tensors, options)->wait();
+    queued([&] { return gloo_->broadcast(tensors, options); })->wait();
     if (tensor.is_cuda()) {
       tensor.copy_(on_host);
     } else if (!on_host.is_same(tensor)) {
