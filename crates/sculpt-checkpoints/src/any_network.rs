@@ -20,7 +20,7 @@ use std::path::Path;
 /// ([`Layout::builder`]) and call [`read_weights`](crate::read_weights).
 ///
 /// # Errors
-/// A file that is none of tensors, or broken; a published checkpoint, which names none.
+/// A file that is none of tensors, or broken; one without a tensor of real numbers; a published checkpoint, which names none.
 pub fn read_layout(path: &Path) -> Result<Layout, CheckpointError> {
     archive::read(path, |archive, faults| {
         Ok(tensors_of(archive, faults).and_then(|tensors| layout_of(&tensors, faults)))
@@ -146,6 +146,9 @@ fn tensors_of(archive: &Archive, faults: &mut Vec<Fault>) -> Option<Vec<Tensor>>
         .filter_map(tensor)
         .collect();
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    if tensors.is_empty() {
+        faults.push(Fault::NoTensors);
+    }
     Some(tensors)
 }
 
@@ -296,6 +299,17 @@ mod tests {
     #[test]
     fn what_is_no_number_is_refused() {
         let (_folder, path) = file();
+        for file in [
+            HandMade::default(),
+            HandMade::default().add("position_ids", "I64", &[1], &7i64.to_le_bytes()),
+        ] {
+            file.write(&path);
+            let error = read_layout(&path).unwrap_err().to_string();
+            assert!(
+                error.ends_with("there is no tensor of real numbers in it"),
+                "{error}"
+            );
+        }
         HandMade::default()
             .add_f32("w", &[1, 2], &[1.0, f32::NAN])
             .write(&path);

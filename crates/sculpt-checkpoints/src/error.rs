@@ -232,6 +232,9 @@ pub enum Fault {
     /// Weights in one tensor, where the names of tensors are asked for.
     #[error("is a published checkpoint, which names no tensors: it is read with the layout of its network")]
     NoNames,
+    /// A file of nothing else than words and numbers.
+    #[error("there is no tensor of real numbers in it")]
+    NoTensors,
     /// A prunable tensor of which a file of masks says nothing.
     #[error("there is no mask for tensor {tensor}; a mask is needed for every prunable tensor")]
     NoMask {

@@ -70,7 +70,7 @@ impl Fault {
             Fault::WrongSize { .. } | Fault::Offsets { .. } | Fault::TrailingBytes { .. } => {
                 FaultKind::Offsets
             }
-            Fault::Missing { .. } => FaultKind::MissingTensor,
+            Fault::Missing { .. } | Fault::NoTensors => FaultKind::MissingTensor,
             Fault::Extra { .. } => FaultKind::ExtraTensor,
             Fault::NoDialect(_) | Fault::NoNames => FaultKind::Names,
             Fault::NegativeVariance { .. } => FaultKind::NegativeVariance,
@@ -110,6 +110,7 @@ impl Fault {
             | Fault::MaskValue { tensor, .. } => Some(tensor),
             Fault::NotAFile
             | Fault::NoNames
+            | Fault::NoTensors
             | Fault::TooMany { .. }
             | Fault::TooLong { .. }
             | Fault::Holes { .. }

@@ -21,28 +21,21 @@ const CONTAINERS: [&str; 6] = ["model", "net", "network", "module", "weights", "
 /// Dictionaries of masks beside those of weights.
 const MASKS: [&str; 2] = ["mask.", "masks."];
 
-/// How words begin that name what else a training keeps.
-const BESIDE: [&str; 21] = [
+/// How words begin that name what else a training keeps, weights among it.
+const BESIDE: [&str; 8] = [
     "optim",
-    "sched",
     "ema",
-    "rng",
-    "random",
-    "scaler",
     "swa",
     "best",
     "loss",
     "criterion",
     "callback",
-    "loop",
-    "hyper",
-    "arg",
     "mask",
-    "epoch",
-    "step",
-    "acc",
-    "metric",
-    "history",
+];
+
+/// The same of what has no weights: a `step_embed` that has some is a part of the network.
+const RECORDS: [&str; 13] = [
+    "sched", "rng", "random", "scaler", "loop", "hyper", "arg", "epoch", "step", "acc", "metric", "history",
     "config",
 ];
 
@@ -301,9 +294,17 @@ pub(crate) fn containers(names: &BTreeSet<String>) -> Vec<String> {
                 .filter_map(|name| name.strip_prefix(root.as_str()))
                 .filter_map(|name| name.split('.').next())
                 .collect();
+            let has_weights = |key: &str| {
+                let below = names.iter().filter_map(|name| name.strip_prefix(root.as_str()));
+                let mut below = below.filter_map(|name| name.strip_prefix(key)?.strip_prefix('.'));
+                below.any(|name| matches!(name.rsplit('.').next(), Some("weight" | "bias")))
+            };
             let is_beside = |key: &str| {
-                key.split('_')
-                    .any(|word| BESIDE.iter().any(|start| word.starts_with(start)))
+                let begins = |starts: &[&str]| {
+                    key.split('_')
+                        .any(|word| starts.iter().any(|start| word.starts_with(start)))
+                };
+                begins(&BESIDE) || begins(&RECORDS) && !has_weights(key)
             };
             for key in SURE_CONTAINERS.into_iter().chain(CONTAINERS) {
                 let is_sure = SURE_CONTAINERS.contains(&key);
@@ -374,5 +375,30 @@ impl Misfit {
             missing,
             n_common,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(names: &[&str], expected: &[&str]) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(containers(&names), expected);
+    }
+
+    #[test]
+    fn a_module_is_none_of_what_a_training_keeps_beside_its_network() {
+        check(
+            &["model.fc.weight", "step", "config.seed", "ema.fc.weight"],
+            &["model."],
+        );
+        check(&["model.fc.weight", "step_embed.weight"], &[]);
+        check(&["model.fc.weight", "random_features.0.bias"], &[]);
+        check(&["model.fc.weight", "step_embed_weight"], &["model."]);
+        // Whatever lies beside these is none of the network's.
+        check(&["state_dict.fc.weight", "step_embed.weight"], &["state_dict."]);
+        check(&["net.model.fc.weight", "net.step.bias"], &["net."]);
     }
 }

@@ -230,8 +230,10 @@ fn mask_alone(archive: &mut Archive, faults: &mut Vec<Fault>) -> Result<(), Chec
 }
 
 fn tensors_alone(archive: &mut Archive, faults: &mut Vec<Fault>) -> Result<(), CheckpointError> {
-    if let Some(text) = archive.metadata(tensors::KEY) {
-        faults.extend(tensors::check_json(text).err());
+    match archive.metadata(tensors::KEY) {
+        Some(text) => faults.extend(tensors::check_json(text).err()),
+        None if archive.entries().next().is_none() => faults.push(Fault::NoTensors),
+        None => {}
     }
     let entries: Vec<_> = archive.entries().cloned().collect();
     for entry in entries.iter().filter(|e| FLOATS.contains(&e.dtype)) {

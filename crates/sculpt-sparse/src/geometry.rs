@@ -52,21 +52,21 @@ pub enum Way {
     /// All, one by one, with each pixel those of four channels: the same bits, where all numbers are finite.
     InFours,
     /// All at once, by Winograd's algorithm, of tiles that make so many pixels.
-    Winograd(Tile),
+    Winograd(WinogradTile),
 }
 
 /// What one tile of Winograd's algorithm makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tile {
+pub enum WinogradTile {
     /// 2 × 2 pixels.
     Two,
     /// 4 × 4 pixels: of numbers that are rounded to bfloat16 alone.
     Four,
 }
 
-impl Tile {
+impl WinogradTile {
     /// Rows of them, and columns.
-    pub(crate) fn side(self) -> usize {
+    pub(crate) const fn side(self) -> usize {
         match self {
             Self::Two => 2,
             Self::Four => 4,
@@ -113,33 +113,33 @@ impl Convolution {
 
     /// What a tile takes to be transformed weighs less the more channels it is multiplied for: with AVX-512 and with AVX2 within a tenth of each other (of
     /// two pixels; of four measured with AVX-512 alone, against those). Tiles are multiplied two by two.
-    fn work_of_winograd(&self, input: Planes, tile: Tile) -> f64 {
+    fn work_of_winograd(&self, input: Planes, tile: WinogradTile) -> f64 {
         if !Winograd::fits(*self, input, tile) {
             return 1.0;
         }
         let of_pairs = match (tile, self.n_out.min(input.channels)) {
-            (Tile::Two, ..32) => 0.55,
-            (Tile::Two, 32..64) => 0.43,
-            (Tile::Two, 64..) => 0.32,
-            (Tile::Four, ..32) => 0.42,
-            (Tile::Four, 32..64) => 0.27,
-            (Tile::Four, 64..) => 0.2,
+            (WinogradTile::Two, ..32) => 0.55,
+            (WinogradTile::Two, 32..64) => 0.43,
+            (WinogradTile::Two, 64..) => 0.32,
+            (WinogradTile::Four, ..32) => 0.42,
+            (WinogradTile::Four, 32..64) => 0.27,
+            (WinogradTile::Four, 64..) => 0.2,
         };
         let n_tiles = input.area() / tile.side().pow(2);
         of_pairs * n_tiles.next_multiple_of(2) as f64 / n_tiles as f64
     }
 
     /// The larger tiles round ten times as much: a hundredth of what their input's rounding to bfloat16 does.
-    fn fastest_winograd(&self, input: Planes, storage: Storage) -> (Tile, f64) {
-        let by_two = self.work_of_winograd(input, Tile::Two);
+    fn fastest_winograd(&self, input: Planes, storage: Storage) -> (WinogradTile, f64) {
+        let by_two = self.work_of_winograd(input, WinogradTile::Two);
         let by_four = match storage {
             Storage::F32 => 1.0,
-            Storage::Bf16 => self.work_of_winograd(input, Tile::Four),
+            Storage::Bf16 => self.work_of_winograd(input, WinogradTile::Four),
         };
         if by_four < by_two {
-            (Tile::Four, by_four)
+            (WinogradTile::Four, by_four)
         } else {
-            (Tile::Two, by_two)
+            (WinogradTile::Two, by_two)
         }
     }
 

@@ -4,8 +4,8 @@ use super::{block, planes, stream, whole};
 use crate::dispatch::tests::at_each_level;
 use crate::{
     Affine, Beside, Convolution, HalfLanes, Input, InputGradient, LANES, Lanes, MaxPool, OutputGradient,
-    Pixel, Planes, Scratch, Slope, Storage, Tile, Way, Weight, before_relu, before_relu_of_norm, block_of,
-    join, max_pool, max_pool_transposed, means_of_pixels, moments, subsample_transposed, sums,
+    Pixel, Planes, Scratch, Slope, Storage, Way, Weight, WinogradTile, before_relu, before_relu_of_norm,
+    block_of, join, max_pool, max_pool_transposed, means_of_pixels, moments, subsample_transposed, sums,
 };
 
 /// Small quarters: what BatchNorms of a few binary places make of them bfloat16 has too.
@@ -161,7 +161,7 @@ fn halves_are_rounded_as_they_are_written() {
             (Way::InFours, of(3, 1)),
             (Way::InFours, of(3, 2)),
             (Way::InFours, of(1, 1)),
-            (Way::Winograd(Tile::Two), of(3, 1)),
+            (Way::Winograd(WinogradTile::Two), of(3, 1)),
         ] {
             assert_rounded(
                 &format!("convolution {way:?} {convolution:?}"),
@@ -189,7 +189,7 @@ fn larger_tiles_are_rounded_as_they_are_written() {
             .enumerate()
             .map(|(place, value)| if place / 9 % 16 == 5 { 576.0 * value } else { 0.0 })
             .collect();
-        let way = Way::Winograd(Tile::Four);
+        let way = Way::Winograd(WinogradTile::Four);
         let weight = Weight::<P>::multiplied(way, convolution, shape, &values, &vec![1.0; values.len()]);
         let (x, mut y) = (kept::<P>(&block(shape, &mut stream)), vec![P::ZERO; shape.len()]);
         weight.convolve(Input::Images(&x), &mut Scratch::default(), &mut y);

@@ -19,7 +19,7 @@ mod winograd;
 
 pub use block::{Input, InputGradient, OutputGradient, Scratch, block_of, room};
 pub use dispatch::{has_many_registers, is_fast_here};
-pub use geometry::{Convolution, Planes, Tile, Way};
+pub use geometry::{Convolution, Planes, Way, WinogradTile};
 pub use lanes::{HalfLanes, LANES, Lanes, Pixel, Storage};
 pub use norm::{
     Affine, Beside, Moments, Slope, Sums, before_relu, before_relu_of_norm, join, means_of_pixels, moments,

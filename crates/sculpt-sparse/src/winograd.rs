@@ -12,7 +12,7 @@ mod transform;
 use crate::block::room;
 use crate::dispatch::for_this_processor;
 use crate::geometry::Padded;
-use crate::{Convolution, LANES, Lanes, Pixel, Planes, Tile};
+use crate::{Convolution, LANES, Lanes, Pixel, Planes, WinogradTile};
 use algorithm::{Algorithm, Four, Two};
 use multiply::multiply;
 use std::sync::OnceLock;
@@ -111,7 +111,7 @@ fn turned(rows: usize, columns: usize, weight: &[f32]) -> Vec<f32> {
 /// A 3 × 3 convolution with a stride and a padding of 1, whose weights are all multiplied.
 #[derive(Clone, Debug)]
 pub(crate) struct Winograd {
-    tile: Tile,
+    tile: WinogradTile,
     forward: Transformed,
     /// Made when somebody goes back; of tiles of four with the other.
     backward: OnceLock<Transformed>,
@@ -129,7 +129,7 @@ pub(crate) struct Room {
 
 impl Winograd {
     /// Whether a convolution of such images can be computed so.
-    pub(crate) fn fits(convolution: Convolution, input: Planes, tile: Tile) -> bool {
+    pub(crate) fn fits(convolution: Convolution, input: Planes, tile: WinogradTile) -> bool {
         let Convolution {
             n_out,
             kernel,
@@ -146,11 +146,11 @@ impl Winograd {
     }
 
     /// Of `values` `[n_out, n_in, 3, 3]`.
-    pub(crate) fn new(tile: Tile, n_out: usize, n_in: usize, values: &[f32]) -> Self {
+    pub(crate) fn new(tile: WinogradTile, n_out: usize, n_in: usize, values: &[f32]) -> Self {
         let (forward, backward) = match tile {
-            Tile::Two => (Transformed::new::<Two>(n_out, n_in, values), OnceLock::new()),
+            WinogradTile::Two => (Transformed::new::<Two>(n_out, n_in, values), OnceLock::new()),
             // Of other points the turned one is no other order of it.
-            Tile::Four => {
+            WinogradTile::Four => {
                 let turned = turned(n_out, n_in, values);
                 let backward = Transformed::new::<Four>(n_in, n_out, &turned);
                 (
@@ -167,7 +167,7 @@ impl Winograd {
     }
 
     #[cfg(test)]
-    pub(crate) fn tile(&self) -> Tile {
+    pub(crate) fn tile(&self) -> WinogradTile {
         self.tile
     }
 
@@ -206,8 +206,8 @@ impl Winograd {
         room: &mut Room,
     ) {
         match self.tile {
-            Tile::Two => convolve::<Two, P>(weight, x, padded, y, add, room),
-            Tile::Four => convolve::<Four, P>(weight, x, padded, y, add, room),
+            WinogradTile::Two => convolve::<Two, P>(weight, x, padded, y, add, room),
+            WinogradTile::Four => convolve::<Four, P>(weight, x, padded, y, add, room),
         }
     }
 
@@ -223,11 +223,11 @@ impl Winograd {
         let Transformed { rows, columns, .. } = self.forward;
         let size = [rows, columns];
         match self.tile {
-            Tile::Two => {
+            WinogradTile::Two => {
                 products::<Two>([x, g], padded, room);
                 pick::<Two>(&room.sums, size, places, &mut room.strip, at_weight);
             }
-            Tile::Four => {
+            WinogradTile::Four => {
                 products::<Four>([x, g], padded, room);
                 pick::<Four>(&room.sums, size, places, &mut room.strip, at_weight);
             }

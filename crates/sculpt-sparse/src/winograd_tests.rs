@@ -4,7 +4,7 @@
 use super::{block, by_definition, inner, planes, stream, whole};
 use crate::{
     Convolution, HalfLanes, Input, InputGradient, LANES, Lanes, OutputGradient, Pixel, Planes, Scratch,
-    Slope, Storage, Tile, Way, Weight,
+    Slope, Storage, Way, Weight, WinogradTile,
 };
 use proptest::prelude::*;
 use sculpt_random::Stream;
@@ -17,7 +17,10 @@ const CONVOLUTION: Convolution = Convolution {
 };
 
 /// Each with the side of what a tile makes.
-const WAYS: [(Way, usize); 2] = [(Way::Winograd(Tile::Two), 2), (Way::Winograd(Tile::Four), 4)];
+const WAYS: [(Way, usize); 2] = [
+    (Way::Winograd(WinogradTile::Two), 2),
+    (Way::Winograd(WinogradTile::Four), 4),
+];
 
 /// A scratch that has computed with larger images and more channels, all of which were no numbers.
 fn used_scratch(way: Way) -> Scratch {
@@ -53,7 +56,7 @@ fn used_scratch(way: Way) -> Scratch {
 /// The same number, or of tiles of 4 × 4 pixels so near as rounding is to a number of this `size`.
 #[track_caller]
 fn assert_same(way: Way, found: f64, expected: f64, size: f64) {
-    let most = if way == Way::Winograd(Tile::Two) {
+    let most = if way == Way::Winograd(WinogradTile::Two) {
         0.0
     } else {
         1e-5 * size
@@ -260,8 +263,8 @@ proptest! {
 #[test]
 fn rounding_stays_small() {
     for (way, units) in [
-        (Way::Winograd(Tile::Two), 20.0),
-        (Way::Winograd(Tile::Four), 200.0),
+        (Way::Winograd(WinogradTile::Two), 20.0),
+        (Way::Winograd(WinogradTile::Four), 200.0),
     ] {
         check_rounding(way, units);
     }
@@ -348,7 +351,7 @@ fn work_is_what_the_faster_way_takes() {
     ] {
         let (way, limit_here) = convolution.fastest(input, 1.0, Storage::F32);
         assert!(
-            (limit_here - limit).abs() < 1e-12 && way == Way::Winograd(Tile::Two),
+            (limit_here - limit).abs() < 1e-12 && way == Way::Winograd(WinogradTile::Two),
             "{input:?}"
         );
         assert_eq!(convolution.fastest(input, 0.1, Storage::F32), (Way::Kept, 0.1));
@@ -357,12 +360,12 @@ fn work_is_what_the_faster_way_takes() {
     }
     // Of bfloat16 in larger tiles, where sides are multiples of four and two tiles are multiplied at once.
     for ((convolution, input), tile, limit) in [
-        (of(16, 64, 8, 8), Tile::Four, 0.42),
-        (of(48, 32, 8, 8), Tile::Four, 0.27),
-        (of(512, 64, 12, 4), Tile::Four, 0.2 * 4.0 / 3.0),
-        (of(64, 64, 4, 4), Tile::Two, 0.32),
-        (of(64, 64, 6, 8), Tile::Two, 0.32),
-        (of(16, 16, 10, 12), Tile::Two, 0.55),
+        (of(16, 64, 8, 8), WinogradTile::Four, 0.42),
+        (of(48, 32, 8, 8), WinogradTile::Four, 0.27),
+        (of(512, 64, 12, 4), WinogradTile::Four, 0.2 * 4.0 / 3.0),
+        (of(64, 64, 4, 4), WinogradTile::Two, 0.32),
+        (of(64, 64, 6, 8), WinogradTile::Two, 0.32),
+        (of(16, 16, 10, 12), WinogradTile::Two, 0.55),
     ] {
         let (way, limit_here) = convolution.fastest(input, 1.0, Storage::Bf16);
         assert_eq!(way, Way::Winograd(tile), "{input:?}");

@@ -149,11 +149,13 @@ pub(crate) fn drawings(session: &OwnSession) -> Vec<(String, Drawing)> {
 
 /// Compares with the published frames.
 fn check(words: &Words, global: &Global) -> anyhow::Result<()> {
-    if words.selection.are_given() || words.against.is_some() {
-        return Err(BadUsage(
-            "--check recomputes drawings as the suite remembers them: give its name, and a VIEW, or --as, for some of them"
-                .to_owned(),
-        )
+    let mut given = words.selection.given();
+    given.extend(words.against.as_ref().map(|_| "--against"));
+    if !given.is_empty() {
+        return Err(BadUsage(format!(
+            "--check takes no {}: it recomputes drawings as the suite remembers them; a VIEW, or --as, names some of them",
+            given.join(", ")
+        ))
         .into());
     }
     let session = own::find(&words.suite, global)?.session(&words.data, global)?;

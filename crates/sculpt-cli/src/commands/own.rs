@@ -60,11 +60,17 @@ impl SelectionWords {
         })
     }
 
-    pub(crate) fn are_given(&self) -> bool {
-        self.x.is_some()
-            || ![&self.by, &self.nodes, &self.only]
-                .iter()
-                .all(|words| words.is_empty())
+    /// The flags that stand in the command.
+    pub(crate) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--x", self.x.is_some()),
+            ("--by", !self.by.is_empty()),
+            ("--nodes", !self.nodes.is_empty()),
+            ("--only", !self.only.is_empty()),
+        ];
+        all.into_iter()
+            .filter_map(|(flag, is_given)| is_given.then_some(flag))
+            .collect()
     }
 }
 

@@ -52,7 +52,21 @@ fn of_file(path: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<We
             .for_each(|line| printing::note(&printing::plain(line))),
         None => check_unnamed(path, model)?,
     }
+    // As many tensors of the same names may be of a network that computes something else.
+    if let Some(stated) = stated(path).filter(|stated| stated != model) {
+        printing::note(&format!(
+            "{}: its metadata say that it is of {}; read as {}, whose tensors have the same names and shapes",
+            path.display(),
+            flags(&stated),
+            flags(model)
+        ));
+    }
     Ok(weights)
+}
+
+/// The network that a checkpoint of ours says it is of.
+fn stated(path: &Path) -> Option<ModelSpec> {
+    model_of(path, &read_meta(path).ok()?).ok()
 }
 
 /// How a file was read, and with `--verbose` what of it was not.
@@ -82,8 +96,7 @@ fn hint(path: &Path, model: &ModelSpec, error: &CheckpointError) -> Option<Strin
     let CheckpointError::Invalid { fault, .. } = error else {
         return None;
     };
-    let stated = read_meta(path).ok().and_then(|meta| model_of(path, &meta).ok());
-    if let Some(stated) = stated.filter(|stated| stated != model) {
+    if let Some(stated) = stated(path).filter(|stated| stated != model) {
         return Some(format!("the file is of {}", flags(&stated)));
     }
     match fault.kind() {

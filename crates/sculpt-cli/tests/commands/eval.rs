@@ -1,5 +1,7 @@
 use crate::*;
-use sculpt_checkpoints::{TensorData, read_tensors, write_published, write_state_dict, write_tensors};
+use sculpt_checkpoints::{
+    Meta, TensorData, read_tensors, write_checkpoint, write_published, write_state_dict, write_tensors,
+};
 use sculpt_models::ModelSpec;
 
 /// Loss and accuracy follow from the logits that `--out` writes, by the definition: mean of
@@ -33,6 +35,30 @@ fn loss_and_accuracy_are_those_of_the_logits() {
     assert_eq!(report["n"], 7);
     let line = ok(&folder, &format!("eval {TINY} --weights w --probe p"));
     assert!(line.starts_with("loss ") && line.ends_with(" of 7)\n"), "{line}");
+}
+
+/// Tensors of the same names may be of a network that computes something else: whoever evaluates them as another is told.
+#[test]
+fn weights_of_another_network_are_told() {
+    let folder = Folder::new();
+    let (state, _) = write_tiny(&folder.join("own"));
+    let other = ModelSpec::exported(&crate::network::goldens().join("mlp.pt")).unwrap();
+    let described = serde_json::to_value(&other).unwrap();
+    let meta = Meta::new(None, described, Some(0.5), 0, &state.mask);
+    write_checkpoint(&folder.join("other"), &tiny().layout(), &state, &meta).unwrap();
+    write_probe(&folder.join("p"), 7);
+    let run = |weights: &str| {
+        let output = sculpt(&folder, &format!("eval {TINY} --weights {weights} --probe p"));
+        assert!(output.status.success());
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (own, other_said) = (run("own"), run("other"));
+    assert_eq!((own.0, own.1.as_str()), (other_said.0, ""));
+    let said = format!(
+        "other: its metadata say that it is of --network FILE ({other}, SHA-256 {}); read as {TINY}, whose tensors have the same names and shapes\n",
+        other.network_sha256().unwrap()
+    );
+    assert_eq!(other_said.1, said);
 }
 
 /// 1,201 images go through in three batches; each image's logits are those that it has alone in a probe of 1.

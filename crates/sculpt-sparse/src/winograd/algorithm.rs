@@ -1,5 +1,6 @@
 //! The matrices of Winograd's algorithms, each for one row or column at a time.
 
+use crate::WinogradTile;
 use crate::registers::Registers;
 use std::ops::IndexMut;
 
@@ -17,10 +18,11 @@ impl<T: Copy, const N: usize> Line<T> for [T; N] {
 
 /// `F(m × m, 3 × 3)`: of m + 2 rows and columns of pixels m are made (Lavin and Gray 2016, §4).
 pub(super) trait Algorithm {
+    const TILE: WinogradTile;
     /// m.
-    const MADE: usize;
+    const MADE: usize = Self::TILE.side();
     /// m + 2.
-    const SIDE: usize;
+    const SIDE: usize = Self::MADE + 2;
     /// Of a transformed tile.
     const PLACES: usize = Self::SIDE * Self::SIDE;
 
@@ -49,8 +51,7 @@ pub(super) trait Algorithm {
 pub(super) struct Two;
 
 impl Algorithm for Two {
-    const MADE: usize = 2;
-    const SIDE: usize = 4;
+    const TILE: WinogradTile = WinogradTile::Two;
     type Made<T: Copy> = [T; 2];
     type Side<T: Copy> = [T; 4];
 
@@ -108,8 +109,7 @@ impl Algorithm for Two {
 pub(super) struct Four;
 
 impl Algorithm for Four {
-    const MADE: usize = 4;
-    const SIDE: usize = 6;
+    const TILE: WinogradTile = WinogradTile::Four;
     type Made<T: Copy> = [T; 4];
     type Side<T: Copy> = [T; 6];
 
