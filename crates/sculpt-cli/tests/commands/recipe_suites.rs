@@ -266,7 +266,7 @@ fn a_recipe_is_published_and_fetched() {
     assert!(ok(&folder, "draw --check --suite mine").contains("signs: 6 rows equal"));
     let of_view = ok(&folder, "draw signs --check --suite mine");
     let line = "draw --check --suite mine --x density --only density=0.1";
-    refused(&folder, line, "--check takes no --x, --only");
+    refused(&folder, line, 2, &["--check takes no --x, --only"]);
     assert!(
         of_view.contains("signs: 6 rows") && of_view.contains("again: 6 rows"),
         "{of_view}"
