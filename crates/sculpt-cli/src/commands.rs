@@ -9,6 +9,7 @@ pub(crate) mod compare;
 pub(crate) mod connect;
 pub(crate) mod contrasts;
 pub(crate) mod data;
+mod data_probe;
 pub(crate) mod differences;
 pub(crate) mod draw;
 pub(crate) mod eval;

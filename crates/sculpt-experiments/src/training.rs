@@ -9,7 +9,7 @@ use crate::recorder::Recorder;
 use crate::run::Work;
 use crate::together::{Follower, lost};
 use crate::{Ended, ExperimentError, LabelNoise, Runner, Train, memory};
-use sculpt_datasets::{DataPart, Loading};
+use sculpt_datasets::{DataPart, Dataset, Loading};
 use sculpt_label_noise::corrupt;
 use sculpt_network::Network;
 use sculpt_random::Seed;
@@ -44,18 +44,10 @@ impl Runner<'_> {
             ..
         } = self.read_parent(work, &train.from)?;
         let dataset = &*self.dataset(&train.data)?;
-        let examples = match train.data.train_images {
-            None => dataset.train.clone(),
-            Some(n) => dataset.train.cut(n as usize)?,
-        };
-        let (height, width) = examples.size();
+        let (height, width) = dataset.train.size();
         let image = [3, height as u32, width as u32];
         model.check_image(image)?;
-        let (training, _validation) = train.split.indices(examples.len(), Seed(train.seed))?;
-        let mut examples = examples.select(&training);
-        if let Some(noise) = &train.label_noise {
-            examples = noisy(&examples, noise, dataset.n_classes)?;
-        }
+        let examples = train.examples(dataset)?;
         let processes = self.processes();
         let division = Division {
             batch_norm: train.batch_norm,
@@ -183,6 +175,26 @@ impl Runner<'_> {
                 work.left_out.extend(left_out);
                 Ok(Ended::Done)
             }
+        }
+    }
+}
+
+impl Train {
+    /// What of its data it is trained on, un-augmented: the images that it takes of them, without those held out, with the labels that
+    /// label noise leaves.
+    ///
+    /// # Errors
+    /// Fewer images than it takes, or than it holds out; label noise that these labels cannot have.
+    pub fn examples(&self, dataset: &Dataset) -> Result<DataPart, ExperimentError> {
+        let examples = match self.data.train_images {
+            None => dataset.train.clone(),
+            Some(n) => dataset.train.cut(n as usize)?,
+        };
+        let (training, _validation) = self.split.indices(examples.len(), Seed(self.seed))?;
+        let examples = examples.select(&training);
+        match &self.label_noise {
+            None => Ok(examples),
+            Some(noise) => noisy(&examples, noise, dataset.n_classes),
         }
     }
 }

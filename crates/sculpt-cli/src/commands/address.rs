@@ -23,10 +23,7 @@ impl Input {
     /// A file of that name wins; else the word is an address where it looks like one.
     pub(crate) fn of(word: &Path, global: &Global) -> anyhow::Result<Self> {
         let text = word.to_str().unwrap_or_default();
-        let (prefix, _) = split(text);
-        let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        let is_address = (LEAST_DIGITS..=64).contains(&prefix.len()) && prefix.bytes().all(is_hex);
-        if word.exists() || !is_address {
+        if word.exists() || !is_address(text) {
             return Ok(Self::File(word.to_owned()));
         }
         let store = places::store(global);
@@ -42,6 +39,13 @@ impl Input {
         };
         model_of(path, &read_meta(path).ok()?).ok()
     }
+}
+
+/// Whether a word looks like an id, or how one begins.
+pub(crate) fn is_address(text: &str) -> bool {
+    let (prefix, _) = split(text);
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (LEAST_DIGITS..=64).contains(&prefix.len()) && prefix.bytes().all(is_hex)
 }
 
 /// The node of an address, and the epoch if it names one.

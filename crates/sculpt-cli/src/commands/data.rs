@@ -1,6 +1,6 @@
-//! `sculpt data`: published data sets, fetched with checksum; `pack.rs` packs pictures.
+//! `sculpt data`: published data sets, fetched with checksum; `pack.rs` packs pictures, `data_probe.rs` hands images to single commands.
 
-use crate::commands::pack;
+use crate::commands::{data_probe, pack};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{Context, bail};
@@ -24,6 +24,8 @@ enum What {
     Get(Get),
     /// Put pictures into few large files, at the size that training reads; goes on where it was stopped
     Pack(pack::Words),
+    /// Write images and labels as `eval`, `hessian`, `mask` and `connect` take them: a probe
+    Probe(data_probe::Words),
 }
 
 #[derive(Args)]
@@ -46,6 +48,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     match &words.what {
         What::Get(get) => run_get(get, global),
         What::Pack(words) => pack::run(words),
+        What::Probe(words) => data_probe::run(words, global),
     }
 }
 

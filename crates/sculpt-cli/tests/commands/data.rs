@@ -1,4 +1,5 @@
 use crate::*;
+use sculpt_checkpoints::read_tensors;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
@@ -156,5 +157,118 @@ fn a_recipe_trains_on_files_of_ones_own() {
     refuse(
         &format!("{{ name = \"demo\", {} }}", own.replace("0.2470", "0.0")),
         &["std 0 is not in (0, 1]"],
+    );
+}
+
+/// Images, by their shape and numbers, and labels.
+fn read_probe(folder: &Folder, name: &str) -> (Vec<usize>, Vec<f32>, Vec<i64>) {
+    let mut file = read_tensors(&folder.join(name)).unwrap();
+    let ((shape, images), (_, labels)) = (
+        file.take_f32("images").unwrap(),
+        file.take_integers("labels").unwrap(),
+    );
+    file.finish().unwrap();
+    (shape, images, labels)
+}
+
+/// Two pixels of a small folder by hand; every third image of it.
+#[test]
+fn probes_of_a_data_set_are_its_images_normalised() {
+    let folder = Folder::new();
+    write_small(&folder.join("d/cifar-10-batches-bin"), 12);
+    let said = ok(&folder, "data probe cifar10 --data d --images 4 --out p");
+    assert_eq!(
+        said,
+        "p: 4 images of 3 x 32 x 32, of the test images of files in the layout of CIFAR-10\n"
+    );
+    let (shape, images, labels) = read_probe(&folder, "p");
+    assert_eq!((shape, labels), (vec![4, 3, 32, 32], vec![0, 3, 6, 9]));
+    // CIFAR-10's means and deviations, red of the first image and blue of the second.
+    let normalised = |byte: f64, mean: f64, std: f64| ((byte / 255.0 - mean) / std) as f32;
+    assert!((images[0] - normalised(0.0, 0.4914, 0.2470)).abs() < 1e-6);
+    assert!((images[3072 + 2048] - normalised(111.0, 0.4465, 0.2616)).abs() < 1e-6);
+    let all = ok(
+        &folder,
+        "data probe CIFAR-10 --data d --data-name mine --part train --out p",
+    );
+    assert_eq!(
+        all,
+        "p: 60 images of 3 x 32 x 32, of the training images of mine\n"
+    );
+    for (line, code, says) in [
+        (
+            "data probe cifar10 --data d --images 13 --out p",
+            1,
+            "--images 13: there are 12",
+        ),
+        ("data probe cifar10 --out p", 1, "data get cifar10"),
+        ("data probe mnist --out p", 2, "\"mnist\" is no data set"),
+        ("data probe 0123 --out p", 1, "0 nodes"),
+    ] {
+        refused(&folder, line, code, &[says]);
+    }
+}
+
+/// Of the test images of a node a state's accuracy is the one that was recorded, to the image; of those it was trained on, labels are the wrong ones.
+#[test]
+fn probes_of_a_node_are_what_it_saw() {
+    let folder = Folder::new();
+    let recipe = r#"
+threads = 1
+[[node]]
+name = "init"
+kind = "init"
+model = { name = "resnet8", classes = 10, width = 2 }
+rule = "kaiming-normal-fan-in"
+seed = 7
+draw = 0
+[[node]]
+name = "trained"
+kind = "train"
+from = "init"
+data = { name = "demo", train_images = 64, average_pool = 2 }
+split = "all"
+label_noise = { rate = 0.5, rule = "derange", seed = 3 }
+augmentation = "none"
+drop_last = false
+schedule = "step-warmup"
+lr = 0.1
+epochs = 1
+batch = 32
+momentum = 0.9
+weight_decay = 1e-4
+precision = "f32"
+seed = 1
+"#;
+    std::fs::write(folder.join("r.toml"), recipe).unwrap();
+    ok(&folder, "run r.toml");
+    let nodes = ok(&folder, "ls");
+    let id = |kind: &str| {
+        let line = nodes.lines().find(|line| line.contains(kind)).unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    let trained = id(" train ");
+    let line = format!("data probe {trained} --out p");
+    assert!(ok(&folder, &line).ends_with(&format!("of the test images of node {trained}\n")));
+    let measured = json(&folder, &format!("eval --weights {trained} --probe p"));
+    let shown = json(&folder, &format!("show {trained}"));
+    let recorded = &shown["metrics"][0];
+    assert_eq!(measured["accuracy"], recorded["test_accuracy"]);
+    let near = |of: &serde_json::Value| of.as_f64().unwrap();
+    assert!((near(&measured["loss"]) - near(&recorded["test_loss"])).abs() < 1e-6);
+
+    ok(&folder, &format!("data probe {trained} --part train --out wrong"));
+    let (shape, _, wrong) = read_probe(&folder, "wrong");
+    assert_eq!(shape, [64, 3, 8, 8]);
+    ok(&folder, "data probe demo --part train --out right");
+    let (whole, _, right) = read_probe(&folder, "right");
+    assert_eq!(whole[1..], [3, 16, 16]);
+    let n_wrong = wrong.iter().zip(&right).filter(|(a, b)| a != b).count();
+    assert_eq!(n_wrong, 32);
+    refused(
+        &folder,
+        &format!("data probe {} --out p", id(" init ")),
+        1,
+        &["does not train", "kind init"],
     );
 }

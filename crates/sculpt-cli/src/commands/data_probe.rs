@@ -1,0 +1,169 @@
+//! `sculpt data probe`: images of a data set, or of what a node was trained on, as a probe of single commands.
+
+use crate::commands::address;
+use crate::commands::preset::DataWords;
+use crate::words::{BadUsage, Global};
+use crate::{places, printing};
+use anyhow::{bail, ensure};
+use clap::{Args, ValueEnum};
+use sculpt_checkpoints::{TensorData, write_tensors};
+use sculpt_datasets::{ALL, DEMO_A, DataPart, DataSpec, Dataset};
+use sculpt_experiments::{DataFolder, Node, Train, counted, evaluation_set};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use tch::{Device, Tensor};
+
+/// The file has tensors `images` F32 [n, 3, h, w], not augmented and normalised as networks of these data see them, and `labels`
+/// I64 [n]. Of a node's id, images are those that it was trained on, or its test images: as few pixels, as few classes, and of training images
+/// with the labels that label noise left.
+#[derive(Args)]
+pub(crate) struct Words {
+    /// cifar10, cifar100, imagenet, demo, the name of another data set in recipes, or the id of a node that trains
+    #[arg(value_name = "DATA|ID")]
+    what: String,
+    /// File to write: safetensors
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Which of its images
+    #[arg(long, value_name = "PART", value_enum, default_value_t = Part::Test)]
+    part: Part,
+    /// Only this many of them, spread evenly over all
+    #[arg(long, value_name = "N")]
+    images: Option<NonZeroU32>,
+    #[command(flatten)]
+    data: DataWords,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Part {
+    /// Those that accuracies are measured on
+    Test,
+    /// Those that networks are trained on
+    Train,
+}
+
+/// Bytes of images at most: readers of a probe hold all of it.
+const MOST: u64 = 8 << 30;
+
+pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
+    places::spare_inputs(("--out", &words.out), [])?;
+    let folder = words.data.folder(global, 1)?;
+    let (dataset, train) = match spec(&words.what) {
+        Some(spec) => (of_spec(spec, folder)?, None),
+        None => {
+            let train = trained(&words.what, global)?;
+            (folder.load(&train.data)?, Some(train))
+        }
+    };
+    let whole = match (words.part, &train) {
+        (Part::Test, _) => dataset.test.clone(),
+        (Part::Train, None) => dataset.train.clone(),
+        (Part::Train, Some(train)) => train.examples(&dataset)?,
+    };
+    let part = match words.images {
+        None => whole,
+        Some(n) => spread(&whole, n)?,
+    };
+    let (height, width) = part.size();
+    let bytes = part.len() as u64 * 12 * height as u64 * width as u64;
+    ensure!(
+        bytes <= MOST,
+        "{} of {height} x {width} pixels are {:.0} GiB, and a probe is held in memory as a whole: --images N takes fewer",
+        counted(part.len(), "image"),
+        bytes as f64 / f64::from(1 << 30)
+    );
+    let set = evaluation_set(&dataset, &part, Device::Cpu)?;
+    let (images, labels) = set.first(part.len())?;
+    for left_out in set.left_out() {
+        printing::warning(&format!("left out: {left_out}"));
+    }
+    let shape: Vec<usize> = images.size().iter().map(|&dim| dim as usize).collect();
+    let tensors = [
+        (
+            "images",
+            TensorData::F32(shape.clone(), Vec::try_from(images.contiguous().view(-1))?),
+        ),
+        (
+            "labels",
+            TensorData::I64(vec![shape[0]], Vec::<i64>::try_from(&labels as &Tensor)?),
+        ),
+    ];
+    write_tensors(&words.out, &tensors, None)?;
+    let what = match words.part {
+        Part::Test => "test",
+        Part::Train => "training",
+    };
+    printing::line(&format!(
+        "{}: {} of {} x {} x {}, of the {what} images of {}",
+        words.out.display(),
+        counted(shape[0], "image"),
+        shape[1],
+        shape[2],
+        shape[3],
+        match (&train, &words.data.data_name) {
+            (Some(_), _) => format!("node {}", words.what),
+            (None, Some(name)) => name.clone(),
+            (None, None) => title(&dataset),
+        }
+    ));
+    Ok(())
+}
+
+/// What may be called as the original is.
+fn title(dataset: &Dataset) -> String {
+    let spec = dataset.spec;
+    match spec.digest {
+        Some(digest) if digest != dataset.digest() => format!("files in the layout of {}", spec.title),
+        Some(_) | None => spec.title.to_owned(),
+    }
+}
+
+/// A data set by the word of `data get`, by its key or as recipes call it.
+fn spec(word: &str) -> Option<&'static DataSpec> {
+    if word == "demo" {
+        return Some(&DEMO_A);
+    }
+    let is_called = |spec: &&&DataSpec| spec.word() == Some(word) || spec.key.eq_ignore_ascii_case(word);
+    ALL.iter().find(is_called).copied()
+}
+
+/// Records are read whoever made them: nobody's accuracy on them gets a title here.
+fn of_spec(spec: &'static DataSpec, folder: DataFolder) -> anyhow::Result<Dataset> {
+    match &folder.folder {
+        Some(records) if folder.pictures.is_none() => Ok(spec.open(Some(records))?),
+        _ => Ok(folder.load(&folder.find(spec)?.0)?),
+    }
+}
+
+fn trained(word: &str, global: &Global) -> anyhow::Result<Train> {
+    let known = || {
+        let keys = ALL.map(|spec| format!("{:?}", spec.key));
+        format!("demo, {}", keys.join(", "))
+    };
+    let store = places::store(global);
+    if !address::is_address(word) {
+        let text = format!("{word:?} is no data set, and no node's id; there are {}", known());
+        return Err(BadUsage(text).into());
+    }
+    let (id, _) = address::find(&store, word)?;
+    match store.node(&id) {
+        Some(Node::Train(train)) => Ok(train),
+        Some(other) => bail!(
+            "node {} does not train, it is of kind {}: the id of one that trains names data",
+            id.short(),
+            other.kind()
+        ),
+        None => bail!(
+            "node {} has no description that can be read; `sculpt verify` says more",
+            id.short()
+        ),
+    }
+}
+
+/// As many of them, evenly over all.
+fn spread(part: &DataPart, n: NonZeroU32) -> anyhow::Result<DataPart> {
+    let (n, all) = (u64::from(n.get()), part.len() as u64);
+    ensure!(n <= all, "--images {n}: there are {all}");
+    let places: Vec<u32> = (0..n).map(|i| (i * all / n) as u32).collect();
+    Ok(part.select(&places))
+}
