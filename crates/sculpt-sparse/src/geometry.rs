@@ -112,7 +112,7 @@ impl Convolution {
     }
 
     /// What a tile takes to be transformed weighs less the more channels it is multiplied for: with AVX-512 and with AVX2 within a tenth of each other (of
-    /// two pixels; of four measured with AVX-512 alone, against those). Tiles are multiplied two by two.
+    /// two pixels; of four it is 1.2 to 1.6 times as fast as those with AVX-512, 1.35 to 1.55 with AVX2, and of 8 channels no slower). Tiles are multiplied two by two.
     fn work_of_winograd(&self, input: Planes, tile: WinogradTile) -> f64 {
         if !Winograd::fits(*self, input, tile) {
             return 1.0;
