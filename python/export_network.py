@@ -966,8 +966,22 @@ def find(text):
     else:
         found = importlib.import_module(where)
     for part in name.split("."):
+        if not hasattr(found, part):
+            raise Refused(f"there is no {part} in {getattr(found, '__name__', where)}")
         found = getattr(found, part)
     return found
+
+
+def made(network, arguments):
+    """The module that `network` names, or makes of `arguments`, a JSON object."""
+    module = find(network)
+    if isinstance(module, nn.Module):
+        return module
+    try:
+        arguments = json.loads(arguments)
+        return module(**arguments)
+    except (TypeError, ValueError) as error:
+        raise Refused(f"cannot be made of --arguments '{arguments}': {error}") from error
 
 
 def main():
@@ -982,10 +996,7 @@ def main():
     words = parser.parse_args()
     torch.manual_seed(0)
     try:
-        module = find(words.network)
-        if not isinstance(module, nn.Module):
-            module = module(**json.loads(words.arguments))
-        described = export(module, torch.zeros(1, *words.image), words.out, words.title)
+        described = export(made(words.network, words.arguments), torch.zeros(1, *words.image), words.out, words.title)
     except Refused as error:
         sys.exit(f"{words.network}: {error}")
     for note in described["notes"]:

@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from export_network import Refused, export  # noqa: E402
+from export_network import Refused, export, made  # noqa: E402
 
 IMAGES = torch.zeros(1, 3, 8, 8)
 
@@ -64,6 +64,16 @@ class Refusals(unittest.TestCase):
             self.assertFalse(list(Path(folder).iterdir()), "nothing is written")
         for part in says:
             self.assertIn(part, str(caught.exception))
+
+    def test_what_makes_no_module(self):
+        for network, arguments, says in (
+            ("torch.nn:Linaer", "{}", "there is no Linaer in torch.nn"),
+            ("torch.nn:Linear", '{"in_features": 3}', "out_features"),
+            ("torch.nn:Linear", "[", "cannot be made of --arguments '['"),
+        ):
+            with self.assertRaises(Refused) as caught:
+                made(network, arguments)
+            self.assertIn(says, str(caught.exception))
 
     def test_control_flow_by_values(self):
         branch = Wrapped(lambda self, x: self.head(x.flatten(1) if x.mean() > 0 else -x.flatten(1)))

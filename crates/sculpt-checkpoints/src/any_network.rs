@@ -20,7 +20,7 @@ use std::path::Path;
 /// ([`Layout::builder`]) and call [`read_weights`](crate::read_weights).
 ///
 /// # Errors
-/// A file that is none of tensors, or broken; one without a tensor of real numbers; a published checkpoint, which names none.
+/// A file that is none of tensors, or broken; one without a tensor of real numbers, or of masks alone; a published checkpoint, which names none.
 pub fn read_layout(path: &Path) -> Result<Layout, CheckpointError> {
     archive::read(path, |archive, faults| {
         Ok(tensors_of(archive, faults).and_then(|tensors| layout_of(&tensors, faults)))
@@ -97,6 +97,10 @@ enum Kept {
 fn tensors_of(archive: &Archive, faults: &mut Vec<Fault>) -> Option<Vec<Tensor>> {
     if flavour(archive) == Flavour::Published {
         faults.push(Fault::NoNames);
+        return None;
+    }
+    if flavour(archive) == Flavour::Mask {
+        faults.push(Fault::OnlyMasks);
         return None;
     }
     let names: BTreeSet<&str> = archive
@@ -249,6 +253,18 @@ mod tests {
         assert_eq!(layout.param("fc.weight").unwrap().range(), 1..4);
         assert_eq!(weights.theta, [1.0, 1.0, 0.0, 3.0]);
         assert_eq!(weights.mask, Some(Mask::from_bools(vec![true, false, true])));
+        HandMade::default()
+            .add_f32("fc.weight_mask", &[1, 3], &[1.0, 0.0, 1.0])
+            .write(&path);
+        for error in [
+            read_any_weights(&path).unwrap_err(),
+            crate::read_weights(&path, &layout).unwrap_err(),
+        ] {
+            assert!(
+                error.to_string().ends_with("holds masks alone, and no weights"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -232,6 +232,12 @@ pub enum Fault {
     /// Weights in one tensor, where the names of tensors are asked for.
     #[error("is a published checkpoint, which names no tensors: it is read with the layout of its network")]
     NoNames,
+    /// Masks, where weights are asked for.
+    #[error("holds masks alone, and no weights")]
+    OnlyMasks,
+    /// A network of the user's own, where weights are asked for.
+    #[error("is a network that export_network.py made, and holds no weights: --network takes it")]
+    Network,
     /// A file of nothing else than words and numbers.
     #[error("there is no tensor of real numbers in it")]
     NoTensors,

@@ -61,7 +61,7 @@ impl Fault {
             | Fault::TorchCompressed { .. }
             | Fault::TorchRepeats { .. }
             | Fault::TorchTensor { .. } => FaultKind::Torch,
-            Fault::TorchKind { .. } | Fault::TorchObject { .. } => FaultKind::TorchKind,
+            Fault::TorchKind { .. } | Fault::TorchObject { .. } | Fault::Network => FaultKind::TorchKind,
             Fault::HeaderJson { .. }
             | Fault::NameTwice { .. }
             | Fault::ReservedName { .. }
@@ -72,7 +72,7 @@ impl Fault {
             }
             Fault::Missing { .. } | Fault::NoTensors => FaultKind::MissingTensor,
             Fault::Extra { .. } => FaultKind::ExtraTensor,
-            Fault::NoDialect(_) | Fault::NoNames => FaultKind::Names,
+            Fault::NoDialect(_) | Fault::NoNames | Fault::OnlyMasks => FaultKind::Names,
             Fault::NegativeVariance { .. } => FaultKind::NegativeVariance,
             Fault::UnknownType { .. } | Fault::WrongType { .. } => FaultKind::Type,
             Fault::WrongShape { .. } | Fault::WrongLength { .. } => FaultKind::Shape,
@@ -111,6 +111,8 @@ impl Fault {
             Fault::NotAFile
             | Fault::NoNames
             | Fault::NoTensors
+            | Fault::OnlyMasks
+            | Fault::Network
             | Fault::TooMany { .. }
             | Fault::TooLong { .. }
             | Fault::Holes { .. }

@@ -61,7 +61,11 @@ pub(crate) fn inspect(
     );
     // One name too many or too few says itself what is wrong.
     let misfit = misfit.filter(|misfit| misfit.missing.len() + misfit.extra.len() > 1);
-    faults.extend(misfit.map(Fault::NoDialect));
+    let is_masks = flavour(archive) == Flavour::Mask;
+    faults.extend(misfit.map(|misfit| match is_masks {
+        true => Fault::OnlyMasks,
+        false => Fault::NoDialect(misfit),
+    }));
     for name in &names.form.ignored {
         archive.take_any(name);
     }

@@ -85,6 +85,10 @@ impl std::error::Error for Misfit {}
 
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.n_common == 0 && self.extra.is_empty() {
+            let some = some_of(&self.missing);
+            return write!(f, "holds no tensor, where this network has {some}");
+        }
         if self.n_common == 0 {
             return write!(
                 f,

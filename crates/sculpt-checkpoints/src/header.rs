@@ -45,6 +45,18 @@ impl Start {
         matches!(self.parts(), Some((length, Some(b'{'))) if length <= HEADER_LIMIT)
     }
 
+    /// What a text is that somebody takes for tensors.
+    fn text(&self) -> Option<&'static str> {
+        if self.0.starts_with(b"version h") {
+            return Some("it is what Git LFS leaves in the place of a file (`git lfs pull` fetches that)");
+        }
+        let is_text = self
+            .0
+            .iter()
+            .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+        is_text.then_some("it begins as a text does")
+    }
+
     /// The header's length and its first byte.
     fn parts(&self) -> Option<(u64, Option<u8>)> {
         let (length, rest) = self.0.split_first_chunk()?;
@@ -63,7 +75,9 @@ pub(crate) fn read_header(file: &mut File, n_file: u64) -> io::Result<Result<Hea
         return Ok(Err(Fault::NotSafetensors { why }));
     };
     if !start.is_safetensors() {
-        return Ok(Err(if length > HEADER_LIMIT {
+        return Ok(Err(if let Some(why) = start.text() {
+            Fault::NotSafetensors { why }
+        } else if length > HEADER_LIMIT {
             Fault::HeaderTooLong {
                 n_bytes: length,
                 limit: HEADER_LIMIT,

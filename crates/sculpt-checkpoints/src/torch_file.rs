@@ -98,8 +98,12 @@ pub(crate) fn entries(
 
 /// A zip file with a pickle of bearable length and numbers that are stored as they are.
 fn check_zip(file: &mut File) -> Result<(), Fault> {
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| broken(&error))?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| {
+        let message = format!("it is cut off, or damaged: {error}");
+        Fault::TorchBroken { message }
+    })?;
     let (mut n_pickles, mut is_script, mut is_program, mut is_numpy) = (0, false, false, false);
+    let mut is_network = false;
     let mut compressed = None;
     for i in 0..archive.len() {
         let entry = archive.by_index_raw(i).map_err(|error| broken(&error))?;
@@ -111,6 +115,7 @@ fn check_zip(file: &mut File) -> Result<(), Fault> {
         is_script |= last == "constants.pkl" || format!("/{folder}/").contains("/code/");
         is_program |= last == "archive_format";
         is_numpy |= last.ends_with(".npy");
+        is_network |= format!("/{name}").ends_with(NETWORK);
         if last == "data.pkl" {
             n_pickles += 1;
             if entry.size() > PICKLE_LIMIT.bytes {
@@ -120,7 +125,9 @@ fn check_zip(file: &mut File) -> Result<(), Fault> {
             compressed.get_or_insert(name.into_owned());
         }
     }
-    if is_script {
+    if is_network {
+        Err(Fault::Network)
+    } else if is_script {
         Err(TORCH_SCRIPT)
     } else if is_program {
         Err(EXPORTED_PROGRAM)
@@ -185,6 +192,9 @@ fn broken(error: &dyn std::error::Error) -> Fault {
     let message = error.to_string();
     Fault::TorchBroken { message }
 }
+
+/// What `export_network.py` writes into a program of its own.
+const NETWORK: &str = "/extra/sculpt.json";
 
 const TORCH_SCRIPT: Fault = Fault::TorchKind {
     what: "TorchScript programs",

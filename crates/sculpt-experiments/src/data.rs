@@ -234,7 +234,16 @@ fn missing(spec: &DataSpec, data: Option<&DataRef>) -> ExperimentError {
     }
 }
 
-/// How one comes by the data that a node names: the genuine ones, or somebody's own.
+impl DataRef {
+    /// How one comes by these data: the genuine ones, or somebody's own.
+    ///
+    /// # Errors
+    /// Data that the registry does not know.
+    pub fn how(&self) -> Result<String, ExperimentError> {
+        Ok(how(self.spec()?, self))
+    }
+}
+
 fn how(spec: &DataSpec, data: &DataRef) -> String {
     if spec.digest.is_none_or(|digest| digest == data.digest) {
         return spec.how();

@@ -182,6 +182,12 @@ impl Recipe {
         self.order.iter().map(|id| (id, &self.nodes[id]))
     }
 
+    /// Whether a node of it is of an exported network, whose file no published suite holds.
+    pub fn has_exported_network(&self) -> bool {
+        self.iter()
+            .any(|(_, entry)| entry.model.network_sha256().is_some())
+    }
+
     /// One node.
     pub fn get(&self, id: &NodeId) -> Option<&Entry> {
         self.nodes.get(id)

@@ -60,12 +60,14 @@ pub enum ReportError {
         available: String,
     },
     /// Two curves that cannot be paired.
-    #[error("{a:?} and {b:?} share no seed at any place: nothing can be compared")]
+    #[error("{a:?} and {b:?} share no seed at any place, and nothing can be compared: {places}")]
     NothingShared {
         /// The one.
         a: String,
         /// The other.
         b: String,
+        /// Where each stands, with which seeds.
+        places: String,
     },
     /// More curves than a picture tells apart.
     #[error(

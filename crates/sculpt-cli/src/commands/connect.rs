@@ -72,7 +72,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         printing::line(&format!("{alpha:>8.4} {loss:>11.6} {:>7.2} %", 100.0 * error));
     }
     printing::line(&format!(
-        "barrier {:.6} in loss, {:.2} points in error; above the chord {:.6}, {:.2} points",
+        "barrier {:.6} in loss, {:.2} points in error above the mean of the ends; above the straight line between them {:.6}, {:.2} points",
         curve.barrier_loss,
         100.0 * curve.barrier_error,
         curve.chord_loss,

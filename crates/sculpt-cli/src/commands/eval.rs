@@ -2,7 +2,7 @@
 
 use crate::commands::eval_pictures;
 use crate::commands::pictures::{Decoding, PictureData};
-use crate::commands::{model::ModelWords, probe::Probe, weights};
+use crate::commands::{masks, model::ModelWords, probe::Probe, weights};
 use crate::places::spare_inputs;
 use crate::words::{BadUsage, Global};
 use crate::{device, printing};
@@ -29,7 +29,10 @@ pub(crate) struct Words {
     /// Checkpoint, published checkpoint, state_dict (.pth, .safetensors, ...), or a state's id (ID or ID@EPOCH)
     #[arg(long, value_name = "FILE|ID")]
     weights: PathBuf,
-    /// safetensors or PyTorch file with images F32 [n, 3, h, w], normalised, and labels [n], integers
+    /// Mask file, or a state's id: what it prunes counts as 0
+    #[arg(long, value_name = "FILE|ID")]
+    mask: Option<PathBuf>,
+    /// safetensors or PyTorch file with images F32 [n, 3, h, w], normalised, and labels [n], integers; without --data it is needed
     #[arg(long, value_name = "FILE", required_unless_present = "data")]
     probe: Option<PathBuf>,
     /// In place of --probe, the validation pictures of imagenet:DIR: folders, tar files, or a pack
@@ -64,13 +67,20 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     if let Some(out) = &words.out {
         let probe = words.probe.as_deref().map(|probe| ("--probe", probe));
-        let inputs = [("--weights", words.weights.as_path())].into_iter().chain(probe);
+        let mask = words.mask.as_deref().map(|mask| ("--mask", mask));
+        let inputs = [("--weights", words.weights.as_path())]
+            .into_iter()
+            .chain(probe)
+            .chain(mask);
         spare_inputs(("--out", out), inputs.chain(words.model.input()))?;
     }
     let model = words.model.spec_or_of(&[&words.weights], global)?;
     let device = device::of(global)?;
     device::set_threads(global);
-    let weights = weights::read(&words.weights, &model, global)?;
+    let mut weights = weights::read(&words.weights, &model, global)?;
+    if let Some(path) = &words.mask {
+        masks::read(path, &model, global)?.apply(&model.layout(), &mut weights.theta);
+    }
     if let Some(data) = &words.data {
         let report = eval_pictures::run(words, data, &model, &weights, device)?;
         return show(&report, words);

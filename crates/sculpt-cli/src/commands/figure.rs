@@ -299,8 +299,10 @@ fn check(artefact: &Artefact, session: &Session) -> anyhow::Result<Outcome> {
     };
     if let Some(panel) = missing {
         let data = preset.title_of(panel);
-        let how = preset.panel(panel)?.data.spec()?.how();
-        bail!("nothing can be recomputed without the data {data:?}: {how}");
+        let how = preset.panel(panel)?.data.how()?;
+        bail!(
+            "nothing can be recomputed without the data {data:?}: {how}; `--suite demo --check` needs no data"
+        );
     }
     let frame = session.frame(artefact)?;
     let folder = paths::published_report_folder(&places::reports(), &session.suite().name);

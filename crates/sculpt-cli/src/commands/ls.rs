@@ -77,7 +77,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     }
     if nodes.is_empty() && words.suite.is_none() {
         printing::note(&format!(
-            "{} holds no nodes; `sculpt reproduce` makes some",
+            "{} holds no nodes; `sculpt reproduce` makes some, `sculpt ls SUITE` lists those of a published suite",
             store.runs().display()
         ));
     }

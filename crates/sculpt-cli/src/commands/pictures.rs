@@ -28,7 +28,7 @@ impl FromStr for PictureData {
         folder.map(|folder| Self(folder.into())).ok_or_else(|| {
             format!(
                 "{word} names no pictures: imagenet:DIR, where DIR has train/CLASS/ and val/CLASS/, the tar files of ILSVRC 2012, \
-                 or a pack (`data pack`)"
+                 or a pack (`data pack`); of other data `data probe` writes a probe"
             )
         })
     }

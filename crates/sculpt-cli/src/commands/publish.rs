@@ -214,10 +214,7 @@ fn of_recipe(
         .into());
     }
     let recipe = suite.recipe(store, &paths::suite(store.runs(), &suite.name))?;
-    if recipe
-        .iter()
-        .any(|(_, entry)| entry.model.network_sha256().is_some())
-    {
+    if recipe.has_exported_network() {
         bail!(
             "suite {:?} trains an exported network, whose file no published suite holds: pass on the store {} itself, or single states by `sculpt export`",
             suite.name,

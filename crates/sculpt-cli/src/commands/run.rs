@@ -197,8 +197,12 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         ));
     }
     if let Some(name) = suite.map(AnySuite::name) {
+        let publish = match user.recipe.has_exported_network() {
+            true => String::new(),
+            false => format!(", `sculpt publish --suite {name}` makes it one to commit or serve"),
+        };
         printing::note(&format!(
-            "suite {name}: `sculpt draw accuracy --suite {name}` draws it, `sculpt publish --suite {name}` makes it one to commit or serve"
+            "suite {name}: `sculpt draw accuracy --suite {name}` draws it{publish}"
         ));
     }
     Ok(())

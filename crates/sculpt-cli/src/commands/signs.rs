@@ -37,6 +37,17 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         Some(path) => masks::read(path, &model, global)?,
         None => masks::of(&a, &layout).union(&masks::of(&b, &layout)),
     };
+    for (path, weights) in [(&words.a, &a), (&words.b, &b)] {
+        let own = masks::of(weights, &layout);
+        let n = mask.n_kept() - mask.intersect(&own).n_kept();
+        if n > 0 {
+            printing::note(&format!(
+                "{n} of the {} weights that are compared are pruned in {path} and count as 0 there: --mask {path} compares those that it keeps",
+                mask.n_kept(),
+                path = path.display()
+            ));
+        }
+    }
     let report = overlap(&layout, &mask, &a.theta, &b.theta).with_context(|| {
         format!(
             "{} and {} cannot be compared",

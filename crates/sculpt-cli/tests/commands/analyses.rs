@@ -63,7 +63,15 @@ fn signs_are_counted_over_a_mask() {
         (report["n"].as_u64().unwrap(), report["overlap"].as_f64().unwrap()),
         (n, overlap)
     );
+    let said = |line: &str| text(&sculpt(&folder, &format!("signs {TINY} --a a --b b {line}")).stderr);
+    let pruned = layout.n_prunable() - state.mask.n_kept();
+    let note = format!(
+        "{pruned} of the {} weights that are compared are pruned in a",
+        layout.n_prunable()
+    );
+    assert!(said("").contains(&note), "{}", said(""));
     write_mask(&folder.join("m"), &layout, &state.mask).unwrap();
+    assert!(!said("--mask m").contains("pruned"), "{}", said("--mask m"));
     let report = json(&folder, &format!("signs {TINY} --a a --b b --mask m"));
     let (n, overlap) = by_hand(&state.mask);
     assert_eq!(

@@ -1,6 +1,7 @@
 use crate::*;
 use sculpt_checkpoints::{
-    Meta, TensorData, read_tensors, write_checkpoint, write_published, write_state_dict, write_tensors,
+    Meta, TensorData, read_mask, read_tensors, read_weights, write_checkpoint, write_published,
+    write_state_dict, write_tensors,
 };
 use sculpt_models::ModelSpec;
 
@@ -59,6 +60,30 @@ fn weights_of_another_network_are_told() {
         other.network_sha256().unwrap()
     );
     assert_eq!(other_said.1, said);
+}
+
+/// What a mask prunes is as if it were 0 in the file.
+#[test]
+fn weights_are_evaluated_under_a_mask() {
+    let folder = Folder::new();
+    write_tiny(&folder.join("w"));
+    write_probe(&folder.join("p"), 7);
+    ok(
+        &folder,
+        &format!("mask {TINY} --weights w --method magnitude --density 0.1 --out m"),
+    );
+    let run = |line: &str| json(&folder, &format!("eval {TINY} --probe p {line}"));
+    let (whole, masked) = (run("--weights w"), run("--weights w --mask m"));
+    assert_ne!(whole["loss"], masked["loss"]);
+    let layout = tiny().layout();
+    let mut weights = read_weights(&folder.join("w"), &layout).unwrap();
+    read_mask(&folder.join("m"), &layout)
+        .unwrap()
+        .apply(&layout, &mut weights.theta);
+    write_state_dict(&folder.join("zeros"), &layout, &weights.theta, &weights.buffers).unwrap();
+    assert_eq!(run("--weights zeros"), masked);
+    let line = format!("eval {TINY} --weights w --probe p --mask m --out m");
+    refused(&folder, &line, 2, &["--mask m"]);
 }
 
 /// 1,201 images go through in three batches; each image's logits are those that it has alone in a probe of 1.

@@ -284,7 +284,8 @@ impl Usual<'_> {
             name: Option<String>,
             train_images: Option<u32>,
             normalisation: Option<Normalisation>,
-            average_pool: Option<AveragePool>,
+            /// 1: none, where a preset has one.
+            average_pool: Option<u32>,
             classes: Option<u16>,
         }
         let text = |e: &dyn std::fmt::Display| Problem::at("data", e.to_string());
@@ -334,8 +335,13 @@ impl Usual<'_> {
             },
             ..found
         };
-        if let Some(pool) = raw.average_pool {
-            found = found.averaged(pool).map_err(|e| text(&e))?;
+        match raw.average_pool {
+            None => {}
+            Some(1) => found.average_pool = None,
+            Some(k) => {
+                let pool = AveragePool::new(k).map_err(|e| text(&e))?;
+                found = found.averaged(pool).map_err(|e| text(&e))?;
+            }
         }
         match raw.normalisation {
             Some(normalisation) => found.normalised(normalisation).map_err(Problem::Error),

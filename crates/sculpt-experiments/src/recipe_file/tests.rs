@@ -437,4 +437,6 @@ fn a_recipe_may_use_more_images_than_its_preset() {
     assert_eq!(quarter(""), (Some(25_000), Some(2)));
     assert_eq!(quarter("train_images = 30000"), (Some(30_000), Some(2)));
     assert_eq!(quarter("train_images = 50000"), (None, Some(2)));
+    assert_eq!(quarter("average_pool = 1"), (Some(25_000), None));
+    assert_eq!(quarter("average_pool = 4"), (Some(25_000), Some(4)));
 }

@@ -83,7 +83,7 @@ pub enum NetworkFault {
     #[error("is known by its description alone: --network FILE brings its program")]
     NoProgram,
     /// There is no such program in other precisions.
-    #[error("computes in f32 alone, not in bf16")]
+    #[error("computes in f32 alone, not in bf16: precision \"f32\" is for it")]
     Precision,
     /// libtorch cannot load or run the program.
     #[error("fails to {doing}: {reason}")]

@@ -11,7 +11,7 @@ use crate::provenance::Provenance;
 use comparison::contrast_rows;
 use pairs::names;
 use sculpt_claims::Question;
-use sculpt_experiments::{Curves, DataFolder, Drawing, Recipe, RecipeSuite, Source};
+use sculpt_experiments::{Along, CurvePoint, Curves, DataFolder, Drawing, Recipe, RecipeSuite, Source};
 use sculpt_rows::{Difference, Frame, OwnContrastRow, Row};
 use sculpt_store::paths::{self, ReportFile};
 use std::collections::BTreeSet;
@@ -152,6 +152,7 @@ impl OwnSession {
             return Err(ReportError::NothingShared {
                 a: a.to_owned(),
                 b: b.to_owned(),
+                places: [a, b].map(|name| places(name, &points, &curves.along)).join("; "),
             });
         }
         let frame = Frame::of(&rows);
@@ -206,4 +207,22 @@ impl OwnSession {
             }),
         }
     }
+}
+
+/// Where a curve stands, and of which seeds.
+fn places(name: &str, points: &[CurvePoint], along: &Along) -> String {
+    let own = || points.iter().filter(|point| point.curve == name);
+    // Four digits tell places apart; densities have more.
+    let mut xs: Vec<f64> = own().map(|point| (point.x * 1e4).round() / 1e4).collect();
+    xs.sort_by(f64::total_cmp);
+    xs.dedup();
+    let xs: Vec<_> = xs.iter().map(f64::to_string).collect();
+    let seeds: BTreeSet<u64> = own().map(|point| point.seed).collect();
+    let seeds: Vec<_> = seeds.iter().map(u64::to_string).collect();
+    format!(
+        "{name:?} at {} {}, of seeds {}",
+        along.label(),
+        xs.join(", "),
+        seeds.join(", ")
+    )
 }
