@@ -123,7 +123,7 @@ fn tensors_of(archive: &Archive, faults: &mut Vec<Fault>) -> Option<Vec<Tensor>>
         .map(|name| unpruned(name))
         .collect();
     let root = match archive.is_torch() {
-        true => containers(&plain).pop().unwrap_or_default(),
+        true => containers(&plain, false).pop().unwrap_or_default(),
         false => String::new(),
     };
     let is_of_network = |entry: &&Entry| {

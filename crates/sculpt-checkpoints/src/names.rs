@@ -93,7 +93,7 @@ impl Names {
             .collect();
         let mut roots = vec![String::new()];
         if in_dictionaries {
-            roots.extend(containers(&plain));
+            roots.extend(containers(&plain, true));
         }
         let mut spoken: Vec<_> = DIALECTS
             .iter()
@@ -283,8 +283,9 @@ fn in_a_dictionary<'a>(weight: &str, prefix: &str, names: &BTreeSet<&'a str>) ->
     masks.find_map(|mask| names.get(mask.as_str()).copied())
 }
 
-/// Where dictionaries of weights lie in a file: dotted paths, with a dot behind.
-pub(crate) fn containers(names: &BTreeSet<String>) -> Vec<String> {
+/// Where dictionaries of weights lie in a file: dotted paths, with a dot behind. Of a network with a layout (`is_known`) that says what
+/// belongs to it; of another, what has weights does, if its name does not speak against it.
+pub(crate) fn containers(names: &BTreeSet<String>, is_known: bool) -> Vec<String> {
     let (mut found, mut level) = (Vec::new(), vec![String::new()]);
     for _ in 0..DEPTH {
         let mut next = Vec::new();
@@ -304,7 +305,7 @@ pub(crate) fn containers(names: &BTreeSet<String>) -> Vec<String> {
                     key.split('_')
                         .any(|word| starts.iter().any(|start| word.starts_with(start)))
                 };
-                begins(&BESIDE) || begins(&RECORDS) && !has_weights(key)
+                begins(&BESIDE) || begins(&RECORDS) && (is_known || !has_weights(key))
             };
             for key in SURE_CONTAINERS.into_iter().chain(CONTAINERS) {
                 let is_sure = SURE_CONTAINERS.contains(&key);
@@ -385,7 +386,12 @@ mod tests {
     #[track_caller]
     fn check(names: &[&str], expected: &[&str]) {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(containers(&names), expected);
+        assert_eq!(containers(&names, false), expected);
+        assert_eq!(
+            containers(&names, true).len(),
+            1,
+            "a layout says what belongs to it"
+        );
     }
 
     #[test]

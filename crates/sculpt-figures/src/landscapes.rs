@@ -297,7 +297,7 @@ pub fn letter(panels: &mut [Panel]) {
         let letter = above.map(|above| given[above]).or_else(|| free.next());
         let letter = letter.unwrap_or('…');
         given.push(letter);
-        panel.title = format!("({letter}) {}", panel.title);
+        panel.title = format!("({letter}) {}", panel.title).trim_end().to_owned();
     }
 }
 

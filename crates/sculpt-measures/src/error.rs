@@ -41,7 +41,7 @@ pub enum MeasureError {
     },
     /// Data that a measure cannot do without.
     #[error(
-        "the data {data:?} is not at hand, and nothing else tells losses between checkpoints or curvatures; give --data DIR, --suite demo, which makes its own data, or --published for a frame that is published"
+        "the data {data:?} is not at hand, and nothing else tells losses between checkpoints or curvatures; give --data DIR (of the paper's figures --suite demo needs none, and --published shows a frame that is published)"
     )]
     DataMissing {
         /// What they are called.
