@@ -1,7 +1,7 @@
 //! `sculpt data probe`: images of a data set, or of what a node was trained on, as a probe of single commands.
 
 use crate::commands::address;
-use crate::commands::preset::DataWords;
+use crate::commands::preset::{DataWord, DataWords};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{bail, ensure};
@@ -47,6 +47,7 @@ const MOST: u64 = 8 << 30;
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     places::spare_inputs(("--out", &words.out), [])?;
+    spare_data(words)?;
     let folder = words.data.folder(global, 1)?;
     let (dataset, train) = match spec(&words.what) {
         Some(spec) => (of_spec(spec, folder)?, None),
@@ -106,6 +107,28 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
             (None, None) => title(&dataset),
         }
     ));
+    Ok(())
+}
+
+/// Nothing is written over the data.
+fn spare_data(words: &Words) -> anyhow::Result<()> {
+    let Ok(place) = words.out.canonicalize() else {
+        return Ok(());
+    };
+    for data in &words.data.data {
+        let (DataWord::Records(folder) | DataWord::Pictures(folder)) = data;
+        if folder
+            .canonicalize()
+            .is_ok_and(|folder| place.starts_with(folder))
+        {
+            return Err(BadUsage(format!(
+                "--out {} is there, among the data of --data {}",
+                words.out.display(),
+                folder.display()
+            ))
+            .into());
+        }
+    }
     Ok(())
 }
 

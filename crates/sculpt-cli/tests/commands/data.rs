@@ -202,6 +202,11 @@ fn probes_of_a_data_set_are_its_images_normalised() {
             "--images 13: there are 12",
         ),
         ("data probe cifar10 --out p", 1, "data get cifar10"),
+        (
+            "data probe cifar10 --data d --out d/cifar-10-batches-bin/test_batch.bin",
+            2,
+            "is there, among the data of --data d",
+        ),
         ("data probe mnist --out p", 2, "\"mnist\" is no data set"),
         ("data probe 0123 --out p", 1, "0 nodes"),
     ] {
