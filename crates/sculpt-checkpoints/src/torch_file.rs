@@ -6,6 +6,7 @@ use crate::archive::{Entry, Place};
 use crate::pickle::{self, Broken, Budget};
 use pytorch_reader::{DType, PickleError, PytorchError, PytorchReader};
 use safetensors::Dtype;
+use sculpt_store::paths;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek};
@@ -115,7 +116,7 @@ fn check_zip(file: &mut File) -> Result<(), Fault> {
         is_script |= last == "constants.pkl" || format!("/{folder}/").contains("/code/");
         is_program |= last == "archive_format";
         is_numpy |= last.ends_with(".npy");
-        is_network |= format!("/{name}").ends_with(NETWORK);
+        is_network |= format!("/{name}").ends_with(paths::NETWORK_DESCRIPTION);
         if last == "data.pkl" {
             n_pickles += 1;
             if entry.size() > PICKLE_LIMIT.bytes {
@@ -192,9 +193,6 @@ fn broken(error: &dyn std::error::Error) -> Fault {
     let message = error.to_string();
     Fault::TorchBroken { message }
 }
-
-/// What `export_network.py` writes into a program of its own.
-const NETWORK: &str = "/extra/sculpt.json";
 
 const TORCH_SCRIPT: Fault = Fault::TorchKind {
     what: "TorchScript programs",
