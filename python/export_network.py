@@ -40,6 +40,7 @@ import math
 import os
 import re
 import sys
+import traceback
 import warnings
 import zipfile
 from pathlib import Path
@@ -958,16 +959,19 @@ def find(text):
     where, separator, name = text.rpartition(":")
     if not separator:
         raise Refused(f"{text!r} is no MODULE:NAME or FILE.py:NAME")
-    if where.endswith(".py"):
-        spec = importlib.util.spec_from_file_location(Path(where).stem, where)
-        found = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = found
-        spec.loader.exec_module(found)
-    else:
-        found = importlib.import_module(where)
+    try:
+        if where.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(Path(where).stem, where)
+            found = importlib.util.module_from_spec(spec)
+            sys.modules[spec.name] = found
+            spec.loader.exec_module(found)
+        else:
+            found = importlib.import_module(where)
+    except Exception as error:
+        raise Refused(f"{where} cannot be imported: {in_a_line(error)}") from error
     for part in name.split("."):
         if not hasattr(found, part):
-            raise Refused(f"there is no {part} in {getattr(found, '__name__', where)}")
+            raise Refused(f"there is no {part!r} in {getattr(found, '__name__', where)}")
         found = getattr(found, part)
     return found
 
@@ -977,11 +981,21 @@ def made(network, arguments):
     module = find(network)
     if isinstance(module, nn.Module):
         return module
+    if not callable(module):
+        raise Refused(f"it is of {type(module).__name__}, neither a module nor what makes one")
     try:
-        arguments = json.loads(arguments)
-        return module(**arguments)
-    except (TypeError, ValueError) as error:
-        raise Refused(f"cannot be made of --arguments '{arguments}': {error}") from error
+        return module(**json.loads(arguments))
+    except Exception as error:
+        raise Refused(f"nothing can be made of --arguments {arguments!r}: {in_a_line(error)}") from error
+
+
+def in_a_line(error):
+    """What an error says first, its kind, and where it came from."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    places = traceback.extract_tb(error.__traceback__)
+    own = [place for place in places if Path(place.filename).name != Path(__file__).name]
+    where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {said}{where}"
 
 
 def main():

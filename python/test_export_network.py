@@ -67,13 +67,18 @@ class Refusals(unittest.TestCase):
 
     def test_what_makes_no_module(self):
         for network, arguments, says in (
-            ("torch.nn:Linaer", "{}", "there is no Linaer in torch.nn"),
+            ("torch.nn:Linaer", "{}", "there is no 'Linaer' in torch.nn"),
             ("torch.nn:Linear", '{"in_features": 3}', "out_features"),
-            ("torch.nn:Linear", "[", "cannot be made of --arguments '['"),
+            ("torch.nn:Linear", "[", "nothing can be made of --arguments '[': JSONDecodeError"),
+            ("torch.nn:Linear", '{"in_features": -3, "out_features": 2}', "RuntimeError: "),
+            ("torch:__version__", "{}", "neither a module nor what makes one"),
+            ("no_such_module:X", "{}", "no_such_module cannot be imported: ModuleNotFoundError"),
+            ("no_such_file.py:X", "{}", "no_such_file.py cannot be imported: FileNotFoundError"),
         ):
             with self.assertRaises(Refused) as caught:
                 made(network, arguments)
             self.assertIn(says, str(caught.exception))
+            self.assertNotIn("\n", str(caught.exception))
 
     def test_control_flow_by_values(self):
         branch = Wrapped(lambda self, x: self.head(x.flatten(1) if x.mean() > 0 else -x.flatten(1)))

@@ -2,6 +2,7 @@
 
 use crate::archive::{self, Archive, Entry, FLOATS};
 use crate::checkpoint::{bits_name, read_bits};
+use crate::foreign::holds_masks_alone;
 use crate::names::{containers, find_masks, is_bookkeeping};
 use crate::state::not_a_variance;
 use crate::verify::{Flavour, flavour};
@@ -99,7 +100,7 @@ fn tensors_of(archive: &Archive, faults: &mut Vec<Fault>) -> Option<Vec<Tensor>>
         faults.push(Fault::NoNames);
         return None;
     }
-    if flavour(archive) == Flavour::Mask {
+    if holds_masks_alone(archive) {
         faults.push(Fault::OnlyMasks);
         return None;
     }

@@ -1,5 +1,5 @@
 use crate::archive::{self, Archive, FLOATS};
-use crate::names::Names;
+use crate::names::{Names, are_of_masks};
 use crate::state::not_a_variance;
 use crate::verify::{Flavour, flavour};
 use crate::{CheckpointError, Fault, Form, MaskForm, Weights, checkpoint, mask_file, published};
@@ -48,6 +48,12 @@ pub fn read_weights_and_form(
     })
 }
 
+/// Whether nothing is in a file but masks: under names of theirs, or in a dictionary of them.
+pub(crate) fn holds_masks_alone(archive: &Archive) -> bool {
+    let mut names = archive.entries().map(|entry| entry.name.as_str()).peekable();
+    flavour(archive) == Flavour::Mask || names.peek().is_some() && are_of_masks(names)
+}
+
 /// A `state_dict` in any dialect against the layout.
 pub(crate) fn inspect(
     archive: &mut Archive,
@@ -61,7 +67,7 @@ pub(crate) fn inspect(
     );
     // One name too many or too few says itself what is wrong.
     let misfit = misfit.filter(|misfit| misfit.missing.len() + misfit.extra.len() > 1);
-    let is_masks = flavour(archive) == Flavour::Mask;
+    let is_masks = holds_masks_alone(archive);
     faults.extend(misfit.map(|misfit| match is_masks {
         true => Fault::OnlyMasks,
         false => Fault::NoDialect(misfit),

@@ -25,13 +25,13 @@ pub(crate) struct RawEntry {
     data_offsets: (u64, u64),
 }
 
-/// The first bytes of a file: a header's length, and the brace that it begins with.
+/// The first bytes of a file: a header's length, the brace that it begins with, and as many as tell a text.
 pub(crate) struct Start(Vec<u8>);
 
 pub(crate) fn start_of(file: &mut File) -> io::Result<Start> {
     let mut start = Vec::new();
     file.rewind()?;
-    file.by_ref().take(9).read_to_end(&mut start)?;
+    file.by_ref().take(48).read_to_end(&mut start)?;
     Ok(Start(start))
 }
 
@@ -47,13 +47,18 @@ impl Start {
 
     /// What a text is that somebody takes for tensors.
     fn text(&self) -> Option<&'static str> {
-        if self.0.starts_with(b"version h") {
+        if self.0.starts_with(b"version https://git-lfs.github.com/spec/") {
             return Some("it is what Git LFS leaves in the place of a file (`git lfs pull` fetches that)");
         }
-        let is_text = self
-            .0
-            .iter()
-            .all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+        let text = match str::from_utf8(&self.0) {
+            Ok(text) => text,
+            // A letter that is cut in two.
+            Err(error) if error.error_len().is_none() => {
+                str::from_utf8(&self.0[..error.valid_up_to()]).ok()?
+            }
+            Err(_) => return None,
+        };
+        let is_text = text.chars().all(|c| c.is_whitespace() || !c.is_control());
         is_text.then_some("it begins as a text does")
     }
 

@@ -29,6 +29,11 @@ impl Listing {
         })
     }
 
+    /// What the file calls its tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.shapes.keys().map(String::as_str)
+    }
+
     /// Whether tensors are called as those of a network are; of a published checkpoint all survivors are one.
     pub fn has_names(&self) -> bool {
         !published::PARTS

@@ -78,7 +78,7 @@ pub(crate) fn inspect(
     layout: &Layout,
     faults: &mut Vec<Fault>,
 ) -> Result<Option<Mask>, CheckpointError> {
-    let names = mask_names(archive, layout);
+    let names = nearest_names(archive, layout).map(|(names, _)| names);
     let mut bits = Vec::with_capacity(layout.n_prunable());
     for param in layout.prunable() {
         let name = match &names {
@@ -139,12 +139,27 @@ const NAMINGS: [(&str, &str); 4] = [
 
 /// The file's name of each mask, by our name of the weight, if its names are those of all masks and of nothing else.
 fn mask_names(archive: &Archive, layout: &Layout) -> Option<BTreeMap<String, String>> {
+    let (names, fit) = nearest_names(archive, layout)?;
+    fit.then_some(names)
+}
+
+/// The names of the masks by which most of them are there, and whether these are all that is there, and all of them.
+fn nearest_names(archive: &Archive, layout: &Layout) -> Option<(BTreeMap<String, String>, bool)> {
     let here: BTreeSet<&str> = archive
         .entries()
         .map(|entry| entry.name.as_str())
         .filter(|name| !is_bookkeeping(name))
         .collect();
-    let first = layout.prunable().next()?.name();
+    let n_there =
+        |names: &BTreeMap<String, String>| names.values().filter(|name| here.contains(name.as_str())).count();
+    // As `write_mask` names them, for weights of any name.
+    let own = layout.prunable().map(|param| {
+        let ours = param.name();
+        (ours.to_owned(), format!("{ours}.mask"))
+    });
+    let own = own.collect();
+    let mut most = n_there(&own);
+    let mut nearest = (most > 0).then_some((own, false));
     for dialect in &DIALECTS {
         let weights = dialect.names(layout);
         for (end, mask_end) in NAMINGS {
@@ -153,23 +168,32 @@ fn mask_names(archive: &Archive, layout: &Layout) -> Option<BTreeMap<String, Str
                 let before = theirs.strip_suffix(end);
                 before.map_or_else(|| theirs.clone(), |before| format!("{before}{mask_end}"))
             };
-            let first = named(first);
-            // What stands before the first name stands before all of them.
-            let prefixes = here.iter().filter_map(|name| name.strip_suffix(first.as_str()));
+            // What stands before the first name stands before all of them; it may be the one that is missing.
+            let firsts: Vec<String> = layout
+                .prunable()
+                .take(2)
+                .map(|param| named(param.name()))
+                .collect();
+            let prefixes = firsts
+                .iter()
+                .flat_map(|first| here.iter().filter_map(|name| name.strip_suffix(first.as_str())));
             for prefix in prefixes.filter(|prefix| prefix.is_empty() || prefix.ends_with('.')) {
                 let names = layout.prunable().map(|param| {
                     let ours = param.name();
                     (ours.to_owned(), format!("{prefix}{}", named(ours)))
                 });
                 let names: BTreeMap<_, _> = names.collect();
-                let all_there = names.values().all(|name| here.contains(name.as_str()));
-                if names.len() == here.len() && all_there {
-                    return Some(names);
+                let n_there = n_there(&names);
+                if names.len() == here.len() && n_there == names.len() {
+                    return Some((names, true));
+                }
+                if n_there > most {
+                    (nearest, most) = (Some((names, false)), n_there);
                 }
             }
         }
     }
-    None
+    nearest
 }
 
 /// The fault of a tensor with values other than 0 and 1.
@@ -225,6 +249,29 @@ mod tests {
                 .to_string()
                 .ends_with("mask has 11 elements, the layout asks for 12")
         );
+    }
+
+    /// Under the names that most of them have.
+    #[test]
+    fn the_mask_that_is_missing_or_left_over_is_named() {
+        let example = Example::new();
+        let masks = |names: &[(&str, &[usize])]| {
+            let file = names.iter().fold(HandMade::default(), |file, (name, shape)| {
+                file.add_f32(name, shape, &vec![1.0; shape.iter().product()])
+            });
+            file.write(&example.path());
+            read_mask(&example.path(), &example.layout)
+                .unwrap_err()
+                .to_string()
+        };
+        let conv1: (&str, &[usize]) = ("conv1.weight_mask", &[2, 1, 1, 3]);
+        let fc: (&str, &[usize]) = ("fc.weight_mask", &[3, 2]);
+        let error = masks(&[conv1]);
+        assert!(error.ends_with("tensor fc.weight_mask is missing"), "{error}");
+        let error = masks(&[fc]);
+        assert!(error.ends_with("tensor conv1.weight_mask is missing"), "{error}");
+        let error = masks(&[conv1, fc, ("other_mask", &[1])]);
+        assert!(error.contains("tensor other_mask does not belong"), "{error}");
     }
 
     #[track_caller]

@@ -283,6 +283,11 @@ fn in_a_dictionary<'a>(weight: &str, prefix: &str, names: &BTreeSet<&'a str>) ->
     masks.find_map(|mask| names.get(mask.as_str()).copied())
 }
 
+/// Whether all names are those of masks in a dictionary of theirs.
+pub(crate) fn are_of_masks<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
+    names.all(|name| MASKS.iter().any(|masks| name.starts_with(masks)))
+}
+
 /// Where dictionaries of weights lie in a file: dotted paths, with a dot behind. Of a network with a layout (`is_known`) that says what
 /// belongs to it; of another, what has weights does, if its name does not speak against it.
 pub(crate) fn containers(names: &BTreeSet<String>, is_known: bool) -> Vec<String> {
@@ -298,7 +303,14 @@ pub(crate) fn containers(names: &BTreeSet<String>, is_known: bool) -> Vec<String
             let has_weights = |key: &str| {
                 let below = names.iter().filter_map(|name| name.strip_prefix(root.as_str()));
                 let mut below = below.filter_map(|name| name.strip_prefix(key)?.strip_prefix('.'));
-                below.any(|name| matches!(name.rsplit('.').next(), Some("weight" | "bias")))
+                // Of recurrent layers, attention and parametrisations too.
+                below.any(|name| {
+                    let last = name.rsplit('.').next().unwrap_or(name);
+                    ["weight", "bias", "running_"]
+                        .iter()
+                        .any(|word| last.contains(word))
+                        || name.contains("parametrizations.")
+                })
             };
             let is_beside = |key: &str| {
                 let begins = |starts: &[&str]| {
@@ -398,6 +410,8 @@ mod tests {
         );
         check(&["model.fc.weight", "step_embed.weight"], &[]);
         check(&["model.fc.weight", "random_features.0.bias"], &[]);
+        check(&["model.fc.weight", "step_rnn.weight_ih_l0"], &[]);
+        check(&["model.fc.weight", "step.parametrizations.w.original0"], &[]);
         check(&["model.fc.weight", "step_embed_weight"], &["model."]);
         // Whatever lies beside these is none of the network's.
         check(&["state_dict.fc.weight", "step_embed.weight"], &["state_dict."]);

@@ -72,7 +72,13 @@ pub(crate) fn spare_inputs<'a>(
             .iter()
             .any(|file| folder.join(file).exists())
     };
-    if let Some(folder) = folder.filter(|folder| is_kept(folder)) {
+    // Of a suite checkpoints are a folder deeper, and of a store suites and networks.
+    let folders = || folder.into_iter().flat_map(Path::ancestors).take(2);
+    let is_store = |folder: &Path| {
+        let suites = paths::suite(folder, "any");
+        paths::lock(folder).exists() && suites.parent().is_some_and(Path::is_dir)
+    };
+    if let Some(folder) = folders().find(|folder| is_kept(folder) || is_store(folder)) {
         return Err(BadUsage(format!(
             "{flag} {} lies in {}, which holds results of a store or suite; give another",
             out.display(),

@@ -116,7 +116,7 @@ pub(crate) enum Command {
     Noise(commands::noise::Words),
     /// Write a learning-rate schedule as CSV
     Schedule(commands::schedule::Words),
-    /// Fetch data sets, pack pictures
+    /// Fetch data sets, pack pictures, write probes of images
     Data(commands::data::Words),
     /// Measure this product's own speed
     Bench(commands::bench::Words),

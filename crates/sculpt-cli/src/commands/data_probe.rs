@@ -6,11 +6,11 @@ use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
-use sculpt_checkpoints::{TensorData, write_tensors};
-use sculpt_datasets::{ALL, DEMO_A, DataPart, DataSpec, Dataset};
-use sculpt_experiments::{DataFolder, Node, Train, counted, evaluation_set};
+use sculpt_checkpoints::{Listing, TensorData, write_tensors};
+use sculpt_datasets::{ALL, DEMO_A, DataPart, DataSpec, Dataset, Origin};
+use sculpt_experiments::{DataFolder, Node, NodeId, Train, counted, evaluation_set};
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
 
 /// The file has tensors `images` F32 [n, 3, h, w], not augmented and normalised as networks of these data see them, and `labels`
@@ -47,19 +47,19 @@ const MOST: u64 = 8 << 30;
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     places::spare_inputs(("--out", &words.out), [])?;
-    spare_data(words)?;
+    spare_others(words)?;
     let folder = words.data.folder(global, 1)?;
     let (dataset, train) = match spec(&words.what) {
         Some(spec) => (of_spec(spec, folder)?, None),
         None => {
-            let train = trained(&words.what, global)?;
-            (folder.load(&train.data)?, Some(train))
+            let (id, train) = trained(&words.what, global)?;
+            (folder.load(&train.data)?, Some((id, train)))
         }
     };
     let whole = match (words.part, &train) {
         (Part::Test, _) => dataset.test.clone(),
         (Part::Train, None) => dataset.train.clone(),
-        (Part::Train, Some(train)) => train.examples(&dataset)?,
+        (Part::Train, Some((_, train))) => train.examples(&dataset)?,
     };
     let part = match words.images {
         None => whole,
@@ -102,7 +102,7 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         shape[2],
         shape[3],
         match (&train, &words.data.data_name) {
-            (Some(_), _) => format!("node {}", words.what),
+            (Some((id, _)), _) => format!("node {}", id.short()),
             (None, Some(name)) => name.clone(),
             (None, None) => title(&dataset),
         }
@@ -110,69 +110,97 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nothing is written over the data.
-fn spare_data(words: &Words) -> anyhow::Result<()> {
-    let Ok(place) = words.out.canonicalize() else {
+/// Nothing but an older probe is written over, whatever a name leads to, and nothing is put among pictures.
+fn spare_others(words: &Words) -> anyhow::Result<()> {
+    let out = words.out.display();
+    if words.out.is_file() && !is_probe(&words.out) {
+        return Err(BadUsage(format!("--out {out} is there, and is no probe; give another")).into());
+    }
+    let parent = words.out.parent().filter(|parent| *parent != Path::new(""));
+    let Ok(parent) = parent.unwrap_or(Path::new(".")).canonicalize() else {
         return Ok(());
     };
     for data in &words.data.data {
-        let (DataWord::Records(folder) | DataWord::Pictures(folder)) = data;
-        if folder
-            .canonicalize()
-            .is_ok_and(|folder| place.starts_with(folder))
-        {
-            return Err(BadUsage(format!(
-                "--out {} is there, among the data of --data {}",
-                words.out.display(),
-                folder.display()
-            ))
-            .into());
+        let DataWord::Pictures(folder) = data else {
+            continue;
+        };
+        for half in ["train", "val"] {
+            if folder
+                .join(half)
+                .canonicalize()
+                .is_ok_and(|half| parent.starts_with(half))
+            {
+                return Err(BadUsage(format!(
+                    "--out {out} lies among the pictures of {}",
+                    folder.display()
+                ))
+                .into());
+            }
         }
     }
     Ok(())
+}
+
+/// Whether its tensors are those of a probe, and no others.
+fn is_probe(path: &Path) -> bool {
+    Listing::read(path).is_ok_and(|listing| listing.names().eq(["images", "labels"]))
 }
 
 /// What may be called as the original is.
 fn title(dataset: &Dataset) -> String {
     let spec = dataset.spec;
     match spec.digest {
-        Some(digest) if digest != dataset.digest() => format!("files in the layout of {}", spec.title),
-        Some(_) | None => spec.title.to_owned(),
+        Some(digest) if digest == dataset.digest() => spec.title.to_owned(),
+        Some(_) => format!("files in the layout of {}", spec.title),
+        None => "pictures of your own".to_owned(),
     }
 }
 
-/// A data set by the word of `data get`, by its key or as recipes call it.
-fn spec(word: &str) -> Option<&'static DataSpec> {
-    if word == "demo" {
+/// What the command line calls a data set, in small letters: the word of `data get`, or the key.
+fn word(spec: &DataSpec) -> String {
+    spec.word().unwrap_or(spec.key).to_lowercase()
+}
+
+/// A data set by its word, or as recipes call it.
+fn spec(text: &str) -> Option<&'static DataSpec> {
+    if text.eq_ignore_ascii_case("demo") {
         return Some(&DEMO_A);
     }
-    let is_called = |spec: &&&DataSpec| spec.word() == Some(word) || spec.key.eq_ignore_ascii_case(word);
+    let is_called =
+        |spec: &&&DataSpec| text.eq_ignore_ascii_case(&word(spec)) || text.eq_ignore_ascii_case(spec.key);
     ALL.iter().find(is_called).copied()
 }
 
 /// Records are read whoever made them: nobody's accuracy on them gets a title here.
 fn of_spec(spec: &'static DataSpec, folder: DataFolder) -> anyhow::Result<Dataset> {
-    match &folder.folder {
-        Some(records) if folder.pictures.is_none() => Ok(spec.open(Some(records))?),
+    match (spec.origin, &folder.folder) {
+        (Origin::Records(_), Some(records)) => Ok(spec.open(Some(records))?),
         _ => Ok(folder.load(&folder.find(spec)?.0)?),
     }
 }
 
-fn trained(word: &str, global: &Global) -> anyhow::Result<Train> {
-    let known = || {
-        let keys = ALL.map(|spec| format!("{:?}", spec.key));
-        format!("demo, {}", keys.join(", "))
-    };
+fn trained(text: &str, global: &Global) -> anyhow::Result<(NodeId, Train)> {
     let store = places::store(global);
-    if !address::is_address(word) {
-        let text = format!("{word:?} is no data set, and no node's id; there are {}", known());
+    if !address::is_address(text) {
+        let words = ALL.map(|spec| format!("{:?}", word(spec)));
+        let text = format!(
+            "{text:?} is no data set, and no node's id; there are demo, {}",
+            words.join(", ")
+        );
         return Err(BadUsage(text).into());
     }
-    let (id, _) = address::find(&store, word)?;
+    let (id, epoch) = address::find(&store, text)?;
+    if epoch.is_some() {
+        return Err(BadUsage(format!(
+            "{text:?} names a state, and data are of a node, whatever its epoch: {}",
+            id.short()
+        ))
+        .into());
+    }
     match store.node(&id) {
-        Some(Node::Train(train)) => Ok(train),
+        Some(Node::Train(train)) => Ok((id, train)),
         Some(other) => bail!(
-            "node {} does not train, it is of kind {}: the id of one that trains names data",
+            "node {} does not train, it is of kind {}: `sculpt ls` lists those of kind train, which have data",
             id.short(),
             other.kind()
         ),
@@ -186,7 +214,7 @@ fn trained(word: &str, global: &Global) -> anyhow::Result<Train> {
 /// As many of them, evenly over all.
 fn spread(part: &DataPart, n: NonZeroU32) -> anyhow::Result<DataPart> {
     let (n, all) = (u64::from(n.get()), part.len() as u64);
-    ensure!(n <= all, "--images {n}: there are {all}");
+    ensure!(n <= all, "--images {n}: there are {all} of this part");
     let places: Vec<u32> = (0..n).map(|i| (i * all / n) as u32).collect();
     Ok(part.select(&places))
 }

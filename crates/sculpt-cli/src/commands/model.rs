@@ -64,6 +64,12 @@ impl ModelWords {
                 return Ok(places::store(global).with_network(model)?);
             }
         }
+        // A state says it, unless it cannot be read.
+        for word in words {
+            if let Input::State(place) = Input::of(word, global)? {
+                place.load()?;
+            }
+        }
         let fitting = words
             .iter()
             .find_map(|word| Some((word, weights::fitting(word, None)?)));

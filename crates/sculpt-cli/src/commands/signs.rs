@@ -5,8 +5,11 @@ use crate::printing;
 use crate::words::Global;
 use anyhow::Context;
 use clap::Args;
+use sculpt_checkpoints::Weights;
+use sculpt_layout::Layout;
+use sculpt_masks::Mask;
 use sculpt_signs::overlap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The overlap is the fraction of surviving prunable weights with equal sign; 0 equals only 0. Without --mask, what
 /// survives in either file is compared: all weights, where the files carry no masks.
@@ -37,17 +40,8 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         Some(path) => masks::read(path, &model, global)?,
         None => masks::of(&a, &layout).union(&masks::of(&b, &layout)),
     };
-    for (path, weights) in [(&words.a, &a), (&words.b, &b)] {
-        let own = masks::of(weights, &layout);
-        let n = mask.n_kept() - mask.intersect(&own).n_kept();
-        if n > 0 {
-            printing::note(&format!(
-                "{n} of the {} weights that are compared are pruned in {path} and count as 0 there: --mask {path} compares those that it keeps",
-                mask.n_kept(),
-                path = path.display()
-            ));
-        }
-    }
+    let both = [(words.a.as_path(), &a), (words.b.as_path(), &b)];
+    say_pruned(both, &mask, &layout, words.mask.is_some());
     let report = overlap(&layout, &mask, &a.theta, &b.theta).with_context(|| {
         format!(
             "{} and {} cannot be compared",
@@ -79,4 +73,27 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         report.n_flips()
     ));
     Ok(())
+}
+
+/// Says which of the weights that are compared are pruned all the same.
+fn say_pruned(both: [(&Path, &Weights); 2], mask: &Mask, layout: &Layout, is_given: bool) {
+    let pruned = both.map(|(path, weights)| {
+        let n = mask.n_kept() - mask.intersect(&masks::of(weights, layout)).n_kept();
+        (path.display(), n)
+    });
+    let pruned: Vec<_> = pruned.iter().filter(|(_, n)| *n > 0).collect();
+    let Some((path, _)) = pruned.first() else {
+        return;
+    };
+    let in_each: Vec<_> = pruned.iter().map(|(path, n)| format!("{n} in {path}")).collect();
+    // What one of them keeps, the other has.
+    let advice = match pruned.len() == 1 && !is_given {
+        true => format!(": --mask {path} compares those that it keeps"),
+        false => String::new(),
+    };
+    printing::note(&format!(
+        "of the {} weights that are compared some are pruned, {}, and count as 0 there{advice}",
+        mask.n_kept(),
+        in_each.join(" and ")
+    ));
 }

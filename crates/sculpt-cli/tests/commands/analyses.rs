@@ -66,7 +66,7 @@ fn signs_are_counted_over_a_mask() {
     let said = |line: &str| text(&sculpt(&folder, &format!("signs {TINY} --a a --b b {line}")).stderr);
     let pruned = layout.n_prunable() - state.mask.n_kept();
     let note = format!(
-        "{pruned} of the {} weights that are compared are pruned in a",
+        "of the {} weights that are compared some are pruned, {pruned} in a, and count as 0 there: --mask a",
         layout.n_prunable()
     );
     assert!(said("").contains(&note), "{}", said(""));

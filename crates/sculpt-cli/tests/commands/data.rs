@@ -195,17 +195,35 @@ fn probes_of_a_data_set_are_its_images_normalised() {
         all,
         "p: 60 images of 3 x 32 x 32, of the training images of mine\n"
     );
+    std::os::unix::fs::symlink(
+        folder.join("d/cifar-10-batches-bin/test_batch.bin"),
+        folder.join("linked.bin"),
+    )
+    .unwrap();
+    std::fs::create_dir_all(folder.join("runs/suites")).unwrap();
+    std::fs::write(folder.join("runs/lock"), "").unwrap();
     for (line, code, says) in [
         (
             "data probe cifar10 --data d --images 13 --out p",
             1,
             "--images 13: there are 12",
         ),
+        (
+            "data probe cifar10 --data d --out linked.bin",
+            2,
+            "is there, and is no probe",
+        ),
+        ("data probe demo --out runs/p", 2, "holds results of a store"),
+        (
+            "data probe demo --out runs/suites/p",
+            2,
+            "holds results of a store",
+        ),
         ("data probe cifar10 --out p", 1, "data get cifar10"),
         (
             "data probe cifar10 --data d --out d/cifar-10-batches-bin/test_batch.bin",
             2,
-            "is there, among the data of --data d",
+            "is there, and is no probe",
         ),
         ("data probe mnist --out p", 2, "\"mnist\" is no data set"),
         ("data probe 0123 --out p", 1, "0 nodes"),
@@ -275,5 +293,11 @@ seed = 1
         &format!("data probe {} --out p", id(" init ")),
         1,
         &["does not train", "kind init"],
+    );
+    refused(
+        &folder,
+        &format!("data probe {trained}@1 --out p"),
+        2,
+        &["names a state, and data are of a node"],
     );
 }

@@ -339,7 +339,8 @@ impl Usual<'_> {
             None => {}
             Some(1) => found.average_pool = None,
             Some(k) => {
-                let pool = AveragePool::new(k).map_err(|e| text(&e))?;
+                let pool =
+                    AveragePool::new(k).map_err(|_| text(&format!("average_pool {k} is not in 1..=16")))?;
                 found = found.averaged(pool).map_err(|e| text(&e))?;
             }
         }
