@@ -1,13 +1,14 @@
 //! `sculpt data probe`: images of a data set, or of what a node was trained on, as a probe of single commands.
 
 use crate::commands::address;
+use crate::commands::pictures::{Counter, PictureData, or_leave_out, tell_of_left_out, warn_if_slow};
 use crate::commands::preset::{DataWord, DataWords};
 use crate::words::{BadUsage, Global};
 use crate::{places, printing};
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Listing, TensorData, write_tensors};
-use sculpt_datasets::{ALL, DEMO_A, DataPart, DataSpec, Dataset, Origin};
+use sculpt_datasets::{ALL, DEMO_A, DataPart, DataSpec, Dataset, DatasetError, EvaluationSet, Origin};
 use sculpt_experiments::{DataFolder, Node, NodeId, Train, counted, evaluation_set};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -74,10 +75,11 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
         bytes as f64 / f64::from(1 << 30)
     );
     let set = evaluation_set(&dataset, &part, Device::Cpu)?;
-    let (images, labels) = set.first(part.len())?;
-    for left_out in set.left_out() {
-        printing::warning(&format!("left out: {left_out}"));
-    }
+    let (images, labels) = match &set {
+        EvaluationSet::Memory { .. } => set.first(part.len())?,
+        EvaluationSet::Pictures(_) => decoded(&set, words)?,
+    };
+    tell_of_left_out(&set.left_out());
     let shape: Vec<usize> = images.size().iter().map(|&dim| dim as usize).collect();
     let tensors = [
         (
@@ -110,6 +112,36 @@ pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// All pictures of a set, as one batch.
+fn decoded(set: &EvaluationSet, words: &Words) -> anyhow::Result<(Tensor, Tensor)> {
+    warn_if_slow();
+    let (mut images, mut labels, mut n) = (Vec::new(), Vec::new(), 0);
+    let mut counter = Counter::new("decoding", set.len());
+    for batch in set.batches() {
+        let (some, of_some) = batch.map_err(|error| match (error, pictures(words)) {
+            (DatasetError::Pictures(error), Some(folder)) => {
+                or_leave_out(error, &PictureData(folder.clone()))
+            }
+            (error, _) => error.into(),
+        })?;
+        n += of_some.size()[0] as usize;
+        images.push(some);
+        labels.push(of_some);
+        counter.show(n, 0);
+    }
+    counter.end();
+    ensure!(n > 0, "no picture of them can be read");
+    Ok((Tensor::f_cat(&images, 0)?, Tensor::f_cat(&labels, 0)?))
+}
+
+/// The folder of pictures that the command names.
+fn pictures(words: &Words) -> Option<&PathBuf> {
+    words.data.data.iter().find_map(|data| match data {
+        DataWord::Pictures(folder) => Some(folder),
+        DataWord::Records(_) => None,
+    })
+}
+
 /// Nothing but an older probe is written over, whatever a name leads to, and nothing is put among pictures.
 fn spare_others(words: &Words) -> anyhow::Result<()> {
     let out = words.out.display();
@@ -120,10 +152,7 @@ fn spare_others(words: &Words) -> anyhow::Result<()> {
     let Ok(parent) = parent.unwrap_or(Path::new(".")).canonicalize() else {
         return Ok(());
     };
-    for data in &words.data.data {
-        let DataWord::Pictures(folder) = data else {
-            continue;
-        };
+    if let Some(folder) = pictures(words) {
         for half in ["train", "val"] {
             if folder
                 .join(half)

@@ -256,6 +256,30 @@ fn weights_are_evaluated_on_pictures() {
             .zip(from_probe)
             .all(|(a, b)| (a - b).abs() < 1e-4)
     );
+    // `data probe` writes the same one.
+    let said = ok(&folder, "data probe imagenet --data imagenet:imagenet --out q");
+    assert_eq!(
+        said,
+        "q: 7 images of 3 x 224 x 224, of the test images of pictures of your own\n"
+    );
+    let images = |name: &str| {
+        read_tensors(&folder.join(name))
+            .unwrap()
+            .take_f32("images")
+            .unwrap()
+            .1
+    };
+    let apart = images("p")
+        .into_iter()
+        .zip(images("q"))
+        .map(|(a, b)| (a - b).abs());
+    assert!(apart.fold(0.0, f32::max) < 1e-6);
+    refused(
+        &folder,
+        "data probe imagenet --data imagenet:imagenet --out imagenet/val/n.jpeg",
+        2,
+        &["lies among the pictures of imagenet"],
+    );
 
     let some = json(
         &folder,
