@@ -28,10 +28,13 @@ pub(crate) struct RawEntry {
 /// The first bytes of a file: a header's length, the brace that it begins with, and as many as tell a text.
 pub(crate) struct Start(Vec<u8>);
 
+/// So many.
+const START: u64 = 48;
+
 pub(crate) fn start_of(file: &mut File) -> io::Result<Start> {
     let mut start = Vec::new();
     file.rewind()?;
-    file.by_ref().take(48).read_to_end(&mut start)?;
+    file.by_ref().take(START).read_to_end(&mut start)?;
     Ok(Start(start))
 }
 

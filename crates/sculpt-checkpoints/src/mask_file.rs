@@ -78,16 +78,13 @@ pub(crate) fn inspect(
     layout: &Layout,
     faults: &mut Vec<Fault>,
 ) -> Result<Option<Mask>, CheckpointError> {
-    let names = nearest_names(archive, layout).map(|(names, _)| names);
+    let (names, _) = nearest_names(archive, layout);
     let mut bits = Vec::with_capacity(layout.n_prunable());
     for param in layout.prunable() {
-        let name = match &names {
-            Some(names) => names[param.name()].clone(),
-            None => format!("{}.mask", param.name()),
-        };
+        let name = &names[param.name()];
         let shapes = foreign::shapes(param);
         let shapes: Vec<_> = shapes.iter().map(Vec::as_slice).collect();
-        bits.extend(read_one(archive, &name, &shapes, faults)?.unwrap_or_default());
+        bits.extend(read_one(archive, name, &shapes, faults)?.unwrap_or_default());
     }
     let counters: Vec<_> = archive.entries().map(|entry| entry.name.clone()).collect();
     for name in counters.iter().filter(|name| is_bookkeeping(name)) {
@@ -139,12 +136,13 @@ const NAMINGS: [(&str, &str); 4] = [
 
 /// The file's name of each mask, by our name of the weight, if its names are those of all masks and of nothing else.
 fn mask_names(archive: &Archive, layout: &Layout) -> Option<BTreeMap<String, String>> {
-    let (names, fit) = nearest_names(archive, layout)?;
+    let (names, fit) = nearest_names(archive, layout);
     fit.then_some(names)
 }
 
-/// The names of the masks by which most of them are there, and whether these are all that is there, and all of them.
-fn nearest_names(archive: &Archive, layout: &Layout) -> Option<(BTreeMap<String, String>, bool)> {
+/// The names of the masks by which most of them are there, and whether these are all that is there, and all of them. Where none is there,
+/// those that `write_mask` gives.
+fn nearest_names(archive: &Archive, layout: &Layout) -> (BTreeMap<String, String>, bool) {
     let here: BTreeSet<&str> = archive
         .entries()
         .map(|entry| entry.name.as_str())
@@ -152,14 +150,12 @@ fn nearest_names(archive: &Archive, layout: &Layout) -> Option<(BTreeMap<String,
         .collect();
     let n_there =
         |names: &BTreeMap<String, String>| names.values().filter(|name| here.contains(name.as_str())).count();
-    // As `write_mask` names them, for weights of any name.
     let own = layout.prunable().map(|param| {
         let ours = param.name();
         (ours.to_owned(), format!("{ours}.mask"))
     });
-    let own = own.collect();
-    let mut most = n_there(&own);
-    let mut nearest = (most > 0).then_some((own, false));
+    let mut nearest: BTreeMap<_, _> = own.collect();
+    let mut most = n_there(&nearest);
     for dialect in &DIALECTS {
         let weights = dialect.names(layout);
         for (end, mask_end) in NAMINGS {
@@ -185,15 +181,15 @@ fn nearest_names(archive: &Archive, layout: &Layout) -> Option<(BTreeMap<String,
                 let names: BTreeMap<_, _> = names.collect();
                 let n_there = n_there(&names);
                 if names.len() == here.len() && n_there == names.len() {
-                    return Some((names, true));
+                    return (names, true);
                 }
                 if n_there > most {
-                    (nearest, most) = (Some((names, false)), n_there);
+                    (nearest, most) = (names, n_there);
                 }
             }
         }
     }
-    nearest
+    (nearest, false)
 }
 
 /// The fault of a tensor with values other than 0 and 1.

@@ -163,6 +163,38 @@ fn what_is_refused_says_how_to_save_it_again() {
     );
 }
 
+/// What people hand over in the place of weights.
+#[test]
+fn what_is_no_file_of_weights_is_called_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.pth");
+    let whole = std::fs::read(golden("zip.pth")).unwrap();
+    let network = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../sculpt-models/goldens/networks/mlp.pt"
+    );
+    let network = std::fs::read(network).unwrap();
+    let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 1\n";
+    for (content, says) in [
+        (&whole[..whole.len() - 40], "it is cut off, or damaged"),
+        (
+            &network[..],
+            "export_network.py made, and holds no weights: --network takes it",
+        ),
+        (&lfs[..], "`git lfs pull` fetches that"),
+        (b"version history of a project", "it begins as a text does"),
+        (
+            "Überschrift, die ein Zeichen am Ende zerschnitten hat: ä".as_bytes(),
+            "it begins as a text does",
+        ),
+        (&[0xff; 20][..], "announces a header"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        let error = read_weights_and_form(&path, &layout()).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
 /// The reader would take it for a tar archive, whose pickles nobody has measured.
 #[test]
 fn a_pickle_that_is_a_tar_archive_too_is_refused() {

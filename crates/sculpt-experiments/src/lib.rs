@@ -92,7 +92,7 @@ pub use publish::publish;
 pub use published::PublishedSuite;
 pub use read::{Form, Loaded, Place};
 pub use recipe::{Entry, Recipe};
-pub use recipe_file::{NamedState, UserRecipe, read_user_recipe};
+pub use recipe_file::{NamedState, UserRecipe, data_key, read_user_recipe};
 pub use recipe_suite::{Drawing, RecipeSuite, View, is_stem};
 pub use remote::RemoteStore;
 pub use run::{Ended, Progress, Runner};

@@ -37,8 +37,13 @@ impl Input {
             Self::File(path) => path,
             Self::State(place) => &place.path,
         };
-        model_of(path, &read_meta(path).ok()?).ok()
+        stated(path)
     }
+}
+
+/// The network that a checkpoint of ours says it is of.
+pub(crate) fn stated(path: &Path) -> Option<ModelSpec> {
+    model_of(path, &read_meta(path).ok()?).ok()
 }
 
 /// Whether a word looks like an id, or how one begins.

@@ -8,8 +8,8 @@ use crate::{places, printing};
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 use sculpt_checkpoints::{Listing, TensorData, write_tensors};
-use sculpt_datasets::{ALL, DEMO_A, DataPart, DataSpec, Dataset, DatasetError, EvaluationSet, Origin};
-use sculpt_experiments::{DataFolder, Node, NodeId, Train, counted, evaluation_set};
+use sculpt_datasets::{ALL, DataPart, DataSpec, Dataset, DatasetError, EvaluationSet, Origin, data_set};
+use sculpt_experiments::{DataFolder, Node, NodeId, Train, counted, data_key, evaluation_set};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
@@ -43,8 +43,8 @@ enum Part {
     Train,
 }
 
-/// Bytes of images at most: readers of a probe hold all of it.
-const MOST: u64 = 8 << 30;
+/// Bytes of images at most: readers of a probe hold all of it, and whoever writes one three times as much.
+const MOST: u64 = 4 << 30;
 
 pub(crate) fn run(words: &Words, global: &Global) -> anyhow::Result<()> {
     places::spare_inputs(("--out", &words.out), [])?;
@@ -192,12 +192,11 @@ fn word(spec: &DataSpec) -> String {
 
 /// A data set by its word, or as recipes call it.
 fn spec(text: &str) -> Option<&'static DataSpec> {
-    if text.eq_ignore_ascii_case("demo") {
-        return Some(&DEMO_A);
-    }
-    let is_called =
-        |spec: &&&DataSpec| text.eq_ignore_ascii_case(&word(spec)) || text.eq_ignore_ascii_case(spec.key);
-    ALL.iter().find(is_called).copied()
+    let text = text.to_lowercase();
+    let by_word = ALL
+        .into_iter()
+        .find(|spec| [word(spec), spec.key.to_lowercase()].contains(&text));
+    by_word.or_else(|| data_set(data_key(&text)).ok())
 }
 
 /// Records are read whoever made them: nobody's accuracy on them gets a title here.

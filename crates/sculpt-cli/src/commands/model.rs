@@ -59,14 +59,13 @@ impl ModelWords {
             return self.spec();
         }
         for word in words {
-            if let Some(model) = Input::of(word, global)?.model() {
+            let input = Input::of(word, global)?;
+            if let Some(model) = input.model() {
                 // Of an exported network a state has the description, and the store the program.
                 return Ok(places::store(global).with_network(model)?);
             }
-        }
-        // A state says it, unless it cannot be read.
-        for word in words {
-            if let Input::State(place) = Input::of(word, global)? {
+            // A state says it, unless it cannot be read.
+            if let Input::State(place) = input {
                 place.load()?;
             }
         }

@@ -1,13 +1,11 @@
 //! Anybody's weights, and what to change about the flags when they do not fit.
 
-use crate::commands::address::Input;
+use crate::commands::address::{Input, stated};
 use crate::printing;
 use crate::words::Global;
 use anyhow::{anyhow, bail};
-use sculpt_checkpoints::{
-    CheckpointError, FaultKind, Form, Listing, Weights, read_meta, read_weights_and_form,
-};
-use sculpt_experiments::{check_unnamed, model_of};
+use sculpt_checkpoints::{CheckpointError, FaultKind, Form, Listing, Weights, read_weights_and_form};
+use sculpt_experiments::check_unnamed;
 use sculpt_models::{ModelSpec, Shortcut};
 use std::path::Path;
 
@@ -62,11 +60,6 @@ fn of_file(path: &Path, model: &ModelSpec, global: &Global) -> anyhow::Result<We
         ));
     }
     Ok(weights)
-}
-
-/// The network that a checkpoint of ours says it is of.
-fn stated(path: &Path) -> Option<ModelSpec> {
-    model_of(path, &read_meta(path).ok()?).ok()
 }
 
 /// How a file was read, and with `--verbose` what of it was not.

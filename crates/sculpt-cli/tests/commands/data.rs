@@ -236,33 +236,13 @@ fn probes_of_a_data_set_are_its_images_normalised() {
 #[test]
 fn probes_of_a_node_are_what_it_saw() {
     let folder = Folder::new();
-    let recipe = r#"
-threads = 1
-[[node]]
-name = "init"
-kind = "init"
-model = { name = "resnet8", classes = 10, width = 2 }
-rule = "kaiming-normal-fan-in"
-seed = 7
-draw = 0
-[[node]]
-name = "trained"
-kind = "train"
-from = "init"
-data = { name = "demo", train_images = 64, average_pool = 2 }
-split = "all"
-label_noise = { rate = 0.5, rule = "derange", seed = 3 }
-augmentation = "none"
-drop_last = false
-schedule = "step-warmup"
-lr = 0.1
-epochs = 1
-batch = 32
-momentum = 0.9
-weight_decay = 1e-4
-precision = "f32"
-seed = 1
-"#;
+    let recipe = crate::states::RECIPE
+        .replace("train_images = 64", "train_images = 64, average_pool = 2")
+        .replace(
+            r#"split = "all""#,
+            "split = \"all\"\nlabel_noise = { rate = 0.5, rule = \"derange\", seed = 3 }",
+        )
+        .replace("epochs = 3", "epochs = 1");
     std::fs::write(folder.join("r.toml"), recipe).unwrap();
     ok(&folder, "run r.toml");
     let nodes = ok(&folder, "ls");

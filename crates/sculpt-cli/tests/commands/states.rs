@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A network drawn and trained for three epochs; a line may follow.
-const RECIPE: &str = r#"
+pub(crate) const RECIPE: &str = r#"
 threads = 1
 
 [[node]]
@@ -208,6 +208,18 @@ fn an_id_is_a_name_of_its_state_everywhere() {
         "eval --weights 0123 --probe probe",
         1,
         &["0 nodes", "\"0123\""],
+    );
+    // Damaged, it cannot say what network it is of, and it is that which is said.
+    let checkpoint = format!(
+        "data/published/tiny/checkpoints/{}-2.safetensors",
+        example.trained.id
+    );
+    fs::write(folder.join(&checkpoint), [0; 100]).unwrap();
+    refused(
+        folder,
+        &format!("eval --weights {id} --probe probe"),
+        1,
+        &["has 100 bytes", "are recorded"],
     );
     // A file of that name wins.
     fs::write(folder.join(&id), "x").unwrap();

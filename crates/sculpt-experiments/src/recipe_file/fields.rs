@@ -293,8 +293,7 @@ impl Usual<'_> {
         // What is meant, and the whole of it: a preset may use the first images alone.
         let (found, whole) = match (&raw.name, self.setup) {
             (Some(name), _) => {
-                let key = if name == "demo" { DEMO_A.key } else { name };
-                let spec = data_set(key).map_err(|e| text(&e))?;
+                let spec = data_set(data_key(name)).map_err(|e| text(&e))?;
                 let (found, _title) = self.data.find(spec).map_err(Problem::Error)?;
                 (found.clone(), found)
             }
@@ -349,6 +348,11 @@ impl Usual<'_> {
             None => Ok(found),
         }
     }
+}
+
+/// The key in the registry of what a recipe calls a data set.
+pub fn data_key(name: &str) -> &str {
+    if name == "demo" { DEMO_A.key } else { name }
 }
 
 /// Whether a `batch_norm` that is well written says that the whole batch is one group: a node says that by leaving it out.

@@ -16,6 +16,7 @@ use crate::limits;
 use crate::{
     DataFolder, ExperimentError, Node, NodeId, Overrides, PanelName, Preset, Recipe, Setup, StateRef, Store,
 };
+pub use fields::data_key;
 use fields::{Made, Usual, may_have_default};
 use files::{Contents, Files};
 use grid::{Axes, Known, title};
